@@ -1,0 +1,1 @@
+"""The method: policy, engines, advantages, loss, and the RLVR step."""

@@ -1,0 +1,78 @@
+"""Pass@k as the objective, in the paper's three forms (Section 2): analytic, bootstrap, full sampling."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator
+from app.passk import bootstrap_advantage, full_sampling_advantage, pass_k_advantage
+from app.types import RolloutBatch
+
+
+class _OfGroups(AdvantageEstimator):
+    """Shared by the three: the group size k, and its bound."""
+
+    def __init__(self, k: int = 8) -> None:
+        if k < 1:
+            raise ValueError(f"k={k} must be at least 1")
+        self.k = k
+
+    def check(self, num_rollouts: int) -> None:
+        super().check(num_rollouts)
+        if self.k > num_rollouts:
+            raise ValueError(f"k={self.k} must lie between 1 and the {num_rollouts} rollouts per problem")
+
+
+class PassK(_OfGroups):
+    """Credit a rollout for the groups of k it would rescue, over all groups at once (Eqs. 11-15).
+
+    Problems with more than N - k passing rollouts teach nothing; keep N at 4k or more.
+    """
+
+    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+        return pass_k_advantage(rollouts.passed, self.k)
+
+
+class PassKFullSampling(_OfGroups):
+    """N / k disjoint groups of consecutive rollouts (Section 2.2, Algorithm 1)."""
+
+    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+        return full_sampling_advantage(rollouts.rewards, self.k)
+
+
+class PassKBootstrap(_OfGroups):
+    """Groups of k drawn at random from the N rollouts (Section 2.3, Algorithm 2).
+
+    Args:
+        k: rollouts in a group, drawn without replacement within it.
+        num_groups: groups per problem; None draws as many as there are rollouts, as the paper does.
+        reduce: "sum" over a rollout's groups is Eq. 6; "mean" brings it to the analytic scale.
+        seed: of the draws, which also depend on the problem and on its rewards alone.
+    """
+
+    def __init__(
+        self, k: int = 8, num_groups: int | None = None, reduce: Literal["sum", "mean"] = "sum", seed: int = 0
+    ) -> None:
+        super().__init__(k)
+        if num_groups is not None and num_groups < 2:
+            raise ValueError(f"num_groups={num_groups} must be at least 2: a single group has no spread")
+        self.num_groups, self.reduce, self.seed = num_groups, reduce, seed
+
+    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+        num_problems, num_rollouts = rollouts.rewards.shape
+        shape = (num_problems, self.num_groups or num_rollouts, num_rollouts)
+        generator = torch.Generator().manual_seed(self._draw_seed(rollouts))
+        keys = torch.rand(shape, generator=generator)
+        members = keys.argsort(-1)[..., : self.k].to(rollouts.rewards.device)  # [P, M, k]
+        return bootstrap_advantage(rollouts.rewards, members, self.reduce)
+
+    def _draw_seed(self, rollouts: RolloutBatch) -> int:
+        """A seed for this batch that needs no state to resume: its problems and rewards."""
+        from hashlib import blake2b
+
+        keys = "/".join(problem.key for problem in rollouts.problems)
+        sentence = f"{self.seed}/{keys}/{rollouts.rewards.flatten().tolist()}"
+        return int.from_bytes(blake2b(sentence.encode(), digest_size=7).digest(), "little")

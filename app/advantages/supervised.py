@@ -1,0 +1,30 @@
+"""Supervised learning as a stage: advantage 1 on what is to be imitated.
+
+With the ratio at 1 the gradient of the policy loss on such a row is exactly that of cross-entropy.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator
+from app.types import RolloutBatch
+
+
+class Imitate(AdvantageEstimator):
+    """Every row counts 1: a cold start on demonstrations."""
+
+    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+        return torch.ones_like(rollouts.rewards)
+
+    def check(self, num_rollouts: int) -> None:
+        if num_rollouts < 1:
+            raise ValueError(f"N={num_rollouts} must be at least 1")
+
+
+class KeepPassing(Imitate):
+    """Passing rows count 1, the others nothing: rejection-sampling fine-tuning on the policy's own answers."""
+
+    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+        return rollouts.passed.to(rollouts.rewards.dtype)

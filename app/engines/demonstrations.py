@@ -1,0 +1,58 @@
+"""Reference solutions in place of samples: the engine of a supervised cold start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+
+import torch
+
+from app.engines.base import RolloutEngine
+from app.policy import Policy
+from app.types import Completion, Request, Sampling
+
+
+class DemonstrationEngine(RolloutEngine):
+    """Hand out what each problem would have a learner imitate.
+
+    Args:
+        typo_rate: the chance of each character of `typo_letters` in a demonstration to be replaced
+            by one of them at random. A policy taught with typos keeps doubting, and leaves
+            reinforcement learning something to choose from.
+        typo_letters: the characters that typos touch and put.
+    """
+
+    def __init__(self, typo_rate: float = 0.0, typo_letters: str = "") -> None:
+        if not 0 <= typo_rate <= 1:
+            raise ValueError(f"typo_rate={typo_rate} must lie in [0, 1]")
+        if typo_rate and not typo_letters:
+            raise ValueError("typo_rate needs typo_letters: the characters that typos may put")
+        self.typo_rate, self.typo_letters = typo_rate, typo_letters
+        self.policy: Policy | None = None
+
+    def sync(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
+        return [[self._demonstrate(request, rollout, sampling) for rollout in range(n)] for request in requests]
+
+    def _demonstrate(self, request: Request, rollout: int, sampling: Sampling) -> Completion:
+        random = Random(f"{request.seed}/{rollout}")
+        return self.completion("".join(self._type(random, request.problem.demonstrate(random))), sampling)
+
+    def _type(self, random: Random, text: str) -> Iterator[str]:
+        for letter in text:
+            slips = letter in self.typo_letters and random.random() < self.typo_rate
+            yield random.choice(self.typo_letters) if slips else letter
+
+    def completion(self, text: str, sampling: Sampling) -> Completion:
+        """The text as the policy would have said it, ended or truncated."""
+        if self.policy is None:
+            raise RuntimeError("sync the engine with a policy before sampling")
+        tokenizer = self.policy.tokenizer
+        tokens = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        return Completion(
+            text=text,
+            tokens=torch.tensor(tokens[: sampling.max_new_tokens], device=self.policy.model.device),
+            finish="stop" if len(tokens) <= sampling.max_new_tokens else "length",
+        )

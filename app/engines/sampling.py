@@ -1,0 +1,79 @@
+"""Drawing tokens: seeded per rollout, so that the batch a rollout is sampled in does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.types import Sampling
+
+
+class RolloutNoise:
+    """One stream of uniform numbers for each rollout, named by a sentence.
+
+    Rollout r of request p draws from the stream "<seed of p>/<r>"; its t-th token uses the t-th
+    number, whatever else is sampled beside it.
+    """
+
+    BLOCK = 64
+
+    def __init__(self, seeds: Sequence[str], n: int, device: torch.device) -> None:
+        self.streams = [_stream(f"{seed}/{rollout}") for seed in seeds for rollout in range(n)]
+        self.device = device
+        self.block = torch.empty(0)
+
+    def at(self, time: int) -> Tensor:
+        """The numbers in [0, 1) for the token at this time.  -> [P * N]; times must come in order"""
+        if time % self.BLOCK == 0:
+            drawn = np.stack([stream.random(self.BLOCK) for stream in self.streams])
+            self.block = torch.from_numpy(drawn).to(self.device)  # [P * N, BLOCK]
+        return self.block[:, time % self.BLOCK]
+
+
+def _stream(sentence: str) -> np.random.Generator:
+    key = int.from_bytes(blake2b(sentence.encode(), digest_size=16).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def draw_tokens(logits: Tensor, uniform: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor, Tensor]:
+    """Sample a token for every row by inverting the cumulative distribution.  [R, V], [R] -> [R] three times
+
+    Returns the tokens, their log-probabilities and the entropies (nats) of the whole distribution
+    at the sampling temperature; for temperature 0, of the distribution at temperature 1.
+    """
+    logprobs = (logits.float() / (sampling.temperature or 1.0)).log_softmax(-1)  # [R, V]
+    probabilities = logprobs.exp()
+    entropies = -torch.where(probabilities > 0, probabilities * logprobs, 0.0).sum(-1)
+    if sampling.temperature == 0:
+        tokens = logprobs.argmax(-1)
+    else:
+        tokens = _invert(truncate(probabilities, sampling), uniform)
+    return tokens, logprobs.gather(-1, tokens[:, None])[:, 0], entropies
+
+
+def truncate(probabilities: Tensor, sampling: Sampling) -> Tensor:
+    """Zero what top_k and top_p leave out, without renormalising.  [R, V] -> [R, V]"""
+    if sampling.top_k == 0 and sampling.top_p == 1:
+        return probabilities
+    ordered, index = probabilities.sort(-1, descending=True, stable=True)
+    if 0 < sampling.top_k < ordered.shape[-1]:
+        ordered[:, sampling.top_k :] = 0
+    reached = ordered.cumsum(-1) - ordered  # probability held by the more probable tokens
+    ordered = ordered.masked_fill(reached >= sampling.top_p * ordered.sum(-1, keepdim=True), 0)
+    return torch.zeros_like(probabilities).scatter(-1, index, ordered)
+
+
+def _invert(weights: Tensor, uniform: Tensor) -> Tensor:
+    """The token at which the running sum of weights passes `uniform` of their total.  [R, V], [R] -> [R]
+
+    A token of weight zero is never chosen: it does not move the running sum.
+    """
+    running = weights.double().cumsum(-1)
+    target = uniform[:, None] * running[:, -1:]
+    tokens = torch.searchsorted(running, target, right=True)[:, 0]
+    last = weights.shape[-1] - 1 - weights.flip(-1).gt(0).to(torch.uint8).argmax(-1)
+    return torch.minimum(tokens, last)

@@ -1,0 +1,26 @@
+"""Completions from a script: for tests and for looking at the rest of the program without a model's whims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.engines.demonstrations import DemonstrationEngine
+from app.types import Completion, Request, Sampling
+
+
+class ScriptedEngine(DemonstrationEngine):
+    """Rollout r of every problem says line r of the script, and begins again after the last.
+
+    Args:
+        script: the lines; "{solution}" in one stands for the problem's reference solution.
+    """
+
+    def __init__(self, script: list[str]) -> None:
+        super().__init__()
+        if not script:
+            raise ValueError("script must hold at least one line")
+        self.script = script
+
+    def _demonstrate(self, request: Request, rollout: int, sampling: Sampling) -> Completion:
+        line = self.script[rollout % len(self.script)].replace("{solution}", request.problem.solution)
+        return self.completion(line, sampling)

@@ -1,0 +1,73 @@
+"""Learning rates as functions of the updates made since a stage began: nothing to save, nothing to restore."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+
+class LearningRate(ABC):
+    """Warm up linearly to `peak` over `warmup` updates, then go on as the class says.
+
+    Args:
+        peak: the highest rate.
+        warmup: updates until it is reached; update u < warmup runs at peak (u + 1) / warmup.
+    """
+
+    def __init__(self, peak: float, warmup: int = 0) -> None:
+        if not peak > 0:
+            raise ValueError(f"peak={peak} must be above 0")
+        if warmup < 0:
+            raise ValueError(f"warmup={warmup} must be at least 0")
+        self.peak, self.warmup = peak, warmup
+
+    def __call__(self, update: int) -> float:
+        """The rate of this update, the stage's first being 0."""
+        if update < self.warmup:
+            return self.peak * (update + 1) / self.warmup
+        return self.peak * self.factor(update)
+
+    @abstractmethod
+    def factor(self, update: int) -> float:
+        """What the peak is multiplied with after the warm-up, in [0, 1]."""
+
+
+class Constant(LearningRate):
+    """Stay at the peak; the paper warms up over 10 updates."""
+
+    def factor(self, update: int) -> float:
+        return 1.0
+
+
+class _Ending(LearningRate):
+    """Comes down to `floor` x peak at update `end`, and stays there."""
+
+    def __init__(self, peak: float, end: int, warmup: int = 0, floor: float = 0.0, start: int = 0) -> None:
+        super().__init__(peak, warmup)
+        if not 0 <= floor <= 1:
+            raise ValueError(f"floor={floor} must lie in [0, 1]")
+        if not max(start, warmup) < end:
+            raise ValueError(f"end={end} must come after the warm-up ({warmup}) and the start of the descent ({start})")
+        self.end, self.floor, self.start = end, floor, max(start, warmup)
+
+    def factor(self, update: int) -> float:
+        progress = min(max((update - self.start) / (self.end - self.start), 0.0), 1.0)
+        return self.floor + (1 - self.floor) * self.shape(progress)
+
+    @abstractmethod
+    def shape(self, progress: float) -> float:
+        """From 1 at progress 0 to 0 at progress 1."""
+
+
+class Linear(_Ending):
+    """Stay at the peak until `start`, then fall in a straight line."""
+
+    def shape(self, progress: float) -> float:
+        return 1 - progress
+
+
+class Cosine(_Ending):
+    """Stay at the peak until `start`, then follow half a cosine."""
+
+    def shape(self, progress: float) -> float:
+        return (1 + math.cos(math.pi * progress)) / 2

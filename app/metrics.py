@@ -1,0 +1,135 @@
+"""What is measured on rollouts: torchmetrics for evaluation, one dictionary for a training iteration.
+
+Every metric's states are sums, added over processes, so that a figure is the same however the
+problems were split. `eval/` keys are made in `callbacks/evaluation.py` from the names here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+
+from app.passk import pass_at_k
+from app.types import RolloutBatch
+
+
+def distinct_wrong(rollouts: RolloutBatch) -> tuple[int, int]:
+    """Distinct answers among the failing ones, summed over problems, and how many failed (Figure 7a)."""
+    distinct = wrong = 0
+    for group, passed in zip(rollouts.completions, rollouts.passed.tolist(), strict=True):
+        answers = [row.text.strip() for row, ok in zip(group, passed, strict=True) if not ok]
+        distinct, wrong = distinct + len(set(answers)), wrong + len(answers)
+    return distinct, wrong
+
+
+class PassAtK(Metric):
+    """Mean over problems of the unbiased Pass@k, for each k.  -> {"pass@1": .., "pass@8": ..}"""
+
+    total: Tensor
+    problems: Tensor
+
+    def __init__(self, ks: Sequence[int]) -> None:
+        super().__init__()
+        self.ks = tuple(ks)
+        self.add_state("total", torch.zeros(len(self.ks), dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("problems", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, rollouts: RolloutBatch) -> None:
+        passed = rollouts.passed  # [P, N]
+        self.total += torch.stack([pass_at_k(passed, k).sum() for k in self.ks]).to(self.total.device)
+        self.problems += len(passed)
+
+    def compute(self) -> dict[str, Tensor]:
+        return {f"pass@{k}": value for k, value in zip(self.ks, self.total / self.problems, strict=True)}
+
+
+class Ratio(Metric):
+    """A sum over a count."""
+
+    numerator: Tensor
+    denominator: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("numerator", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("denominator", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        """What these rollouts add to the numerator and the denominator."""
+        raise NotImplementedError
+
+    def update(self, rollouts: RolloutBatch) -> None:
+        numerator, denominator = self.count(rollouts)
+        self.numerator += numerator
+        self.denominator += denominator
+
+    def compute(self) -> Tensor:
+        return self.numerator / self.denominator.clamp(min=1)
+
+
+class Accuracy(Ratio):
+    """Share of responses that pass; of greedy responses, the greedy accuracy."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return rollouts.passed.sum(), rollouts.passed.numel()
+
+
+class ResponseLength(Ratio):
+    """Mean tokens of a response, its stop token included."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return rollouts.lengths.sum(), rollouts.lengths.numel()
+
+
+class TruncationRate(Ratio):
+    """Share of responses that ran into `max_new_tokens`."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return rollouts.truncated.sum(), rollouts.truncated.numel()
+
+
+class TokenEntropy(Ratio):
+    """Mean entropy of a sampled token's distribution, in nats."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        tokens = rollouts.lengths.sum(-1)  # [P]
+        return (rollouts.entropies * tokens).sum(), tokens.sum()
+
+
+class AnswerDiversity(Ratio):
+    """Share of distinct answers among the wrong ones."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return distinct_wrong(rollouts)
+
+
+def evaluation_metrics(ks: Sequence[int]) -> MetricCollection:
+    """All that is reported of one set of problems."""
+    return MetricCollection(
+        {
+            "pass@k": PassAtK(ks),
+            "length": ResponseLength(),
+            "truncated": TruncationRate(),
+            "entropy": TokenEntropy(),
+            "distinct_wrong": AnswerDiversity(),
+        },
+        compute_groups=False,
+    )
+
+
+def rollout_metrics(rollouts: RolloutBatch, advantages: Tensor) -> dict[str, float | Tensor]:
+    """What a training iteration says of its rollouts.  advantages: [P, N]"""
+    passed = rollouts.passed
+    distinct, wrong = distinct_wrong(rollouts)
+    return {
+        "rollout/reward": rollouts.rewards.float().mean(),
+        "rollout/solved": passed.any(-1).float().mean(),
+        "rollout/informative": (advantages != 0).any(-1).float().mean(),
+        "rollout/length": rollouts.lengths.float().mean(),
+        "rollout/truncated": rollouts.truncated.float().mean(),
+        "rollout/distinct_wrong": distinct / max(wrong, 1),
+        "entropy/mean": rollouts.entropies.float().mean(),
+    }

@@ -1,0 +1,96 @@
+"""Pass@k for training and for evaluation: one ratio of binomials serves both.
+
+Shapes: P problems, N rollouts of each. All formulas are those of arXiv 2508.10751, computed in double.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def all_fail_probability(passed: Tensor, k: int) -> Tensor:
+    """Chance that k of the N rollouts, drawn without replacement, all fail.  [P, N] bool -> [P, 1] double
+
+    C(N_neg, k) / C(N, k), as a product of ratios in [0, 1]: no binomial is formed, so none
+    overflows. One minus it is the mean group reward (Eq. 11) and the unbiased estimate of Pass@k.
+    """
+    num_rollouts = passed.shape[-1]
+    if not 1 <= k <= num_rollouts:
+        raise ValueError(f"k={k} must lie between 1 and the {num_rollouts} rollouts per problem")
+    num_neg = (~passed).sum(-1, keepdim=True).double()  # [P, 1]
+    ratio = torch.ones_like(num_neg)
+    for drawn in torch.arange(k, device=passed.device, dtype=torch.double).split(1024):  # bounds memory, not exactness
+        ratio = ratio * ((num_neg - drawn).clamp(min=0) / (num_rollouts - drawn)).prod(-1, keepdim=True)
+    return ratio
+
+
+def pass_at_k(passed: Tensor, k: int) -> Tensor:
+    """Unbiased Pass@k of each problem.  [P, N] bool -> [P]"""
+    return 1 - all_fail_probability(passed, k).squeeze(-1)
+
+
+def normalise(rewards: Tensor) -> Tensor:
+    """(R - mean) / std over the last axis, zero where all are equal.  [.., N] -> [.., N] double
+
+    Eqs. 1-3 with the population standard deviation: the printed Eq. 2 has 1/N outside the root,
+    but the plotted curve and Eq. 22 have it inside.
+    """
+    centred = rewards.double() - rewards.double().mean(-1, keepdim=True)
+    std = centred.square().mean(-1, keepdim=True).sqrt()
+    equal = rewards.amax(-1, keepdim=True) == rewards.amin(-1, keepdim=True)
+    return torch.where(equal, 0.0, centred / std)
+
+
+def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
+    """Analytic Pass@k advantage of every rollout (Eqs. 11-15).  [P, N] bool -> [P, N] double
+
+    With f the all-fail probability, sigma = sqrt(f (1 - f)), so Eq. 14 is sqrt(f / (1 - f)).
+    C(N_neg - 1, k - 1) / C(N - 1, k - 1) equals f N / N_neg, which turns Eq. 15 into
+    -A_pos N_pos / N_neg: what the passes gain the failures pay, and every row sums to zero.
+    A problem whose groups all pass (N_neg < k) or all fail has sigma = 0 and teaches nothing.
+    """
+    fail = all_fail_probability(passed, k)  # [P, 1]
+    num_pos = passed.sum(-1, keepdim=True)  # [P, 1]
+    num_neg = passed.shape[-1] - num_pos  # [P, 1]
+
+    positive = (fail / (1 - fail)).sqrt()  # Eq. 14
+    negative = -positive * num_pos / num_neg  # Eq. 15
+    advantage = torch.where(passed, positive, negative)
+    informative = (fail > 0) & (fail < 1)
+    return torch.where(informative, advantage, 0.0)
+
+
+def full_sampling_advantage(rewards: Tensor, k: int) -> Tensor:
+    """Each run of k consecutive rollouts is a group worth its best reward (Algorithm 1).  [P, N] -> [P, N] double
+
+    A rollout takes its group's normalised reward; the N mod k left over at the end take zero.
+    """
+    _check_groups(rewards, k)
+    num_groups = rewards.shape[-1] // k
+    groups = rewards[:, : num_groups * k].unflatten(-1, (num_groups, k)).amax(-1)  # [P, N // k], Eq. 5
+    advantage = normalise(groups).repeat_interleave(k, -1)
+    return torch.nn.functional.pad(advantage, (0, rewards.shape[-1] - num_groups * k))
+
+
+def bootstrap_advantage(rewards: Tensor, members: Tensor, reduce: str = "sum") -> Tensor:
+    """Groups of k drawn from the N rollouts; a rollout takes from every group it is in (Algorithm 2, Eq. 6).
+
+    rewards: [P, N]; members: [P, M, k], the indices of M groups -> [P, N] double. The paper's Eq. 6
+    is the "sum", whose expectation at M = N groups is about k times the analytic advantage; "mean"
+    divides by the number of groups a rollout is in, which is the scale of Eqs. 14-15.
+    """
+    _check_groups(rewards, members.shape[-1])
+    groups = rewards.gather(-1, members.flatten(1)).view(members.shape).amax(-1)  # [P, M]
+    shares = normalise(groups).repeat_interleave(members.shape[-1], -1)  # [P, M * k]
+    zeros = torch.zeros(rewards.shape, dtype=torch.double, device=rewards.device)
+    total = zeros.scatter_add(-1, members.flatten(1), shares)  # Eq. 6
+    if reduce == "sum":
+        return total
+    times = zeros.scatter_add(-1, members.flatten(1), torch.ones_like(shares))
+    return total / times.clamp(min=1)
+
+
+def _check_groups(rewards: Tensor, k: int) -> None:
+    if not 1 <= k <= rewards.shape[-1]:
+        raise ValueError(f"k={k} must lie between 1 and the {rewards.shape[-1]} rollouts per problem")

@@ -1,0 +1,264 @@
+"""The nouns of passk: what passes between the data, the engine, the estimators and the loss.
+
+Axes, used everywhere:
+    P  problems in a batch
+    N  rollouts of each problem
+    B  rows, one rollout each (P * N, or fewer once rows that teach nothing are left out)
+    T  tokens of a response, padded to the longest
+    k  the k of Pass@k
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+Prompt: TypeAlias = str | tuple[dict[str, str], ...]
+"""Plain text, or the messages of a chat (each a `role` and a `content`)."""
+
+
+class Problem(ABC):
+    """A frozen question that can score its own answer.
+
+    Attributes:
+        prompt: what the policy reads.
+        key: canonical form; two problems with one key are the same problem.
+        solution: a reference answer, itself scored 1.
+        label: the set it is reported under, such as "7x7".
+    """
+
+    prompt: Prompt
+    key: str
+    solution: str
+    label: str
+
+    @abstractmethod
+    def score(self, response: str) -> float:
+        """Judge a response: 1 passes, anything below fails.
+
+        A total function: any string gives a number in [0, 1] within milliseconds, without an
+        exception or a side effect, and never by running the text as code.
+        """
+
+    def demonstrate(self, random: Random) -> str:
+        """A correct answer to imitate; drawn at random where several are equally good."""
+        return self.solution
+
+    def draw(self, response: str) -> str | None:
+        """The problem with the response drawn into it, as fixed-width text, where that helps a reader."""
+        return None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How completions are drawn.
+
+    Args:
+        temperature: divides the logits; 0 takes the most probable token.
+        top_p: keep the smallest set of tokens that holds this much probability.
+        top_k: keep this many of the most probable tokens; 0 keeps all.
+        max_new_tokens: a completion that reaches it without a stop token is truncated.
+        stop_tokens: further tokens, by name, that end a completion as the end-of-sequence token does.
+
+    Recorded log-probabilities are those of the whole distribution at this temperature, which is
+    what training recomputes. They describe the samples only where `top_p` is 1 and `top_k` is 0,
+    so train there; the paper's top_p of 0.95 is an evaluation setting (Appendix A.2).
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 64
+    stop_tokens: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError(f"temperature={self.temperature} must be at least 0")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p={self.top_p} must lie in (0, 1]")
+        if self.top_k < 0:
+            raise ValueError(f"top_k={self.top_k} must be at least 0 (0 keeps every token)")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens={self.max_new_tokens} must be at least 1")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One problem put to an engine: its prompt in tokens `[L]`, and the sentence that seeds its samples."""
+
+    problem: Problem
+    tokens: Tensor
+    seed: str
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled answer.
+
+    Attributes:
+        text: the answer as the problem scores it, without its stop token.
+        tokens: `[T]`, the stop token included: ending is a decision of the policy and is trained.
+        finish: "stop", or "length" where `max_new_tokens` cut it off.
+        logprobs: `[T]`, log-probability of each token, or None where it was not sampled (a demonstration).
+        entropies: `[T]`, entropy of each token's distribution in nats, or None.
+    """
+
+    text: str
+    tokens: Tensor
+    finish: Literal["stop", "length"]
+    logprobs: Tensor | None = None
+    entropies: Tensor | None = None
+
+
+@dataclass
+class RolloutBatch:
+    """P problems, and N completions of each once they are sampled: what a Lightning batch is.
+
+    The data module makes it of problems alone; the rollout callback fills in the rest.
+
+    Attributes:
+        problems: P of them.
+        prompts: the tokens `[L]` of each problem's prompt, unpadded.
+        completions: P lists of N.
+        rewards: `[P, N]`, in [0, 1]; 1 passes.
+        temperature: at which the completions were sampled.
+        on_policy: whether the policy as it now stands sampled them.
+        explore: `[P]`, which problems are to be explored rather than exploited; None where nobody asked.
+    """
+
+    problems: Sequence[Problem]
+    prompts: list[Tensor] = field(default_factory=list)
+    completions: list[list[Completion]] = field(default_factory=list)
+    rewards: Tensor = field(default_factory=lambda: torch.empty(0, 0))
+    temperature: float = 1.0
+    on_policy: bool = False
+    explore: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    @property
+    def passed(self) -> Tensor:
+        """[P, N], bool"""
+        return self.rewards >= 1
+
+    @property
+    def rows(self) -> list[Completion]:
+        """The P * N completions, problem by problem."""
+        return [completion for group in self.completions for completion in group]
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each response.  [P, N]"""
+        return self._grouped([len(row.tokens) for row in self.rows])
+
+    @property
+    def truncated(self) -> Tensor:
+        """Which responses ran into `max_new_tokens`.  [P, N], bool"""
+        return self._grouped([row.finish == "length" for row in self.rows])
+
+    @property
+    def entropies(self) -> Tensor:
+        """Mean token entropy of each problem over all its responses, in nats.  [P]; NaN where none was recorded"""
+        sums = self._grouped([float("nan") if row.entropies is None else row.entropies.sum() for row in self.rows])
+        return sums.sum(-1) / self.lengths.sum(-1)
+
+    def experience(self, advantages: Tensor) -> Experience:
+        """Flatten once, to rows of tokens.  [P, N] -> P * N rows"""
+        rows = self.rows
+        tokens = pad_sequence([row.tokens for row in rows], batch_first=True)
+        lengths = torch.tensor([len(row.tokens) for row in rows], device=tokens.device)
+        sampled = [row.logprobs for row in rows if row.logprobs is not None]
+        return Experience(
+            prompts=self.prompts,
+            problem=torch.arange(len(self), device=tokens.device).repeat_interleave(advantages.shape[-1]),
+            tokens=tokens,
+            mask=torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None],
+            logprobs=pad_sequence(sampled, batch_first=True) if len(sampled) == len(rows) else None,
+            advantages=advantages.to(tokens.device).flatten(),
+            temperature=self.temperature,
+        )
+
+    def to(self, device: torch.device | str, **kwargs: Any) -> RolloutBatch:
+        """Lightning's hook; completions are sampled where the policy is and need no move."""
+        self.rewards = self.rewards.to(device, **kwargs)
+        return self
+
+    def _grouped(self, values: list[Any]) -> Tensor:
+        return torch.as_tensor(values, device=self.rewards.device).view(len(self), -1)
+
+
+@dataclass(frozen=True)
+class Experience:
+    """Sampled responses as rows of tokens, each with its advantage: what the loss is taken on.
+
+    Attributes:
+        prompts: the tokens `[L]` of each problem's prompt, unpadded.
+        problem: `[B]`, the prompt that each row answers.
+        tokens: `[B, T]`.
+        mask: `[B, T]`, bool, true on the tokens of the response, its stop token included.
+        logprobs: `[B, T]` as sampled, or None where the rows were not sampled.
+        advantages: `[B]`.
+        temperature: of the distribution the rows were sampled from.
+    """
+
+    prompts: list[Tensor]
+    problem: Tensor
+    tokens: Tensor
+    mask: Tensor
+    logprobs: Tensor | None
+    advantages: Tensor
+    temperature: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.problem)
+
+    @property
+    def num_tokens(self) -> int:
+        return int(self.mask.sum())
+
+    def select(self, rows: Tensor) -> Experience:
+        """The given rows alone, cropped to the longest of them.  rows: [B], indices or bool"""
+        mask = self.mask[rows]
+        width = int(mask.sum(-1).max()) if len(mask) else 0
+        return replace(
+            self,
+            problem=self.problem[rows],
+            tokens=self.tokens[rows, :width],
+            mask=mask[:, :width],
+            logprobs=None if self.logprobs is None else self.logprobs[rows, :width],
+            advantages=self.advantages[rows],
+        )
+
+    def informative(self) -> Experience:
+        """Without the rows of zero advantage, which add nothing to a gradient."""
+        return self.select(self.advantages != 0)
+
+    def split(self, num_problems: int) -> Iterator[Experience]:
+        """Consecutive parts of so many problems: the rows of one optimizer step each."""
+        for first in range(0, len(self.prompts), num_problems):
+            yield self.select((self.problem >= first) & (self.problem < first + num_problems))
+
+    def microbatches(self, token_budget: int) -> Iterator[Experience]:
+        """Parts of at most `token_budget` tokens, a prompt counted once for all its rows in a part.
+
+        A row that alone exceeds the budget makes a part of its own. Rows of one problem stay
+        together where they fit, so that they share the forward pass of their prompt.
+        """
+        lengths = self.mask.sum(-1).tolist()
+        start, used, previous = 0, 0, -1
+        for row, problem in enumerate(self.problem.tolist()):
+            prompt = len(self.prompts[problem]) if problem != previous else 0
+            if row > start and used + prompt + lengths[row] > token_budget:
+                yield self.select(torch.arange(start, row, device=self.tokens.device))
+                start, used, prompt = row, 0, len(self.prompts[problem])
+            used, previous = used + prompt + lengths[row], problem
+        if len(self):
+            yield self.select(torch.arange(start, len(self), device=self.tokens.device))

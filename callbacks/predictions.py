@@ -1,0 +1,67 @@
+"""`predict` writes what was sampled, one line a completion."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+from app.types import RolloutBatch
+from callbacks.evaluation import run_folder
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Completions with their scores as JSON lines: set, key, rollout, response, score, finish, tokens.
+
+    Args:
+        path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
+            the run's folder.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        super().__init__(write_interval="batch")
+        self.path = path
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        path = self._path(trainer)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: RolloutBatch,
+        batch_indices: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        with self._path(trainer).open("a") as file:
+            for problem, rows, rewards in zip(
+                prediction.problems, prediction.completions, prediction.rewards.tolist(), strict=True
+            ):
+                for rollout, (row, reward) in enumerate(zip(rows, rewards, strict=True)):
+                    record = {
+                        "set": problem.label,
+                        "key": problem.key,
+                        "rollout": rollout,
+                        "response": row.text,
+                        "score": reward,
+                        "finish": row.finish,
+                        "tokens": len(row.tokens),
+                    }
+                    file.write(json.dumps(record) + "\n")
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            print(f"Completions: {self._path(trainer)}")
+
+    def _path(self, trainer: Trainer) -> Path:
+        if self.path is not None:
+            return Path(self.path)
+        name = "predictions.jsonl" if trainer.world_size == 1 else f"predictions.{trainer.global_rank}.jsonl"
+        return run_folder(trainer) / name

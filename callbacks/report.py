@@ -1,0 +1,67 @@
+"""The tables a run ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = {
+    "greedy": "greedy",
+    "length": "tokens",
+    "truncated": "truncated",
+    "entropy": "entropy",
+    "distinct_wrong": "distinct wrong",
+}
+
+
+def print_results(history: list[dict[str, Any]], folder: Path) -> None:
+    """What each stage ended with; then, where there are several sets of problems, the last figures of each."""
+    console = Console()
+    console.print(results_table(history))
+    last = history[-1]
+    sets = sorted({name.split("/")[1] for name in last if name.count("/") == 2}, key=_natural)
+    if len(sets) > 1:
+        console.print(sets_table(last, sets))
+    console.print(f"Run folder: {folder}", soft_wrap=True)
+
+
+def results_table(history: list[dict[str, Any]]) -> Table:
+    """A row for the last validation of each stage."""
+    ends = [
+        record for record, following in zip(history, [*history[1:], None], strict=True)
+        if following is None or following["stage"] != record["stage"]
+    ]
+    names = _columns(history[-1], "eval/")
+    table = Table("stage", "iteration", *[COLUMNS.get(name, name) for name in names], title="Held-out problems")
+    for record in ends:
+        table.add_row(record["stage"], str(record["iteration"]), *_cells(record, "eval/", names))
+    return table
+
+
+def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
+    """A row for each set of problems in one validation."""
+    names = _columns(record, f"eval/{sets[0]}/")
+    table = Table("set", *[COLUMNS.get(name, name) for name in names], title="By set")
+    for label in sets:
+        table.add_row(label, *_cells(record, f"eval/{label}/", names))
+    return table
+
+
+def _columns(record: dict[str, Any], prefix: str) -> list[str]:
+    own = [name.removeprefix(prefix) for name in record if name.startswith(prefix)]
+    ks = sorted((name for name in own if name.startswith("pass@")), key=_natural)
+    return [*ks, *(name for name in COLUMNS if name in own)]
+
+
+def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
+    shares = {"entropy": "{:.3f}", "length": "{:.1f}"}
+    return [shares.get(name, "{:.1%}").format(record[prefix + name]) for name in names]
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """7x7 before 11x11, pass@2 before pass@16."""
+    digits = "".join(letter if letter.isdigit() else " " for letter in name).split()
+    return (int(digits[0]) if digits else 0, name)

@@ -1,0 +1,144 @@
+"""Sampling and verifying: a batch of problems becomes a batch of rollouts before the step sees it."""
+
+from __future__ import annotations
+
+from heapq import nlargest
+from time import perf_counter
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from app.engines.base import RolloutEngine
+from app.engines.transformers import TransformersEngine
+from app.module import RLVRModule
+from app.policy import Policy
+from app.types import Completion, Problem, Request, RolloutBatch, Sampling
+
+
+class RolloutCallback(Callback):
+    """Have an engine answer every problem N times, and the problems score the answers.
+
+    A truncated answer has no end and does not pass, whatever it says.
+
+    Args:
+        engine: samples the policy; a stage may put another in its place.
+        rollouts: N, answers to each problem in training and in `predict`.
+        sampling: how they are drawn.
+        seed: rollout r of a problem in iteration i draws from "<seed>/fit/<i>/<problem>/<r>"; None
+            takes the run's `seed_everything`.
+    """
+
+    def __init__(
+        self,
+        engine: RolloutEngine | None = None,
+        rollouts: int = 32,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+    ) -> None:
+        if rollouts < 1:
+            raise ValueError(f"rollouts={rollouts} must be at least 1")
+        self.engine = engine or TransformersEngine()
+        self.stage_engine = self.engine
+        self.rollouts, self.sampling, self.seed = rollouts, sampling or Sampling(), seed or 0
+        self.phase = ""
+        self.seconds: dict[str, float] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_lengths(trainer, policy_of(pl_module), self.sampling)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
+    ) -> None:
+        iteration = rlvr(pl_module).iteration
+        self.fill(trainer, pl_module, batch, self.stage_engine, self.rollouts, self.sampling, f"fit/{iteration}")
+        self.enter("training")
+        self.seconds["start"] = perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: RolloutBatch, batch_idx: int
+    ) -> None:
+        seconds = {
+            "time/sampling": self.seconds["sampling"],
+            "time/scoring": self.seconds["scoring"],
+            "time/training": perf_counter() - self.seconds["start"],
+        }
+        tokens = float(batch.lengths.sum())
+        pl_module.log_dict({**seconds, "time/iteration": sum(seconds.values())}, batch_size=len(batch))
+        pl_module.log("time/tokens_per_second", tokens / sum(seconds.values()), batch_size=len(batch))
+
+    def on_predict_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: RolloutBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self.fill(trainer, pl_module, batch, self.engine, self.rollouts, self.sampling, "predict")
+
+    def fill(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: RolloutBatch,
+        engine: RolloutEngine,
+        n: int,
+        sampling: Sampling,
+        occasion: str,
+    ) -> None:
+        """Sample and score: the batch of P problems gets its completions and its rewards [P, n]."""
+        policy = policy_of(pl_module)
+        self.enter("sampling")
+        start = perf_counter()
+        engine.sync(policy)
+        batch.prompts = [policy.encode(problem.prompt).to(pl_module.device) for problem in batch.problems]
+        requests = [
+            Request(problem, tokens, f"{self.seed}/{occasion}/{problem.key}")
+            for problem, tokens in zip(batch.problems, batch.prompts, strict=True)
+        ]
+        with trainer.precision_plugin.forward_context():
+            batch.completions = engine.generate(requests, n, sampling)
+        batch.temperature = sampling.temperature or 1.0
+        batch.on_policy = engine.samples_the_policy
+        self.enter("scoring")
+        sampled = perf_counter()
+        scores = [
+            [score(problem, row) for row in rows]
+            for problem, rows in zip(batch.problems, batch.completions, strict=True)
+        ]
+        batch.rewards = torch.tensor(scores, device=pl_module.device).view(len(batch), n)
+        self.seconds |= {"sampling": sampled - start, "scoring": perf_counter() - sampled}
+
+    def enter(self, phase: str) -> None:
+        """Name what is being done, for whoever shows it."""
+        self.phase = phase
+
+
+def score(problem: Problem, completion: Completion) -> float:
+    """The reward of one answer, in [0, 1]."""
+    return problem.score(completion.text) if completion.finish == "stop" else 0.0
+
+
+def policy_of(pl_module: LightningModule) -> Policy:
+    return rlvr(pl_module).policy
+
+
+def rlvr(pl_module: LightningModule) -> RLVRModule:
+    """The module as what it must be; TypeError otherwise."""
+    if not isinstance(pl_module, RLVRModule):
+        raise TypeError(f"rollouts need an RLVRModule, not {type(pl_module).__name__}")
+    return pl_module
+
+
+def check_lengths(trainer: Trainer, policy: Policy, sampling: Sampling) -> None:
+    """Raise where the longest prompts (by characters) leave the context no room for an answer."""
+    splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
+    problems = [problem for split in splits.values() for problem in split]
+    for problem in nlargest(32, problems, key=lambda problem: len(str(problem.prompt))):
+        length = len(policy.encode(problem.prompt))
+        if length + sampling.max_new_tokens > policy.context_length:
+            raise ValueError(
+                f"a prompt of {length} tokens and max_new_tokens={sampling.max_new_tokens} exceed "
+                f"the policy's context of {policy.context_length}"
+            )

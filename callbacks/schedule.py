@@ -1,0 +1,232 @@
+"""Stages: what is trained, for how long, and what comes next."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from app.advantages import AdvantageEstimator
+from app.engines.base import RolloutEngine
+from app.learning_rate import LearningRate
+from app.types import Sampling
+from callbacks.rollout import RolloutCallback, check_lengths, rlvr
+from callbacks.triggers import Steps, Trigger
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Stage:
+    """An objective, and the condition that ends it; what is None stays as the run has it.
+
+    Args:
+        name: under which it is reported.
+        advantage: the objective.
+        until: ends the stage; only the last may do without, and then lasts as long as the Trainer.
+        learning_rate: counted from the stage's first update.
+        problems: P, problems in an iteration.
+        rollouts: N, answers to each.
+        engine: where the answers come from.
+        sampling: how they are drawn.
+        minibatch_size: problems per optimizer step.
+        count_skipped_tokens: see RLVRModule.
+        reset_optimizer: begin with an empty optimizer state rather than the last stage's.
+    """
+
+    name: str
+    advantage: AdvantageEstimator
+    until: Trigger | None = None
+    learning_rate: LearningRate | None = None
+    problems: int | None = None
+    rollouts: int | None = None
+    engine: RolloutEngine | None = None
+    sampling: Sampling | None = None
+    minibatch_size: int | None = None
+    count_skipped_tokens: bool | None = None
+    reset_optimizer: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("problems", "rollouts", "minibatch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"stage {self.name!r}: {name}={value} must be at least 1")
+
+
+@dataclass
+class Rounds:
+    """The same stages several times over: "(P@k T. + P@1 T.) x 2".
+
+    Args:
+        repeat: how often.
+        stages: in order; round r of stage "explore" is named "explore r".
+    """
+
+    repeat: int
+    stages: list[Stage]
+
+    def __post_init__(self) -> None:
+        if self.repeat < 1:
+            raise ValueError(f"repeat={self.repeat} must be at least 1")
+
+    def unrolled(self) -> list[Stage]:
+        rounds = range(1, self.repeat + 1)
+        return [replace(stage, name=f"{stage.name} {number}") for number in rounds for stage in self.stages]
+
+
+class StageSchedule(Callback):
+    """Run the stages one after another; the run ends with the last.
+
+    A stage ends after the validation that follows its last iteration, so that every stage is
+    measured at its end. At each transition the run folder gets a checkpoint and a transformers
+    folder, `stages/<number>-<name>`.
+
+    Args:
+        stages: in order, or rounds of them.
+        save_stages: whether to write those folders.
+    """
+
+    def __init__(self, stages: list[Stage | Rounds], save_stages: bool = True) -> None:
+        parts = [part.unrolled() if isinstance(part, Rounds) else [part] for part in stages]
+        self.stages = [stage for part in parts for stage in part]
+        self.save_stages = save_stages
+        _check_stages(self.stages)
+        self.index = 0
+        self.step = 0  # iterations of this stage
+        self.ending = False
+        self.usual: dict[str, Any] = {}
+        self.usual_interval: int | float | None = None
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[self.index]
+
+    @property
+    def iterations(self) -> int | None:
+        """Of all stages together, where every one has a fixed length."""
+        lengths = [stage.until.steps for stage in self.stages if isinstance(stage.until, Steps)]
+        return sum(lengths) if len(lengths) == len(self.stages) else None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.usual = self._settings(trainer, pl_module)
+        for stage in self.stages:
+            stage.advantage.check(stage.rollouts or self.usual["rollouts"])
+            sampling = stage.sampling or self.usual["sampling"]
+            if sampling.temperature == 0:
+                raise ValueError(f"stage {stage.name!r}: temperature=0 gives N equal answers, which teach nothing")
+            check_lengths(trainer, rlvr(pl_module).policy, sampling)
+        self._enter(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.step += 1
+        pl_module.log("stage/index", float(self.index))
+        fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("eval/")}
+        if self._fires(fresh) and not self._ask_for_validation(trainer):
+            self._next(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
+        if self.ending or self._fires(fresh):
+            trainer.val_check_batch = self.usual_interval or trainer.val_check_batch
+            self._next(trainer, pl_module)
+
+    def _fires(self, metrics: dict[str, float]) -> bool:
+        self.ending = self.stage.until is not None and self.stage.until.fires(self.step, metrics)
+        return self.ending
+
+    def _ask_for_validation(self, trainer: Trainer) -> bool:
+        """Have Lightning validate after this very batch; false where the run has no validation."""
+        if not trainer.enable_validation or trainer.check_val_every_n_epoch not in (None, 1):
+            return False
+        self.usual_interval, trainer.val_check_batch = trainer.val_check_batch, 1
+        return True
+
+    def _next(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave this stage, save, and enter the next or stop."""
+        name, number, self.ending = self.stage.name, self.index + 1, False
+        if number == len(self.stages):
+            trainer.should_stop = True
+        else:
+            self.index, self.step = number, 0
+            module = rlvr(pl_module)
+            module.updates = 0
+            if self.stage.until is not None:
+                self.stage.until.reset()
+            if self.stage.reset_optimizer:
+                for optimizer in trainer.optimizers:
+                    optimizer.state.clear()
+            self._enter(trainer, pl_module)
+        if self.save_stages and trainer.log_dir:
+            self._save(trainer, pl_module, f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}")
+
+    def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the stage's settings where they are read."""
+        stage, module, rollout = self.stage, rlvr(pl_module), rollout_of(trainer)
+        own = {name: getattr(stage, name) for name in self.usual if getattr(stage, name) is not None}
+        settings = {**self.usual, **own}
+        module.advantage = stage.advantage
+        module.learning_rate = settings["learning_rate"]
+        module.minibatch_size = settings["minibatch_size"]
+        module.count_skipped_tokens = settings["count_skipped_tokens"]
+        rollout.rollouts, rollout.sampling = settings["rollouts"], settings["sampling"]
+        rollout.stage_engine = settings["engine"]
+        if settings["problems"] is not None:
+            trainer.datamodule.batch_size = settings["problems"]  # type: ignore[attr-defined]
+        log.info("stage %d of %d: %s, %r", self.index + 1, len(self.stages), stage.name, stage.advantage)
+
+    def _settings(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """What the run was configured with: what a stage falls back on."""
+        module, rollout = rlvr(pl_module), rollout_of(trainer)
+        return {
+            "learning_rate": module.learning_rate,
+            "minibatch_size": module.minibatch_size,
+            "count_skipped_tokens": module.count_skipped_tokens,
+            "rollouts": rollout.rollouts,
+            "sampling": rollout.sampling,
+            "engine": rollout.engine,
+            "problems": getattr(getattr(trainer, "datamodule", None), "batch_size", None),
+        }
+
+    def _save(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
+        folder = Path(str(trainer.log_dir)) / "stages" / name
+        trainer.save_checkpoint(folder / "stage.ckpt")
+        rank_zero_only(rlvr(pl_module).policy.save)(folder)
+
+    def state_dict(self) -> dict[str, Any]:
+        until = self.stage.until
+        return {"index": self.index, "step": self.step, "until": {} if until is None else until.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["index"] >= len(self.stages):
+            raise ValueError(f"the checkpoint is in stage {state['index'] + 1}, the schedule has {len(self.stages)}")
+        self.index, self.step = state["index"], state["step"]
+        if self.stage.until is not None:
+            self.stage.until.load_state_dict(state["until"])
+
+
+def rollout_of(trainer: Trainer) -> RolloutCallback:
+    """The run's rollout callback."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, RolloutCallback):
+            return callback
+    raise ValueError("the Trainer has no RolloutCallback: nobody would sample")
+
+
+def _check_stages(stages: list[Stage]) -> None:
+    if not stages:
+        raise ValueError("stages must hold at least one stage")
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names):
+        raise ValueError(f"stage names must differ: {names}")
+    for stage in stages[:-1]:
+        if stage.until is None:
+            raise ValueError(f"stage {stage.name!r} needs an `until`: only the last stage may do without")

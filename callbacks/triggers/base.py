@@ -1,0 +1,30 @@
+"""What every trigger does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+
+class Trigger(ABC):
+    """Decides when a stage has lasted long enough."""
+
+    @abstractmethod
+    def fires(self, step: int, metrics: Mapping[str, float]) -> bool:
+        """Asked after every iteration and after every validation.
+
+        Args:
+            step: iterations of this stage so far.
+            metrics: the figures that are new since it was last asked, by their logged names.
+        """
+
+    def reset(self) -> None:
+        """Forget; called when the stage begins."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive a restart: plain numbers."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""

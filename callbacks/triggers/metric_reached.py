@@ -1,0 +1,24 @@
+"""A stage with a goal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from callbacks.triggers.base import Trigger
+
+
+class MetricReached(Trigger):
+    """Once a metric is at least `value`, or after `at_most` iterations.
+
+    Args:
+        metric: its logged name, such as "eval/pass@1".
+        value: the goal.
+        at_most: iterations after which the stage ends all the same; None waits for ever.
+    """
+
+    def __init__(self, metric: str, value: float, at_most: int | None = None) -> None:
+        self.metric, self.value, self.at_most = metric, value, at_most
+
+    def fires(self, step: int, metrics: Mapping[str, float]) -> bool:
+        reached = metrics.get(self.metric, float("-inf")) >= self.value
+        return reached or (self.at_most is not None and step >= self.at_most)

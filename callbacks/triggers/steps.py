@@ -1,0 +1,19 @@
+"""A stage of fixed length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from callbacks.triggers.base import Trigger
+
+
+class Steps(Trigger):
+    """After so many iterations."""
+
+    def __init__(self, steps: int) -> None:
+        if steps < 1:
+            raise ValueError(f"steps={steps} must be at least 1")
+        self.steps = steps
+
+    def fires(self, step: int, metrics: Mapping[str, float]) -> bool:
+        return step >= self.steps

@@ -1,0 +1,1 @@
+"""Where problems come from: generated puzzles and published data sets, as Lightning data modules."""

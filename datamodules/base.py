@@ -1,0 +1,202 @@
+"""What all data modules share: splits in memory, loaders over them, and, for generated puzzles, drawing and caching.
+
+Nothing here knows of reinforcement learning, or of what a problem asks.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
+
+from app.types import Problem
+from datamodules.cache import cache_path, check_writable, default_cache_dir, read_lines, write_lines
+from datamodules.generate import Plan, check_plan, generate
+from datamodules.stream import ProblemBatches, ProblemStream
+
+log = logging.getLogger(__name__)
+
+CACHE_FORMAT = 1
+"""Part of the key of cached data: raise it when the same configuration comes to make other problems."""
+
+
+class ProblemDataModule(LightningDataModule, ABC):
+    """Serves the problems that `load_splits` brings: train as an endless stream, the others in order.
+
+    The position in the train stream is kept here as well as in the loader, because Lightning restores
+    no loader's state from a checkpoint written at the end of an epoch.
+
+    Args:
+        seed: of the order of training.
+        batch_size: P, problems per iteration over all ranks. May be set during a run, as a stage does, and holds
+            from the next batch on; the number of batches in a Lightning epoch stays what it was at first.
+        eval_batch_size: problems per batch and rank in validation, test and prediction.
+    """
+
+    def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:
+        super().__init__()
+        if eval_batch_size < 1:
+            raise ValueError(f"eval_batch_size={eval_batch_size} must be at least 1")
+        self.seed = seed
+        self.eval_batch_size = eval_batch_size
+        self.splits: dict[str, list[Problem]] = {}
+        self._stream: ProblemStream | None = None
+        self.batch_size = batch_size
+
+    @abstractmethod
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """The problems of "train", "validation" and "test", and how many repeats were dropped from each."""
+
+    @property
+    def batch_size(self) -> int:
+        """P, problems per iteration over all ranks."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1")
+        if self.splits:
+            check_fits(batch_size, len(self.splits["train"]))
+        self._batch_size = batch_size
+        if self._stream is not None:
+            self._stream.batch_size = batch_size
+
+    def setup(self, stage: str) -> None:
+        """Load all splits, once, whatever the stage."""
+        if self.splits:
+            return
+        splits, dropped = self.load_splits()
+        for split in ("train", "validation"):
+            if not splits[split]:
+                raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
+        check_fits(self.batch_size, len(splits["train"]))
+        report(splits, dropped)
+        self.splits = splits
+        self._stream = ProblemStream(splits["train"], self.batch_size, self.seed)
+
+    @property
+    def stream(self) -> ProblemStream:
+        """The train loader, one for the whole life of this module; RuntimeError before `setup`."""
+        if self._stream is None:
+            raise RuntimeError("setup() must be called before the train stream is read")
+        return self._stream
+
+    def train_dataloader(self) -> ProblemStream:
+        """The stream, with this rank's share of each batch."""
+        self.stream.rank, self.stream.world_size = self._rank_and_world_size()
+        return self.stream
+
+    def val_dataloader(self) -> ProblemBatches:
+        return self._batches("validation")
+
+    def test_dataloader(self) -> ProblemBatches:
+        """The test split; ValueError where it is empty."""
+        return self._batches("test")
+
+    def predict_dataloader(self) -> ProblemBatches:
+        """The test split; ValueError where it is empty."""
+        return self._batches("test")
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.stream.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.stream.load_state_dict(state_dict)
+
+    def _batches(self, split: str) -> ProblemBatches:
+        if not self.splits[split]:
+            raise ValueError(f"the {split} split is empty: there is nothing to evaluate")
+        return ProblemBatches(self.splits[split], self.eval_batch_size, *self._rank_and_world_size())
+
+    def _rank_and_world_size(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+
+class PuzzleDataModule(ProblemDataModule):
+    """Problems generated from puzzles, distinct within and across splits, cached on disk.
+
+    Args:
+        plan: of "train", "validation" and "test", the puzzles and how many problems of each.
+        seed: of the problems and of the order of training.
+        batch_size: see `ProblemDataModule`.
+        eval_batch_size: see `ProblemDataModule`.
+        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+
+    Raises:
+        ValueError: for a negative count, an empty train or validation split, more problems than exist,
+            or a batch larger than the train split.
+    """
+
+    def __init__(
+        self, plan: Plan, seed: int, batch_size: int, eval_batch_size: int, cache_dir: str | Path | None = None
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        check_plan(plan)
+        totals = {split: sum(number for _, number in shares) for split, shares in plan.items()}
+        for split in ("train", "validation"):
+            if not totals[split]:
+                raise ValueError(f"the {split} split is empty: it must hold at least one problem")
+        check_fits(batch_size, totals["train"])
+        self.plan = plan
+        self.cache_dir = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
+
+    @property
+    def cache_path(self) -> Path:
+        """Where the problems of this configuration are kept."""
+        puzzles = {
+            split: [[type(puzzle).__qualname__, puzzle.fingerprint(), number] for puzzle, number in shares]
+            for split, shares in self.plan.items()
+        }
+        config = {"format": CACHE_FORMAT, "seed": self.seed, "puzzles": puzzles}
+        return cache_path(self.cache_dir, type(self).__name__, config)
+
+    def prepare_data(self) -> None:
+        """Fill the cache, on one process of each machine."""
+        if not self.cache_path.exists():
+            check_writable(self.cache_dir)                                     # before the work of drawing
+        self.load_splits()
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """From the cache, or generated and put there."""
+        lines = read_lines(self.cache_path)
+        if lines is not None:
+            return self._decode(lines)
+        splits, dropped = generate(self.plan, self.seed)
+        write_lines(self.cache_path, self._encode(splits, dropped))
+        return splits, dropped
+
+    def _encode(self, splits: dict[str, list[Problem]], dropped: dict[str, int]) -> list[Any]:
+        """Plain data: first the numbers dropped, then the problems in the order of the plan."""
+        lines: list[Any] = [dropped]
+        for split, shares in self.plan.items():
+            problems = iter(splits[split])
+            lines += [puzzle.dump(next(problems)) for puzzle, number in shares for _ in range(number)]
+        return lines
+
+    def _decode(self, lines: list[Any]) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """What `_encode` wrote."""
+        dropped, *rest = lines
+        data = iter(rest)
+        splits = {
+            split: [puzzle.load(next(data)) for puzzle, number in shares for _ in range(number)]
+            for split, shares in self.plan.items()
+        }
+        return splits, dropped
+
+
+def check_fits(batch_size: int, num_problems: int) -> None:
+    """Raise ValueError where a batch would hold more problems than there are."""
+    if batch_size > num_problems:
+        raise ValueError(f"batch_size={batch_size} must be at most the {num_problems} problems of the train split")
+
+
+@rank_zero_only
+def report(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
+    """Log the size of each split and what deduplication took from it."""
+    parts = (f"{split} {len(problems)} (dropped {dropped[split]} repeats)" for split, problems in splits.items())
+    log.info("problems: %s", ", ".join(parts))

@@ -1,0 +1,73 @@
+"""Mazes in the format the authors published (RUC-AIBOX/Passk_Training_Maze), from a file or the hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.types import Problem
+from datamodules.base import ProblemDataModule
+from datamodules.dedup import deduplicate
+from datamodules.puzzles.maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
+from datamodules.verl_format import GRID_KEYS, check_source, find_grid, read_prompt, read_rows
+
+
+class PublishedMazeDataModule(ProblemDataModule):
+    """The authors' mazes, or any in their format, as they are; deduplicated by the maze, test wins.
+
+    A source is a `.parquet` file, a `.jsonl` file, or a hub id `owner/name`, which takes the hub's split of the same
+    name as ours unless it is given, as in `owner/name:train`.
+
+    Args:
+        train_path: source of the train split.
+        validation_path: source of the validation split.
+        test_path: source of the test split, or None for none.
+        style: puts every maze in this style; None keeps the prompt of the data, answered in `<answer>` tags.
+        moves_per_square: an answer longer than so many characters for each free square scores 0.
+        seed: of the order of training.
+        batch_size: P, mazes per iteration over all ranks.
+        eval_batch_size: mazes per batch and rank in validation, test and prediction.
+
+    Raises:
+        ValueError: naming the file and the row, where a source can't be read; at construction where a file is missing.
+    """
+
+    def __init__(
+        self,
+        train_path: str,
+        validation_path: str,
+        test_path: str | None = None,
+        style: PromptStyle | None = None,
+        moves_per_square: int = MOVES_PER_SQUARE,
+        seed: int = 0,
+        batch_size: int = 16,
+        eval_batch_size: int = 64,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        if moves_per_square < 1:
+            raise ValueError(f"moves_per_square={moves_per_square} must be at least 1")
+        self.sources = {"train": train_path, "validation": validation_path, "test": test_path}
+        for source in self.sources.values():
+            if source is not None:
+                check_source(source)
+        self.style = style
+        self.moves_per_square = moves_per_square
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """Every split read in the order of its source, then deduplicated."""
+        return deduplicate({split: self._read(split, source) for split, source in self.sources.items()})
+
+    def _read(self, split: str, source: str | None) -> list[Problem]:
+        problems: list[Problem] = []
+        for number, row in enumerate(read_rows(source, split) if source else (), start=1):
+            try:
+                problems.append(self._problem(row))
+            except ValueError as error:
+                raise ValueError(f"{source}, row {number}: {error}") from None
+        return problems
+
+    def _problem(self, row: Any) -> MazeProblem:
+        grid = find_grid(row) if isinstance(row, dict) else None
+        if grid is None:
+            raise ValueError(f"no maze under any of {', '.join(GRID_KEYS)}")
+        style = GivenPrompt(read_prompt(row.get("prompt"))) if self.style is None else self.style
+        return MazeProblem(grid, style, self.moves_per_square)

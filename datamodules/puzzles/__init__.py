@@ -1,0 +1,1 @@
+"""One puzzle a file: each makes problems from a random stream."""

@@ -1,0 +1,48 @@
+"""Deduplication against a one-line reference on random splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.types import Problem
+from datamodules.dedup import deduplicate
+
+
+@dataclass(frozen=True)
+class Word(Problem):
+    """A problem of nothing but a key, and a number that tells copies apart."""
+
+    key: str
+    copy: int = 0
+
+    def score(self, response: str) -> float:
+        return float(response == self.key)
+
+
+def words(text: str) -> list[Word]:
+    return [Word(letter, place) for place, letter in enumerate(text)]
+
+
+def test_test_wins_then_validation() -> None:
+    kept, dropped = deduplicate({"train": words("abcdd"), "validation": words("bcc"), "test": words("ca")})
+    assert {split: "".join(word.key for word in problems) for split, problems in kept.items()} == {
+        "train": "d",
+        "validation": "b",
+        "test": "ca",
+    }
+    assert dropped == {"train": 4, "validation": 2, "test": 0}
+    assert kept["train"] == [Word("d", 3)]                                     # the first of its copies
+
+
+@given(st.text("abcdef"), st.text("abcdef"), st.text("abcdef"))
+def test_nothing_is_lost_or_twice(train: str, validation: str, test: str) -> None:
+    kept, dropped = deduplicate({"train": words(train), "validation": words(validation), "test": words(test)})
+    keys = [word.key for problems in kept.values() for word in problems]
+    assert len(keys) == len(set(keys))
+    assert set(keys) == set(train + validation + test)
+    assert {word.key for word in kept["test"]} == set(test)
+    assert not {word.key for word in kept["train"]} & set(validation + test)
+    assert sum(dropped.values()) + len(keys) == len(train + validation + test)
