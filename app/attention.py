@@ -137,12 +137,12 @@ class PackedRow:
         key, value = _repeat_heads(key, query.shape[1], 1), _repeat_heads(value, query.shape[1], 1)
         parts = []
         if self.prefix.shape[1]:
-            own = [states[self.prefix].transpose(1, 2) for states in (query, key, value)]  # [P, H, S, D]
+            own = [_pick(states, self.prefix).transpose(1, 2) for states in (query, key, value)]  # [P, H, S, D]
             seen = scaled_dot_product_attention(*own, is_causal=True, scale=scale).transpose(1, 2)
             parts.append(seen[self.prefix_mask])
-        keys = torch.cat([key[self.prefix][self.problem], key[self.segment]], dim=1)  # [B, S + T, H, D]
-        values = torch.cat([value[self.prefix][self.problem], value[self.segment]], dim=1)
-        own = [states.transpose(1, 2) for states in (query[self.segment], keys, values)]
+        seen_by_row = torch.cat([self.prefix[self.problem], self.segment], dim=1)  # [B, S + T]
+        own = [_pick(query, self.segment), _pick(key, seen_by_row), _pick(value, seen_by_row)]  # [B, .., H, D]
+        own = [states.transpose(1, 2) for states in own]
         seen = scaled_dot_product_attention(*own, attn_mask=self.mask, scale=scale).transpose(1, 2)  # [B, T, H, D]
         return torch.cat([*parts, seen[self.segment_mask]])[None]
 
@@ -233,6 +233,11 @@ def _running(mask: Tensor) -> Tensor:
 def _places(mask: Tensor, first: int = 0) -> Tensor:
     """Number the true entries in reading order from `first`; 0 elsewhere.  [R, C] -> [R, C]"""
     return torch.where(mask, mask.flatten().cumsum(0).view_as(mask) - 1 + first, 0)
+
+
+def _pick(states: Tensor, places: Tensor) -> Tensor:
+    """states[places], by the one indexing whose backward pass is fast on a CPU.  [L, H, D], [R, C] -> [R, C, H, D]"""
+    return states.index_select(0, places.flatten()).unflatten(0, places.shape)
 
 
 def _repeat_heads(states: Tensor, num_heads: int, dim: int) -> Tensor:

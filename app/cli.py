@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from transformers.utils.logging import disable_progress_bar
 
 from app.module import RLVRModule
 from callbacks.evaluation import PassKEvaluation
@@ -47,6 +50,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
     A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback.
     """
     quiet()
+    strict = {"exit_on_error": False, "allow_abbrev": False}
+    defaults = {"default_config_files": [str(DEFAULTS)]}
     try:
         return PassKCLI(
             RLVRModule,
@@ -54,29 +59,48 @@ def main(args: list[str] | None = None) -> PassKCLI:
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             args=args,
-            parser_kwargs={
-                "prog": "passk",
-                "exit_on_error": False,
-                **{name: {"default_config_files": [str(DEFAULTS)], "exit_on_error": False} for name in SUBCOMMANDS},
-            },
+            parser_kwargs={"prog": "passk", **strict, **dict.fromkeys(SUBCOMMANDS, {**strict, **defaults})},
             save_config_kwargs={"overwrite": True},
         )
-    except (ArgumentError, ValueError, TypeError, OSError, ImportError) as error:
+    except (ArgumentError, MisconfigurationException, ValueError, TypeError, OSError, ImportError) as error:
         if os.environ.get("PASSK_DEBUG"):
             raise
         print(f"passk: error: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
+FRAMES = (
+    "Parser key",
+    "Does not validate against",
+    "Subtypes:",
+    "Errors:",
+    "Given value",
+    "Problem with given class_path",
+    "Expected a path but",
+    "Expected a <class 'NoneType'>",
+)
+"""How the lines begin that jsonargparse puts around the cause of an error."""
+
+
 def one_line(error: BaseException) -> str:
-    """An error's message without line breaks, and without jsonargparse's frames around the cause."""
-    text = str(error) or type(error).__name__
-    return " ".join(text.split())
+    """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}"
+    lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]
+    causes = [line for line in lines if not line.startswith(FRAMES)]
+    if len(causes) == len(lines) or not causes:
+        return " ".join(lines) or type(error).__name__
+    keys = [line.split('"')[1] for line in lines if line.startswith("Parser key")]
+    given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")]
+    got = f". Got value: {given[0]}" if given and given[0][0] not in "{N" and "Got value" not in causes[0] else ""
+    return ": ".join(part for part in [".".join(keys), causes[0] + got] if part)
 
 
 def quiet() -> None:
     """Keep what libraries tell their developers from what passk tells its users."""
     logging.basicConfig(format="%(message)s")
+    disable_progress_bar()
+    warnings.filterwarnings("ignore", module="lightning.pytorch")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("app", "callbacks", "datamodules"):

@@ -124,6 +124,8 @@ def rollout_metrics(rollouts: RolloutBatch, advantages: Tensor) -> dict[str, flo
     """What a training iteration says of its rollouts.  advantages: [P, N]"""
     passed = rollouts.passed
     distinct, wrong = distinct_wrong(rollouts)
+    entropy = rollouts.entropies.float().mean()
+    recorded = {} if entropy.isnan() else {"entropy/mean": entropy}  # demonstrations have none
     return {
         "rollout/reward": rollouts.rewards.float().mean(),
         "rollout/solved": passed.any(-1).float().mean(),
@@ -131,5 +133,5 @@ def rollout_metrics(rollouts: RolloutBatch, advantages: Tensor) -> dict[str, flo
         "rollout/length": rollouts.lengths.float().mean(),
         "rollout/truncated": rollouts.truncated.float().mean(),
         "rollout/distinct_wrong": distinct / max(wrong, 1),
-        "entropy/mean": rollouts.entropies.float().mean(),
+        **recorded,
     }

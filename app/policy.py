@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import pre_tokenizers
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import (
@@ -24,9 +25,9 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2Tokenizer,
 )
 
 from app.attention import PackedRow, attending_with_shared_prefix
@@ -78,13 +79,14 @@ class Policy(nn.Module, ABC):
         """
         if not isinstance(prompt, str) and self.tokenizer.chat_template is None:
             prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
+        tokenizer: Any = self.tokenizer
         if isinstance(prompt, str):
-            tokens = self.tokenizer(prompt)["input_ids"]
+            tokens = tokenizer(prompt)["input_ids"]
         else:
-            tokens = self.tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_dict=False)
+            tokens = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_dict=False)
         if not tokens:
             raise ValueError("a prompt without a single token gives the policy nothing to answer")
-        unknown = self.tokenizer.unk_token_id
+        unknown = tokenizer.unk_token_id
         if unknown is not None and unknown in tokens:
             raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
         return torch.tensor(tokens)
@@ -95,11 +97,12 @@ class Policy(nn.Module, ABC):
 
     def stop_ids(self, sampling: Sampling) -> list[int]:
         """The tokens that end a completion: the model's own ends of sequence and the named ones."""
+        tokenizer: Any = self.tokenizer
         own = self.model.generation_config.eos_token_id if self.model.generation_config else None
-        ids = [*(own if isinstance(own, list) else [own]), self.tokenizer.eos_token_id]
+        ids = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
         for name in sampling.stop_tokens:
-            token = self.tokenizer.convert_tokens_to_ids(name)
-            if token is None or token == self.tokenizer.unk_token_id:
+            token = tokenizer.convert_tokens_to_ids(name)
+            if token is None or token == tokenizer.unk_token_id:
                 raise ValueError(f"stop token {name!r} is not in the policy's vocabulary")
             ids.append(token)
         return sorted({token for token in ids if token is not None})
@@ -152,8 +155,11 @@ class Policy(nn.Module, ABC):
     def logits(self, hidden: Tensor) -> Tensor:
         """The LM head, with what some architectures do to its output.  [.., hidden] -> [.., V]"""
         config = self.model.config.get_text_config()
-        logits = self.model.get_output_embeddings()(hidden)
-        logits = logits * getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)  # Cohere, Granite
+        head: Any = self.model.get_output_embeddings()
+        logits = head(hidden)
+        logits = (
+            logits * getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
+        )  # Cohere, Granite
         cap = getattr(config, "final_logit_softcapping", None)  # Gemma
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
@@ -270,7 +276,7 @@ class TinyPolicy(Policy):
     """A small Qwen2-shaped model with random weights and one token for each character.
 
     Args:
-        alphabet: the characters it knows.
+        alphabet: the characters it knows, of ASCII.
         hidden_size, num_layers, num_heads, intermediate_size: the shape; heads divide the hidden size.
         context_length: positions, prompt and response together.
         rope_theta: base of the rotary positions; small, as contexts are short.
@@ -289,8 +295,8 @@ class TinyPolicy(Policy):
         head_tokens: int = 4096,
     ) -> None:
         super().__init__(gradient_checkpointing, head_tokens)
-        if len(set(alphabet)) != len(alphabet) or not alphabet:
-            raise ValueError(f"alphabet={alphabet!r} must hold at least one character and none twice")
+        if len(set(alphabet)) != len(alphabet) or not alphabet or not alphabet.isascii():
+            raise ValueError(f"alphabet={alphabet!r} must hold at least one character, ASCII only and none twice")
         if num_heads < 1 or hidden_size % (2 * num_heads):
             raise ValueError(f"hidden_size={hidden_size} must be a multiple of 2 x num_heads={num_heads}")
         self.alphabet = alphabet
@@ -305,8 +311,17 @@ class TinyPolicy(Policy):
             "tie_word_embeddings": False,
         }
 
+    def encode(self, prompt: Prompt) -> Tensor:
+        text = prompt if isinstance(prompt, str) else "".join(message["content"] for message in prompt)
+        unknown = sorted(set(text) - set(self.alphabet))
+        if unknown:  # the tokenizer would leave them out without a word
+            raise ValueError(
+                f"the policy's alphabet lacks {''.join(unknown)!r}, which stand in the prompt {text!r:.80}"
+            )
+        return super().encode(prompt)
+
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        tokenizer = character_tokenizer(self.alphabet)
+        tokenizer: Any = character_tokenizer(self.alphabet)
         config = Qwen2Config(
             vocab_size=len(tokenizer),
             pad_token_id=tokenizer.pad_token_id,
@@ -317,18 +332,17 @@ class TinyPolicy(Policy):
         return Qwen2ForCausalLM(config), tokenizer
 
 
-def character_tokenizer(alphabet: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of one token per character, in the order given, after `<pad>`, `<eos>` and `<unk>`."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+def character_tokenizer(alphabet: str) -> PreTrainedTokenizerBase:
+    """A tokenizer of one token per ASCII character, in the order given, after `<pad>`, `<eos>` and `<unk>`.
 
+    It is Qwen2's own byte-level BPE without a merge, because transformers gives a saved Qwen2 model
+    that class whatever the folder says: another kind would be read back as something else.
+    """
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    symbols = [byte_level.pre_tokenize_str(character)[0][0] for character in alphabet]
     special = ["<pad>", "<eos>", "<unk>"]
-    vocabulary = {token: index for index, token in enumerate([*special, *alphabet])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
-    tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>", clean_up_tokenization_spaces=False
-    )
+    vocabulary = {token: index for index, token in enumerate([*special, *symbols])}
+    return Qwen2Tokenizer(vocab=vocabulary, merges=[], pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
 
 
 def _disable_dropout(model: nn.Module) -> None:

@@ -77,7 +77,13 @@ class Dashboard(ProgressBar):
             self._open(int(sum(trainer.num_val_batches)))
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         if trainer.state.fn != "fit" and self.bar is not None:
             self.bar.update(self.task, advance=1)

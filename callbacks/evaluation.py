@@ -137,8 +137,8 @@ class PassKEvaluation(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {"history": self.history}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.history = state["history"]
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = state_dict["history"]
 
 
 ALL = ""

@@ -6,20 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 COLUMNS = {
     "greedy": "greedy",
-    "length": "tokens",
-    "truncated": "truncated",
-    "entropy": "entropy",
-    "distinct_wrong": "distinct wrong",
+    "distinct_wrong": "distinct\nwrong",
+    "entropy": "entropy\n(nats)",
+    "length": "length\n(tokens)",
+    "truncated": "trun-\ncated",
 }
+"""The columns after Pass@k, in this order; shares are given in percent."""
 
 
 def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     """What each stage ended with; then, where there are several sets of problems, the last figures of each."""
     console = Console()
+    console = console if console.is_terminal else Console(width=120)
     console.print(results_table(history))
     last = history[-1]
     sets = sorted({name.split("/")[1] for name in last if name.count("/") == 2}, key=_natural)
@@ -31,11 +33,13 @@ def print_results(history: list[dict[str, Any]], folder: Path) -> None:
 def results_table(history: list[dict[str, Any]]) -> Table:
     """A row for the last validation of each stage."""
     ends = [
-        record for record, following in zip(history, [*history[1:], None], strict=True)
+        record
+        for record, following in zip(history, [*history[1:], None], strict=True)
         if following is None or following["stage"] != record["stage"]
     ]
     names = _columns(history[-1], "eval/")
-    table = Table("stage", "iteration", *[COLUMNS.get(name, name) for name in names], title="Held-out problems")
+    table = _table("stage", names, "Held-out problems at the end of each stage (%)")
+    table.columns.insert(1, Column("iter", justify="right"))
     for record in ends:
         table.add_row(record["stage"], str(record["iteration"]), *_cells(record, "eval/", names))
     return table
@@ -44,9 +48,16 @@ def results_table(history: list[dict[str, Any]]) -> Table:
 def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
     """A row for each set of problems in one validation."""
     names = _columns(record, f"eval/{sets[0]}/")
-    table = Table("set", *[COLUMNS.get(name, name) for name in names], title="By set")
+    table = _table("set", names, "By set (%)")
     for label in sets:
         table.add_row(label, *_cells(record, f"eval/{label}/", names))
+    return table
+
+
+def _table(first: str, names: list[str], title: str) -> Table:
+    table = Table(first, title=title)
+    for name in names:
+        table.add_column(COLUMNS.get(name, name.replace("pass@", "P@")), justify="right", no_wrap=True)
     return table
 
 
@@ -57,8 +68,11 @@ def _columns(record: dict[str, Any], prefix: str) -> list[str]:
 
 
 def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
-    shares = {"entropy": "{:.3f}", "length": "{:.1f}"}
-    return [shares.get(name, "{:.1%}").format(record[prefix + name]) for name in names]
+    values = [record[prefix + name] for name in names]
+    return [
+        f"{value:.2f}" if name in ("entropy", "length") else f"{100 * value:.1f}"
+        for name, value in zip(names, values, strict=True)
+    ]
 
 
 def _natural(name: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
@@ -205,12 +205,14 @@ class StageSchedule(Callback):
         until = self.stage.until
         return {"index": self.index, "step": self.step, "until": {} if until is None else until.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state["index"] >= len(self.stages):
-            raise ValueError(f"the checkpoint is in stage {state['index'] + 1}, the schedule has {len(self.stages)}")
-        self.index, self.step = state["index"], state["step"]
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict["index"] >= len(self.stages):
+            raise ValueError(
+                f"the checkpoint is in stage {state_dict['index'] + 1}, the schedule has {len(self.stages)}"
+            )
+        self.index, self.step = state_dict["index"], state_dict["step"]
         if self.stage.until is not None:
-            self.stage.until.load_state_dict(state["until"])
+            self.stage.until.load_state_dict(state_dict["until"])
 
 
 def rollout_of(trainer: Trainer) -> RolloutCallback:

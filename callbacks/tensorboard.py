@@ -77,7 +77,9 @@ def drawn_answers(rollouts: RolloutBatch, problems: int) -> Figure | None:
     """The first answer to each of a few problems drawn into it, where problems can be drawn."""
     drawings = [
         (problem.draw(rows[0].text), reward[0])
-        for problem, rows, reward in zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
+        for problem, rows, reward in zip(
+            rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True
+        )
     ][:problems]
     texts = [(text, reward) for text, reward in drawings if text is not None]
     if not texts:

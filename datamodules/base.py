@@ -158,7 +158,7 @@ class PuzzleDataModule(ProblemDataModule):
     def prepare_data(self) -> None:
         """Fill the cache, on one process of each machine."""
         if not self.cache_path.exists():
-            check_writable(self.cache_dir)                                     # before the work of drawing
+            check_writable(self.cache_dir)  # before the work of drawing
         self.load_splits()
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:

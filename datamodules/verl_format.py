@@ -50,7 +50,7 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     number = 0
     try:
         with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):                     # noqa: B007 (the error names it)
+            for number, line in enumerate(lines, start=1):  # noqa: B007 (the error names it)
                 if line.strip():
                     yield json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -65,7 +65,7 @@ def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
         import datasets  # here, because it takes seconds and few runs need it
 
         yield from datasets.load_dataset(*args, **kwargs)
-    except Exception as error:                                                 # it raises whatever its backends do
+    except Exception as error:  # it raises whatever its backends do
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"{source} can't be read: {type(error).__name__}: {reason}") from error
 

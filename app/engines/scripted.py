@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from app.engines.demonstrations import DemonstrationEngine
 from app.types import Completion, Request, Sampling
 

@@ -96,9 +96,7 @@ def _completions(
     ends = tokens.gather(1, lengths[:, None] - 1)[:, 0]
     stopped = torch.isin(ends, stops).tolist()
     sizes = lengths.tolist()
-    texts = policy.decode(
-        [row[: size - stop] for row, size, stop in zip(tokens.tolist(), sizes, stopped, strict=True)]
-    )
+    texts = policy.decode([row[: size - stop] for row, size, stop in zip(tokens.tolist(), sizes, stopped, strict=True)])
     rows = [
         Completion(
             text=texts[row],

@@ -91,7 +91,7 @@ def random_spanning_tree(graph: Lattice, random: Random) -> list[int]:
     taken from each cell on the way, which leaves the walk without its loops. The even chance matters
     where nearly all mazes of a small size are asked for.
     """
-    joined = {graph.cells[len(graph.cells) // 2]}                              # the middle is found soonest
+    joined = {graph.cells[len(graph.cells) // 2]}  # the middle is found soonest
     openings: list[int] = []
     draw = random.random
     for cell in graph.cells:

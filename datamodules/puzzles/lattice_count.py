@@ -68,7 +68,7 @@ def count_spanning_trees(graph: Lattice) -> int:
         for row in range(pivot + 1, size):
             for column in range(pivot + 1, size):
                 cross = matrix[row][column] * matrix[pivot][pivot] - matrix[row][pivot] * matrix[pivot][column]
-                matrix[row][column] = cross // previous                        # divides without remainder
+                matrix[row][column] = cross // previous  # divides without remainder
         previous = matrix[pivot][pivot]
     return matrix[size - 1][size - 1]
 
@@ -94,7 +94,7 @@ def count_connected_subgraphs(side: int) -> list[int]:
                     if after is not None:
                         grown[after] = grown.get(after, 0) + (packed << bits * (up + left))
         states = grown
-    packed = states[(0,) * side]                                               # all in one component
+    packed = states[(0,) * side]  # all in one component
     return [packed >> bits * edges & (1 << bits) - 1 for edges in range(num_edges + 1)]
 
 

@@ -52,7 +52,7 @@ class MazeProblem(Problem):
         path = board.shortest_path()
         if path is None:
             raise ValueError("the maze has no way from S to E")
-        vars(self).update(                                                     # frozen from here on
+        vars(self).update(  # frozen from here on
             prompt=self.style.render(self.grid),
             key="\n".join(self.grid),
             solution=self.style.format(path),
@@ -147,7 +147,7 @@ class Maze(Puzzle[MazeProblem]):
     def _ends(self, start: int, squares: list[str]) -> list[int]:
         """The cells at least `min_distance` steps from `start`."""
         others = [cell for cell in lattice(self.size).cells if cell != start]
-        if self.min_distance <= 2:                                             # as far as any two cells are
+        if self.min_distance <= 2:  # as far as any two cells are
             return others
         board = Board(lattice(self.size).rows(squares))
         distances = board.distances(board.start)

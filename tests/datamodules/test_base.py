@@ -97,7 +97,7 @@ def test_batch_size_takes_effect_on_the_next_batch(tmp_path: Path) -> None:
     assert [len(batch) for batch in reader.read] == [3] * 2 + [5] * 16
     order = [key for batch in plain.read for key in batch]
     assert [key for batch in reader.read for key in batch][: len(order)] == order[: 6 + 16 * 5]
-    assert reader.validated == 3 * 4                                           # still once an epoch
+    assert reader.validated == 3 * 4  # still once an epoch
 
 
 def test_evaluation_loaders(tmp_path: Path) -> None:

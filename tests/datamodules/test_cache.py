@@ -16,7 +16,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read_lines(path) is None
     write_lines(path, VALUES)
     assert read_lines(path) == VALUES
-    assert list(path.parent.iterdir()) == [path]                               # nothing temporary is left
+    assert list(path.parent.iterdir()) == [path]  # nothing temporary is left
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"\xff\xfe\n", None])

@@ -34,7 +34,7 @@ def test_test_wins_then_validation() -> None:
         "test": "ca",
     }
     assert dropped == {"train": 4, "validation": 2, "test": 0}
-    assert kept["train"] == [Word("d", 3)]                                     # the first of its copies
+    assert kept["train"] == [Word("d", 3)]  # the first of its copies
 
 
 @given(st.text("abcdef"), st.text("abcdef"), st.text("abcdef"))

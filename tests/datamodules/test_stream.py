@@ -23,6 +23,7 @@ class Word(Problem):
     def score(self, response: str) -> float:
         return float(response == self.key)
 
+
 LETTERS = [Word(letter) for letter in "abcdefg"]
 
 

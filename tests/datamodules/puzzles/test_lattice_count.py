@@ -61,12 +61,12 @@ def test_the_frontier_agrees_with_kirchhoff(side: int) -> None:
     assert counts[side * side - 1] == count_spanning_trees(lattice(2 * side + 1))
     assert sum(counts[: side * side - 1]) == 0
     assert counts[-1] == 1
-    assert counts[-2] == len(counts) - 1                                       # no wall is the only way anywhere
+    assert counts[-2] == len(counts) - 1  # no wall is the only way anywhere
 
 
 def test_what_is_not_counted_is_none() -> None:
     assert count_mazes(17, 0.5, 1) is None
     assert count_mazes(23, 0.0, 1) is None
     assert count_mazes(9, 0.0, 6) is None
-    assert count_mazes(31, 1.0, 1) == 225 * 224                                # a single layout
-    assert count_mazes(9, 1.0, 12) == 4                                        # both diagonals, both ways
+    assert count_mazes(31, 1.0, 1) == 225 * 224  # a single layout
+    assert count_mazes(9, 1.0, 12) == 4  # both diagonals, both ways

@@ -73,7 +73,7 @@ def test_bare_score(response: str, score: float) -> None:
 
 
 def test_length_cap() -> None:
-    longest = "RL" * 14 + "RRDD"                                               # 32 characters, 4 for each of 8 squares
+    longest = "RL" * 14 + "RRDD"  # 32 characters, 4 for each of 8 squares
     assert MazeProblem(GRID).max_answer_length == 32
     assert MazeProblem(GRID).score(longest) == 1
     assert MazeProblem(GRID).score("RL" + longest) == 0

@@ -1,0 +1,61 @@
+"""What the benchmarks share: problems of random characters, peak memory, a policy on one thread."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+import torch
+
+from app.policy import Policy, PretrainedPolicy
+from app.types import Problem, Request
+
+
+@dataclass(frozen=True)
+class RandomProblem(Problem):
+    """Random characters for a prompt; an answer's score is a hash of it."""
+
+    prompt: str
+    key: str
+    solution: str = ""
+    label: str = "random"
+
+    def score(self, response: str) -> float:
+        return blake2b(response.encode(), digest_size=1).digest()[0] / 256
+
+
+def random_problems(tokenizer: Any, count: int, length: int, seed: int) -> list[RandomProblem]:
+    """So many distinct prompts of `length` characters, each of which is a token of its own."""
+    texts = {tokenizer.decode([index]) for index in range(len(tokenizer))}
+    alphabet = sorted(text for text in texts if len(text) == 1 and len(tokenizer(text)["input_ids"]) == 1)
+    return [
+        RandomProblem("".join(Random(f"{seed}/{index}").choices(alphabet, k=length)), key=str(index))
+        for index in range(count)
+    ]
+
+
+def requests(policy: Policy, problems: Sequence[Problem], seed: str) -> list[Request]:
+    """The problems as an engine takes them."""
+    return [Request(problem, policy.encode(problem.prompt), f"{seed}/{problem.key}") for problem in problems]
+
+
+def load_policy(path: str, threads: int) -> PretrainedPolicy:
+    """The checkpoint in `path`, on so many threads."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    policy = PretrainedPolicy(path)
+    policy.build()
+    return policy
+
+
+def peak_memory_mib() -> float:
+    """The most memory this process has held: the GPU's where there is one, else resident memory."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

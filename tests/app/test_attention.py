@@ -1,0 +1,165 @@
+"""Packed rows: their layout, what each token sees, and what the architecture may not do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.attention import (
+    NAME,
+    PackedRow,
+    SharedPrefixCache,
+    attending_with_shared_prefix,
+    pad_prompts,
+    shared_prefix_attention,
+)
+from app.policy import Policy
+from app.types import Experience
+from tests.app.architectures import build, draw_rows, gradients, plain_scores
+
+LAYOUTS = {
+    "ragged": ([9, 1, 4], [0, 0, 1, 1, 2], [6, 2, 1, 6, 3]),
+    "prompts of one token": ([1, 1], [0, 0, 1], [3, 1, 5]),
+    "one row": ([5], [0], [4]),
+    "a prompt without a row": ([3, 7, 2], [0, 2, 2], [2, 5, 1]),
+    "many rows of one prompt": ([6], [0] * 7, [1, 2, 3, 4, 3, 2, 1]),
+    "problems in turn": ([4, 2], [0, 1, 0, 1], [2, 3, 4, 1]),
+    "responses of one token": ([3, 2], [0, 0, 1], [1, 1, 1]),
+}
+
+
+def pack(rows: Experience) -> PackedRow:
+    return PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_token_stands_once(layout: str) -> None:
+    prompts, problem, responses = LAYOUTS[layout]
+    rows = draw_rows(prompts, problem, responses)
+    row = pack(rows)
+    used = sorted(set(problem))
+    assert row.input_ids.shape == row.position_ids.shape == (1, sum(prompts[p] - 1 for p in used) + sum(responses))
+    assert row.targets.tolist() == rows.tokens[rows.mask].tolist()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_segments_are_the_ordinary_rows(layout: str) -> None:
+    """What a response's tokens see, in order, is [prompt, response] with positions from 0."""
+    rows = draw_rows(*LAYOUTS[layout])
+    row = pack(rows)
+    for b in range(len(rows)):
+        prompt, response = rows.prompts[int(rows.problem[b])], rows.tokens[b][rows.mask[b]]
+        prefix = row.prefix[row.problem[b]][row.prefix_mask[row.problem[b]]]
+        places = torch.cat([prefix, row.segment[b][row.segment_mask[b]]])
+        assert row.input_ids[0, places].tolist() == [*prompt.tolist(), *response[:-1].tolist()]
+        assert row.position_ids[0, places].tolist() == list(range(len(places)))
+        seen = row.mask[b, 0][row.segment_mask[b]]
+        assert seen.sum(-1).tolist() == list(range(len(prompt), len(prompt) + len(response)))
+
+
+def dense_attention(row: PackedRow, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """A full [L, L] mask, filled token by token.  [1, H, L, D] and twice [1, G, L, D] -> [1, L, H, D]"""
+    allowed = torch.zeros(query.shape[2], query.shape[2], dtype=torch.bool)
+    for places in (row.prefix[p][row.prefix_mask[p]].tolist() for p in range(len(row.prefix))):
+        for index, place in enumerate(places):
+            allowed[place, places[: index + 1]] = True
+    for b, problem in enumerate(row.problem.tolist()):
+        shared = row.prefix[problem][row.prefix_mask[problem]].tolist()
+        own = row.segment[b][row.segment_mask[b]].tolist()
+        for index, place in enumerate(own):
+            allowed[place, shared + own[: index + 1]] = True
+    repeat = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(repeat, 1), value.repeat_interleave(repeat, 1)
+    scores = (query @ key.transpose(-1, -2) * scale).masked_fill(~allowed, float("-inf"))
+    return (scores.softmax(-1) @ value).transpose(1, 2)
+
+
+@pytest.mark.parametrize("scale", [None, 0.3])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_packed_attention_is_dense_attention_under_a_block_mask(layout: str, scale: float | None) -> None:
+    row = pack(draw_rows(*LAYOUTS[layout]))
+    generator = torch.Generator().manual_seed(0)
+    length = row.input_ids.shape[1]
+    shapes = (1, 4, length, 6), (1, 2, length, 6), (1, 2, length, 5)  # values may be of another size
+    states = [torch.randn(*shape, generator=generator, dtype=torch.double, requires_grad=True) for shape in shapes]
+    ours = row.attend(0, *states, scale=scale)
+    theirs = dense_attention(row, *states, scale=6**-0.5 if scale is None else scale)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    weight = torch.randn(ours.shape, generator=generator, dtype=torch.double)
+    for mine, other in zip(
+        torch.autograd.grad((ours * weight).sum(), states),
+        torch.autograd.grad((theirs * weight).sum(), states),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("lengths", [[4, 4], [5, 2, 1], [1, 3]])
+def test_cached_attention_is_dense_attention(lengths: list[int]) -> None:
+    """Three steps of two slots for each prompt, against plain attention over the whole row."""
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.double)  # noqa: E731
+    problems, n, heads, groups, dim, steps = len(lengths), 2, 4, 2, 6, 3
+    _, mask = pad_prompts([torch.zeros(length) for length in lengths])
+    cache = SharedPrefixCache(mask, max_new_tokens=steps)
+    prompt = draw(problems, heads, max(lengths), dim), draw(problems, groups, max(lengths), dim)
+    prompt_values = draw(problems, groups, max(lengths), dim)
+    cache.attend(0, prompt[0], prompt[1], prompt_values, None)
+    cache.begin(n)
+    keys = [prompt[1][p, :, : lengths[p]] for p in range(problems) for _ in range(n)]
+    values = [prompt_values[p, :, : lengths[p]] for p in range(problems) for _ in range(n)]
+    for _ in range(steps):
+        query, key, value = (draw(problems * n, count, 1, dim) for count in (heads, groups, groups))
+        ours = cache.attend(0, query, key, value, None)
+        cache.time += 1
+        for row in range(problems * n):
+            keys[row], values[row] = torch.cat([keys[row], key[row]], 1), torch.cat([values[row], value[row]], 1)
+            weights = (query[row] @ keys[row].repeat_interleave(2, 0).transpose(-1, -2) * dim**-0.5).softmax(-1)
+            expected = (weights @ values[row].repeat_interleave(2, 0)).transpose(0, 1)
+            torch.testing.assert_close(ours[row], expected, rtol=0, atol=1e-6)  # its softmax is in single precision
+
+
+@pytest.mark.parametrize(
+    "bent", [{"sliding_window": 4}, {"softcap": 50.0}, {"s_aux": torch.zeros(4)}, {"position_bias": torch.zeros(1)}]
+)
+def test_what_bends_attention_is_refused(bent: dict[str, object]) -> None:
+    row = pack(draw_rows(*LAYOUTS["one row"]))
+    states = [torch.zeros(1, 2, row.input_ids.shape[1], 4)] * 3
+    module = torch.nn.Identity()
+    with pytest.raises(NotImplementedError, match=next(iter(bent))):
+        shared_prefix_attention(module, *states, None, shared_prefix=row, **bent)
+    shared_prefix_attention(module, *states, None, shared_prefix=row, **dict.fromkeys(bent))
+
+
+def test_without_a_prefix_it_is_refused() -> None:
+    with pytest.raises(NotImplementedError, match="without a prefix"):
+        shared_prefix_attention(torch.nn.Identity(), *[torch.zeros(1, 2, 3, 4)] * 3, None)
+
+
+def test_the_model_has_its_own_attention_back_even_after_an_error() -> None:
+    policy = build("llama")
+    usual = policy.model.config._attn_implementation
+    with pytest.raises(KeyError), attending_with_shared_prefix(policy.model):
+        assert policy.model.config._attn_implementation == NAME
+        raise KeyError
+    assert policy.model.config._attn_implementation == usual != NAME
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["qwen2", "gpt2"])
+def test_gradients_of_packed_rows_are_those_of_plain_rows(name: str, layout: str) -> None:
+    """In double, but for the LM head's output, which is scored in single precision."""
+    rows = draw_rows(*LAYOUTS[layout])
+    policy: Policy = build(name)
+    policy.model.double()
+    assert policy.shares_prompts
+    weight = rows.advantages[:, None] * rows.mask
+    (policy.logprobs(rows) * weight).sum().backward()
+    packed = gradients(policy)
+    (plain_scores(policy.model, rows)[0] * weight).sum().backward()
+    plain = gradients(policy)
+    assert packed.keys() == plain.keys()
+    largest = max(value.abs().max() for value in plain.values())
+    for parameter, value in plain.items():
+        assert (packed[parameter] - value).abs().max() < 1e-6 * largest, parameter

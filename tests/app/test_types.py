@@ -1,0 +1,215 @@
+"""Batches, their flattening, and the parts that are trained one after another."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.types import Completion, Experience, RolloutBatch, Sampling
+from tests.app.architectures import draw_rows
+from tests.conftest import EchoProblem
+
+
+def completion(length: int, first: int = 3, **changes: Any) -> Completion:
+    tokens = torch.arange(first, first + length)
+    arguments = {"text": "x" * length, "tokens": tokens, "finish": "stop", "logprobs": -tokens.float(), **changes}
+    return Completion(**arguments)
+
+
+def many_rows(seed: int) -> Experience:
+    """Up to 6 problems, some of them without a row, with up to 5 rows each; row b's advantage is b + 1."""
+    random = Random(seed)
+    prompts = [random.randint(1, 9) for _ in range(6)]
+    problem = [index for index in range(6) for _ in range(random.randint(0, 5))] or [0]
+    responses = [random.randint(1, 12) for _ in problem]
+    advantages = torch.arange(1.0, len(problem) + 1)
+    logprobs = torch.randn(len(problem), max(responses), generator=torch.Generator().manual_seed(seed))
+    return draw_rows(prompts, problem, responses, advantages=advantages, logprobs=logprobs)
+
+
+def listed(rows: Experience) -> list[tuple[Any, ...]]:
+    """Each row as (problem, tokens, log-probabilities, advantage), without its padding."""
+    assert rows.logprobs is not None
+    values = zip(rows.problem, rows.tokens, rows.logprobs, rows.advantages, rows.mask, strict=True)
+    return [(int(p), t[m].tolist(), q[m].tolist(), float(a)) for p, t, q, a, m in values]
+
+
+def joined(parts: list[Experience]) -> list[tuple[Any, ...]]:
+    return [row for part in parts for row in listed(part)]
+
+
+def cost(part: Experience) -> int:
+    """Its tokens, a prompt counted once."""
+    return sum(len(part.prompts[index]) for index in set(part.problem.tolist())) + part.num_tokens
+
+
+# -- Experience -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_select_takes_rows_and_crops(seed: int) -> None:
+    rows = many_rows(seed)
+    index = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: max(1, len(rows) // 2)]
+    part = rows.select(index)
+    assert listed(part) == [listed(rows)[place] for place in index.tolist()]
+    assert part.tokens.shape[1] == part.mask.sum(-1).max()
+    chosen = torch.zeros(len(rows), dtype=torch.bool).index_fill(0, index, True)
+    assert listed(rows.select(chosen)) == [row for row, keep in zip(listed(rows), chosen.tolist(), strict=True) if keep]
+
+
+def test_select_of_no_row_is_empty() -> None:
+    part = many_rows(0).select(torch.zeros(len(many_rows(0)), dtype=torch.bool))
+    assert len(part) == 0
+    assert part.num_tokens == 0
+    assert list(part.microbatches(5)) == []
+
+
+def test_select_without_recorded_logprobs() -> None:
+    rows = draw_rows([3, 1], [0, 1], [2, 4])
+    assert rows.select(torch.tensor([0])).logprobs is None
+
+
+def test_informative_leaves_zero_advantages_out() -> None:
+    rows = draw_rows([3, 1], [0, 0, 1, 1], [2, 4, 1, 3], advantages=torch.tensor([0.0, -0.5, 0.0, 1e-9]))
+    part = rows.informative()
+    assert part.problem.tolist() == [0, 1]
+    assert part.advantages.tolist() == pytest.approx([-0.5, 1e-9])
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("num_problems", [1, 2, 4, 6, 7])
+def test_split_is_a_partition_by_problem(seed: int, num_problems: int) -> None:
+    rows = many_rows(seed)
+    parts = list(rows.split(num_problems))
+    assert joined(parts) == listed(rows)
+    assert len(parts) == -(-6 // num_problems)
+    for index, part in enumerate(parts):
+        assert all(index * num_problems <= problem < (index + 1) * num_problems for problem in part.problem.tolist())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_microbatches_are_a_partition_within_the_budget(seed: int) -> None:
+    rows = many_rows(seed)
+    for budget in [*range(1, 60), 10_000]:
+        parts = list(rows.microbatches(budget))
+        assert joined(parts) == listed(rows)
+        assert all(cost(part) <= budget or len(part) == 1 for part in parts)
+
+
+def test_a_budget_for_all_gives_one_microbatch() -> None:
+    rows = many_rows(3)
+    (only,) = rows.microbatches(cost(rows))
+    assert listed(only) == listed(rows)
+    assert len(list(rows.microbatches(cost(rows) - 1))) == 2
+
+
+# -- RolloutBatch ---------------------------------------------------------------------------------
+
+
+def batch(**changes: Any) -> RolloutBatch:
+    """2 problems with 3 rollouts each, of 1 to 5 tokens."""
+    rows = [
+        [completion(2), completion(1, finish="length"), completion(5)],
+        [completion(3, first=9), completion(3), completion(4, finish="length")],
+    ]
+    arguments = {
+        "problems": [EchoProblem("one"), EchoProblem("two")],
+        "prompts": [torch.tensor([5, 6]), torch.tensor([7])],
+        "completions": rows,
+        "rewards": torch.tensor([[1.0, 0.0, 0.99], [0.0, 1.0, 1.0]]),
+        **changes,
+    }
+    return RolloutBatch(**arguments)
+
+
+def test_figures_stay_grouped() -> None:
+    rollouts = batch()
+    assert len(rollouts) == 2
+    assert rollouts.passed.tolist() == [[True, False, False], [False, True, True]]
+    assert rollouts.lengths.tolist() == [[2, 1, 5], [3, 3, 4]]
+    assert rollouts.truncated.tolist() == [[False, True, False], [False, False, True]]
+    assert [len(row.tokens) for row in rollouts.rows] == [2, 1, 5, 3, 3, 4]
+
+
+def test_entropy_of_a_problem_is_the_mean_over_its_tokens() -> None:
+    values = [[[1.0, 3.0], [2.0], [0.0] * 5], [[1.0] * 3, [2.0] * 3, [3.0] * 4]]
+    rows = [[completion(len(value), entropies=torch.tensor(value)) for value in group] for group in values]
+    assert batch(completions=rows).entropies.tolist() == pytest.approx([6 / 8, 21 / 10])
+
+
+def test_entropy_is_nan_where_it_was_not_recorded() -> None:
+    entropies = batch().entropies
+    assert entropies.shape == (2,)
+    assert entropies.isnan().all()
+
+
+def test_experience_flattens_once() -> None:
+    advantages = torch.arange(6.0).view(2, 3)
+    rollouts = batch(temperature=0.7)
+    rows = rollouts.experience(advantages)
+    assert rows.tokens.shape == rows.mask.shape == (6, 5)
+    assert rows.temperature == 0.7
+    assert rows.num_tokens == 18
+    expected = [
+        (index // 3, row.tokens.tolist(), (-row.tokens.float()).tolist(), float(index))
+        for index, row in enumerate(rollouts.rows)
+    ]
+    assert listed(rows) == expected
+
+
+def test_experience_has_no_logprobs_unless_every_row_has() -> None:
+    rows = batch().completions
+    rows[0][0] = completion(2, logprobs=None)
+    assert batch(completions=rows).experience(torch.zeros(2, 3)).logprobs is None
+
+
+def test_a_batch_moves_to_a_device() -> None:
+    rollouts = batch()
+    assert rollouts.to("cpu") is rollouts
+    assert rollouts.to(torch.device("meta"), non_blocking=True).rewards.device.type == "meta"
+
+
+# -- Sampling -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"temperature": -0.1}, "temperature=-0.1 must be at least 0"),
+        ({"temperature": float("nan")}, "temperature=nan must be at least 0"),
+        ({"top_p": 0.0}, r"top_p=0.0 must lie in \(0, 1\]"),
+        ({"top_p": 1.01}, r"top_p=1.01 must lie in \(0, 1\]"),
+        ({"top_p": float("nan")}, r"top_p=nan must lie in \(0, 1\]"),
+        ({"top_k": -1}, "top_k=-1 must be at least 0"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0 must be at least 1"),
+    ],
+)
+def test_bad_sampling_raises(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sampling(**changes)
+
+
+def test_the_bounds_themselves_are_fine() -> None:
+    Sampling(temperature=0, top_p=1, top_k=0, max_new_tokens=1)
+
+
+# -- Problem --------------------------------------------------------------------------------------
+
+
+def test_a_problem_demonstrates_its_solution_and_draws_nothing() -> None:
+    problem = EchoProblem("say this")
+    assert problem.demonstrate(Random(0)) == "say this"
+    assert problem.score(problem.solution) == 1.0
+    assert problem.draw("say this") is None
+
+
+def test_tensors_of_the_batch_are_not_shared_with_its_rows() -> None:
+    """Training may not write into what was sampled."""
+    rollouts = batch()
+    rows: Tensor = rollouts.experience(torch.zeros(2, 3)).tokens
+    rows.zero_()
+    assert rollouts.rows[0].tokens.tolist() == [3, 4]
