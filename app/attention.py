@@ -150,71 +150,95 @@ class PackedRow:
 class SharedPrefixCache:
     """Keys and values while sampling: the prompts' once per problem, the responses' in place.
 
-    Slots are a grid of problems x rollouts; `keep` drops finished ones. A prompt is read by
-    running the model over it once with this cache (`prefilling` is true until `begin`).
+    A prompt is read by running the model over it once with this cache, before `begin`. From then on
+    each of R live responses brings one token at a time; it sits in one of P x N slots, in order.
     """
 
     def __init__(self, prompt_mask: Tensor, max_new_tokens: int) -> None:
         """prompt_mask: [P, S], bool, true on the prompts' tokens."""
         self.prompt_mask = prompt_mask
         self.max_new_tokens = max_new_tokens
-        self.prefilling = True
         self.prefix: dict[int, tuple[Tensor, Tensor]] = {}  # [P, G, S, D] twice
-        self.own: dict[int, tuple[Tensor, Tensor]] = {}  # [P, N, G, max_new_tokens, D] twice
-        self.num_rollouts = 0
-        self.time = 0
+        self.own: dict[int, tuple[Tensor, Tensor]] = {}  # [P * N, G, max_new_tokens, D] twice
+        self.width = 0  # N, slots of a problem; 0 while prompts are read
+        self.live = torch.empty(0)  # [R], the slots of the live responses, ascending
+        self.time = 0  # tokens of each response so far
+
+    @property
+    def num_slots(self) -> int:
+        return len(self.prompt_mask) * self.width
 
     def begin(self, num_rollouts: int) -> None:
         """The prompts are read: open so many slots on each of them."""
-        self.prefilling, self.num_rollouts = False, num_rollouts
+        self.width = num_rollouts
+        self.live = torch.arange(self.num_slots, device=self.prompt_mask.device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        if self.prefilling:
+        if not self.width:
             self.prefix[layer] = (key, value)
             key, value = _repeat_heads(key, query.shape[1], 1), _repeat_heads(value, query.shape[1], 1)
             return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale).transpose(1, 2)
-        return self._attend_one(layer, query, key, value, query.shape[-1] ** -0.5 if scale is None else scale)
+        self._store(layer, key, value)
+        scale = query.shape[-1] ** -0.5 if scale is None else scale
+        seen = self._attend_slots(layer, self._in_slots(query[:, :, 0] * scale), key.shape[1])
+        return (seen if len(self.live) == len(seen) else seen[self.live])[:, None]  # [R, 1, H, D]
 
-    def _attend_one(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """One new token in each slot.  [P * N, H, 1, D] -> [P * N, 1, H, D]"""
-        problems, rollouts, (heads, groups, dim) = (
-            len(self.prompt_mask),
-            self.num_rollouts,
-            (query.shape[1], key.shape[1], key.shape[-1]),
-        )
+    def _store(self, layer: int, key: Tensor, value: Tensor) -> None:
+        """Put the new token's keys and values at the present time.  [R, G, 1, D] twice"""
         if layer not in self.own:
-            room = (problems, rollouts, groups, self.max_new_tokens, dim)
-            self.own[layer] = (key.new_empty(room), value.new_empty((*room[:-1], value.shape[-1])))
-        keys, values = self.own[layer]
-        keys[:, :, :, self.time] = key.view(problems, rollouts, groups, dim)
-        values[:, :, :, self.time] = value.view(problems, rollouts, groups, -1)
-        keys, values = keys[:, :, :, : self.time + 1], values[:, :, :, : self.time + 1]  # [P, N, G, t, D]
+            room = (self.num_slots, key.shape[1], self.max_new_tokens)
+            self.own[layer] = (key.new_zeros(*room, key.shape[-1]), value.new_zeros(*room, value.shape[-1]))
+        for store, new in zip(self.own[layer], (key, value), strict=True):
+            store[self.live, :, self.time] = new[:, :, 0]
 
-        query = query.view(problems, rollouts, groups, heads // groups, dim) * scale
-        by_problem = query.transpose(1, 2).flatten(2, 3)  # [P, G, N * H/G, D]
-        to_prompt, to_own = 0, query @ keys.transpose(-1, -2)  # [P, N, G, H/G, t]
-        if layer in self.prefix:
-            prompt_keys, prompt_values = self.prefix[layer]
-            scores = by_problem @ prompt_keys.transpose(-1, -2)  # [P, G, N * H/G, S]
-            scores = scores.masked_fill(~self.prompt_mask[:, None, None], float("-inf"))
-            scores = scores.unflatten(2, (rollouts, -1)).transpose(1, 2)  # [P, N, G, H/G, S]
-            weights = torch.cat([scores, to_own], dim=-1).softmax(-1, dtype=torch.float32).to(value.dtype)
-            on_prompt, on_own = weights.split([scores.shape[-1], to_own.shape[-1]], dim=-1)
-            to_prompt = on_prompt.transpose(1, 2).flatten(2, 3) @ prompt_values
-            to_prompt = to_prompt.unflatten(2, (rollouts, -1)).transpose(1, 2)
-        else:
-            on_own = to_own.softmax(-1, dtype=torch.float32).to(value.dtype)
-        return (on_own @ values + to_prompt).reshape(problems * rollouts, 1, heads, -1)
+    def _in_slots(self, states: Tensor) -> Tensor:
+        """[R, ..] -> [P * N, ..], zero in the slots of finished responses"""
+        if len(self.live) == self.num_slots:
+            return states
+        return states.new_zeros(self.num_slots, *states.shape[1:]).index_copy(0, self.live, states)
 
-    def keep(self, problems: Tensor, slots: Tensor) -> None:
-        """Go on with these problems `[P']`, and of each with these slots `[P', N']`."""
-        self.prompt_mask = self.prompt_mask[problems]
-        self.num_rollouts = slots.shape[1]
-        rows = problems[:, None]
+    def _attend_slots(self, layer: int, query: Tensor, groups: int) -> Tensor:
+        """Scaled queries against prompt and own past.  [P * N, H, D] -> [P * N, H, D]"""
+        keys, values = (store[:, :, : self.time + 1] for store in self.own[layer])  # [P * N, G, t, D]
+        query = query.unflatten(1, (groups, -1))  # [P * N, G, H/G, D]
+        to_own = query @ keys.transpose(-1, -2)  # [P * N, G, H/G, t]
+        if layer not in self.prefix:  # prompts of one token have no shared part
+            return (to_own.softmax(-1, dtype=torch.float32).to(values.dtype) @ values).flatten(1, 2)
+
+        prompt_keys, prompt_values = self.prefix[layer]  # [P, G, S, D]
+        to_prompt = self._by_problem(query) @ prompt_keys.transpose(-1, -2)  # [P, G, N * H/G, S]
+        to_prompt = to_prompt.masked_fill(~self.prompt_mask[:, None, None], float("-inf"))
+        scores = torch.cat([self._by_slot(to_prompt), to_own], dim=-1)  # [P * N, G, H/G, S + t]
+        weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
+        on_prompt, on_own = weights.split([to_prompt.shape[-1], to_own.shape[-1]], dim=-1)
+        return (self._by_slot(self._by_problem(on_prompt) @ prompt_values) + on_own @ values).flatten(1, 2)
+
+    def _by_problem(self, states: Tensor) -> Tensor:
+        """[P * N, G, H/G, ..] -> [P, G, N * H/G, ..]"""
+        return states.unflatten(0, (-1, self.width)).transpose(1, 2).flatten(2, 3)
+
+    def _by_slot(self, states: Tensor) -> Tensor:
+        """[P, G, N * H/G, ..] -> [P * N, G, H/G, ..]"""
+        return states.unflatten(2, (self.width, -1)).transpose(1, 2).flatten(0, 1)
+
+    def keep(self, kept: Tensor) -> None:
+        """Go on with these of the live responses alone.  kept: [R'], ascending indices"""
+        self.live = self.live[kept]
+
+    def compact(self) -> None:
+        """Drop problems without a live response, and give the others as many slots as the busiest needs."""
+        problem = self.live // self.width  # [R]
+        counts = problem.bincount(minlength=len(self.prompt_mask))  # [P]
+        left, width = counts.nonzero()[:, 0], int(counts.max())
+        new_problem = torch.searchsorted(left, problem)
+        rank = torch.arange(len(problem), device=problem.device) - (counts.cumsum(0) - counts)[problem]
+        moved = torch.zeros(len(left), width, dtype=torch.long, device=problem.device)
+        moved[new_problem, rank] = self.live
         for layer, (keys, values) in self.own.items():
-            self.own[layer] = (keys[rows, slots], values[rows, slots])
+            self.own[layer] = (keys[moved.flatten()], values[moved.flatten()])
         for layer, (keys, values) in self.prefix.items():
-            self.prefix[layer] = (keys[problems], values[problems])
+            self.prefix[layer] = (keys[left], values[left])
+        self.prompt_mask, self.width, self.live = self.prompt_mask[left], width, new_problem * width + rank
 
 
 def pad_prompts(prompts: list[Tensor]) -> tuple[Tensor, Tensor]:

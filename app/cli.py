@@ -59,7 +59,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             args=args,
-            parser_kwargs={"prog": "passk", **strict, **dict.fromkeys(SUBCOMMANDS, {**strict, **defaults})},
+            parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
             save_config_kwargs={"overwrite": True},
         )
     except (ArgumentError, MisconfigurationException, ValueError, TypeError, OSError, ImportError) as error:

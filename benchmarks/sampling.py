@@ -78,7 +78,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(args: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sampling", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sampling", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--policy", required=True, help="a transformers folder (benchmarks.make_policy writes one)")
     parser.add_argument("--problems", type=int, default=16)
     parser.add_argument("--rollouts", type=int, default=16)

@@ -88,14 +88,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(args: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--policy", required=True, help="a transformers folder (benchmarks.make_policy writes one)")
     parser.add_argument("--problems", type=int, default=8)
     parser.add_argument("--rollouts", type=int, default=16)
     parser.add_argument("--prompt-chars", type=int, default=100)
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--microbatch-tokens", type=int, default=16384)
+    parser.add_argument("--microbatch-tokens", type=int, default=2048)
     parser.add_argument("--precision", default="32-true", help="Lightning's: 32-true, bf16-mixed, bf16-true")
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--threads", type=int, default=1)

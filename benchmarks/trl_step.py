@@ -58,11 +58,11 @@ def random_prompts(tokenizer: Any, count: int, length: int, seed: int) -> list[s
     return list(prompts)
 
 
-def random_reward(lengths: list[list[int]], seed: int) -> Callable[..., list[float]]:
+def random_reward(lengths: list[list[int]], seed: int) -> Callable[..., list[float | None]]:
     """Return a reward function of random rewards (no group is without advantage) that adds the lengths to `lengths`."""
     generator = random.Random(seed)
 
-    def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
+    def reward(completion_ids: list[list[int]], **_: Any) -> list[float | None]:
         lengths.append([len(ids) for ids in completion_ids])
         return [generator.random() for _ in completion_ids]
 
@@ -72,16 +72,15 @@ def random_reward(lengths: list[list[int]], seed: int) -> Callable[..., list[flo
 def trl_config(options: argparse.Namespace, folder: str) -> GRPOConfig:
     """Return TRL's settings for this workload; `--set` overrides any of them."""
     # Tried on 8 x 16 x 64 tokens, one thread, fp32, prompts of 100 and 400 characters, to give TRL its best:
-    # - micro-batch: 8, 16 and 64 within 2 % of each other at 100 and 8 and 16 at 400; 32 is 4 % slower there, and all
-    #   128 at once 15 % (100) and 70 % (400) slower, for what does not fit a cache and is paged in anew. Hence 16.
-    # - attn_implementation eager: as fast as sdpa within the noise. cache_implementation static: 15 % slower.
-    # - use_transformers_continuous_batching with its pages, batch tokens and requests tuned by hand: 30 % slower.
-    # - torch_compile: 4 to 5 % faster after a minute of compiling; off, as nothing else here is compiled. To see it:
-    #   --set torch_compile=true
-    # - bf16: autocast over fp32 weights as TRL does by default, which leaves sampling in fp32; with the weights in
-    #   bf16 too it is 3 % (100) to 9 % (400) faster: --set 'model_init_kwargs={"dtype": "bfloat16"}'
-    # The allocator is no setting of TRL's and helps whatever trains, so use it for both sides or for neither:
-    # MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ at 100000000000 save ALLOCATOR.
+    # - micro-batches: 8, 16, 32 and 64 rows are within the noise of each other at 100 characters; at 400, 8 and 16 are
+    #   6 % faster than 32. All 128 at once cost 12 % (100) and 70 % (400) more, in page faults and cache misses.
+    # - attn_implementation eager is as fast as sdpa; cache_implementation static samples more slowly.
+    # - use_transformers_continuous_batching, with its pages and batches tuned by hand, samples more slowly.
+    # - torch_compile is 4 to 5 % faster after a minute of compiling; off, as `benchmarks.step` is not compiled either.
+    # - bf16 is autocast over fp32 weights, TRL's own default, which samples in fp32. With bf16 weights too it is 3 %
+    #   (100) to 9 % (400) faster: --set 'model_init_kwargs={"dtype": "bfloat16"}'.
+    # - The allocator is no setting of TRL's and helps whatever trains, so tune it for both sides or for neither:
+    #   MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ at 100000000000 save 5 to 10 % of TRL's step with glibc.
     rollouts = options.problems * options.rollouts
     micro_batch = options.micro_batch or math.gcd(rollouts, FASTEST_MICRO_BATCH)
     if rollouts % micro_batch:
@@ -136,15 +135,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    tokens = [sum(step) for step in lengths]
+    tokens = sum(sum(step) for step in lengths[1:])
     return {
         "seconds_per_step": clock.wall[1:],
         "warm_up_seconds": clock.wall[0],
         "median_seconds_per_step": statistics.median(clock.wall[1:]),
         "cpu_seconds_per_step": clock.cpu[1:],
         "median_cpu_seconds_per_step": statistics.median(clock.cpu[1:]),
-        "tokens_per_second": sum(tokens[1:]) / sum(clock.wall[1:]),
-        "mean_completion_length": sum(tokens[1:]) / (options.problems * options.rollouts * options.steps),
+        "tokens_per_second": tokens / sum(clock.wall[1:]),
+        "mean_completion_length": tokens / (options.problems * options.rollouts * options.steps),
         "peak_rss_mib": peak_rss_mib(),
         "workload": {key: value for key, value in vars(options).items() if key not in ("policy", "json")},
         "versions": {name: version(name) for name in ("trl", "transformers", "torch", "accelerate")},
@@ -159,15 +158,13 @@ def setting(text: str) -> tuple[str, Any]:
 
 def parse(args: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.trl_step", description="Time whole steps of TRL's GRPOTrainer."
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trl_step", description="Time TRL's GRPOTrainer.")
     parser.add_argument("--policy", required=True, metavar="DIR", help="folder of a transformers model and tokenizer")
     parser.add_argument("--problems", type=int, default=8)
     parser.add_argument("--rollouts", type=int, default=16, help="of each problem")
     parser.add_argument("--prompt-chars", type=int, default=100)
     parser.add_argument("--max-new-tokens", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=3, help="timed steps, after one to warm up")
+    parser.add_argument("--steps", type=int, default=5, help="timed steps, after one to warm up")
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--micro-batch", type=int, help="rows of a forward and backward (default: 16, the fastest)")

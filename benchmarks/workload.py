@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from app.policy import Policy, PretrainedPolicy
-from app.types import Problem, Request
+from app.types import Problem, Prompt, Request
 
 
 @dataclass(frozen=True)
 class RandomProblem(Problem):
     """Random characters for a prompt; an answer's score is a hash of it."""
 
-    prompt: str
+    prompt: Prompt
     key: str
     solution: str = ""
     label: str = "random"

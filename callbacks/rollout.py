@@ -121,6 +121,7 @@ def score(problem: Problem, completion: Completion) -> float:
 
 
 def policy_of(pl_module: LightningModule) -> Policy:
+    """The policy of the run."""
     return rlvr(pl_module).policy
 
 

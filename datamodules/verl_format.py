@@ -118,4 +118,5 @@ def read_prompt(value: Any) -> Prompt:
 
 
 def is_message(value: Any) -> bool:
+    """Is it one message of a chat?"""
     return isinstance(value, dict) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)

@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no network, a problem that needs no puzzle and a policy that needs no download."""
+"""What all tests share: one thread, no network, trivial problems and policies, and the real command line in miniature."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when transformers is imported
 
+import json
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
+from safetensors.torch import load_file
 
 from app.policy import TinyPolicy
 from app.types import Problem
@@ -60,3 +67,127 @@ def tiny_policy() -> Callable[..., TinyPolicy]:
 def echo() -> type[EchoProblem]:
     """The class of a trivial problem."""
     return EchoProblem
+
+
+# -- the real command line, on a run of a second ---------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[1]
+MINIATURE = ROOT / "tests" / "miniature.yaml"
+
+
+def steps(number: int) -> dict[str, Any]:
+    """The trigger of a stage of fixed length, as YAML has it."""
+    return {"class_path": "callbacks.triggers.Steps", "init_args": {"steps": number}}
+
+
+def stage(name: str, advantage: str | dict[str, Any] = "app.advantages.PassOne", **changes: Any) -> dict[str, Any]:
+    """A stage of two iterations, as YAML has it, with every override written down."""
+    nothing = dict.fromkeys(
+        ("learning_rate", "problems", "rollouts", "engine", "sampling", "minibatch_size", "count_skipped_tokens")
+    )
+    return {"name": name, "advantage": advantage, "until": steps(2), **nothing, "reset_optimizer": False, **changes}
+
+
+def demonstrated(name: str = "cold start", **changes: Any) -> dict[str, Any]:
+    """A cold start of two iterations."""
+    engine = {"class_path": "app.engines.demonstrations.DemonstrationEngine", "init_args": {"typo_rate": 0.0}}
+    own = {"engine": engine, "rollouts": 2, "learning_rate": constant(3e-3)}
+    return stage(name, "app.advantages.Imitate", **{**own, **changes})
+
+
+def scripted(*script: str) -> dict[str, Any]:
+    """The engine that says these lines, as YAML has it."""
+    return {"class_path": "app.engines.scripted.ScriptedEngine", "init_args": {"script": list(script)}}
+
+
+def constant(peak: float) -> dict[str, Any]:
+    """A learning rate that stays where it is, as YAML has it."""
+    return {"class_path": "app.learning_rate.Constant", "init_args": {"peak": peak, "warmup": 0}}
+
+
+BY_LENGTH = "tests.callbacks.extras.ByLength"
+"""An objective from which a policy that solves nothing learns all the same."""
+
+
+@dataclass
+class CommandLine:
+    """`passk` in this process, in the miniature, with its files in a folder of the test."""
+
+    folder: Path
+    cache: Path
+
+    def options(self, *options: str, **overlay: Any) -> list[str]:
+        """The miniature, then a mapping as an overlay of its own, then options."""
+        path = self.folder / f"overlay-{len(list(self.folder.glob('overlay-*')))}.yaml"
+        path.write_text(yaml.safe_dump(overlay, sort_keys=False))
+        places = ["--data.cache_dir", str(self.cache), "--trainer.logger.save_dir", str(self.folder / "runs")]
+        return ["-c", str(MINIATURE), *places, "-c", str(path), *options]
+
+    def __call__(self, command: str, *options: str, **overlay: Any) -> Any:
+        """Run it; the PassKCLI it leaves behind."""
+        from app.cli import main  # here, because it takes seconds
+
+        return main([command, *self.options(*options, **overlay)])
+
+    def fit(self, stages: list[dict[str, Any]], *options: str, **overlay: Any) -> Any:
+        """Run `fit` through these stages."""
+        return self("fit", *options, **{**overlay, "schedule": {"stages": stages}})
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all tests keep generated mazes."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def passk(tmp_path: Path, cache: Path) -> CommandLine:
+    """The command line of one test."""
+    return CommandLine(tmp_path, cache)
+
+
+@dataclass
+class Run:
+    """What a finished run left behind."""
+
+    cli: Any
+    folder: Path
+    printed: str
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "results.jsonl").read_text().splitlines()]
+
+    def stage(self, name: str) -> Path:
+        return self.folder / "stages" / name
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
+    """One run through three stages, which many tests read and none changes."""
+    passk, printed = CommandLine(tmp_path_factory.mktemp("finished"), cache), StringIO()
+    stages = [
+        demonstrated(until=steps(3)),
+        stage("explore", BY_LENGTH, reset_optimizer=True, learning_rate=constant(1e-2)),
+        stage("exploit", {"class_path": "app.advantages.PassK", "init_args": {"k": 2}}, until=steps(1)),
+    ]
+    with redirect_stdout(printed):
+        cli = passk.fit(stages)
+    return Run(cli, Path(cli.trainer.log_dir), printed.getvalue())
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Of an exported policy."""
+    return load_file(folder / "model.safetensors")
+
+
+def gap(one: Path, other: Path) -> float:
+    """The largest difference between two exported policies' weights."""
+    mine, theirs = weights(one), weights(other)
+    assert mine.keys() == theirs.keys()
+    return max((mine[name] - theirs[name]).abs().max().item() for name in mine)
+
+
+def callback(cli: Any, name: str) -> Any:
+    """The run's callback of the class of this name."""
+    return next(each for each in cli.trainer.callbacks if type(each).__name__ == name)

@@ -48,10 +48,8 @@ def draw_tokens(logits: Tensor, uniform: Tensor, sampling: Sampling) -> tuple[Te
     logprobs = (logits.float() / (sampling.temperature or 1.0)).log_softmax(-1)  # [R, V]
     probabilities = logprobs.exp()
     entropies = -torch.where(probabilities > 0, probabilities * logprobs, 0.0).sum(-1)
-    if sampling.temperature == 0:
-        tokens = logprobs.argmax(-1)
-    else:
-        tokens = _invert(truncate(probabilities, sampling), uniform)
+    greedy = sampling.temperature == 0
+    tokens = logprobs.argmax(-1) if greedy else _invert(truncate(probabilities, sampling), uniform)
     return tokens, logprobs.gather(-1, tokens[:, None])[:, 0], entropies
 
 

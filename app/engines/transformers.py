@@ -22,17 +22,9 @@ from app.types import Completion, Request, Sampling
 
 
 class TransformersEngine(RolloutEngine):
-    """Sample with the policy itself.
+    """Sample with the policy itself."""
 
-    Args:
-        compact_below: finished samples are dropped from the batch once the live ones fill less
-            than this share of it.
-    """
-
-    def __init__(self, compact_below: float = 0.75) -> None:
-        if not 0 <= compact_below <= 1:
-            raise ValueError(f"compact_below={compact_below} must lie in [0, 1]")
-        self.compact_below = compact_below
+    def __init__(self) -> None:
         self.policy: Policy | None = None
 
     def sync(self, policy: Policy) -> None:
@@ -56,7 +48,7 @@ class TransformersEngine(RolloutEngine):
     def _sample(
         self, decoder: Decoder, policy: Policy, noise: RolloutNoise, sampling: Sampling, problems: int, n: int
     ) -> list[list[Completion]]:
-        """Step all live slots, a grid of problems x rollouts, until none is left."""
+        """Step the live rollouts, one token each, until none is left."""
         device = policy.model.device
         shape = (problems * n, sampling.max_new_tokens)
         tokens = torch.zeros(shape, dtype=torch.long, device=device)
@@ -64,28 +56,19 @@ class TransformersEngine(RolloutEngine):
         lengths = torch.full((problems * n,), sampling.max_new_tokens, device=device)
         stops = torch.tensor(policy.stop_ids(sampling), dtype=torch.long, device=device)
 
-        rows = torch.arange(problems * n, device=device).view(problems, n)  # which rollout sits in which slot
-        live = torch.ones_like(rows, dtype=torch.bool)
-        latest = decoder.last_prompt_tokens  # [P * N]
+        rows = torch.arange(problems * n, device=device)  # [R], the rollouts that go on
+        latest = torch.stack(decoder.last_prompt_tokens).repeat_interleave(n)  # [R]
         for time in range(sampling.max_new_tokens):
-            flat = rows.flatten()
-            latest, logprob, entropy = draw_tokens(decoder.step(latest), noise.at(time)[flat], sampling)
-            tokens[flat, time], logprobs[flat, time], entropies[flat, time] = latest, logprob, entropy
-            ended = torch.isin(latest, stops).view_as(live) & live
-            lengths[rows[ended]] = time + 1
-            live = live & ~ended
-            per_problem = live.sum(-1)
-            widest = int(per_problem.max())
-            if not widest:
-                break
-            problems_left = per_problem.nonzero()[:, 0]
-            if len(problems_left) * widest < self.compact_below * live.numel():
-                slots = live[problems_left].to(torch.uint8).argsort(dim=-1, descending=True, stable=True)[:, :widest]
-                decoder.keep(problems_left, slots)
-                rows, live, latest = (
-                    grid[problems_left[:, None], slots] for grid in (rows, live, latest.view_as(rows))
-                )
-                latest = latest.flatten()
+            latest, logprob, entropy = draw_tokens(decoder.step(latest), noise.at(time)[rows], sampling)
+            tokens[rows, time], logprobs[rows, time], entropies[rows, time] = latest, logprob, entropy
+            going_on = ~torch.isin(latest, stops)
+            kept = going_on.nonzero()[:, 0]
+            if len(kept) < len(rows):
+                lengths[rows[~going_on]] = time + 1
+                rows, latest = rows[kept], latest[kept]
+                if not len(rows):
+                    break
+                decoder.keep(kept)
         return _completions(policy, tokens, logprobs, entropies, lengths, stops, n)
 
 
@@ -111,18 +94,18 @@ def _completions(
 
 
 class Decoder(Protocol):
-    """The state of a sampling under way: a grid of P problems x N slots, in reading order."""
+    """The state of a sampling under way, of P problems with n rollouts each; R of them are still live."""
 
-    last_prompt_tokens: Tensor  # [P * N]
+    last_prompt_tokens: list[Tensor]  # P of []
 
     def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None: ...
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Feed each slot its latest token.  [P * N] -> logits [P * N, V]"""
+        """Feed each live rollout its latest token.  [R] -> logits [R, V]"""
         ...
 
-    def keep(self, problems: Tensor, slots: Tensor) -> None:
-        """Go on with these problems `[P']`, and of each with these slots `[P', N']`."""
+    def keep(self, kept: Tensor) -> None:
+        """Go on with these of the live rollouts alone.  kept: [R'], ascending indices"""
         ...
 
 
@@ -135,8 +118,16 @@ def _decoder_for(policy: Policy) -> type[Decoder]:
     return RecomputingDecoder if recurrent else RepeatedCacheDecoder
 
 
+COMPACT_BELOW = 0.75
+"""A cache drops what finished rollouts left in it once the live ones fill less than this share of it."""
+
+
 class SharedPrefixDecoder(Decoder):
-    """Prompts read once and attended to from all their slots (`attention.py`)."""
+    """Prompts read once and attended to by all their rollouts (`attention.py`).
+
+    Only live rollouts pass through the model's layers; in the cache each has a slot of its
+    problem's, P x n slots at first.
+    """
 
     def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None:
         self.policy = policy
@@ -145,8 +136,8 @@ class SharedPrefixDecoder(Decoder):
         if ids.shape[1]:
             self._forward(ids, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
         self.cache.begin(n)
-        self.positions = mask.sum(-1).repeat_interleave(n)  # [P * N]
-        self.last_prompt_tokens = torch.stack([prompt[-1] for prompt in prompts]).repeat_interleave(n)
+        self.positions = mask.sum(-1).repeat_interleave(n)  # [R]
+        self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
 
     def step(self, tokens: Tensor) -> Tensor:
         hidden = self._forward(tokens[:, None], self.positions[:, None])
@@ -154,9 +145,11 @@ class SharedPrefixDecoder(Decoder):
         self.cache.time += 1
         return self.policy.logits(hidden[:, -1])
 
-    def keep(self, problems: Tensor, slots: Tensor) -> None:
-        self.positions = self.positions.view(-1, self.cache.num_rollouts)[problems[:, None], slots].flatten()
-        self.cache.keep(problems, slots)
+    def keep(self, kept: Tensor) -> None:
+        self.positions = self.positions[kept]
+        self.cache.keep(kept)
+        if len(kept) < COMPACT_BELOW * self.cache.num_slots:
+            self.cache.compact()
 
     def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         with self.policy.sharing_prompts():
@@ -166,10 +159,10 @@ class SharedPrefixDecoder(Decoder):
 
 
 class RepeatedCacheDecoder(Decoder):
-    """Prompts read once and their cache repeated for each slot: for any model with a transformers cache."""
+    """Prompts read once and their cache repeated for each rollout: for any model with a transformers cache."""
 
     def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None:
-        self.policy, self.n = policy, n
+        self.policy = policy
         reversed_ids, reversed_mask = pad_prompts([prompt.flip(0) for prompt in prompts])
         ids, mask = reversed_ids.flip(1), reversed_mask.flip(1)  # padded on the left
         self.cache = DynamicCache(config=policy.model.config)
@@ -178,16 +171,20 @@ class RepeatedCacheDecoder(Decoder):
             self._forward(ids[:, :-1])
             self.cache.batch_repeat_interleave(n)
         self.mask = self.mask.repeat_interleave(n, 0)
-        self.last_prompt_tokens = ids[:, -1].repeat_interleave(n)
+        self.live = torch.arange(len(self.mask), device=ids.device)  # [R], rows of the cache
+        self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
 
     def step(self, tokens: Tensor) -> Tensor:
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
-        return self.policy.logits(self._forward(tokens[:, None])[:, -1])
+        fed = tokens.new_zeros(len(self.mask)).index_copy(0, self.live, tokens)  # a finished row is fed anything
+        return self.policy.logits(self._forward(fed[:, None])[self.live, -1])
 
-    def keep(self, problems: Tensor, slots: Tensor) -> None:
-        rows = (problems[:, None] * self.n + slots).flatten()
-        self.cache.batch_select_indices(rows)
-        self.mask, self.n = self.mask[rows], slots.shape[1]
+    def keep(self, kept: Tensor) -> None:
+        self.live = self.live[kept]
+        if len(self.live) < COMPACT_BELOW * len(self.mask):
+            self.cache.batch_select_indices(self.live)
+            self.mask = self.mask[self.live]
+            self.live = torch.arange(len(self.mask), device=kept.device)
 
     def _forward(self, ids: Tensor) -> Tensor:
         inputs = {"attention_mask": self.mask, "past_key_values": self.cache, "use_cache": True}
@@ -200,11 +197,11 @@ class RecomputingDecoder(Decoder):
     """No cache at all: for state-space models, whose state transformers can't repeat.  Slow and right."""
 
     def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None:
-        self.policy, self.n = policy, n
-        self.ids, mask = pad_prompts(prompts)
-        self.ids = self.ids.repeat_interleave(n, 0)
-        self.lengths = mask.sum(-1).repeat_interleave(n) - 1  # [P * N], tokens fed so far
-        self.last_prompt_tokens = self.ids.gather(1, self.lengths[:, None])[:, 0]
+        self.policy = policy
+        ids, mask = pad_prompts(prompts)
+        self.ids = ids.repeat_interleave(n, 0)
+        self.lengths = mask.sum(-1).repeat_interleave(n) - 1  # [R], tokens fed so far
+        self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
 
     def step(self, tokens: Tensor) -> Tensor:
         if int(self.lengths.max()) >= self.ids.shape[1]:
@@ -215,6 +212,5 @@ class RecomputingDecoder(Decoder):
         hidden = self.policy.hidden(self.ids, attention_mask=seen.long(), use_cache=False)
         return self.policy.logits(hidden[torch.arange(len(tokens), device=tokens.device), self.lengths - 1])
 
-    def keep(self, problems: Tensor, slots: Tensor) -> None:
-        rows = (problems[:, None] * self.n + slots).flatten()
-        self.ids, self.lengths, self.n = self.ids[rows], self.lengths[rows], slots.shape[1]
+    def keep(self, kept: Tensor) -> None:
+        self.ids, self.lengths = self.ids[kept], self.lengths[kept]

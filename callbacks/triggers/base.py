@@ -19,12 +19,12 @@ class Trigger(ABC):
             metrics: the figures that are new since it was last asked, by their logged names.
         """
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027
         """Forget; called when the stage begins."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive a restart: plain numbers."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
         """Take up what `state_dict` gave."""

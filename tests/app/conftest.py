@@ -1,0 +1,15 @@
+"""What the tests of the app share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes measured and trained."""
+    from tests.app.two_processes import results
+
+    return results(tmp_path_factory.mktemp("two_processes"))

@@ -1,0 +1,366 @@
+"""A user's mistake: one line that names it, exit status 2, before anything is sampled; through the real command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callbacks.rollout import RolloutCallback
+from tests.conftest import CommandLine, demonstrated, stage
+
+# -- ways to write an overlay -----------------------------------------------------------------------
+
+
+def stages(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"schedule": {"stages": list(parts)}}
+
+
+def of_class(class_path: str, **init_args: Any) -> dict[str, Any]:
+    return {"class_path": class_path, "init_args": init_args}
+
+
+def pass_k(k: int, **changes: Any) -> dict[str, Any]:
+    return stage("explore", of_class("app.advantages.PassK", k=k), **changes)
+
+
+def data(**init_args: Any) -> dict[str, Any]:
+    return {"data": of_class("datamodules.maze.MazeDataModule", **init_args)}
+
+
+def published(file: str) -> dict[str, Any]:
+    paths = {f"{split}_path": file for split in ("train", "validation")}
+    return {"data": of_class("datamodules.published_maze.PublishedMazeDataModule", **paths)}
+
+
+def until(name: str, **init_args: Any) -> dict[str, Any]:
+    return stages(stage("only", until=of_class(f"callbacks.triggers.{name}", **init_args)))
+
+
+def typing_errors(rate: float, letters: str) -> dict[str, Any]:
+    engine = of_class("app.engines.demonstrations.DemonstrationEngine", typo_rate=rate, typo_letters=letters)
+    return stages(demonstrated(engine=engine))
+
+
+def model(**changes: Any) -> dict[str, Any]:
+    return {"model": changes}
+
+
+def policy(**init_args: Any) -> dict[str, Any]:
+    return model(policy=of_class("app.policy.TinyPolicy", **init_args))
+
+
+def rate(kind: str, **init_args: Any) -> dict[str, Any]:
+    return model(learning_rate=of_class(f"app.learning_rate.{kind}", **init_args))
+
+
+def sampling(**changes: Any) -> dict[str, Any]:
+    return {"rollout": {"sampling": changes}}
+
+
+def pretrained(path: str) -> list[str]:
+    return ["--model.policy", "app.policy.PretrainedPolicy", "--model.policy.path", path]
+
+
+# -- the mistakes, and what is said to each; "…" stands for a library's own words -------------------
+
+NO_ANSWERS = "stage 'exploit': temperature=0 gives N equal answers, which teach nothing"
+ONE_ROLLOUT = "PassOne compares rollouts: N=1 must be at least 2"
+EMPTY = "the {} split is empty: it must hold at least one problem"
+NO_HALT = "stop token '<halt>' is not in the policy's vocabulary"
+INSTRUCTIVE = of_class("datamodules.puzzles.maze_prompts.InstructivePrompt")
+
+CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "k above N": (stages(pass_k(5)), "k=5 must lie between 1 and the 4 rollouts per problem"),
+    "k above a stage's N": (
+        stages(demonstrated(), pass_k(4, rollouts=3)),
+        "k=4 must lie between 1 and the 3 rollouts per problem",
+    ),
+    "k of 0": (stages(pass_k(0)), "k=0 must be at least 1"),
+    "N of 1": ({"rollout": {"rollouts": 1}}, ONE_ROLLOUT),
+    "N of 1 in a stage": (stages(demonstrated(), stage("exploit", rollouts=1)), ONE_ROLLOUT),
+    "N of 0": ({"rollout": {"rollouts": 0}}, "rollouts=0 must be at least 1"),
+    "N of 0 in a stage": (stages(stage("exploit", rollouts=0)), "stage 'exploit': rollouts=0 must be at least 1"),
+    "k above n": ({"evaluation": {"ks": [1, 8]}}, "k=8 must lie between 1 and the n=4 answers to each problem"),
+    "k of 0 in evaluation": (
+        {"evaluation": {"ks": [0]}},
+        "k=0 must lie between 1 and the n=4 answers to each problem",
+    ),
+    "no k": ({"evaluation": {"ks": []}}, "ks must name at least one k"),
+    "n of 0": ({"evaluation": {"n": 0}}, "n=0 must be at least 1"),
+    "even size": (data(train={8: 64}), "size=8 must be odd and at least 5"),
+    "small size": (data(train={3: 64}), "size=3 must be odd and at least 5"),
+    "empty train": (data(train={}), EMPTY.format("train")),
+    "no train": (data(train={7: 0}), EMPTY.format("train")),
+    "empty validation": (data(validation={}), EMPTY.format("validation")),
+    "negative count": (data(train={7: -1}), "train: the count -1 of 7x7 must be at least 0"),
+    "negative count in test": (data(test={7: -1}), "test: the count -1 of 7x7 must be at least 0"),
+    "more than exist": (
+        data(train={5: 1000}),
+        "1004 distinct 5x5 problems are asked for over all splits, but only 24 exist",
+    ),
+    "loop rate": (data(loop_rate=1.5), "loop_rate=1.5 must lie in [0, 1]"),
+    "distance": (
+        data(min_distance=100),
+        "min_distance=100 must lie between 1 and 16, the longest path of a 7x7 maze",
+    ),
+    "batch above train": (data(batch_size=65), "batch_size=65 must be at most the 64 problems of the train split"),
+    "batch of 0": (data(batch_size=0), "batch_size=0 must be at least 1"),
+    "evaluation batch of 0": (data(eval_batch_size=0), "eval_batch_size=0 must be at least 1"),
+    "a stage's batch above train": (
+        stages(demonstrated(), stage("exploit", problems=65)),
+        "stage 'exploit': problems=65 must be at most the 64 problems of the train split",
+    ),
+    "a stage's batch of 0": (stages(stage("exploit", problems=0)), "stage 'exploit': problems=0 must be at least 1"),
+    "unknown key": (model(clip_hihg=0.3), "Subcommand 'fit' does not accept option 'model.clip_hihg'"),
+    "unknown key at the top": ({"sampler": 1}, "Subcommand 'fit' does not accept option 'sampler'"),
+    "unknown key of a class": (data(sizes=7), "data: Option 'sizes' is not accepted"),
+    "unknown key of a stage": (
+        stages({**stage("exploit"), "steps": 5}),
+        "schedule.stages: Option 'steps' is not accepted",
+    ),
+    "unknown class": (
+        model(policy=of_class("app.policy.HugePolicy")),
+        "model.policy: module 'app.policy' has no attribute 'HugePolicy'",
+    ),
+    "unknown module": (model(policy=of_class("no.such.Policy")), "model.policy: No module named 'no'"),
+    "unknown objective of a stage": (
+        stages(stage("exploit", "app.advantages.PassTwo")),
+        "schedule.stages.advantage: module 'app.advantages' has no attribute 'PassTwo'",
+    ),
+    "another class": (
+        model(policy=of_class("app.advantages.PassOne")),
+        "model.policy: Import path app.advantages.PassOne does not correspond to a subclass of Policy",
+    ),
+    "wrong type": (model(clip_low="low"), "model.clip_low: Expected a <class 'float'>. Got value: low"),
+    "wrong type in a stage": (
+        stages(stage("exploit", rollouts="many")),
+        "schedule.stages.rollouts: Expected a <class 'int'>. Got value: many",
+    ),
+    "wrong type of a count": (data(train={7: "many"}), "data.train: Expected a <class 'int'>. Got value: many"),
+    "no stage": (stages(), "stages must hold at least one stage"),
+    "two stages of one name": (
+        stages(stage("exploit"), stage("exploit")),
+        "stage names must differ: ['exploit', 'exploit']",
+    ),
+    "stage without until": (
+        stages(stage("exploit", until=None), stage("more")),
+        "stage 'exploit' needs an `until`: only the last stage may do without",
+    ),
+    "no rounds": (stages({"repeat": 0, "stages": [stage("exploit")]}), "repeat=0 must be at least 1"),
+    "no steps": (until("Steps", steps=0), "steps=0 must be at least 1"),
+    "no patience": (until("Plateau", metric="eval/pass@1", patience=0), "patience=0 must be at least 1"),
+    "negative rise": (until("Plateau", metric="eval/pass@1", min_delta=-1.0), "min_delta=-1.0 must be at least 0"),
+    "negative floor": (until("EntropyFloor", nats=-1.0), "nats=-1.0 must be at least 0"),
+    "no iteration at most": (until("EntropyFloor", nats=0.1, at_most=0), "at_most=0 must be at least 1"),
+    "learning rate of 0": (rate("Constant", peak=0.0), "peak=0.0 must be above 0"),
+    "learning rate below 0": (rate("Constant", peak=-1.0e-3), "peak=-0.001 must be above 0"),
+    "an end before the start": (
+        rate("Linear", peak=1.0e-3, warmup=0, start=5, end=3),
+        "end=3 must come after the warm-up (0) and the start of the descent (5)",
+    ),
+    "lr of the optimizer": (
+        model(optimizer=of_class("torch.optim.AdamW", lr=0.1)),
+        "lr=0.1 of the optimizer has no effect: set model.learning_rate",
+    ),
+    "clip_low above 1": (model(clip_low=1.5), "clip_low=1.5 must lie in [0, 1] and clip_high=0.28 be at least 0"),
+    "clip_high below 0": (model(clip_high=-0.1), "clip_low=0.2 must lie in [0, 1] and clip_high=-0.1 be at least 0"),
+    "no gradient norm": (model(max_grad_norm=0.0), "max_grad_norm=0.0 must be above 0"),
+    "no micro-batch": (model(microbatch_tokens=0), "microbatch_tokens=0 must be at least 1"),
+    "no minibatch": (model(minibatch_size=0), "minibatch_size=0 must be at least 1"),
+    "temperature 0": (sampling(temperature=0.0), NO_ANSWERS),
+    "temperature 0 in a stage": (stages(demonstrated(), stage("exploit", sampling={"temperature": 0.0})), NO_ANSWERS),
+    "temperature below 0": (sampling(temperature=-1.0), "temperature=-1.0 must be at least 0"),
+    "top_p of 0": (sampling(top_p=0.0), "top_p=0.0 must lie in (0, 1]"),
+    "no new tokens": (sampling(max_new_tokens=0), "max_new_tokens=0 must be at least 1"),
+    "unknown stop token": (sampling(stop_tokens=["<halt>"]), NO_HALT),
+    "unknown stop token in a stage": (
+        stages(demonstrated(), stage("exploit", sampling={"stop_tokens": ["<halt>"]})),
+        NO_HALT,
+    ),
+    "unknown stop token in evaluation": ({"evaluation": {"sampling": {"stop_tokens": ["<halt>"]}}}, NO_HALT),
+    "prompt beyond the context": (
+        policy(context_length=48),
+        "a prompt of 31 tokens and max_new_tokens=24 exceed the policy's context of 48",
+    ),
+    "prompt beyond the context in evaluation": (
+        {"evaluation": {"sampling": {"max_new_tokens": 1020}}},
+        "a prompt of 31 tokens and max_new_tokens=1020 exceed the policy's context of 1024",
+    ),
+    "letters beyond the alphabet": (
+        {**policy(alphabet="SE.*\n>UDLR"), **data(style=INSTRUCTIVE)},
+        "the policy's alphabet lacks ' (),/:;<ABFOTYabcdefghiklmnopqrstuvwyz', which stand in the prompt …",
+    ),
+    "heads": (policy(num_heads=3), "hidden_size=16 must be a multiple of 2 x num_heads=3"),
+    "letter twice": (
+        policy(alphabet="SS"),
+        "alphabet='SS' must hold at least one character, ASCII only and none twice",
+    ),
+    "no data file": (published("{folder}/none.jsonl"), "{folder}/none.jsonl is not a file"),
+    "no data format": (
+        published("{folder}/data.csv"),
+        "{folder}/data.csv is neither a .parquet file, a .jsonl file nor a hub id (owner/name[:split])",
+    ),
+    "data that are no JSON": (published("{folder}/prose.jsonl"), "{folder}/prose.jsonl, row 1: not JSON …"),
+    "data without a maze": (
+        published("{folder}/mazeless.jsonl"),
+        "{folder}/mazeless.jsonl, row 1: no maze under any of reward_model, ground_truth, …",
+    ),
+    "data that are no parquet": (published("{folder}/prose.parquet"), "{folder}/prose.parquet can't be read: …"),
+    "cache in a file": (
+        data(cache_dir="{folder}/file"),
+        "cache_dir={folder}/file can't be written: File exists; set another cache_dir",
+    ),
+    "typos without letters": (
+        typing_errors(0.5, ""),
+        "typo_rate needs typo_letters: the characters that typos may put",
+    ),
+    "typo rate": (typing_errors(2.0, "U"), "typo_rate=2.0 must lie in [0, 1]"),
+    "no line in the script": (
+        {"rollout": {"engine": of_class("app.engines.scripted.ScriptedEngine", script=[])}},
+        "script must hold at least one line",
+    ),
+}
+
+COMMANDS: dict[str, tuple[list[str], str]] = {
+    "unknown option": (["fit", "--model.clip_hihg", "0.3"], "unrecognized arguments: --model.clip_hihg 0.3"),
+    "abbreviated option": (["fit", "--model.clip_hi", "0.3"], "unrecognized arguments: --model.clip_hi 0.3"),
+    "wrong type": (
+        ["fit", "--model.clip_low", "low"],
+        "model.clip_low: Expected a <class 'float'>. Got value: low",
+    ),
+    "no configuration": (["fit", "-c", "{folder}/none.yaml"], "config: File does not exist: '{folder}/none.yaml'"),
+    "malformed YAML": (["fit", "-c", "{folder}/malformed.yaml"], "Problems parsing config: …"),
+    "YAML that is no mapping": (["fit", "-c", "{folder}/list.yaml"], "Unexpected config: - model"),
+    "no checkpoint": (
+        ["fit", "--ckpt_path", "{folder}/none.ckpt"],
+        "Checkpoint file not found: {folder}/none.ckpt",
+    ),
+    "no checkpoint to validate": (
+        ["validate", "--ckpt_path", "{folder}/none.ckpt"],
+        "Checkpoint file not found: {folder}/none.ckpt",
+    ),
+    "a checkpoint that is none": (
+        ["validate", "--ckpt_path", "{folder}/prose.ckpt"],
+        "the checkpoint {folder}/prose.ckpt can't be read: …",
+    ),
+    "no policy": (
+        ["fit", *pretrained("{folder}/none")],
+        "no policy could be loaded from '{folder}/none': …",
+    ),
+    "a policy that is none": (["fit", *pretrained("{folder}")], "no policy could be loaded from '{folder}': …"),
+    "run folder in a file": (
+        ["fit", "--trainer.logger.save_dir", "{folder}/file"],
+        "Not a directory: {folder}/file/maze",
+    ),
+    "lines of the dashboard": (
+        [
+            "fit",
+            "--trainer.callbacks+=callbacks.dashboard.Dashboard",
+            "--trainer.callbacks.every=0",
+        ],
+        "every=0 must be at least 1",
+    ),
+    "pictures": (
+        [
+            "fit",
+            "--trainer.callbacks+=callbacks.tensorboard.TensorBoardPictures",
+            "--trainer.callbacks.problems=-1",
+        ],
+        "problems=-1 and answers=4 must be at least 0",
+    ),
+    "predictions in a file": (
+        [
+            "predict",
+            "--trainer.callbacks+=callbacks.predictions.PredictionWriter",
+            "--trainer.callbacks.path={folder}/file/lines",
+        ],
+        "File exists: {folder}/file",
+    ),
+    "empty test": (["test", "--data.test={{}}"], "the test split is empty: there is nothing to evaluate"),
+    "empty test to predict": (["predict", "--data.test={{}}"], "the test split is empty: there is nothing to evaluate"),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails the test that samples."""
+
+    def fill(*args: Any) -> None:
+        raise AssertionError("something was sampled")
+
+    monkeypatch.setattr(RolloutCallback, "fill", fill)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of files that are not what they should be."""
+    texts = {
+        "file": "",
+        "prose.jsonl": "once upon a time\n",
+        "prose.parquet": "once upon a time\n",
+        "prose.ckpt": "once upon a time\n",
+        "mazeless.jsonl": json.dumps({"prompt": "Which way?", "reward_model": {"ground_truth": "UD"}}),
+        "malformed.yaml": "model: [",
+        "list.yaml": "- model",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def placed(value: Any, folder: Path) -> Any:
+    """An overlay with the folder's name put in."""
+    if isinstance(value, dict):
+        return {key: placed(own, folder) for key, own in value.items()}
+    if isinstance(value, list):
+        return [placed(own, folder) for own in value]
+    return value.replace("{folder}", str(folder)) if isinstance(value, str) else value
+
+
+def check_refusal(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit status 2, and on stderr, after what was logged of problems and stages, this message alone."""
+    from app.cli import main
+
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    *_, said = lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines[:-1] if not line.startswith(("problems: ", "stage "))] == []
+    exact, is_open, _ = message.partition("…")
+    assert said.startswith(f"passk: error: {exact}") if is_open else said == f"passk: error: {exact}"
+
+
+@pytest.mark.parametrize(("overlay", "message"), CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_a_mistake_in_a_configuration_is_one_line(
+    overlay: dict[str, Any], message: str, passk: CommandLine, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = passk.options(**placed({**stages(stage("exploit")), **overlay}, folder))
+    check_refusal(["fit", *arguments], message.replace("{folder}", str(folder)), capsys)
+
+
+@pytest.mark.parametrize(("arguments", "message"), COMMANDS.values(), ids=COMMANDS)
+def test_a_mistake_on_the_command_line_is_one_line(
+    arguments: list[str], message: str, passk: CommandLine, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *options = [argument.format(folder=folder) for argument in arguments]
+    options = passk.options(*options, **stages(stage("exploit")))
+    check_refusal([command, *options], message.replace("{folder}", str(folder)), capsys)
+
+
+COMMAND_NAMES = "{fit,validate,test,predict}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "argument subcommand: invalid choice: 'train' (choose from …"),
+        ([], f'expected "subcommand" to be one of {COMMAND_NAMES}, but it was not provided.'),
+    ],
+)
+def test_a_command_that_is_none_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_refusal(arguments, message, capsys)
