@@ -137,13 +137,15 @@ class PackedRow:
         key, value = _repeat_heads(key, query.shape[1], 1), _repeat_heads(value, query.shape[1], 1)
         parts = []
         if self.prefix.shape[1]:
-            own = [_pick(states, self.prefix).transpose(1, 2) for states in (query, key, value)]  # [P, H, S, D]
-            seen = scaled_dot_product_attention(*own, is_causal=True, scale=scale).transpose(1, 2)
+            queries, keys, values = (_pick(states, self.prefix).transpose(1, 2) for states in (query, key, value))
+            seen = scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=scale)  # [P, H, S, D]
+            seen = seen.transpose(1, 2)
             parts.append(seen[self.prefix_mask])
-        seen_by_row = torch.cat([self.prefix[self.problem], self.segment], dim=1)  # [B, S + T]
-        own = [_pick(query, self.segment), _pick(key, seen_by_row), _pick(value, seen_by_row)]  # [B, .., H, D]
-        own = [states.transpose(1, 2) for states in own]
-        seen = scaled_dot_product_attention(*own, attn_mask=self.mask, scale=scale).transpose(1, 2)  # [B, T, H, D]
+        context = torch.cat([self.prefix[self.problem], self.segment], dim=1)  # [B, S + T]
+        queries, keys, values = _pick(query, self.segment), _pick(key, context), _pick(value, context)  # [B, .., H, D]
+        seen = scaled_dot_product_attention(
+            queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=self.mask, scale=scale
+        ).transpose(1, 2)  # [B, T, H, D]
         return torch.cat([*parts, seen[self.segment_mask]])[None]
 
 
@@ -157,6 +159,7 @@ class SharedPrefixCache:
     def __init__(self, prompt_mask: Tensor, max_new_tokens: int) -> None:
         """prompt_mask: [P, S], bool, true on the prompts' tokens."""
         self.prompt_mask = prompt_mask
+        self.ragged = not bool(prompt_mask.all())
         self.max_new_tokens = max_new_tokens
         self.prefix: dict[int, tuple[Tensor, Tensor]] = {}  # [P, G, S, D] twice
         self.own: dict[int, tuple[Tensor, Tensor]] = {}  # [P * N, G, max_new_tokens, D] twice
@@ -179,8 +182,8 @@ class SharedPrefixCache:
             key, value = _repeat_heads(key, query.shape[1], 1), _repeat_heads(value, query.shape[1], 1)
             return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale).transpose(1, 2)
         self._store(layer, key, value)
-        scale = query.shape[-1] ** -0.5 if scale is None else scale
-        seen = self._attend_slots(layer, self._in_slots(query[:, :, 0] * scale), key.shape[1])
+        factor = query.shape[-1] ** -0.5 if scale is None else scale
+        seen = self._attend_slots(layer, self._in_slots(query[:, :, 0] * factor), key.shape[1])
         return (seen if len(self.live) == len(seen) else seen[self.live])[:, None]  # [R, 1, H, D]
 
     def _store(self, layer: int, key: Tensor, value: Tensor) -> None:
@@ -207,7 +210,8 @@ class SharedPrefixCache:
 
         prompt_keys, prompt_values = self.prefix[layer]  # [P, G, S, D]
         to_prompt = self._by_problem(query) @ prompt_keys.transpose(-1, -2)  # [P, G, N * H/G, S]
-        to_prompt = to_prompt.masked_fill(~self.prompt_mask[:, None, None], float("-inf"))
+        if self.ragged:
+            to_prompt = to_prompt.masked_fill(~self.prompt_mask[:, None, None], float("-inf"))
         scores = torch.cat([self._by_slot(to_prompt), to_own], dim=-1)  # [P * N, G, H/G, S + t]
         weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
         on_prompt, on_own = weights.split([to_prompt.shape[-1], to_own.shape[-1]], dim=-1)

@@ -12,7 +12,7 @@ from typing import Any
 from jsonargparse import ArgumentError
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from transformers.utils.logging import disable_progress_bar
 
 from app.module import RLVRModule
@@ -34,7 +34,7 @@ class PassKCLI(LightningCLI):
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
 
     def before_instantiate_classes(self) -> None:
-        config = self.config[self.subcommand]
+        config = self.config[str(self.subcommand)]
         if config.rollout.seed is None:
             config.rollout.seed = config.seed_everything
         if "verbose" in config:

@@ -48,7 +48,7 @@ class RLVRModule(LightningModule):
         optimizer: OptimizerCallable | None = None,
         learning_rate: LearningRate | None = None,
         minibatch_size: int = 32,
-        microbatch_tokens: int = 4096,
+        microbatch_tokens: int = 2048,
         clip_low: float = 0.2,
         clip_high: float = 0.28,
         max_grad_norm: float = 1.0,

@@ -11,6 +11,7 @@ Axes, used everywhere:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -249,16 +250,23 @@ class Experience:
     def microbatches(self, token_budget: int) -> Iterator[Experience]:
         """Parts of at most `token_budget` tokens, a prompt counted once for all its rows in a part.
 
-        A row that alone exceeds the budget makes a part of its own. Rows of one problem stay
-        together where they fit, so that they share the forward pass of their prompt.
+        Rows of one problem share the forward pass of their prompt, so a problem is only split where
+        it alone exceeds the budget; a row that alone exceeds it makes a part of its own.
         """
-        lengths = self.mask.sum(-1).tolist()
+        lengths, problems = self.mask.sum(-1).tolist(), self.problem.tolist()
+        size = Counter[int]()  # tokens of each problem's rows
+        for problem, length in zip(problems, lengths, strict=True):
+            size[problem] += length
         start, used, previous = 0, 0, -1
-        for row, problem in enumerate(self.problem.tolist()):
-            prompt = len(self.prompts[problem]) if problem != previous else 0
-            if row > start and used + prompt + lengths[row] > token_budget:
+        for row, (problem, length) in enumerate(zip(problems, lengths, strict=True)):
+            prompt = len(self.prompts[problem])
+            whole = prompt + size[problem]  # what the problem takes if it begins here
+            begins = problem != previous
+            needs = (whole if whole <= token_budget else prompt + length) if begins else length
+            if row > start and used + needs > token_budget:
                 yield self.select(torch.arange(start, row, device=self.tokens.device))
-                start, used, prompt = row, 0, len(self.prompts[problem])
-            used, previous = used + prompt + lengths[row], problem
-        if len(self):
+                start, used, begins = row, 0, True
+            used += length + (prompt if begins else 0)
+            previous = problem
+        if problems:
             yield self.select(torch.arange(start, len(self), device=self.tokens.device))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -35,14 +35,15 @@ class NeverZero(AdvantageEstimator):
 
 
 class Clock(Callback):
-    """Wall seconds from before the sampling to after the optimizer step; stands first among the callbacks."""
+    """Wall and CPU seconds from before the sampling to after the optimizer step; stands first among the callbacks."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.cpu: list[float] = []
         self.tokens: list[int] = []
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self.begun = perf_counter()
+        self.begun, self.cpu_begun = perf_counter(), process_time()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: RolloutBatch, batch_idx: int
@@ -50,6 +51,7 @@ class Clock(Callback):
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds.append(perf_counter() - self.begun)
+        self.cpu.append(process_time() - self.cpu_begun)
         self.tokens.append(int(batch.lengths.sum()))
 
 
@@ -79,6 +81,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "seconds_per_step": clock.seconds[1:],
         "warm_up_seconds": clock.seconds[0],
         "median_seconds_per_step": statistics.median(clock.seconds[1:]),
+        "cpu_seconds_per_step": clock.cpu[1:],
+        "median_cpu_seconds_per_step": statistics.median(clock.cpu[1:]),
         "tokens_per_second": sum(clock.tokens[1:]) / sum(clock.seconds[1:]),
         "mean_completion_length": sum(clock.tokens[1:]) / (options.problems * options.rollouts * options.steps),
         "peak_memory_mib": peak_memory_mib(),

@@ -73,14 +73,15 @@ def trl_config(options: argparse.Namespace, folder: str) -> GRPOConfig:
     """Return TRL's settings for this workload; `--set` overrides any of them."""
     # Tried on 8 x 16 x 64 tokens, one thread, fp32, prompts of 100 and 400 characters, to give TRL its best:
     # - micro-batches: 8, 16, 32 and 64 rows are within the noise of each other at 100 characters; at 400, 8 and 16 are
-    #   6 % faster than 32. All 128 at once cost 12 % (100) and 70 % (400) more, in page faults and cache misses.
+    #   up to 6 % faster than 32. All 128 at once cost 12 % (100) and 70 % (400) more: page faults and cache misses.
     # - attn_implementation eager is as fast as sdpa; cache_implementation static samples more slowly.
-    # - use_transformers_continuous_batching, with its pages and batches tuned by hand, samples more slowly.
+    # - use_transformers_continuous_batching, its pages and batches tuned by hand, samples more slowly; only with an
+    #   untuned allocator, at 400 characters and 8 requests at a time, was its sampling 14 % faster.
     # - torch_compile is 4 to 5 % faster after a minute of compiling; off, as `benchmarks.step` is not compiled either.
     # - bf16 is autocast over fp32 weights, TRL's own default, which samples in fp32. With bf16 weights too it is 3 %
     #   (100) to 9 % (400) faster: --set 'model_init_kwargs={"dtype": "bfloat16"}'.
     # - The allocator is no setting of TRL's and helps whatever trains, so tune it for both sides or for neither:
-    #   MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ at 100000000000 save 5 to 10 % of TRL's step with glibc.
+    #   MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ at 100000000000 save up to 10 % of TRL's step with glibc.
     rollouts = options.problems * options.rollouts
     micro_batch = options.micro_batch or math.gcd(rollouts, FASTEST_MICRO_BATCH)
     if rollouts % micro_batch:

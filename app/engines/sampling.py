@@ -57,7 +57,7 @@ def truncate(probabilities: Tensor, sampling: Sampling) -> Tensor:
     """Zero what top_k and top_p leave out, without renormalising.  [R, V] -> [R, V]"""
     if sampling.top_k == 0 and sampling.top_p == 1:
         return probabilities
-    ordered, index = probabilities.sort(-1, descending=True, stable=True)
+    ordered, index = probabilities.sort(dim=-1, descending=True, stable=True)
     if 0 < sampling.top_k < ordered.shape[-1]:
         ordered[:, sampling.top_k :] = 0
     reached = ordered.cumsum(-1) - ordered  # probability held by the more probable tokens
