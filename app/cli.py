@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from transformers.utils.logging import disable_progress_bar
 
 from app.module import RLVRModule
@@ -41,6 +43,18 @@ class PassKCLI(LightningCLI):
             config.verbose = False  # the table of callbacks/report.py stands in for Lightning's
 
 
+MISTAKES = (
+    ArgumentError,
+    MisconfigurationException,
+    ValueError,
+    TypeError,
+    OSError,
+    ImportError,
+    UnpicklingError,
+)
+"""What a user's mistake raises, here and in the libraries."""
+
+
 def main(args: list[str] | None = None) -> PassKCLI:
     """Run a command.
 
@@ -62,7 +76,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
             parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
             save_config_kwargs={"overwrite": True},
         )
-    except (ArgumentError, MisconfigurationException, ValueError, TypeError, OSError, ImportError) as error:
+    except MISTAKES as error:
         if os.environ.get("PASSK_DEBUG"):
             raise
         print(f"passk: error: {one_line(error)}", file=sys.stderr)
@@ -84,21 +98,31 @@ FRAMES = (
 
 def one_line(error: BaseException) -> str:
     """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
+    if isinstance(error, UnpicklingError):
+        return f"the checkpoint can't be read: {str(error).splitlines()[0]}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}"
     lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if not line.startswith(FRAMES)]
     if len(causes) == len(lines) or not causes:
-        return " ".join(lines) or type(error).__name__
+        return re.sub(r'^Parser key "([^"]+)":', r"\1:", " ".join(lines)) or type(error).__name__
     keys = [line.split('"')[1] for line in lines if line.startswith("Parser key")]
     given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")]
-    got = f". Got value: {given[0]}" if given and given[0][0] not in "{N" and "Got value" not in causes[0] else ""
+    plain = given and given[0][0] not in "{N" and " object at " not in given[0] and "Got value" not in causes[0]
+    got = f". Got value: {given[0]}" if plain else ""
     return ": ".join(part for part in [".".join(keys), causes[0] + got] if part)
+
+
+class PresentStderr(logging.Handler):
+    """Writes to what sys.stderr is now, so that a progress bar that has replaced it is not written over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
 
 
 def quiet() -> None:
     """Keep what libraries tell their developers from what passk tells its users."""
-    logging.basicConfig(format="%(message)s")
+    logging.basicConfig(format="%(message)s", handlers=[PresentStderr()])
     disable_progress_bar()
     warnings.filterwarnings("ignore", module="lightning.pytorch")
     for name in ("lightning.pytorch", "lightning.fabric"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -32,7 +34,8 @@ class RLVRModule(LightningModule):
         advantage: the objective; the stages of a schedule replace it.
         optimizer: built from parameters, AdamW where None; its learning rate comes from `learning_rate`.
         learning_rate: of each update since the stage began.
-        minibatch_size: problems per optimizer step; the first step of an iteration is on-policy.
+        minibatch_size: problems per optimizer step at most, over all processes; an iteration is cut
+            into equal parts, the first of which is on-policy.
         microbatch_tokens: tokens in one forward and backward pass; bounds memory, not the result.
         clip_low, clip_high: how far a token's ratio may fall or rise before its gradient stops
             (clip-higher; Appendix A.2).
@@ -58,8 +61,10 @@ class RLVRModule(LightningModule):
         for name, value in {"minibatch_size": minibatch_size, "microbatch_tokens": microbatch_tokens}.items():
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
-        if not 0 <= clip_low <= 1 or clip_high < 0:
-            raise ValueError(f"clip_low={clip_low} must lie in [0, 1] and clip_high={clip_high} be at least 0")
+        if not 0 <= clip_low <= 1:
+            raise ValueError(f"clip_low={clip_low} must lie in [0, 1]")
+        if clip_high < 0:
+            raise ValueError(f"clip_high={clip_high} must be at least 0")
         if not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={max_grad_norm} must be above 0")
         self.automatic_optimization = False
@@ -72,6 +77,7 @@ class RLVRModule(LightningModule):
         self.count_skipped_tokens = count_skipped_tokens
         self.iteration = 0
         self.updates = 0  # since the stage began
+        self.figures: dict[str, float] = {}  # of the present iteration, by their logged names
 
     def configure_model(self) -> None:
         self.policy.build()
@@ -92,8 +98,10 @@ class RLVRModule(LightningModule):
         advantages = self.advantage(rollouts)  # [P, N]
         experience = rollouts.experience(advantages.float())  # P * N rows of T tokens
 
-        self.log_dict(rollout_metrics(rollouts, advantages), batch_size=len(rollouts), sync_dist=True)
-        for index, update in enumerate(experience.split(self.minibatch_size)):
+        self.figures = {}
+        self.report(rollout_metrics(rollouts, advantages), sync_dist=True)
+        (num_problems,) = self.sum_over_processes([len(rollouts)])
+        for index, update in enumerate(experience.split(math.ceil(num_problems / self.minibatch_size))):
             self.update_policy(update, on_policy=index == 0 and rollouts.on_policy)
         self.iteration += 1
         self.log("step", float(self.iteration))  # the x of every curve
@@ -108,6 +116,7 @@ class RLVRModule(LightningModule):
         counted = update if self.count_skipped_tokens else trained
         num_rows, num_tokens = self.sum_over_processes([len(trained), counted.num_tokens])
         if not num_rows:
+            self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
         sums = torch.zeros(3, device=self.device)
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
@@ -137,18 +146,23 @@ class RLVRModule(LightningModule):
         optimizer.step()
         optimizer.zero_grad()
         self.updates += 1
-        self.log_dict({"train/grad_norm": norm, "train/learning_rate": rate, "train/updates": float(self.updates)})
+        self.report({"train/grad_norm": norm, "train/learning_rate": rate, "train/updates": float(self.updates)})
 
     def log_update(self, sums: Tensor, num_tokens: int) -> None:
         loss, clipped, gap = sums.tolist()
         shares = {"train/clipped": clipped / max(num_tokens, 1), "train/logprob_gap": gap / max(num_tokens, 1)}
-        self.log_dict({"train/loss": loss, **shares}, sync_dist=True)
+        self.report({"train/loss": loss, **shares}, sync_dist=True)
 
     def _sums(self, loss: Tensor, logprobs: Tensor, old: Tensor, rows: Experience) -> Tensor:
         """Of one micro-batch: loss, clipped tokens, |trainer - engine| log-probabilities."""
         clipped = clipped_share(logprobs, old, rows.advantages, rows.mask, self.clip_low, self.clip_high)
         gap = 0.0 if rows.logprobs is None else ((logprobs - rows.logprobs).abs() * rows.mask).sum()
         return torch.stack([loss, clipped, torch.as_tensor(gap, device=loss.device)]).to(self.device)
+
+    def report(self, figures: Mapping[str, float | Tensor], sync_dist: bool = False) -> None:
+        """Log figures, and keep what this iteration had of them for those who decide by it."""
+        self.log_dict(dict(figures), batch_size=1, sync_dist=sync_dist)
+        self.figures |= {name: float(value) for name, value in figures.items()}
 
     def sum_over_processes(self, counts: list[int]) -> list[int]:
         if not (dist.is_initialized() and dist.get_world_size() > 1):

@@ -268,7 +268,9 @@ class PretrainedPolicy(Policy):
                 self.path, config=config, revision=self.revision, dtype=self.dtype, attn_implementation=self.attention
             )
         except (OSError, ValueError) as error:
-            raise ValueError(f"no policy could be loaded from {self.path!r}: {str(error).splitlines()[0]}") from error
+            reason = str(error).splitlines()[0]
+            reason = "no such folder, nor an id of the hub" if "Repo id" in reason else reason
+            raise ValueError(f"no policy could be loaded from {self.path!r}: {reason}") from error
         return model, tokenizer
 
 

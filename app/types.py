@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from random import Random
 from typing import Any, Literal, TypeAlias
 
@@ -242,10 +243,11 @@ class Experience:
         """Without the rows of zero advantage, which add nothing to a gradient."""
         return self.select(self.advantages != 0)
 
-    def split(self, num_problems: int) -> Iterator[Experience]:
-        """Consecutive parts of so many problems: the rows of one optimizer step each."""
-        for first in range(0, len(self.prompts), num_problems):
-            yield self.select((self.problem >= first) & (self.problem < first + num_problems))
+    def split(self, num_parts: int) -> Iterator[Experience]:
+        """So many consecutive parts with as many problems each, or one more: the rows of one optimizer step each."""
+        bounds = [len(self.prompts) * part // num_parts for part in range(num_parts + 1)]
+        for first, last in pairwise(bounds):
+            yield self.select((self.problem >= first) & (self.problem < last))
 
     def microbatches(self, token_budget: int) -> Iterator[Experience]:
         """Parts of at most `token_budget` tokens, a prompt counted once for all its rows in a part.

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from callbacks.evaluation import PassKEvaluation
+from callbacks.report import columns
 from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.schedule import StageSchedule
 
@@ -150,8 +151,7 @@ class Dashboard(ProgressBar):
         if not self.enabled or evaluation is None or not evaluation.history:
             return
         record = evaluation.history[-1]
-        names = [name for name in record if name.startswith("eval/") and name.count("/") == 1]
-        values = " ".join(f"{name.removeprefix('eval/')} {record[name]:.3f}" for name in names)
+        values = " ".join(f"{name} {record['eval/' + name]:.3f}" for name in columns(record, "eval/"))
         line = f"[{record['stage']}] validation at {record['iteration']}: {values}"
         self.bar.console.print(line, markup=False, highlight=False) if self.bar else print(line, flush=True)
 

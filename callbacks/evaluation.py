@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 from app.metrics import Accuracy, evaluation_metrics
 from app.types import RolloutBatch, Sampling
 from callbacks.report import print_results
-from callbacks.rollout import check_lengths, rlvr
+from callbacks.rollout import check_sampling, rlvr
 from callbacks.schedule import StageSchedule, rollout_of
 
 
@@ -53,9 +53,13 @@ class PassKEvaluation(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.sampling = self.sampling or rollout_of(trainer).sampling
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self.sampling is not None
-        check_lengths(trainer, rlvr(pl_module).policy, self.sampling)
+        check_sampling(trainer, rlvr(pl_module).policy, self.sampling)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            self.on_fit_start(trainer, pl_module)
         self.sets, self.greedy_sets, self.shown = {}, {}, None
 
     def on_validation_batch_start(
@@ -87,8 +91,9 @@ class PassKEvaluation(Callback):
         pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
         record = {"iteration": rlvr(pl_module).iteration, "stage": _stage_name(trainer), **figures}
         self.history.append(record)
+        folder = run_folder(trainer)
         if trainer.is_global_zero:
-            with (run_folder(trainer) / "results.jsonl").open("a") as file:
+            with (folder / "results.jsonl").open("a") as file:
                 file.write(json.dumps(record) + "\n")
 
     on_test_start = on_validation_start
@@ -96,14 +101,18 @@ class PassKEvaluation(Callback):
     on_test_epoch_end = on_validation_epoch_end
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero and self.history:
-            print_results(self.history, run_folder(trainer))
+        self._print(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" and trainer.is_global_zero:
-            print_results(self.history, run_folder(trainer))
+        if trainer.state.fn != "fit":
+            self._print(trainer)
 
     on_test_end = on_validation_end
+
+    def _print(self, trainer: Trainer) -> None:
+        folder = run_folder(trainer)
+        if trainer.is_global_zero and self.history:
+            print_results(self.history, folder)
 
     def compute(self, device: torch.device) -> dict[str, float]:
         """All figures over all processes, by their logged names."""
@@ -146,7 +155,7 @@ ALL = ""
 
 
 def run_folder(trainer: Trainer) -> Path:
-    """Where the run keeps its files."""
+    """Where the run keeps its files; to be asked by all processes together, since the first tells the others."""
     folder = Path(trainer.log_dir or trainer.default_root_dir)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -164,7 +173,8 @@ def _part(rollouts: RolloutBatch, keep: list[bool]) -> RolloutBatch:
 
 def _stage_name(trainer: Trainer) -> str:
     schedules = [callback for callback in trainer.callbacks if isinstance(callback, StageSchedule)]  # type: ignore[attr-defined]
-    return schedules[0].stage.name if schedules and trainer.state.fn == "fit" else str(trainer.state.fn)
+    fn = trainer.state.fn
+    return schedules[0].stage.name if schedules and fn == "fit" else str(fn and fn.value)
 
 
 def _union_over_processes(labels: list[str]) -> list[str]:

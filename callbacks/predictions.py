@@ -57,8 +57,9 @@ class PredictionWriter(BasePredictionWriter):
                     file.write(json.dumps(record) + "\n")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        path = self._path(trainer)
         if trainer.is_global_zero:
-            print(f"Completions: {self._path(trainer)}")
+            print(f"Completions: {path}")
 
     def _path(self, trainer: Trainer) -> Path:
         if self.path is not None:

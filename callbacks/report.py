@@ -37,7 +37,7 @@ def results_table(history: list[dict[str, Any]]) -> Table:
         for record, following in zip(history, [*history[1:], None], strict=True)
         if following is None or following["stage"] != record["stage"]
     ]
-    names = _columns(history[-1], "eval/")
+    names = columns(history[-1], "eval/")
     table = _table("stage", names, "Held-out problems at the end of each stage (%)")
     table.columns.insert(1, Column("iter", justify="right"))
     for record in ends:
@@ -47,7 +47,7 @@ def results_table(history: list[dict[str, Any]]) -> Table:
 
 def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
     """A row for each set of problems in one validation."""
-    names = _columns(record, f"eval/{sets[0]}/")
+    names = columns(record, f"eval/{sets[0]}/")
     table = _table("set", names, "By set (%)")
     for label in sets:
         table.add_row(label, *_cells(record, f"eval/{label}/", names))
@@ -61,7 +61,8 @@ def _table(first: str, names: list[str], title: str) -> Table:
     return table
 
 
-def _columns(record: dict[str, Any], prefix: str) -> list[str]:
+def columns(record: dict[str, Any], prefix: str) -> list[str]:
+    """The names of a record's figures in the order they are shown: Pass@k by k, then the others."""
     own = [name.removeprefix(prefix) for name in record if name.startswith(prefix)]
     ks = sorted((name for name in own if name.startswith("pass@")), key=_natural)
     return [*ks, *(name for name in COLUMNS if name in own)]

@@ -45,7 +45,7 @@ class RolloutCallback(Callback):
         self.seconds: dict[str, float] = {}
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_lengths(trainer, policy_of(pl_module), self.sampling)
+        check_sampling(trainer, policy_of(pl_module), self.sampling)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
@@ -132,8 +132,12 @@ def rlvr(pl_module: LightningModule) -> RLVRModule:
     return pl_module
 
 
-def check_lengths(trainer: Trainer, policy: Policy, sampling: Sampling) -> None:
-    """Raise where the longest prompts (by characters) leave the context no room for an answer."""
+def check_sampling(trainer: Trainer, policy: Policy, sampling: Sampling) -> None:
+    """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
+
+    Of all problems the 32 with the longest prompts, by characters, are looked at.
+    """
+    policy.stop_ids(sampling)
     splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
     problems = [problem for split in splits.values() for problem in split]
     for problem in nlargest(32, problems, key=lambda problem: len(str(problem.prompt))):

@@ -15,7 +15,7 @@ from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
 from app.types import Sampling
-from callbacks.rollout import RolloutCallback, check_lengths, rlvr
+from callbacks.rollout import RolloutCallback, check_sampling, rlvr
 from callbacks.triggers import Steps, Trigger
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,6 @@ class Stage:
     count_skipped_tokens: bool | None = None
     reset_optimizer: bool = False
 
-    def __post_init__(self) -> None:
-        for name in ("problems", "rollouts", "minibatch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"stage {self.name!r}: {name}={value} must be at least 1")
-
 
 @dataclass
 class Rounds:
@@ -69,10 +63,6 @@ class Rounds:
 
     repeat: int
     stages: list[Stage]
-
-    def __post_init__(self) -> None:
-        if self.repeat < 1:
-            raise ValueError(f"repeat={self.repeat} must be at least 1")
 
     def unrolled(self) -> list[Stage]:
         rounds = range(1, self.repeat + 1)
@@ -91,7 +81,10 @@ class StageSchedule(Callback):
         save_stages: whether to write those folders.
     """
 
-    def __init__(self, stages: list[Stage | Rounds], save_stages: bool = True) -> None:
+    def __init__(self, stages: tuple[Stage | Rounds, ...], save_stages: bool = True) -> None:
+        for part in stages:
+            if isinstance(part, Rounds) and part.repeat < 1:
+                raise ValueError(f"repeat={part.repeat} must be at least 1")
         parts = [part.unrolled() if isinstance(part, Rounds) else [part] for part in stages]
         self.stages = [stage for part in parts for stage in part]
         self.save_stages = save_stages
@@ -115,20 +108,33 @@ class StageSchedule(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.usual = self._settings(trainer, pl_module)
         for stage in self.stages:
-            stage.advantage.check(stage.rollouts or self.usual["rollouts"])
-            sampling = stage.sampling or self.usual["sampling"]
-            if sampling.temperature == 0:
-                raise ValueError(f"stage {stage.name!r}: temperature=0 gives N equal answers, which teach nothing")
-            check_lengths(trainer, rlvr(pl_module).policy, sampling)
+            try:
+                self._check(trainer, pl_module, stage)
+            except ValueError as error:
+                raise ValueError(f"stage {stage.name!r}: {error}") from error
         self._enter(trainer, pl_module)
+
+    def _check(self, trainer: Trainer, pl_module: LightningModule, stage: Stage) -> None:
+        """Raise ValueError for what could not work once the stage is reached."""
+        stage.advantage.check(stage.rollouts or self.usual["rollouts"])
+        sampling = stage.sampling or self.usual["sampling"]
+        if sampling.temperature == 0:
+            raise ValueError("temperature=0 gives N equal answers, which teach nothing")
+        check_sampling(trainer, rlvr(pl_module).policy, sampling)
+        train = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train")
+        if train is not None and stage.problems is not None and stage.problems > len(train):
+            raise ValueError(f"problems={stage.problems} must be at most the {len(train)} problems of the train split")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.ending:  # resumed between a stage's last iteration and its validation
+            self._next(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.step += 1
         pl_module.log("stage/index", float(self.index))
-        fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("eval/")}
-        if self._fires(fresh) and not self._ask_for_validation(trainer):
+        if self._fires(rlvr(pl_module).figures) and not self._ask_for_validation(trainer):
             self._next(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -203,14 +209,15 @@ class StageSchedule(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         until = self.stage.until
-        return {"index": self.index, "step": self.step, "until": {} if until is None else until.state_dict()}
+        trigger = {} if until is None else until.state_dict()
+        return {"index": self.index, "step": self.step, "ending": self.ending, "until": trigger}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if state_dict["index"] >= len(self.stages):
             raise ValueError(
                 f"the checkpoint is in stage {state_dict['index'] + 1}, the schedule has {len(self.stages)}"
             )
-        self.index, self.step = state_dict["index"], state_dict["step"]
+        self.index, self.step, self.ending = state_dict["index"], state_dict["step"], state_dict["ending"]
         if self.stage.until is not None:
             self.stage.until.load_state_dict(state_dict["until"])
 
@@ -229,6 +236,11 @@ def _check_stages(stages: list[Stage]) -> None:
     names = [stage.name for stage in stages]
     if len(set(names)) < len(names):
         raise ValueError(f"stage names must differ: {names}")
+    for stage in stages:
+        for name in ("problems", "rollouts", "minibatch_size"):
+            value = getattr(stage, name)
+            if value is not None and value < 1:
+                raise ValueError(f"stage {stage.name!r}: {name}={value} must be at least 1")
     for stage in stages[:-1]:
         if stage.until is None:
             raise ValueError(f"stage {stage.name!r} needs an `until`: only the last stage may do without")

@@ -64,6 +64,7 @@ def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
     try:
         import datasets  # here, because it takes seconds and few runs need it
 
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it has to say comes as the exception
         yield from datasets.load_dataset(*args, **kwargs)
     except Exception as error:  # it raises whatever its backends do
         reason = str(error).strip().split("\n")[0]

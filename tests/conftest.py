@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no network, trivial problems and policies, and the real command line in miniature."""
+"""What all tests share: one thread, no network, trivial problems and policies, the real command line in miniature."""
 
 from __future__ import annotations
 
@@ -116,18 +116,19 @@ class CommandLine:
     folder: Path
     cache: Path
 
-    def options(self, *options: str, **overlay: Any) -> list[str]:
-        """The miniature, then a mapping as an overlay of its own, then options."""
+    def options(self, *options: str, base: Path | None = None, **overlay: Any) -> list[str]:
+        """A file to begin with, the miniature, a mapping as an overlay of its own, then options."""
         path = self.folder / f"overlay-{len(list(self.folder.glob('overlay-*')))}.yaml"
         path.write_text(yaml.safe_dump(overlay, sort_keys=False))
         places = ["--data.cache_dir", str(self.cache), "--trainer.logger.save_dir", str(self.folder / "runs")]
-        return ["-c", str(MINIATURE), *places, "-c", str(path), *options]
+        below = [f"--config={config}" for config in (base, MINIATURE) if config is not None]
+        return [*below, *places, f"--config={path}", *options]
 
-    def __call__(self, command: str, *options: str, **overlay: Any) -> Any:
+    def __call__(self, command: str, *options: str, base: Path | None = None, **overlay: Any) -> Any:
         """Run it; the PassKCLI it leaves behind."""
         from app.cli import main  # here, because it takes seconds
 
-        return main([command, *self.options(*options, **overlay)])
+        return main([command, *self.options(*options, base=base, **overlay)])
 
     def fit(self, stages: list[dict[str, Any]], *options: str, **overlay: Any) -> Any:
         """Run `fit` through these stages."""

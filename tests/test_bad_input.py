@@ -1,4 +1,4 @@
-"""A user's mistake: one line that names it, exit status 2, before anything is sampled; through the real command line."""
+"""A user's mistake is one line that names it and exit status 2, before anything is sampled."""
 
 from __future__ import annotations
 
@@ -67,16 +67,17 @@ def pretrained(path: str) -> list[str]:
 # -- the mistakes, and what is said to each; "…" stands for a library's own words -------------------
 
 NO_ANSWERS = "stage 'exploit': temperature=0 gives N equal answers, which teach nothing"
-ONE_ROLLOUT = "PassOne compares rollouts: N=1 must be at least 2"
+ONE_ROLLOUT = "stage 'exploit': PassOne compares rollouts: N=1 must be at least 2"
 EMPTY = "the {} split is empty: it must hold at least one problem"
+IN_STAGE = "stage 'exploit': "
 NO_HALT = "stop token '<halt>' is not in the policy's vocabulary"
 INSTRUCTIVE = of_class("datamodules.puzzles.maze_prompts.InstructivePrompt")
 
 CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
-    "k above N": (stages(pass_k(5)), "k=5 must lie between 1 and the 4 rollouts per problem"),
+    "k above N": (stages(pass_k(5)), "stage 'explore': k=5 must lie between 1 and the 4 rollouts per problem"),
     "k above a stage's N": (
         stages(demonstrated(), pass_k(4, rollouts=3)),
-        "k=4 must lie between 1 and the 3 rollouts per problem",
+        "stage 'explore': k=4 must lie between 1 and the 3 rollouts per problem",
     ),
     "k of 0": (stages(pass_k(0)), "k=0 must be at least 1"),
     "N of 1": ({"rollout": {"rollouts": 1}}, ONE_ROLLOUT),
@@ -165,8 +166,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         model(optimizer=of_class("torch.optim.AdamW", lr=0.1)),
         "lr=0.1 of the optimizer has no effect: set model.learning_rate",
     ),
-    "clip_low above 1": (model(clip_low=1.5), "clip_low=1.5 must lie in [0, 1] and clip_high=0.28 be at least 0"),
-    "clip_high below 0": (model(clip_high=-0.1), "clip_low=0.2 must lie in [0, 1] and clip_high=-0.1 be at least 0"),
+    "clip_low above 1": (model(clip_low=1.5), "clip_low=1.5 must lie in [0, 1]"),
+    "clip_high below 0": (model(clip_high=-0.1), "clip_high=-0.1 must be at least 0"),
     "no gradient norm": (model(max_grad_norm=0.0), "max_grad_norm=0.0 must be above 0"),
     "no micro-batch": (model(microbatch_tokens=0), "microbatch_tokens=0 must be at least 1"),
     "no minibatch": (model(minibatch_size=0), "minibatch_size=0 must be at least 1"),
@@ -175,15 +176,15 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "temperature below 0": (sampling(temperature=-1.0), "temperature=-1.0 must be at least 0"),
     "top_p of 0": (sampling(top_p=0.0), "top_p=0.0 must lie in (0, 1]"),
     "no new tokens": (sampling(max_new_tokens=0), "max_new_tokens=0 must be at least 1"),
-    "unknown stop token": (sampling(stop_tokens=["<halt>"]), NO_HALT),
+    "unknown stop token": (sampling(stop_tokens=["<halt>"]), IN_STAGE + NO_HALT),
     "unknown stop token in a stage": (
         stages(demonstrated(), stage("exploit", sampling={"stop_tokens": ["<halt>"]})),
-        NO_HALT,
+        IN_STAGE + NO_HALT,
     ),
     "unknown stop token in evaluation": ({"evaluation": {"sampling": {"stop_tokens": ["<halt>"]}}}, NO_HALT),
     "prompt beyond the context": (
         policy(context_length=48),
-        "a prompt of 31 tokens and max_new_tokens=24 exceed the policy's context of 48",
+        IN_STAGE + "a prompt of 31 tokens and max_new_tokens=24 exceed the policy's context of 48",
     ),
     "prompt beyond the context in evaluation": (
         {"evaluation": {"sampling": {"max_new_tokens": 1020}}},
@@ -191,7 +192,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "letters beyond the alphabet": (
         {**policy(alphabet="SE.*\n>UDLR"), **data(style=INSTRUCTIVE)},
-        "the policy's alphabet lacks ' (),/:;<ABFOTYabcdefghiklmnopqrstuvwyz', which stand in the prompt …",
+        IN_STAGE + "the policy's alphabet lacks ' (),/:;<ABFOTYabcdefghiklmnopqrstuvwyz', which stand in the prompt …",
     ),
     "heads": (policy(num_heads=3), "hidden_size=16 must be a multiple of 2 x num_heads=3"),
     "letter twice": (
@@ -244,7 +245,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     ),
     "a checkpoint that is none": (
         ["validate", "--ckpt_path", "{folder}/prose.ckpt"],
-        "the checkpoint {folder}/prose.ckpt can't be read: …",
+        "the checkpoint can't be read: …",
     ),
     "no policy": (
         ["fit", *pretrained("{folder}/none")],

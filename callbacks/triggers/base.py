@@ -28,3 +28,9 @@ class Trigger(ABC):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
         """Take up what `state_dict` gave."""
+
+
+def check_at_most(at_most: int | None) -> None:
+    """Raise ValueError for a limit that would end a stage before it began."""
+    if at_most is not None and at_most < 1:
+        raise ValueError(f"at_most={at_most} must be at least 1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callbacks.triggers.base import Trigger
+from callbacks.triggers.base import Trigger, check_at_most
 
 
 class EntropyFloor(Trigger):
@@ -21,6 +21,7 @@ class EntropyFloor(Trigger):
             raise ValueError(f"nats={nats} must be at least 0")
         if patience < 1:
             raise ValueError(f"patience={patience} must be at least 1")
+        check_at_most(at_most)
         self.nats, self.patience, self.at_most = nats, patience, at_most
         self.below = 0
 

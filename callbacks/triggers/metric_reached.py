@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callbacks.triggers.base import Trigger
+from callbacks.triggers.base import Trigger, check_at_most
 
 
 class MetricReached(Trigger):
@@ -17,6 +17,7 @@ class MetricReached(Trigger):
     """
 
     def __init__(self, metric: str, value: float, at_most: int | None = None) -> None:
+        check_at_most(at_most)
         self.metric, self.value, self.at_most = metric, value, at_most
 
     def fires(self, step: int, metrics: Mapping[str, float]) -> bool:

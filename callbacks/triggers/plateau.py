@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callbacks.triggers.base import Trigger
+from callbacks.triggers.base import Trigger, check_at_most
 
 
 class Plateau(Trigger):
@@ -22,6 +22,7 @@ class Plateau(Trigger):
             raise ValueError(f"patience={patience} must be at least 1")
         if min_delta < 0:
             raise ValueError(f"min_delta={min_delta} must be at least 0")
+        check_at_most(at_most)
         self.metric, self.patience, self.min_delta, self.at_most = metric, patience, min_delta, at_most
         self.best, self.without_rise = float("-inf"), 0
 

@@ -76,6 +76,12 @@ ARCHITECTURES = {
     "rwkv": Architecture(  # a state that is not in transformers' cache
         "rwkv", {"hidden_size": 16, "num_hidden_layers": 2, "attention_hidden_size": 16}, False, RECOMPUTED
     ),
+    "recurrent_gemma": Architecture(  # the same, though it takes a cache; soft-capped logits by another name
+        "recurrent_gemma",
+        {**GROUPED, "num_hidden_layers": 3, "head_dim": 4, "lru_width": 16, "logits_soft_cap": 2.0},
+        False,
+        RECOMPUTED,
+    ),
 }
 
 
@@ -89,9 +95,8 @@ class TablePolicy(Policy):
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         tokenizer = character_tokenizer(LETTERS)
         special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
-        config = AutoConfig.for_model(
-            self.architecture.model_type, vocab_size=len(tokenizer), **special, **self.architecture.shape
-        )
+        shape = {"vocab_size": len(tokenizer), **special, **self.architecture.shape}
+        config = AutoConfig.for_model(self.architecture.model_type, **shape)
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(config, attn_implementation=self.architecture.attention)
         with torch.no_grad():

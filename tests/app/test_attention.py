@@ -95,29 +95,35 @@ def test_packed_attention_is_dense_attention_under_a_block_mask(layout: str, sca
         torch.testing.assert_close(mine, other, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("lengths", [[4, 4], [5, 2, 1], [1, 3]])
-def test_cached_attention_is_dense_attention(lengths: list[int]) -> None:
-    """Three steps of two slots for each prompt, against plain attention over the whole row."""
+@pytest.mark.parametrize("compacting", [(), (1,), (3,), (1, 2, 3)])
+@pytest.mark.parametrize("lengths", [[4, 4, 4], [5, 2, 1], [1, 3, 3]])
+def test_cached_attention_is_dense_attention(lengths: list[int], compacting: tuple[int, ...]) -> None:
+    """Steps of two responses to each prompt, which end one after another, against attention over each whole row."""
     generator = torch.Generator().manual_seed(0)
     draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.double)  # noqa: E731
-    problems, n, heads, groups, dim, steps = len(lengths), 2, 4, 2, 6, 3
-    _, mask = pad_prompts([torch.zeros(length) for length in lengths])
-    cache = SharedPrefixCache(mask, max_new_tokens=steps)
-    prompt = draw(problems, heads, max(lengths), dim), draw(problems, groups, max(lengths), dim)
-    prompt_values = draw(problems, groups, max(lengths), dim)
-    cache.attend(0, prompt[0], prompt[1], prompt_values, None)
+    n, heads, groups, dim = 2, 4, 2, 6
+    live_at = [[0, 1, 2, 3, 4, 5], [0, 2, 3, 4, 5], [0, 4, 5], [4, 5], [5]]
+    cache = SharedPrefixCache(pad_prompts([torch.zeros(length) for length in lengths])[1], len(live_at))
+    query, key, value = (draw(3, count, max(lengths), dim) for count in (heads, groups, groups))
+    cache.attend(0, query, key, value, None)
     cache.begin(n)
-    keys = [prompt[1][p, :, : lengths[p]] for p in range(problems) for _ in range(n)]
-    values = [prompt_values[p, :, : lengths[p]] for p in range(problems) for _ in range(n)]
-    for _ in range(steps):
-        query, key, value = (draw(problems * n, count, 1, dim) for count in (heads, groups, groups))
+    keys = [key[row // n, :, : lengths[row // n]] for row in range(6)]
+    values = [value[row // n, :, : lengths[row // n]] for row in range(6)]
+    previous = live_at[0]
+    for time, live in enumerate(live_at):
+        cache.keep(torch.tensor([previous.index(row) for row in live]))
+        if time in compacting:
+            cache.compact()
+        previous = live
+        query, key, value = (draw(len(live), count, 1, dim) for count in (heads, groups, groups))
         ours = cache.attend(0, query, key, value, None)
         cache.time += 1
-        for row in range(problems * n):
-            keys[row], values[row] = torch.cat([keys[row], key[row]], 1), torch.cat([values[row], value[row]], 1)
-            weights = (query[row] @ keys[row].repeat_interleave(2, 0).transpose(-1, -2) * dim**-0.5).softmax(-1)
-            expected = (weights @ values[row].repeat_interleave(2, 0)).transpose(0, 1)
-            torch.testing.assert_close(ours[row], expected, rtol=0, atol=1e-6)  # its softmax is in single precision
+        for index, row in enumerate(live):
+            keys[row] = torch.cat([keys[row], key[index]], 1)
+            values[row] = torch.cat([values[row], value[index]], 1)
+            scores = query[index] @ keys[row].repeat_interleave(2, 0).transpose(-1, -2) * dim**-0.5
+            expected = (scores.softmax(-1) @ values[row].repeat_interleave(2, 0)).transpose(0, 1)
+            torch.testing.assert_close(ours[index], expected, rtol=0, atol=1e-6)  # its softmax is in single precision
 
 
 @pytest.mark.parametrize(

@@ -130,15 +130,18 @@ def test_later_minibatches_are_clipped_against_the_sampled_logprobs(on_policy: b
     assert distance(parameters(module), parameters(policy)) < 2e-6
 
 
-def test_unequal_minibatches_hold_all_problems() -> None:
+@pytest.mark.parametrize(
+    ("minibatch_size", "parts"), [(1, [[0], [1], [2]]), (2, [[0], [1, 2]]), (3, [[0, 1, 2]]), (32, [[0, 1, 2]])]
+)
+def test_minibatches_are_of_one_size_and_hold_all_problems(minibatch_size: int, parts: list[list[int]]) -> None:
     policy = build_tiny_policy()
-    batch = sampled(policy, PASSES[[0, 3, 3, 0]])
+    batch = sampled(policy, PASSES[[0, 3, 3]], PROBLEMS[:3])
     advantages = PassOne()(batch)
-    for index, problems in enumerate(([0, 1, 2], [3])):
+    for index, problems in enumerate(parts):
         one = part(batch, problems)
         dumb_update(policy, one, advantages[problems], int(one.lengths.sum()), on_policy=index == 0)
-    module = fitted([batch], minibatch_size=3)
-    assert module.updates == 2
+    module = fitted([batch], minibatch_size=minibatch_size)
+    assert module.updates == len(parts)
     assert distance(parameters(module), parameters(policy)) < 2e-6
 
 
@@ -295,20 +298,32 @@ def test_bad_arguments_raise(arguments: dict[str, Any], message: str) -> None:
 
 
 def test_two_processes_train_as_one_does(two_processes: list[dict[str, Any]]) -> None:
-    """Two iterations of four problems, two on each process; in the second one process has nothing to learn from."""
-    batch = sampled(build_tiny_policy())
-    watch = Watch()
-    fitted([part(batch, [0, 1, 2, 3]), part(batch, [0, 3, 1, 2])], callbacks=[watch])
+    """Three iterations of four problems, two on each process.
+
+    In the second, one process has nothing to learn from; the third is made of two minibatches, of
+    a problem from each process.
+    """
+    watch = in_one_process()
     for result in two_processes:
-        assert distance(result["parameters"][1], watch.parameters[1]) < 1e-6
+        assert [distance(*pair) < 1e-6 for pair in zip(result["parameters"], watch.parameters, strict=True)] == [
+            True
+        ] * 3
 
 
-@pytest.mark.parametrize("iteration", [0, 1])
+def in_one_process() -> Watch:
+    """What `two_processes.train` does."""
+    batch, watch = sampled(build_tiny_policy()), Watch()
+    module = fitted([part(batch, [0, 1, 2, 3]), part(batch, [0, 3, 1, 2])], callbacks=[watch])
+    module.minibatch_size = 2
+    fit(module, [part(batch, [0, 2, 3, 1])], callbacks=[watch])
+    return watch
+
+
+@pytest.mark.parametrize("iteration", [0, 1, 2])
 @pytest.mark.parametrize(
     "name", ["train/loss", "train/grad_norm", "train/updates", "rollout/reward", "rollout/informative"]
 )
 def test_two_processes_tell_what_one_does(two_processes: list[dict[str, Any]], name: str, iteration: int) -> None:
-    batch, watch = sampled(build_tiny_policy()), Watch()
-    fitted([part(batch, [0, 1, 2, 3]), part(batch, [0, 3, 1, 2])], callbacks=[watch])
+    watch = in_one_process()
     for result in two_processes:
         assert result["figures of training"][iteration][name] == pytest.approx(watch.figures[iteration][name], abs=1e-5)

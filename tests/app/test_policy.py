@@ -116,6 +116,14 @@ def test_the_proof_does_not_hang_on_the_size_of_the_weights(name: str) -> None:
     assert build(name, scale=0.05).shares_prompts == ARCHITECTURES[name].shares
 
 
+def test_a_window_longer_than_the_proof_is_seen() -> None:
+    """Attention in chunks of 16, of which no argument of the attention function tells."""
+    shape = {**ARCHITECTURES["qwen2"].shape, "head_dim": 4, "intermediate_size_mlp": 24, "num_local_experts": 2}
+    policy = TablePolicy(Architecture("llama4_text", {**shape, "attention_chunk_size": 16}, False, ""))
+    policy.build()
+    assert_scored_as_plainly(policy, draw_rows([30, 3], [0, 0, 1], [6, 2, 4]))
+
+
 # -- logits ---------------------------------------------------------------------------------------
 
 
@@ -148,6 +156,18 @@ def test_states_and_head_make_the_models_logits(architecture: Architecture) -> N
         expected = policy.model.eval()(input_ids=ids).logits
         actual = policy.logits(policy.hidden(ids))
     torch.testing.assert_close(actual.float(), expected.float(), rtol=0, atol=1e-5)
+
+
+def test_a_head_of_more_than_a_matrix_is_scored_rightly_or_refused() -> None:
+    architecture = Architecture("modernbert-decoder", {**ARCHITECTURES["llama"].shape, "bos_token_id": 2}, False, "")
+    policy, rows = TablePolicy(architecture), draw_rows(*RAGGED)
+    policy.build()
+    try:
+        policy.logprobs(rows)
+    except ValueError as error:
+        assert "ModernBertDecoder" in str(error)
+    else:
+        assert_scored_as_plainly(policy, rows)
 
 
 @pytest.mark.parametrize("name", ["qwen2", "mistral", "gemma2"])

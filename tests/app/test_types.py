@@ -81,14 +81,21 @@ def test_informative_leaves_zero_advantages_out() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("num_problems", [1, 2, 4, 6, 7])
-def test_split_is_a_partition_by_problem(seed: int, num_problems: int) -> None:
+@pytest.mark.parametrize("num_parts", [1, 2, 3, 4, 6, 7, 20])
+def test_split_is_a_partition_into_equal_numbers_of_problems(seed: int, num_parts: int) -> None:
+    """Of six problems; a problem without a row counts, and parts beyond the sixth are empty."""
     rows = many_rows(seed)
-    parts = list(rows.split(num_problems))
+    parts = list(rows.split(num_parts))
     assert joined(parts) == listed(rows)
-    assert len(parts) == -(-6 // num_problems)
-    for index, part in enumerate(parts):
-        assert all(index * num_problems <= problem < (index + 1) * num_problems for problem in part.problem.tolist())
+    assert len(parts) == num_parts
+    part_of = {problem: index for index, part in enumerate(parts) for problem in part.problem.tolist()}
+    assert [part_of[problem] for problem in rows.problem.tolist()] == sorted(
+        index for index, part in enumerate(parts) for _ in range(len(part))
+    )
+    one_each = draw_rows([3] * 6, list(range(6)), [2] * 6)
+    sizes = [len(part) for part in one_each.split(num_parts)]
+    assert sum(sizes) == 6
+    assert max(sizes) - min(sizes) <= 1
 
 
 @pytest.mark.parametrize("seed", range(8))

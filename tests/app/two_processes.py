@@ -12,7 +12,7 @@ import torch
 import torch.multiprocessing as multiprocessing
 
 from tests.app.measured import figures, random_batch
-from tests.app.updates import Watch, fitted, part, sampled
+from tests.app.updates import Watch, fit, fitted, part, sampled
 from tests.conftest import build_tiny_policy
 
 
@@ -49,9 +49,11 @@ def measure(rank: int) -> dict[str, float]:
 
 
 def train(rank: int) -> Watch:
-    """Two iterations, on problems 0 and 1, then 0 and 3, here, and the others there."""
-    batch = sampled(build_tiny_policy())
+    """Three iterations, the last in two minibatches; `test_module.in_one_process` does the same with both halves."""
+    batch, watch = sampled(build_tiny_policy()), Watch()
     halves = [[part(batch, [0, 1]), part(batch, [0, 3])], [part(batch, [2, 3]), part(batch, [1, 2])]]
-    watch = Watch()
-    fitted(halves[rank], strategy="ddp", devices=2, callbacks=[watch])
+    module = fitted(halves[rank], strategy="ddp", devices=2, callbacks=[watch])
+    module.minibatch_size = 2
+    last = part(batch, [[0, 3], [2, 1]][rank])
+    fit(module, [last], strategy="ddp", devices=2, callbacks=[watch])
     return watch

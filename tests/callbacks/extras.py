@@ -51,3 +51,10 @@ class Witness(Callback):
                 "weights": float(torch.stack([value.detach().sum() for value in pl_module.parameters()]).sum()),
             }
         )
+
+
+class Silence(Callback):
+    """Disables the progress bar, as Lightning does on all processes but the first."""
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        trainer.progress_bar_callback.disable()

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from app.advantages import PassOne
 from callbacks.schedule import Rounds, Stage, StageSchedule
 from callbacks.triggers import Plateau, Steps
-from app.advantages import PassOne
 from tests.conftest import (
     BY_LENGTH,
     CommandLine,
@@ -53,26 +53,23 @@ OVERRIDES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_an_override_holds_for_its_stage_and_no_longer(
     passk: CommandLine, override: dict[str, Any], shown: dict[str, Any]
 ) -> None:
-    one = {"advantage": BY_LENGTH, "until": steps(1)}
+    one = {"advantage": "app.advantages.Imitate", "until": steps(1)}
     stages = [stage("before", **one), stage("within", **{**one, **override}), stage("after", **one)]
     cli = passk.fit(stages, WITNESS, "--trainer.limit_val_batches=0")
     usual = {
-        "learning_rate": pytest.approx(4e-4 / 5),  # the first update of a warm-up over five
+        "learning_rate": pytest.approx(4e-4 * 2 / 5),  # of the second update of a warm-up over five
         "problems": 4,
         "rollouts": 4,
         "engine": "TransformersEngine",
         "temperature": 1.0,
-        "longest": 24,
         "minibatch_size": 2,
         "count_skipped_tokens": True,
         "updates": 2,
     }
-    rates = {"learning_rate": pytest.approx(4e-4 * 2 / 5)}  # as the second update of its stage left it
-    assert callback(cli, "Witness").seen[0].items() >= {**usual, **rates}.items()
-    before, within, after = ({name: row[name] for name in usual} for row in callback(cli, "Witness").seen)
-    assert before == after == {**usual, **rates}
+    before, within, after = callback(cli, "Witness").seen
+    assert [before["stage"], within["stage"], after["stage"]] == ["before", "within", "after"]
+    assert {name: before[name] for name in usual} == {name: after[name] for name in usual} == usual
     assert {name: within[name] for name in shown} == shown
-    assert [row["stage"] for row in callback(cli, "Witness").seen] == ["before", "within", "after"]
 
 
 def test_each_stage_has_its_own_objective(passk: CommandLine) -> None:
@@ -181,7 +178,7 @@ def test_nothing_is_left_where_nothing_is_asked_for(passk: CommandLine) -> None:
 
 def test_a_checkpoint_holds_the_place_in_the_schedule(finished: Run) -> None:
     saved = torch.load(finished.stage("1-cold-start") / "stage.ckpt", weights_only=False)
-    assert saved["callbacks"]["StageSchedule"] == {"index": 1, "step": 0, "until": {}}
+    assert saved["callbacks"]["StageSchedule"].items() >= {"index": 1, "step": 0, "until": {}}.items()
     assert saved["iteration"] == 3
 
 

@@ -1,0 +1,232 @@
+"""The command line from end to end: what a run leaves, that it repeats, resumes and spreads over two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from app.cli import one_line
+from app.types import Problem
+from tests.conftest import ROOT, CommandLine, Run, constant, demonstrated, gap, stage, steps
+
+LEARNING = [
+    demonstrated(),
+    stage("explore", "app.advantages.Imitate", learning_rate=constant(1e-2), reset_optimizer=True),
+]
+"""A cold start, then two iterations in which the policy imitates its own samples, so that every update counts."""
+NO_VALIDATION = "--trainer.limit_val_batches=0"
+
+
+def exported(cli: Any, name: str = "2-explore") -> Path:
+    return Path(cli.trainer.log_dir) / "stages" / name
+
+
+def in_a_process(passk: CommandLine, command: str, *options: str, **overlay: Any) -> str:
+    """The same command line in a process of its own; what it prints."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
+    log = passk.folder / "process.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            arguments, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
+    try:
+        assert process.wait(timeout=120) == 0, log.read_text()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)  # and the second process of two
+        raise
+    return log.read_text()
+
+
+# -- what a run leaves behind -----------------------------------------------------------------------
+
+
+def test_results_have_a_line_for_every_validation(finished: Run) -> None:
+    names = {"pass@1", "pass@2", "pass@4", "greedy", "length", "truncated", "entropy", "distinct_wrong"}
+    figures = {f"eval/{name}" for name in names} | {f"eval/7x7/{name}" for name in names}
+    for row in finished.results:
+        assert row.keys() == {"iteration", "stage"} | figures
+        assert all(isinstance(row[name], float) for name in figures)
+
+
+def test_the_run_folder_holds_its_configuration_and_last_checkpoint(finished: Run) -> None:
+    """The sixth iteration makes no update, and Lightning saves no optimizer step twice."""
+    assert (finished.folder / "config.yaml").is_file()
+    saved = torch.load(finished.folder / "checkpoints" / "last.ckpt", weights_only=False)
+    assert saved["iteration"] >= 5
+
+
+# -- the same run again -----------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(passk: CommandLine) -> None:
+    first, second, other = (exported(passk.fit(LEARNING, f"--seed_everything={seed}")) for seed in (0, 0, 1))
+    assert gap(first, second) == 0
+    assert gap(first, other) > 1e-3
+
+
+def test_another_process_gives_the_same_weights(passk: CommandLine) -> None:
+    here = exported(passk.fit(LEARNING))
+    in_a_process(passk, "fit", schedule={"stages": LEARNING})
+    assert gap(here, passk.folder / "runs" / "maze" / "version_1" / "stages" / "2-explore") == 0
+
+
+@pytest.mark.parametrize("validation", ["--trainer.val_check_interval=2", NO_VALIDATION])
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_run_resumed_after_a_stage_ends_as_the_whole_one(passk: CommandLine, validation: str, reset: bool) -> None:
+    stages = [LEARNING[0], {**LEARNING[1], "reset_optimizer": reset}]
+    whole = passk.fit(stages, validation)
+    resumed = passk.fit(stages, validation, "--ckpt_path", str(exported(whole, "1-cold-start") / "stage.ckpt"))
+    assert resumed.model.iteration == 4
+    assert gap(exported(whole), exported(resumed)) == 0
+
+
+EVERY_ITERATION_SAVED = (
+    "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
+    "--trainer.callbacks.every_n_train_steps=2",  # an iteration makes two optimizer steps
+    "--trainer.callbacks.save_top_k=-1",
+    "--trainer.callbacks.filename=at-{step}",  # the logged one, which counts iterations
+    "--trainer.callbacks.auto_insert_metric_name=false",
+)
+
+
+@pytest.mark.parametrize("iteration", [1, 2, 3])
+@pytest.mark.parametrize("validation", ["--trainer.val_check_interval=3", NO_VALIDATION])
+def test_a_run_resumed_after_any_iteration_ends_as_the_whole_one(
+    passk: CommandLine, iteration: int, validation: str
+) -> None:
+    """The second is the last of its stage: saved before the validation that the transition waits for."""
+    whole = passk.fit(LEARNING, validation, *EVERY_ITERATION_SAVED)
+    path = Path(whole.trainer.log_dir) / "checkpoints" / f"at-{iteration}.ckpt"
+    resumed = passk.fit(LEARNING, validation, "--ckpt_path", str(path))
+    assert resumed.model.iteration == 4
+    assert gap(exported(whole), exported(resumed)) == 0
+
+
+def test_the_last_checkpoint_resumes(passk: CommandLine) -> None:
+    """Stopped by max_steps in its second stage, after a validation; the results of both parts are one history."""
+    stages = [LEARNING[0], {**LEARNING[1], "until": steps(4)}]
+    whole = passk.fit(stages)
+    part = passk.fit(stages, "--trainer.max_steps=8")
+    assert part.model.iteration == 4
+    last = Path(part.trainer.log_dir) / "checkpoints" / "last.ckpt"
+    resumed = passk.fit(stages, "--ckpt_path", str(last))
+    assert gap(exported(whole), exported(resumed)) == 0
+    read = [(Path(cli.trainer.log_dir) / "results.jsonl").read_text() for cli in (whole, part, resumed)]
+    assert read[0] == read[1] + read[2]
+
+
+# -- the other commands -----------------------------------------------------------------------------
+
+
+def figures(cli: Any) -> dict[str, float]:
+    (line,) = (Path(cli.trainer.log_dir) / "results.jsonl").read_text().splitlines()
+    return {name: value for name, value in json.loads(line).items() if name.startswith("eval/")}
+
+
+def from_checkpoint(run: Run) -> list[str]:
+    return ["--ckpt_path", str(run.stage("3-exploit") / "stage.ckpt")]
+
+
+def from_folder(run: Run) -> list[str]:
+    return ["--model.policy=app.policy.PretrainedPolicy", f"--model.policy.path={run.stage('3-exploit')}"]
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_a_checkpoint_and_an_exported_folder_give_the_same_figures(
+    passk: CommandLine, finished: Run, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, theirs = (figures(passk(command, *source(finished))) for source in (from_checkpoint, from_folder))
+    assert mine == theirs
+    if command == "validate":
+        assert mine == {name: finished.results[-1][name] for name in mine}
+    else:
+        assert {"eval/5x5/pass@4", "eval/7x7/pass@4"} < mine.keys()
+    assert capsys.readouterr().out.count("P@4") >= 2
+
+
+def test_predictions_hold_what_was_sampled_and_its_score(passk: CommandLine, finished: Run) -> None:
+    lines = []
+    for source in (from_checkpoint, from_folder):
+        cli = passk("predict", *source(finished))
+        lines.append((Path(cli.trainer.log_dir) / "predictions.jsonl").read_text().splitlines())
+    assert lines[0] == lines[1]
+    problems: dict[str, Problem] = {problem.key: problem for problem in cli.datamodule.splits["test"]}
+    rows = [json.loads(line) for line in lines[0]]
+    assert len(rows) == 8 * 4
+    assert {row["set"] for row in rows} == {"5x5", "7x7"}
+    for index, row in enumerate(rows):
+        assert list(row) == ["set", "key", "rollout", "response", "score", "finish", "tokens"]
+        assert row["rollout"] == index % 4
+        assert row["score"] == (problems[row["key"]].score(row["response"]) if row["finish"] == "stop" else 0)
+
+
+# -- two processes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(200)
+def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
+    alone = passk.fit(LEARNING)
+    two = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
+    in_a_process(passk, "fit", *two, schedule={"stages": LEARNING})
+    folder = passk.folder / "runs" / "maze" / "version_1"
+    mine, theirs = (
+        [json.loads(line) for line in (path / "results.jsonl").read_text().splitlines()]
+        for path in (Path(alone.trainer.log_dir), folder)
+    )
+    assert [row["iteration"] for row in mine] == [row["iteration"] for row in theirs] == [2, 4]
+    assert mine[0] == {name: pytest.approx(value, abs=1e-6) for name, value in theirs[0].items() if name != "stage"} | {
+        "stage": "cold start"
+    }
+    assert gap(exported(alone, "1-cold-start"), folder / "stages" / "1-cold-start") < 1e-5
+    assert gap(exported(alone), folder / "stages" / "2-explore") < 1e-5
+
+
+# -- the rest ---------------------------------------------------------------------------------------
+
+
+def test_the_defaults_are_found_from_anywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from app.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["fit", "--print_config"])
+    assert "explore" in capsys.readouterr().out
+
+
+def test_a_mistake_keeps_its_traceback_where_it_is_asked_for(
+    passk: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSK_DEBUG", "1")
+    with pytest.raises(ValueError, match="n=0 must be at least 1"):
+        passk("fit", "--evaluation.n=0")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("one\n  two"), "one two"),
+        (ValueError(), "ValueError"),
+        (PermissionError(13, "Permission denied", "/runs"), "Permission denied: /runs"),
+    ],
+)
+def test_an_error_on_one_line(error: Exception, line: str) -> None:
+    assert one_line(error) == line
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0
+    assert "predict" in done.stdout

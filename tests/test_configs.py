@@ -1,0 +1,125 @@
+"""Every YAML in configs/ through the real command line: unmodified as far as its parser, shrunk to a run of seconds."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from callbacks.schedule import Stage
+from tests.conftest import MINIATURE, ROOT, CommandLine
+
+DEFAULTS = ROOT / "lightning.yaml"
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+LARGEST = {
+    "steps": 2, "at_most": 2, "repeat": 2, "problems": 4, "rollouts": 4, "k": 2, "n": 4, "max_new_tokens": 24,
+    "start": 0, "end": 2, "warmup": 1,
+}  # fmt: skip
+"""Numbers inside stages, cut down to these."""
+
+
+def shrunk(value: Any) -> Any:
+    """A schedule with every number that costs time cut down."""
+    if isinstance(value, list):
+        return [shrunk(part) for part in value]
+    if isinstance(value, dict):
+        return {name: LARGEST[name] if name in LARGEST and part else shrunk(part) for name, part in value.items()}
+    return value
+
+
+def unrolled(stages: list[dict[str, Any]]) -> int:
+    return sum(part["repeat"] * len(part["stages"]) if "repeat" in part else 1 for part in stages)
+
+
+def parsed(capsys: pytest.CaptureFixture[str], *overlays: Path, command: str = "fit") -> dict[str, Any]:
+    """What the real parser makes of the defaults under these overlays."""
+    from app.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main([command, *(f"--config={overlay}" for overlay in overlays), "--print_config"])
+    assert ended.value.code == 0
+    return yaml.safe_load(capsys.readouterr().out)
+
+
+def stages_of(path: Path) -> list[dict[str, Any]]:
+    """As the file has them; the defaults' where it has none."""
+    own, defaults = (yaml.safe_load(file.read_text()) for file in (path, DEFAULTS))
+    return own.get("schedule", defaults["schedule"])["stages"]
+
+
+def said(value: Any) -> Any:
+    """A class without arguments written the long way and all keys as text, so that both spellings compare equal."""
+    if isinstance(value, str) and value.count(".") >= 2:
+        return {"class_path": value}
+    if isinstance(value, dict):
+        return {str(name): part if name == "class_path" else said(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [said(part) for part in value]
+    return value
+
+
+def missing(said_there: Any, found: Any) -> list[str]:
+    """What was said and not found."""
+    if isinstance(said_there, dict) and isinstance(found, dict):
+        return [
+            f"{name}.{rest}"
+            for name, part in said_there.items()
+            for rest in (missing(part, found[name]) if name in found else ["absent"])
+        ]
+    if isinstance(said_there, list) and isinstance(found, list) and len(said_there) == len(found):
+        return [rest for pair in zip(said_there, found, strict=True) for rest in missing(*pair)]
+    return [] if said_there == found else [f"{said_there!r} became {found!r}"]
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_the_defaults_are_under_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found, wanted = parsed(capsys, command=command), yaml.safe_load(DEFAULTS.read_text())
+    assert missing(said({**wanted, "schedule": None}), {**said(found), "schedule": None}) == []
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_holds_what_it_says(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, wanted = parsed(capsys, path), yaml.safe_load(path.read_text())
+    wanted.pop("schedule", None)
+    assert missing(said(wanted), said(found)) == []
+
+
+@pytest.mark.parametrize("path", [DEFAULTS, *CONFIGS], ids=lambda path: path.stem)
+def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list replaces a list: what a stage does not name is as if there were no lightning.yaml below it."""
+
+    def flat(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [stage for part in parts for stage in (part["stages"] if "repeat" in part else [part])]
+
+    unset = {field.name: field.default for field in fields(Stage)}
+    found = flat(parsed(capsys, path)["schedule"]["stages"])
+    wanted = flat(stages_of(path))
+    assert [stage["name"] for stage in found] == [stage["name"] for stage in wanted]
+    for stage, own in zip(found, wanted, strict=True):
+        assert missing(said(own), said(stage)) == []
+        assert {name: value for name, value in stage.items() if name not in own} == {
+            name: unset[name] for name in stage if name not in own
+        }
+
+
+@pytest.mark.parametrize("path", [DEFAULTS, *CONFIGS], ids=lambda path: path.stem)
+def test_a_config_runs(path: Path, passk: CommandLine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stages = shrunk(stages_of(path))
+    small = tmp_path / "small.yaml"
+    small.write_text(yaml.safe_dump({"schedule": {"stages": stages}}, sort_keys=False))
+    cli = passk("fit", f"--config={small}", base=path)
+    callbacks = {type(each).__name__: each for each in cli.trainer.callbacks}
+    assert callbacks["StageSchedule"].index == unrolled(stages) - 1
+    assert len(list((Path(cli.trainer.log_dir) / "stages").iterdir())) == unrolled(stages)
+    assert "Held-out problems at the end of each stage" in capsys.readouterr().out
+
+
+def test_overlays_compose(capsys: pytest.CaptureFixture[str]) -> None:
+    found = parsed(capsys, ROOT / "configs" / "pass_at_1.yaml", MINIATURE)
+    assert [stage["name"] for stage in found["schedule"]["stages"]] == ["cold start", "exploit"]
+    assert found["rollout"]["rollouts"] == 4
