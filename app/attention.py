@@ -14,7 +14,7 @@ Axes here: P prompts of up to S tokens, B responses of up to T, H query heads on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,15 +62,21 @@ AttentionInterface.register(NAME, shared_prefix_attention)
 
 
 @contextmanager
-def attending_with_shared_prefix(model: PreTrainedModel) -> Iterator[None]:
-    """Have the model call our attention function inside the block, and its own again after it."""
+def attending(model: PreTrainedModel, name: str = NAME) -> Iterator[None]:
+    """Have the model call the attention function of this name inside the block, its own again after it."""
     config: Any = model.config.get_text_config()
     usual = config._attn_implementation
-    config._attn_implementation = NAME
+    config._attn_implementation = name
     try:
         yield
     finally:
         config._attn_implementation = usual
+
+
+def recomputing_alike(model: PreTrainedModel) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """The contexts of a checkpointed layer: computed again in the backward pass, it attends as it did at first."""
+    config: Any = model.config.get_text_config()
+    return nullcontext(), attending(model, config._attn_implementation)
 
 
 @dataclass(frozen=True)

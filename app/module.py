@@ -99,7 +99,7 @@ class RLVRModule(LightningModule):
         experience = rollouts.experience(advantages.float())  # P * N rows of T tokens
 
         self.figures = {}
-        self.report(rollout_metrics(rollouts, advantages), sync_dist=True)
+        self.report(self.mean_over_processes(rollout_metrics(rollouts, advantages), len(rollouts)))
         (num_problems,) = self.sum_over_processes([len(rollouts)])
         for index, update in enumerate(experience.split(math.ceil(num_problems / self.minibatch_size))):
             self.update_policy(update, on_policy=index == 0 and rollouts.on_policy)
@@ -121,7 +121,7 @@ class RLVRModule(LightningModule):
         sums = torch.zeros(3, device=self.device)
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`
-            for rows in trained.microbatches(self.microbatch_tokens):
+            for rows in trained.microbatches(self.microbatch_tokens, self.policy.shares_prompts):
                 logprobs = self.policy.logprobs(rows)  # [B, T]
                 old = logprobs.detach() if on_policy or rows.logprobs is None else rows.logprobs
                 clip = (self.clip_low, self.clip_high)
@@ -149,9 +149,9 @@ class RLVRModule(LightningModule):
         self.report({"train/grad_norm": norm, "train/learning_rate": rate, "train/updates": float(self.updates)})
 
     def log_update(self, sums: Tensor, num_tokens: int) -> None:
-        loss, clipped, gap = sums.tolist()
-        shares = {"train/clipped": clipped / max(num_tokens, 1), "train/logprob_gap": gap / max(num_tokens, 1)}
-        self.report({"train/loss": loss, **shares}, sync_dist=True)
+        """Of one update, over all processes.  sums: [3], those of `_sums`"""
+        loss, clipped, gap, tokens = self.sum_over_processes([*sums.tolist(), num_tokens])
+        self.report({"train/loss": loss, "train/clipped": clipped / tokens, "train/logprob_gap": gap / tokens})
 
     def _sums(self, loss: Tensor, logprobs: Tensor, old: Tensor, rows: Experience) -> Tensor:
         """Of one micro-batch: loss, clipped tokens, |trainer - engine| log-probabilities."""
@@ -159,15 +159,22 @@ class RLVRModule(LightningModule):
         gap = 0.0 if rows.logprobs is None else ((logprobs - rows.logprobs).abs() * rows.mask).sum()
         return torch.stack([loss, clipped, torch.as_tensor(gap, device=loss.device)]).to(self.device)
 
-    def report(self, figures: Mapping[str, float | Tensor], sync_dist: bool = False) -> None:
-        """Log figures, and keep what this iteration had of them for those who decide by it."""
-        self.log_dict(dict(figures), batch_size=1, sync_dist=sync_dist)
+    def report(self, figures: Mapping[str, float | Tensor]) -> None:
+        """Log figures that all processes share, and keep those of this iteration for whoever decides by them."""
+        self.log_dict(dict(figures), batch_size=1)
         self.figures |= {name: float(value) for name, value in figures.items()}
 
-    def sum_over_processes(self, counts: list[int]) -> list[int]:
+    def mean_over_processes(self, figures: Mapping[str, float | Tensor], weight: int) -> dict[str, float]:
+        """The figures' means, each process counting by its weight; all must bring the same names."""
+        *sums, total = self.sum_over_processes([*(float(value) * weight for value in figures.values()), weight])
+        return {name: value / total for name, value in zip(figures, sums, strict=True)}
+
+    def sum_over_processes(self, numbers: list[Any]) -> list[Any]:
+        """Each number's sum over processes; integers stay integers."""
         if not (dist.is_initialized() and dist.get_world_size() > 1):
-            return counts
-        total = torch.tensor(counts, device=self.device)
+            return numbers
+        exact = all(isinstance(number, int) for number in numbers)
+        total = torch.tensor(numbers, device=self.device, dtype=torch.long if exact else torch.double)
         dist.all_reduce(total)
         return total.tolist()
 

@@ -12,6 +12,7 @@ import logging
 import string
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from transformers import (
     Qwen2Tokenizer,
 )
 
-from app.attention import PackedRow, attending_with_shared_prefix
+from app.attention import PackedRow, attending, recomputing_alike
 from app.types import Experience, Prompt, Sampling
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ class Policy(nn.Module, ABC):
         self.model, self.tokenizer = self.load()
         _disable_dropout(self.model)
         if self.gradient_checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            contexts = partial(recomputing_alike, self.model)
+            self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
 
     # -- text -------------------------------------------------------------------------------------
 
@@ -198,7 +200,7 @@ class Policy(nn.Module, ABC):
 
     def sharing_prompts(self) -> AbstractContextManager[None]:
         """Inside, the model's attention is ours (`attention.py`)."""
-        return attending_with_shared_prefix(self.model)
+        return attending(self.model)
 
     @property
     def shares_prompts(self) -> bool:

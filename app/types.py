@@ -81,7 +81,7 @@ class Sampling:
     stop_tokens: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
+        if not self.temperature >= 0:
             raise ValueError(f"temperature={self.temperature} must be at least 0")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p={self.top_p} must lie in (0, 1]")
@@ -249,26 +249,39 @@ class Experience:
         for first, last in pairwise(bounds):
             yield self.select((self.problem >= first) & (self.problem < last))
 
-    def microbatches(self, token_budget: int) -> Iterator[Experience]:
-        """Parts of at most `token_budget` tokens, a prompt counted once for all its rows in a part.
+    def microbatches(self, token_budget: int, share_prompts: bool = True) -> Iterator[Experience]:
+        """Parts of at most `token_budget` tokens in a forward pass; a row that alone exceeds it makes a part.
 
-        Rows of one problem share the forward pass of their prompt, so a problem is only split where
-        it alone exceeds the budget; a row that alone exceeds it makes a part of its own.
+        Where a problem's rows share the forward pass of their prompt, it counts once in a part, and a
+        problem is split only where it alone exceeds the budget. Where each row is computed with its
+        prompt, padding counts too.
         """
+        starts = self._packed_starts(token_budget) if share_prompts else self._padded_starts(token_budget)
+        for first, last in pairwise([*starts, len(self)]):
+            yield self.select(torch.arange(first, last, device=self.tokens.device))
+
+    def _packed_starts(self, token_budget: int) -> Iterator[int]:
+        """The rows at which the parts begin that hold prompts once and nothing twice."""
         lengths, problems = self.mask.sum(-1).tolist(), self.problem.tolist()
-        size = Counter[int]()  # tokens of each problem's rows
+        size = Counter[int]()  # tokens of all of a problem's rows
         for problem, length in zip(problems, lengths, strict=True):
             size[problem] += length
-        start, used, previous = 0, 0, -1
+        used, previous = token_budget + 1, -1  # no room yet: the first row begins a part
         for row, (problem, length) in enumerate(zip(problems, lengths, strict=True)):
-            prompt = len(self.prompts[problem])
-            whole = prompt + size[problem]  # what the problem takes if it begins here
-            begins = problem != previous
+            prompt, begins = len(self.prompts[problem]), problem != previous
+            whole = prompt + size[problem]
             needs = (whole if whole <= token_budget else prompt + length) if begins else length
-            if row > start and used + needs > token_budget:
-                yield self.select(torch.arange(start, row, device=self.tokens.device))
-                start, used, begins = row, 0, True
-            used += length + (prompt if begins else 0)
-            previous = problem
-        if problems:
-            yield self.select(torch.arange(start, len(self), device=self.tokens.device))
+            if used + needs > token_budget:
+                yield row
+                used, begins = 0, True
+            used, previous = used + length + (prompt if begins else 0), problem
+
+    def _padded_starts(self, token_budget: int) -> Iterator[int]:
+        """The rows at which the parts begin that hold a row for each response, padded to the widest."""
+        rows, widest = 0, token_budget + 1  # no room yet
+        for row, (problem, length) in enumerate(zip(self.problem.tolist(), self.mask.sum(-1).tolist(), strict=True)):
+            width = len(self.prompts[problem]) + length
+            if (rows + 1) * max(widest, width) > token_budget:
+                yield row
+                rows, widest = 0, 0
+            rows, widest = rows + 1, max(widest, width)

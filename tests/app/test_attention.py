@@ -10,7 +10,7 @@ from app.attention import (
     NAME,
     PackedRow,
     SharedPrefixCache,
-    attending_with_shared_prefix,
+    attending,
     pad_prompts,
     shared_prefix_attention,
 )
@@ -146,7 +146,7 @@ def test_without_a_prefix_it_is_refused() -> None:
 def test_the_model_has_its_own_attention_back_even_after_an_error() -> None:
     policy = build("llama")
     usual = policy.model.config._attn_implementation
-    with pytest.raises(KeyError), attending_with_shared_prefix(policy.model):
+    with pytest.raises(KeyError), attending(policy.model):
         assert policy.model.config._attn_implementation == NAME
         raise KeyError
     assert policy.model.config._attn_implementation == usual != NAME

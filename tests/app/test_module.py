@@ -327,3 +327,10 @@ def test_two_processes_tell_what_one_does(two_processes: list[dict[str, Any]], n
     watch = in_one_process()
     for result in two_processes:
         assert result["figures of training"][iteration][name] == pytest.approx(watch.figures[iteration][name], abs=1e-5)
+
+
+def test_two_processes_decide_by_the_same_figures(two_processes: list[dict[str, Any]]) -> None:
+    """A trigger that fires on one process alone would leave the other waiting for ever."""
+    first, second = (result["figures to decide by"] for result in two_processes)
+    assert first
+    assert first == pytest.approx(second)

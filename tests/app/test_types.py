@@ -105,6 +105,9 @@ def test_microbatches_are_a_partition_within_the_budget(seed: int) -> None:
         parts = list(rows.microbatches(budget))
         assert joined(parts) == listed(rows)
         assert all(cost(part) <= budget or len(part) == 1 for part in parts)
+        for problem in set(rows.problem.tolist()):
+            alone = rows.select(rows.problem == problem)
+            assert cost(alone) > budget or sum(problem in part.problem for part in parts) == 1
 
 
 def test_a_budget_for_all_gives_one_microbatch() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.multiprocessing as multiprocessing
 
+from app.module import RLVRModule
 from tests.app.measured import figures, random_batch
 from tests.app.updates import Watch, fit, fitted, part, sampled
 from tests.conftest import build_tiny_policy
@@ -37,8 +38,13 @@ def work(rank: int, folder: Path, port: int) -> None:
     world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in world.items()}, GLOO_SOCKET_IFNAME="lo")
     torch.distributed.init_process_group("gloo")
-    watch = train(rank)
-    found = {"figures": measure(rank), "parameters": watch.parameters, "figures of training": watch.figures}
+    module, watch = train(rank)
+    found = {
+        "figures": measure(rank),
+        "parameters": watch.parameters,
+        "figures of training": watch.figures,
+        "figures to decide by": module.figures,
+    }
     torch.save(found, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -48,7 +54,7 @@ def measure(rank: int) -> dict[str, float]:
     return figures([random_batch(seed) for seed in ([0, 2, 4], [1])[rank]])
 
 
-def train(rank: int) -> Watch:
+def train(rank: int) -> tuple[RLVRModule, Watch]:
     """Three iterations, the last in two minibatches; `test_module.in_one_process` does the same with both halves."""
     batch, watch = sampled(build_tiny_policy()), Watch()
     halves = [[part(batch, [0, 1]), part(batch, [0, 3])], [part(batch, [2, 3]), part(batch, [1, 2])]]
@@ -56,4 +62,4 @@ def train(rank: int) -> Watch:
     module.minibatch_size = 2
     last = part(batch, [[0, 3], [2, 1]][rank])
     fit(module, [last], strategy="ddp", devices=2, callbacks=[watch])
-    return watch
+    return module, watch
