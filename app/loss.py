@@ -19,7 +19,7 @@ def clipped_token_loss(
     With old_logprobs = logprobs (on-policy) the ratio is 1 and the gradient that of advantage x logprob.
     """
     advantage = advantages[:, None]  # [B, 1]
-    ratio = (logprobs - old_logprobs).exp()  # [B, T]
+    ratio = (logprobs - old_logprobs).clamp(max=20).exp()  # [B, T], finite: 0 x inf is no gradient
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)  # [B, T]
     surrogate = torch.minimum(ratio * advantage, clipped * advantage)  # [B, T]
     return -(surrogate * mask).sum()

@@ -31,7 +31,7 @@ from transformers import (
     Qwen2Tokenizer,
 )
 
-from app.attention import PackedRow, attending, recomputing_alike
+from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.types import Experience, Prompt, Sampling
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Policy(nn.Module, ABC):
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
+        self.model.train()  # transformers loads in evaluation mode, in which it checkpoints nothing
 
     # -- text -------------------------------------------------------------------------------------
 
@@ -89,9 +90,15 @@ class Policy(nn.Module, ABC):
         if not tokens:
             raise ValueError("a prompt without a single token gives the policy nothing to answer")
         unknown = tokenizer.unk_token_id
-        if unknown is not None and unknown in tokens:
+        regular = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        if unknown is not None and unknown not in regular and unknown in tokens:
             raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
         return torch.tensor(tokens)
+
+    def spell(self, text: str) -> list[int]:
+        """The tokens with which the policy would say this text."""
+        tokenizer: Any = self.tokenizer
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def decode(self, tokens: list[list[int]]) -> list[str]:
         """Each row's text, without special tokens."""
@@ -103,10 +110,11 @@ class Policy(nn.Module, ABC):
         own = self.model.generation_config.eos_token_id if self.model.generation_config else None
         ids = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
         for name in sampling.stop_tokens:
-            token = tokenizer.convert_tokens_to_ids(name)
-            if token is None or token == tokenizer.unk_token_id:
+            token = tokenizer.get_vocab().get(name)
+            spelt = [token] if token is not None else tokenizer(name, add_special_tokens=False)["input_ids"]
+            if len(spelt) != 1 or (token is None and spelt[0] == tokenizer.unk_token_id):
                 raise ValueError(f"stop token {name!r} is not in the policy's vocabulary")
-            ids.append(token)
+            ids.append(spelt[0])
         return sorted({token for token in ids if token is not None})
 
     @property
@@ -159,26 +167,40 @@ class Policy(nn.Module, ABC):
         config = self.model.config.get_text_config()
         head: Any = self.model.get_output_embeddings()
         logits = head(hidden)
-        logits = (
-            logits * getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
-        )  # Cohere, Granite
-        cap = getattr(config, "final_logit_softcapping", None)  # Gemma
+        logits = logits * (getattr(config, "logit_scale", None) or 1.0)  # Cohere
+        logits = logits * (getattr(config, "lm_head_multiplier", None) or 1.0)  # Falcon-H1
+        scaling = getattr(config, "logits_scaling", None) or 1.0
+        logits = logits * scaling if config.model_type == "hyperclovax" else logits / scaling  # Granite
+        cap = getattr(config, "final_logit_softcapping", None) or getattr(config, "logits_soft_cap", None)  # Gemma
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
     def hidden(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """The last layer's states, before the LM head.  [R, L] -> [R, L, hidden]"""
-        return self.model.base_model(input_ids=input_ids, **inputs).last_hidden_state
+        return self.body(input_ids=input_ids, **inputs).last_hidden_state
+
+    @property
+    def body(self) -> nn.Module:
+        """All but the LM head; Llama 4 names another prefix than it has."""
+        body: Any = self.model.base_model
+        return body if body is not self.model else body.model
 
     def accepts(self, argument: str) -> bool:
         """Does the model's forward take this argument?"""
-        return argument in inspect.signature(self.model.base_model.forward).parameters
+        return argument in inspect.signature(self.body.forward).parameters
 
     def _packed_hidden(self, rows: Experience) -> Tensor:
         """States that predict the response tokens, each prompt computed once.  -> [M, hidden]"""
         row = PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask)
+        return self._hidden_of(row, row)
+
+    def _hidden_of(self, row: PackedRow, shared_prefix: SharedPrefix) -> Tensor:
         with self.sharing_prompts():
             hidden = self.hidden(
-                row.input_ids, position_ids=row.position_ids, attention_mask=None, shared_prefix=row, use_cache=False
+                row.input_ids,
+                position_ids=row.position_ids,
+                attention_mask=None,
+                shared_prefix=shared_prefix,
+                use_cache=False,
             )
         return hidden[0, -len(row.targets) :]
 
@@ -220,12 +242,20 @@ class Policy(nn.Module, ABC):
         problem = torch.tensor([0, 0, 1, 1], device=device)
         rows = Experience([draw(5), draw(2)], problem, draw(4, 3), mask, None, torch.ones(4, device=device))
         training = self.model.training
+        kinds = set(getattr(self.model.config.get_text_config(), "layer_types", None) or [])
         try:
             self.model.eval()
+            self._check_head(draw(1, 5))
+            if kinds - {"full_attention", "attention"}:
+                raise NotImplementedError(f"it has layers of the kinds {sorted(kinds)}")
             with torch.autocast(device.type, enabled=False):
-                gap = (self._packed_hidden(rows) - self._plain_hidden(rows)).abs().max().item()
+                witness = Witness(PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask))
+                gap = (self._hidden_of(witness.row, witness) - self._plain_hidden(rows)).abs().max().item()
+                witness.check()
                 size_of_states = self._plain_hidden(rows).abs().max().item()
-        except (NotImplementedError, TypeError, ValueError, KeyError, RuntimeError, IndexError) as error:
+        except UnknownHeadError:
+            raise
+        except (TypeError, ValueError, LookupError, RuntimeError, AttributeError) as error:
             log.warning("%s can't share a prompt between responses (%s); using one row each", self._name, error)
             return False
         finally:
@@ -235,9 +265,36 @@ class Policy(nn.Module, ABC):
             log.warning("%s gives other states (by %.1e) with a shared prompt; using one row each", self._name, gap)
         return gap <= bound * size_of_states
 
+    def _check_head(self, ids: Tensor) -> None:
+        """Raise where states and LM head do not make the model's own logits."""
+        own, ours = self.model(input_ids=ids).logits, self.logits(self.hidden(ids))
+        if own.shape != ours.shape or not (own - ours).abs().max() <= 1e-2 * own.abs().max():
+            raise UnknownHeadError(f"{self._name} does more to its logits than passk knows of")
+
     @property
     def _name(self) -> str:
         return type(self.model).__name__
+
+
+class UnknownHeadError(ValueError):
+    """The architecture's logits can't be computed from its states."""
+
+
+class Witness:
+    """Attends as the row does, and notes which layers asked."""
+
+    def __init__(self, row: PackedRow) -> None:
+        self.row = row
+        self.layers: list[int] = []
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        self.layers.append(layer)
+        return self.row.attend(layer, query, key, value, scale)
+
+    def check(self) -> None:
+        """Raise unless layers asked, each once: a cache has one place for each."""
+        if not self.layers or len(set(self.layers)) < len(self.layers):
+            raise NotImplementedError(f"its layers attend in the order {self.layers}")
 
 
 class PretrainedPolicy(Policy):
@@ -303,6 +360,9 @@ class TinyPolicy(Policy):
             raise ValueError(f"alphabet={alphabet!r} must hold at least one character, ASCII only and none twice")
         if num_heads < 1 or hidden_size % (2 * num_heads):
             raise ValueError(f"hidden_size={hidden_size} must be a multiple of 2 x num_heads={num_heads}")
+        for name, value in {"num_layers": num_layers, "context_length": context_length}.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
         self.alphabet = alphabet
         self.shape = {
             "hidden_size": hidden_size,
@@ -316,16 +376,26 @@ class TinyPolicy(Policy):
         }
 
     def encode(self, prompt: Prompt) -> Tensor:
-        text = prompt if isinstance(prompt, str) else "".join(message["content"] for message in prompt)
+        joined = "" if isinstance(prompt, str) or self.tokenizer.chat_template else "\n"
+        self._check(
+            "prompt", prompt if isinstance(prompt, str) else "".join(message["content"] for message in prompt) + joined
+        )
+        return super().encode(prompt)
+
+    def spell(self, text: str) -> list[int]:
+        self._check("answer", text)
+        return super().spell(text)
+
+    def _check(self, where: str, text: str) -> None:
         unknown = sorted(set(text) - set(self.alphabet))
         if unknown:  # the tokenizer would leave them out without a word
             raise ValueError(
-                f"the policy's alphabet lacks {''.join(unknown)!r}, which stand in the prompt {text!r:.80}"
+                f"the policy's alphabet lacks {''.join(unknown)!r}, which stand in the {where} {text!r:.80}"
             )
-        return super().encode(prompt)
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         tokenizer: Any = character_tokenizer(self.alphabet)
+        tokenizer.split_special_tokens = True
         config = Qwen2Config(
             vocab_size=len(tokenizer),
             pad_token_id=tokenizer.pad_token_id,
@@ -354,6 +424,8 @@ def _disable_dropout(model: nn.Module) -> None:
     for module in model.modules():
         for name, value in vars(module).items():
             if name.endswith("dropout") and isinstance(value, float):
+                setattr(module, name, 0.0)
+            if name in ("jitter_noise", "router_jitter_noise"):
                 setattr(module, name, 0.0)
         if isinstance(module, nn.Dropout):
             module.p = 0.0

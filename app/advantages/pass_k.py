@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Literal
 
 import torch
@@ -57,22 +58,25 @@ class PassKBootstrap(_OfGroups):
         self, k: int = 8, num_groups: int | None = None, reduce: Literal["sum", "mean"] = "sum", seed: int = 0
     ) -> None:
         super().__init__(k)
+        if reduce not in ("sum", "mean"):
+            raise ValueError(f"reduce={reduce!r} must be 'sum' or 'mean'")
         if num_groups is not None and num_groups < 2:
             raise ValueError(f"num_groups={num_groups} must be at least 2: a single group has no spread")
         self.num_groups, self.reduce, self.seed = num_groups, reduce, seed
 
     def __call__(self, rollouts: RolloutBatch) -> Tensor:
-        num_problems, num_rollouts = rollouts.rewards.shape
-        shape = (num_problems, self.num_groups or num_rollouts, num_rollouts)
-        generator = torch.Generator().manual_seed(self._draw_seed(rollouts))
-        keys = torch.rand(shape, generator=generator)
+        num_rollouts = rollouts.rewards.shape[-1]
+        self.check(num_rollouts)
+        shape = (self.num_groups or num_rollouts, num_rollouts)
+        keys = torch.stack(
+            [
+                torch.rand(shape, generator=torch.Generator().manual_seed(self._draw_seed(problem.key, rewards)))
+                for problem, rewards in zip(rollouts.problems, rollouts.rewards.tolist(), strict=True)
+            ]
+        )
         members = keys.argsort(-1)[..., : self.k].to(rollouts.rewards.device)  # [P, M, k]
         return bootstrap_advantage(rollouts.rewards, members, self.reduce)
 
-    def _draw_seed(self, rollouts: RolloutBatch) -> int:
-        """A seed for this batch that needs no state to resume: its problems and rewards."""
-        from hashlib import blake2b
-
-        keys = "/".join(problem.key for problem in rollouts.problems)
-        sentence = f"{self.seed}/{keys}/{rollouts.rewards.flatten().tolist()}"
-        return int.from_bytes(blake2b(sentence.encode(), digest_size=7).digest(), "little")
+    def _draw_seed(self, key: str, rewards: list[float]) -> int:
+        """A seed for one problem that needs no state to resume."""
+        return int.from_bytes(blake2b(f"{self.seed}/{key}/{rewards}".encode(), digest_size=7).digest(), "little")

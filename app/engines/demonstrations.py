@@ -49,10 +49,10 @@ class DemonstrationEngine(RolloutEngine):
         """The text as the policy would have said it, ended or truncated."""
         if self.policy is None:
             raise RuntimeError("sync the engine with a policy before sampling")
-        tokenizer = self.policy.tokenizer
-        tokens = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        tokens = [*self.policy.spell(text), self.policy.tokenizer.eos_token_id]
+        whole = len(tokens) <= sampling.max_new_tokens
         return Completion(
-            text=text,
+            text=text if whole else self.policy.decode([tokens[: sampling.max_new_tokens]])[0],
             tokens=torch.tensor(tokens[: sampling.max_new_tokens], device=self.policy.model.device),
-            finish="stop" if len(tokens) <= sampling.max_new_tokens else "length",
+            finish="stop" if whole else "length",
         )
