@@ -9,7 +9,6 @@ import sys
 import warnings
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -131,8 +130,8 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
-def run() -> Any:
-    """The console script."""
+def run() -> None:
+    """The console script, whose return value would be its exit status."""
     main()
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,19 @@ def test_the_package_runs_as_a_module() -> None:
     )
     assert done.returncode == 0
     assert "predict" in done.stdout
+
+
+def test_the_console_script_succeeds_and_says_nothing_more() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from app.cli import run; sys.exit(run())", "fit", "--print_config"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0
+    assert "object at" not in done.stdout + done.stderr
+
+
+def test_the_console_script_is_the_one_that_returns_nothing() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"passk": "app.cli:run"}
