@@ -56,7 +56,6 @@ class Policy(nn.Module, ABC):
         self.gradient_checkpointing = gradient_checkpointing
         self.head_tokens = head_tokens
         self._shares_prompts: bool | None = None
-        self._own_head: bool | None = None
 
     @abstractmethod
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
