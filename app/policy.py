@@ -239,7 +239,7 @@ class Policy(nn.Module, ABC):
         draw = lambda *shape: torch.randint(size, shape, generator=generator).to(device)  # noqa: E731
         mask = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]], dtype=torch.bool, device=device)
         problem = torch.tensor([0, 0, 1, 1], device=device)
-        rows = Experience([draw(5), draw(2)], problem, draw(4, 3), mask, None, torch.ones(4, device=device))
+        rows = Experience([draw(5), draw(2)], problem, draw(4, 3), mask, mask.float())
         training = self.model.training
         kinds = set(getattr(self.model.config.get_text_config(), "layer_types", None) or [])
         try:

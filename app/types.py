@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from random import Random
 from typing import Any, Literal, TypeAlias
@@ -133,6 +133,8 @@ class RolloutBatch:
         temperature: at which the completions were sampled.
         on_policy: whether the policy as it now stands sampled them.
         explore: `[P]`, which problems are to be explored rather than exploited; None where nobody asked.
+        ratios: `[P, N]`, how much likelier the policy finds each response than when it was sampled
+            (pi_now / pi_sampled, the product over its tokens); None where they are all 1.
     """
 
     problems: Sequence[Problem]
@@ -142,6 +144,7 @@ class RolloutBatch:
     temperature: float = 1.0
     on_policy: bool = False
     explore: Tensor | None = None
+    ratios: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.problems)
@@ -172,19 +175,33 @@ class RolloutBatch:
         sums = self._grouped([float("nan") if row.entropies is None else row.entropies.sum() for row in self.rows])
         return sums.sum(-1) / self.lengths.sum(-1)
 
+    def padded(self, name: Literal["tokens", "logprobs", "entropies"]) -> Tensor | None:
+        """What the completions hold of each token, 0 after their ends.  [P, N, T]; None where one holds nothing"""
+        values = [getattr(row, name) for row in self.rows]
+        if any(value is None for value in values):
+            return None
+        return pad_sequence(values, batch_first=True).unflatten(0, (len(self), -1))
+
+    @property
+    def mask(self) -> Tensor:
+        """True on the tokens of the responses, their stop tokens included.  [P, N, T], bool"""
+        lengths = self.lengths[..., None]
+        return torch.arange(int(lengths.max()), device=lengths.device) < lengths
+
     def experience(self, advantages: Tensor) -> Experience:
-        """Flatten once, to rows of tokens.  [P, N] -> P * N rows"""
-        rows = self.rows
-        tokens = pad_sequence([row.tokens for row in rows], batch_first=True)
-        lengths = torch.tensor([len(row.tokens) for row in rows], device=tokens.device)
-        sampled = [row.logprobs for row in rows if row.logprobs is not None]
+        """Flatten once, to rows of tokens.  [P, N] or [P, N, T] -> P * N rows"""
+        tokens, logprobs, entropies = (self.padded(name) for name in ("tokens", "logprobs", "entropies"))
+        assert tokens is not None
+        mask = self.mask.to(tokens.device)
+        of_tokens = advantages if advantages.ndim == 3 else advantages[..., None]
         return Experience(
             prompts=self.prompts,
-            problem=torch.arange(len(self), device=tokens.device).repeat_interleave(advantages.shape[-1]),
-            tokens=tokens,
-            mask=torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None],
-            logprobs=pad_sequence(sampled, batch_first=True) if len(sampled) == len(rows) else None,
-            advantages=advantages.to(tokens.device).flatten(),
+            problem=torch.arange(len(self), device=tokens.device).repeat_interleave(mask.shape[1]),
+            tokens=tokens.flatten(0, 1),
+            mask=mask.flatten(0, 1),
+            advantages=(of_tokens.to(tokens.device) * mask).flatten(0, 1),
+            logprobs=None if logprobs is None else logprobs.flatten(0, 1),
+            entropies=None if entropies is None else entropies.flatten(0, 1),
             temperature=self.temperature,
         )
 
@@ -206,8 +223,13 @@ class Experience:
         problem: `[B]`, the prompt that each row answers.
         tokens: `[B, T]`.
         mask: `[B, T]`, bool, true on the tokens of the response, its stop token included.
+        advantages: `[B, T]`, 0 on padding; the same on all tokens of a row unless the estimator tells them apart.
         logprobs: `[B, T]` as sampled, or None where the rows were not sampled.
-        advantages: `[B]`.
+        entropies: `[B, T]` as sampled, in nats, or None.
+        old: `[B, T]`, log-probabilities by the trainer's own forward pass before the first update of
+            the iteration; None where nothing needs them, and `logprobs` stand for them.
+        reference: `[B, T]`, log-probabilities by the reference policy, or None.
+        chosen: `[B, T]`, bool, the tokens that the loss singled out in the whole update, or None.
         temperature: of the distribution the rows were sampled from.
     """
 
@@ -215,8 +237,12 @@ class Experience:
     problem: Tensor
     tokens: Tensor
     mask: Tensor
-    logprobs: Tensor | None
     advantages: Tensor
+    logprobs: Tensor | None = None
+    entropies: Tensor | None = None
+    old: Tensor | None = None
+    reference: Tensor | None = None
+    chosen: Tensor | None = None
     temperature: float = 1.0
 
     def __len__(self) -> int:
@@ -230,18 +256,13 @@ class Experience:
         """The given rows alone, cropped to the longest of them.  rows: [B], indices or bool"""
         mask = self.mask[rows]
         width = int(mask.sum(-1).max()) if len(mask) else 0
-        return replace(
-            self,
-            problem=self.problem[rows],
-            tokens=self.tokens[rows, :width],
-            mask=mask[:, :width],
-            logprobs=None if self.logprobs is None else self.logprobs[rows, :width],
-            advantages=self.advantages[rows],
-        )
+        of_tokens = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_OF_TOKENS}
+        cropped = {name: value[rows, :width] for name, value in of_tokens.items() if value is not None}
+        return replace(self, problem=self.problem[rows], **cropped)
 
     def informative(self) -> Experience:
-        """Without the rows of zero advantage, which add nothing to a gradient."""
-        return self.select(self.advantages != 0)
+        """Without the rows of zero advantage, which add nothing to a policy gradient."""
+        return self.select(self.advantages.ne(0).any(-1))
 
     def split(self, num_parts: int) -> Iterator[Experience]:
         """So many consecutive parts with as many problems each, or one more: the rows of one optimizer step each."""
@@ -285,3 +306,6 @@ class Experience:
                 yield row
                 rows, widest = 0, 0
             rows, widest = rows + 1, max(widest, width)
+
+
+_NOT_OF_TOKENS = ("prompts", "problem", "temperature")

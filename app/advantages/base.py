@@ -1,26 +1,129 @@
-"""What every advantage estimator does."""
+"""What every advantage estimator does, and what the ones that wrap another do."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from app.types import RolloutBatch
 
 
 class AdvantageEstimator(ABC):
-    """RolloutBatch -> [P, N].  Knows nothing of the Trainer."""
+    """RolloutBatch -> [P, N], or [P, N, T] where tokens differ.  Knows nothing of the Trainer.
+
+    A new one is a class with an `estimate`; what it is given has been checked.
+
+    Attributes:
+        binary: whether rewards must be 0 or 1; one that grades them says False.
+        reads: fields of a completion that it needs, such as "logprobs"; demonstrations have none.
+        reads_ratios: whether it weighs rollouts by how much likelier the policy has made them since
+            they were sampled; the module then estimates anew before each update of an iteration.
+    """
+
+    binary: bool = False
+    reads: tuple[str, ...] = ()
+    reads_ratios: bool = False
 
     @abstractmethod
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         """The advantage of every rollout; zero where it teaches nothing."""
+
+    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+        """`estimate`, after the door.
+
+        Raises:
+            ValueError: for rewards that are not [P, N] numbers in [0, 1], or that are graded where
+                passing and failing is all there is; too few rollouts; a completion that lacks what is read.
+        """
+        self.check_rewards(rollouts.rewards)
+        for name in self.reads:
+            if any(getattr(row, name) is None for row in rollouts.rows):
+                raise ValueError(f"{type(self).__name__} reads {name}, which these completions were not sampled with")
+        return self.estimate(rollouts)
 
     def check(self, num_rollouts: int) -> None:
         """Raise ValueError, before any sampling, where so many rollouts per problem can't serve."""
         if num_rollouts < 2:
             raise ValueError(f"{type(self).__name__} compares rollouts: N={num_rollouts} must be at least 2")
 
+    def check_rewards(self, rewards: Tensor) -> None:
+        """Raise ValueError for rewards [P, N] that the formula does not mean."""
+        if rewards.ndim != 2:
+            raise ValueError(f"rewards of shape {tuple(rewards.shape)} must be [problems, rollouts]")
+        self.check(rewards.shape[-1])
+        outside = rewards[~((rewards >= 0) & (rewards <= 1))]  # NaN too
+        if outside.numel():
+            raise ValueError(f"a reward of {outside[0].item():g} must lie in [0, 1]")
+        graded = rewards[(rewards > 0) & (rewards < 1)]
+        if self.binary and graded.numel():
+            name, value = type(self).__name__, graded[0].item()
+            raise ValueError(
+                f"{name} knows passing (1) and failing (0) alone: a reward of {value:g} must be one of them"
+            )
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        """Which problems teach anything: those outside the estimator's dead zone.  -> [P], bool
+
+        For Pass@k these are the problems with 0 < c <= N - k passes.
+        """
+        return self(rollouts).ne(0).flatten(1).any(-1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is carried from one iteration to the next; nothing, for most."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most carry nothing
+        """Take up what `state_dict` gave."""
+
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        names = [name for name in signature(type(self)).parameters if hasattr(self, name)]
+        arguments = ", ".join(f"{name}={getattr(self, name)}" for name in names)
         return f"{type(self).__name__}({arguments})"
+
+
+class Wrapper(AdvantageEstimator):
+    """An estimator on top of another one.
+
+    Args:
+        of: the other one.
+    """
+
+    def __init__(self, of: AdvantageEstimator) -> None:
+        self.of = of
+        self.binary = of.binary
+        self.reads = tuple(dict.fromkeys((*type(self).reads, *of.reads)))
+        self.reads_ratios = of.reads_ratios
+
+    def check(self, num_rollouts: int) -> None:
+        self.of.check(num_rollouts)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.of.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.of.load_state_dict(state)
+
+
+def per_problem(values: Tensor, like: Tensor) -> Tensor:
+    """One number a problem, shaped to multiply advantages of [P, N] or [P, N, T].  [P] -> [P, 1(, 1)]"""
+    return values.to(like).view(-1, *[1] * (like.ndim - 1))
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise ValueError unless the value lies in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}={value} must lie in [0, 1]")
+
+
+def choose(where: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """torch.where over problems.  [P] bool, twice [P, N] or [P, N, T]"""
+    if yes.ndim < no.ndim:
+        yes = yes[..., None]
+    if no.ndim < yes.ndim:
+        no = no[..., None]
+    return torch.where(per_problem(where, yes).bool(), yes, no)

@@ -33,14 +33,16 @@ class PassK(_OfGroups):
     Problems with more than N - k passing rollouts teach nothing; keep N at 4k or more.
     """
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    binary = True
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         return pass_k_advantage(rollouts.passed, self.k)
 
 
 class PassKFullSampling(_OfGroups):
     """N / k disjoint groups of consecutive rollouts (Section 2.2, Algorithm 1)."""
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         return full_sampling_advantage(rollouts.rewards, self.k)
 
 
@@ -64,9 +66,8 @@ class PassKBootstrap(_OfGroups):
             raise ValueError(f"num_groups={num_groups} must be at least 2: a single group has no spread")
         self.num_groups, self.reduce, self.seed = num_groups, reduce, seed
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         num_rollouts = rollouts.rewards.shape[-1]
-        self.check(num_rollouts)
         shape = (self.num_groups or num_rollouts, num_rollouts)
         keys = torch.stack(
             [

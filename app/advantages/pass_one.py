@@ -12,5 +12,5 @@ from app.types import RolloutBatch
 class PassOne(AdvantageEstimator):
     """A rollout's reward against the mean of its problem, in standard deviations (Eqs. 1-3)."""
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         return normalise(rollouts.rewards)

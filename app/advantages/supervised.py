@@ -15,7 +15,7 @@ from app.types import RolloutBatch
 class Imitate(AdvantageEstimator):
     """Every row counts 1: a cold start on demonstrations."""
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         return torch.ones_like(rollouts.rewards)
 
     def check(self, num_rollouts: int) -> None:
@@ -26,5 +26,5 @@ class Imitate(AdvantageEstimator):
 class KeepPassing(Imitate):
     """Passing rows count 1, the others nothing: rejection-sampling fine-tuning on the policy's own answers."""
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         return rollouts.passed.to(rollouts.rewards.dtype)

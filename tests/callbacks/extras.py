@@ -15,7 +15,7 @@ from app.types import RolloutBatch
 class ByLength(AdvantageEstimator):
     """Longer answers than their problem's mean are better, whatever they say."""
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         lengths = rollouts.lengths.float()
         return lengths - lengths.mean(-1, keepdim=True)
 

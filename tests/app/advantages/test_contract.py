@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 import torch
 
@@ -51,4 +53,5 @@ def test_nothing_is_learnt_where_all_rollouts_agree(estimator: AdvantageEstimato
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
 def test_its_name_says_its_arguments(estimator: AdvantageEstimator) -> None:
     assert repr(estimator).startswith(type(estimator).__name__ + "(")
-    assert all(f"{name}={value}" in repr(estimator) for name, value in vars(estimator).items())
+    arguments = signature(type(estimator)).parameters
+    assert all(f"{name}={getattr(estimator, name)}" in repr(estimator) for name in arguments)
