@@ -121,7 +121,7 @@ def evaluation_metrics(ks: Sequence[int]) -> MetricCollection:
 
 
 def rollout_metrics(rollouts: RolloutBatch, advantages: Tensor) -> dict[str, float | Tensor]:
-    """What a training iteration says of its rollouts.  advantages: [P, N]"""
+    """What a training iteration says of its rollouts.  advantages: [P, N] or [P, N, T]"""
     passed = rollouts.passed
     distinct, wrong = distinct_wrong(rollouts)
     entropy = rollouts.entropies.float().mean()
@@ -129,7 +129,7 @@ def rollout_metrics(rollouts: RolloutBatch, advantages: Tensor) -> dict[str, flo
     return {
         "rollout/reward": rollouts.rewards.float().mean(),
         "rollout/solved": passed.any(-1).float().mean(),
-        "rollout/informative": (advantages != 0).any(-1).float().mean(),
+        "rollout/informative": advantages.ne(0).flatten(1).any(-1).float().mean(),
         "rollout/length": rollouts.lengths.float().mean(),
         "rollout/truncated": rollouts.truncated.float().mean(),
         "rollout/distinct_wrong": distinct / max(wrong, 1),

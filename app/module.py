@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
 from app.learning_rate import Constant, LearningRate
-from app.loss import clipped_share, clipped_token_loss
+from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.metrics import rollout_metrics
 from app.policy import Policy
+from app.processes import sum_over_processes, world_size
 from app.types import Experience, RolloutBatch
 
 
@@ -34,14 +36,16 @@ class RLVRModule(LightningModule):
         advantage: the objective; the stages of a schedule replace it.
         optimizer: built from parameters, AdamW where None; its learning rate comes from `learning_rate`.
         learning_rate: of each update since the stage began.
+        loss: what an update minimises, the clipped surrogate over all tokens where None.
+        kl: a penalty for leaving a reference policy, on responses that the policy sampled.
+        entropy_bonus: how much of each token's entropy is taken off its loss, on the same responses (Section 3.1).
+        correction: weights for what an engine's probabilities differ by from the trainer's.
         minibatch_size: problems per optimizer step at most, over all processes; an iteration is cut
             into equal parts, the first of which is on-policy.
         microbatch_tokens: tokens in one forward and backward pass; bounds memory, not the result.
-        clip_low, clip_high: how far a token's ratio may fall or rise before its gradient stops
-            (clip-higher; Appendix A.2).
         max_grad_norm: of the gradient over all parameters.
-        count_skipped_tokens: whether the tokens of rows without advantage, which are not computed,
-            still count in the loss's denominator, as they do in a plain token mean.
+        count_skipped_tokens: whether rows without advantage, which are not computed, still count in
+            the loss's divisor, as they do in a plain mean.
     """
 
     def __init__(
@@ -50,10 +54,12 @@ class RLVRModule(LightningModule):
         advantage: AdvantageEstimator | None = None,
         optimizer: OptimizerCallable | None = None,
         learning_rate: LearningRate | None = None,
+        loss: PolicyLoss | None = None,
+        kl: KLPenalty | None = None,
+        entropy_bonus: float = 0.0,
+        correction: Correction | None = None,
         minibatch_size: int = 32,
         microbatch_tokens: int = 2048,
-        clip_low: float = 0.2,
-        clip_high: float = 0.28,
         max_grad_norm: float = 1.0,
         count_skipped_tokens: bool = True,
     ) -> None:
@@ -61,10 +67,8 @@ class RLVRModule(LightningModule):
         for name, value in {"minibatch_size": minibatch_size, "microbatch_tokens": microbatch_tokens}.items():
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
-        if not 0 <= clip_low <= 1:
-            raise ValueError(f"clip_low={clip_low} must lie in [0, 1]")
-        if clip_high < 0:
-            raise ValueError(f"clip_high={clip_high} must be at least 0")
+        if not entropy_bonus >= 0:
+            raise ValueError(f"entropy_bonus={entropy_bonus} must be at least 0")
         if not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={max_grad_norm} must be above 0")
         self.automatic_optimization = False
@@ -72,12 +76,15 @@ class RLVRModule(LightningModule):
         self.advantage = advantage or PassK()
         self.optimizer = optimizer or AdamW
         self.learning_rate = learning_rate or Constant(1e-6, warmup=10)
+        self.loss = loss or Clipped()
+        self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
         self.minibatch_size, self.microbatch_tokens = minibatch_size, microbatch_tokens
-        self.clip_low, self.clip_high, self.max_grad_norm = clip_low, clip_high, max_grad_norm
+        self.max_grad_norm = max_grad_norm
         self.count_skipped_tokens = count_skipped_tokens
         self.iteration = 0
         self.updates = 0  # since the stage began
-        self.figures: dict[str, float] = {}  # of the present iteration, by their logged names
+        self.figures: dict[str, float] = {}  # of the latest iteration, by their logged names
+        self._figures_of = 0
 
     def configure_model(self) -> None:
         self.policy.build()
@@ -89,6 +96,16 @@ class RLVRModule(LightningModule):
             raise ValueError(f"lr={optimizer.defaults['lr']} of the optimizer has no effect: set model.learning_rate")
         return optimizer
 
+    def begin_stage(self) -> None:
+        """Count updates from here, and stay near the policy as it now stands."""
+        self.updates = 0
+        if self.kl is not None:
+            self.kl.reference.begin(self.policy)
+
+    def on_train_start(self) -> None:
+        if self.kl is not None and not self.kl.reference.weights:  # neither resumed nor in a later stage
+            self.kl.reference.begin(self.policy)
+
     def training_step(self, rollouts: RolloutBatch, batch_idx: int) -> None:
         """Turn one batch of verified rollouts into policy updates (Algorithm 3, then DAPO's loss).
 
@@ -96,49 +113,109 @@ class RLVRModule(LightningModule):
         was decided by the current stage (callbacks/schedule.py).
         """
         advantages = self.advantage(rollouts)  # [P, N]
-        experience = rollouts.experience(advantages.float())  # P * N rows of T tokens
-
-        self.figures = {}
         self.report(self.mean_over_processes(rollout_metrics(rollouts, advantages), len(rollouts)))
+
         (num_problems,) = self.sum_over_processes([len(rollouts)])
-        for index, update in enumerate(experience.split(math.ceil(num_problems / self.minibatch_size))):
-            self.update_policy(update, on_policy=index == 0 and rollouts.on_policy)
+        num_updates = math.ceil(num_problems / self.minibatch_size)
+        experience = self.remember(rollouts.experience(advantages.float()), rollouts.on_policy and num_updates == 1)
+        for index, update in enumerate(experience.split(num_updates)):
+            on_policy = index == 0 and rollouts.on_policy
+            if self.advantage.reads_ratios and not on_policy:
+                update = self.estimate_anew(rollouts, update)
+            self.update_policy(update, on_policy)
+        if self.kl is not None:
+            self.kl.reference.follow(self.policy)
         self.iteration += 1
         self.log("step", float(self.iteration))  # the x of every curve
 
+    def remember(self, rows: Experience, on_policy: bool) -> Experience:
+        """Add the log-probabilities that have to be known before the first update."""
+        if rows.logprobs is None:
+            return rows
+        if self.correction is not None and not on_policy:
+            rows = replace(rows, old=self.rescore(rows))
+        if self.kl is not None:
+            with self.kl.reference.standing_in(self.policy):
+                rows = replace(rows, reference=self.rescore(rows))
+        return rows
+
+    @torch.no_grad()
+    def rescore(self, rows: Experience) -> Tensor:
+        """Log-probabilities by the policy as it now stands.  -> [B, T]"""
+        parts = [self.policy.logprobs(part) for part in self.microbatches(rows)]
+        width = rows.mask.shape[1]
+        return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
+
+    def estimate_anew(self, rollouts: RolloutBatch, update: Experience) -> Experience:
+        """The update with advantages by how likely its responses have become since they were sampled."""
+        if update.logprobs is None:
+            return update
+        shift = ((self.rescore(update) - update.logprobs) * update.mask).sum(-1)  # [B]
+        problems = update.problem.unique()
+        rollouts.ratios = torch.ones_like(rollouts.rewards)
+        rollouts.ratios[problems] = shift.exp().view(len(problems), -1).to(rollouts.ratios)
+        advantages = self.advantage(rollouts)[problems].float()  # [p, N]
+        return replace(update, advantages=advantages.flatten()[:, None] * update.mask)
+
     def update_policy(self, update: Experience, on_policy: bool) -> None:
-        """One optimizer step on the informative rows; none where no process has any.
+        """One optimizer step on the rows that have a gradient; none where no process has any.
 
         AdamW moves on a zero gradient too (momentum, weight decay), so an update without a single
         informative row is left out, by all processes or by none.
         """
-        trained = update.informative()
+        update = replace(update, chosen=self.loss.choose(update))
+        regularised = update.logprobs is not None and (self.kl is not None or self.entropy_bonus > 0)
+        trained = update if regularised else update.informative()
         counted = update if self.count_skipped_tokens else trained
-        num_rows, num_tokens = self.sum_over_processes([len(trained), counted.num_tokens])
+        num_rows, count = self.sum_over_processes([len(trained), self.loss.reduction.count(counted)])
         if not num_rows:
             self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
-        sums = torch.zeros(3, device=self.device)
+        sums: dict[str, Tensor] = {}
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`
-            for rows in trained.microbatches(self.microbatch_tokens, self.policy.shares_prompts):
-                logprobs = self.policy.logprobs(rows)  # [B, T]
-                old = logprobs.detach() if on_policy or rows.logprobs is None else rows.logprobs
-                clip = (self.clip_low, self.clip_high)
-                loss = clipped_token_loss(logprobs, old, rows.advantages, rows.mask, *clip) / num_tokens
-                self.manual_backward(loss)
-                sums += self._sums(loss.detach(), logprobs.detach(), old, rows)
+            for rows in self.microbatches(trained):
+                loss, figures = self.loss_of(rows, on_policy)
+                self.manual_backward(loss / count)
+                sums = {name: value + sums.get(name, 0) for name, value in figures.items()}
         self.step()
-        self.log_update(sums, trained.num_tokens)
+        self.log_update(sums, count, trained)
+
+    def loss_of(self, rows: Experience, on_policy: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a micro-batch, summed, and the sums that are reported of it."""
+        logprobs, entropies = self.policy.score(rows, with_entropy=self.entropy_bonus > 0)  # [B, T] twice
+        now = logprobs.detach()
+        sampled = now if rows.logprobs is None else rows.logprobs
+        old = now if on_policy else sampled if rows.old is None else rows.old
+        log_ratio = logprobs - old
+        losses = self.loss(log_ratio, logprobs, rows)  # [B, T]
+        if self.correction is not None:
+            losses = losses * self.correction.weights(old - sampled, rows.mask)
+        weights = self.loss.reduction.weights(rows.mask)  # [B, T]
+        figures = {"clipped": self.loss.held(log_ratio.detach(), rows), "logprob_gap": (logprobs - sampled).abs()}
+        if rows.logprobs is not None and self.entropy_bonus > 0:
+            losses = losses - self.entropy_bonus * entropies
+            figures["entropy"] = entropies
+        if rows.reference is not None and self.kl is not None:
+            divergence = self.kl.per_token(logprobs, rows.reference)
+            losses = losses + self.kl.coefficient * divergence
+            figures["kl"] = divergence
+        loss = (losses * weights).sum()
+        sums = {name: (values.detach() * rows.mask).sum() for name, values in figures.items()}
+        return loss, {"loss": loss.detach(), **sums}
+
+    def microbatches(self, rows: Experience) -> Iterator[Experience]:
+        """Parts that fit into one forward pass."""
+        return rows.microbatches(self.microbatch_tokens, self.policy.shares_prompts)
 
     def step(self) -> None:
         """Sum gradients over processes, clip, step, forget."""
         optimizer: Any = self.optimizers()
         parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
-        if dist.is_initialized() and dist.get_world_size() > 1:
+        if world_size() > 1:
             for parameter in parameters:
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                dist.all_reduce(parameter.grad)
+                parameter.grad = sum_over_processes(parameter.grad)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         rate = self.learning_rate(self.updates)
         for group in optimizer.param_groups:
@@ -148,20 +225,20 @@ class RLVRModule(LightningModule):
         self.updates += 1
         self.report({"train/grad_norm": norm, "train/learning_rate": rate, "train/updates": float(self.updates)})
 
-    def log_update(self, sums: Tensor, num_tokens: int) -> None:
-        """Of one update, over all processes.  sums: [3], those of `_sums`"""
-        loss, clipped, gap, tokens = self.sum_over_processes([*sums.tolist(), num_tokens])
-        self.report({"train/loss": loss, "train/clipped": clipped / tokens, "train/logprob_gap": gap / tokens})
-
-    def _sums(self, loss: Tensor, logprobs: Tensor, old: Tensor, rows: Experience) -> Tensor:
-        """Of one micro-batch: loss, clipped tokens, |trainer - engine| log-probabilities."""
-        clipped = clipped_share(logprobs, old, rows.advantages, rows.mask, self.clip_low, self.clip_high)
-        gap = 0.0 if rows.logprobs is None else ((logprobs - rows.logprobs).abs() * rows.mask).sum()
-        return torch.stack([loss, clipped, torch.as_tensor(gap, device=loss.device)]).to(self.device)
+    def log_update(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> None:
+        """Report one update: the loss as it was minimised, everything else as a mean over the tokens computed."""
+        names = ["loss", "clipped", "logprob_gap"]
+        if trained.logprobs is not None:
+            names += ["entropy"] * (self.entropy_bonus > 0) + ["kl"] * (self.kl is not None)
+        values = self.sum_over_processes([*(float(sums.get(name, 0.0)) for name in names), trained.num_tokens])
+        figures = {name: value / max(values[-1], 1) for name, value in zip(names, values, strict=False)}
+        self.report({f"train/{name}": value for name, value in (figures | {"loss": values[0] / count}).items()})
 
     def report(self, figures: Mapping[str, float | Tensor]) -> None:
         """Log figures that all processes share, and keep those of this iteration for whoever decides by them."""
         self.log_dict(dict(figures), batch_size=1)
+        if self._figures_of != self.iteration:
+            self.figures, self._figures_of = {}, self.iteration
         self.figures |= {name: float(value) for name, value in figures.items()}
 
     def mean_over_processes(self, figures: Mapping[str, float | Tensor], weight: int) -> dict[str, float]:
@@ -171,12 +248,9 @@ class RLVRModule(LightningModule):
 
     def sum_over_processes(self, numbers: list[Any]) -> list[Any]:
         """Each number's sum over processes; integers stay integers."""
-        if not (dist.is_initialized() and dist.get_world_size() > 1):
-            return numbers
         exact = all(isinstance(number, int) for number in numbers)
-        total = torch.tensor(numbers, device=self.device, dtype=torch.long if exact else torch.double)
-        dist.all_reduce(total)
-        return total.tolist()
+        numbers_of_all = torch.tensor(numbers, device=self.device, dtype=torch.long if exact else torch.double)
+        return sum_over_processes(numbers_of_all).tolist()
 
     def validation_step(self, rollouts: RolloutBatch, batch_idx: int) -> None:
         """Sampled and scored by callbacks/evaluation.py; here for Lightning to have a loop to run."""
@@ -188,6 +262,10 @@ class RLVRModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
+        if self.kl is not None:
+            checkpoint["reference"] = self.kl.reference.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
+        if self.kl is not None and "reference" in checkpoint:
+            self.kl.reference.load_state_dict(checkpoint["reference"])

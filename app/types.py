@@ -137,7 +137,7 @@ class RolloutBatch:
             (pi_now / pi_sampled, the product over its tokens); None where they are all 1.
     """
 
-    problems: Sequence[Problem]
+    problems: list[Problem]
     prompts: list[Tensor] = field(default_factory=list)
     completions: list[list[Completion]] = field(default_factory=list)
     rewards: Tensor = field(default_factory=lambda: torch.empty(0, 0))
@@ -204,6 +204,13 @@ class RolloutBatch:
             entropies=None if entropies is None else entropies.flatten(0, 1),
             temperature=self.temperature,
         )
+
+    def replace(self, places: Tensor, other: RolloutBatch, chosen: Tensor) -> None:
+        """Put problems of another batch, with all that belongs to them, in these places.  [p] indices, twice"""
+        for place, index in zip(places.tolist(), chosen.tolist(), strict=True):
+            for name in ("problems", "prompts", "completions"):
+                getattr(self, name)[place] = getattr(other, name)[index]
+        self.rewards[places] = other.rewards[chosen]
 
     def to(self, device: torch.device | str, **kwargs: Any) -> RolloutBatch:
         """Lightning's hook; completions are sampled where the policy is and need no move."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import nlargest
+from random import Random
 from time import perf_counter
 from typing import Any
 
@@ -25,6 +26,9 @@ class RolloutCallback(Callback):
         engine: samples the policy; a stage may put another in its place.
         rollouts: N, answers to each problem in training and in `predict`.
         sampling: how they are drawn.
+        attempts: dynamic sampling (DAPO, 2503.14476): problems that teach nothing under the objective are
+            replaced by others of the train split, which are sampled too, until none is left or so many
+            times in all have been tried; 1 keeps them.
         seed: rollout r of a problem in iteration i draws from "<seed>/fit/<i>/<problem>/<r>"; None
             takes the run's `seed_everything`.
     """
@@ -34,15 +38,18 @@ class RolloutCallback(Callback):
         engine: RolloutEngine | None = None,
         rollouts: int = 32,
         sampling: Sampling | None = None,
+        attempts: int = 1,
         seed: int | None = None,
     ) -> None:
-        if rollouts < 1:
-            raise ValueError(f"rollouts={rollouts} must be at least 1")
+        for name, value in {"rollouts": rollouts, "attempts": attempts}.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
         self.engine = engine or TransformersEngine()
         self.stage_engine = self.engine
         self.rollouts, self.sampling, self.seed = rollouts, sampling or Sampling(), seed or 0
+        self.attempts = attempts
         self.phase = ""
-        self.seconds: dict[str, float] = {}
+        self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_sampling(trainer, policy_of(pl_module), self.sampling)
@@ -50,10 +57,47 @@ class RolloutCallback(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
     ) -> None:
-        iteration = rlvr(pl_module).iteration
-        self.fill(trainer, pl_module, batch, self.stage_engine, self.rollouts, self.sampling, f"fit/{iteration}")
+        self.seconds = {"sampling": 0.0, "scoring": 0.0}
+        self._fill_for_training(trainer, pl_module, batch)
+        if self.attempts > 1:
+            self._replace_dead(trainer, pl_module, batch)
         self.enter("training")
         self.seconds["start"] = perf_counter()
+
+    def _fill_for_training(self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch) -> None:
+        occasion = f"fit/{rlvr(pl_module).iteration}"
+        self.fill(trainer, pl_module, batch, self.stage_engine, self.rollouts, self.sampling, occasion)
+
+    def _replace_dead(self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch) -> None:
+        """Put problems that teach something in the places of those in the objective's dead zone."""
+        module = rlvr(pl_module)
+        alive, seen = module.advantage.informative(batch), {problem.key for problem in batch.problems}
+        sampled, dead, attempt = len(batch), int((~alive).sum()), 1
+        while attempt < self.attempts and not alive.all():
+            problems = self._others(trainer, f"{self.seed}/dynamic/{module.iteration}/{attempt}", seen)
+            fresh = RolloutBatch(problems[: int((~alive).sum())])
+            attempt += 1
+            if not fresh.problems:
+                break
+            seen |= {problem.key for problem in fresh.problems}
+            self._fill_for_training(trainer, pl_module, fresh)
+            useful = module.advantage.informative(fresh)
+            sampled, dead = sampled + len(fresh), dead + int((~useful).sum())
+            places = (~alive).nonzero()[: int(useful.sum()), 0]
+            batch.replace(places, fresh, useful.nonzero()[:, 0])
+            alive[places] = True
+        share, total = module.mean_over_processes({"dead": dead / sampled}, sampled), {"attempts": attempt}
+        module.report(
+            {"rollout/dead": share["dead"], "rollout/attempts": module.mean_over_processes(total, 1)["attempts"]}
+        )
+
+    @staticmethod
+    def _others(trainer: Trainer, sentence: str, seen: set[str]) -> list[Problem]:
+        """Problems of the train split, shuffled, that are not in the batch; no two processes get the same."""
+        train: list[Problem] = trainer.datamodule.splits["train"]  # type: ignore[attr-defined]
+        order = Random(sentence).sample(range(len(train)), len(train))
+        mine = (train[index] for index in order[trainer.global_rank :: trainer.world_size])
+        return [problem for problem in mine if problem.key not in seen]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: RolloutBatch, batch_idx: int
@@ -108,7 +152,8 @@ class RolloutCallback(Callback):
             for problem, rows in zip(batch.problems, batch.completions, strict=True)
         ]
         batch.rewards = torch.tensor(scores, device=pl_module.device).view(len(batch), n)
-        self.seconds |= {"sampling": sampled - start, "scoring": perf_counter() - sampled}
+        self.seconds["sampling"] += sampled - start
+        self.seconds["scoring"] += perf_counter() - sampled
 
     def enter(self, phase: str) -> None:
         """Name what is being done, for whoever shows it."""

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
+from app.losses import PolicyLoss
 from app.types import Sampling
 from callbacks.rollout import RolloutCallback, check_sampling, rlvr
 from callbacks.triggers import Steps, Trigger
@@ -29,6 +30,7 @@ class Stage:
         name: under which it is reported.
         advantage: the objective.
         until: ends the stage; only the last may do without, and then lasts as long as the Trainer.
+        loss: what an update minimises.
         learning_rate: counted from the stage's first update.
         problems: P, problems in an iteration.
         rollouts: N, answers to each.
@@ -42,6 +44,7 @@ class Stage:
     name: str
     advantage: AdvantageEstimator
     until: Trigger | None = None
+    loss: PolicyLoss | None = None
     learning_rate: LearningRate | None = None
     problems: int | None = None
     rollouts: int | None = None
@@ -163,8 +166,7 @@ class StageSchedule(Callback):
             trainer.should_stop = True
         else:
             self.index, self.step = number, 0
-            module = rlvr(pl_module)
-            module.updates = 0
+            rlvr(pl_module).begin_stage()
             if self.stage.until is not None:
                 self.stage.until.reset()
             if self.stage.reset_optimizer:
@@ -180,6 +182,7 @@ class StageSchedule(Callback):
         own = {name: getattr(stage, name) for name in self.usual if getattr(stage, name) is not None}
         settings = {**self.usual, **own}
         module.advantage = stage.advantage
+        module.loss = settings["loss"]
         module.learning_rate = settings["learning_rate"]
         module.minibatch_size = settings["minibatch_size"]
         module.count_skipped_tokens = settings["count_skipped_tokens"]
@@ -193,6 +196,7 @@ class StageSchedule(Callback):
         """What the run was configured with: what a stage falls back on."""
         module, rollout = rlvr(pl_module), rollout_of(trainer)
         return {
+            "loss": module.loss,
             "learning_rate": module.learning_rate,
             "minibatch_size": module.minibatch_size,
             "count_skipped_tokens": module.count_skipped_tokens,
@@ -210,7 +214,10 @@ class StageSchedule(Callback):
     def state_dict(self) -> dict[str, Any]:
         until = self.stage.until
         trigger = {} if until is None else until.state_dict()
-        return {"index": self.index, "step": self.step, "ending": self.ending, "until": trigger}
+        objective = self.stage.advantage.state_dict()
+        return {
+            "index": self.index, "step": self.step, "ending": self.ending, "until": trigger, "advantage": objective,
+        }  # fmt: skip
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if state_dict["index"] >= len(self.stages):
@@ -218,6 +225,7 @@ class StageSchedule(Callback):
                 f"the checkpoint is in stage {state_dict['index'] + 1}, the schedule has {len(self.stages)}"
             )
         self.index, self.step, self.ending = state_dict["index"], state_dict["step"], state_dict["ending"]
+        self.stage.advantage.load_state_dict(state_dict["advantage"])
         if self.stage.until is not None:
             self.stage.until.load_state_dict(state_dict["until"])
 

@@ -48,6 +48,10 @@ def model(**changes: Any) -> dict[str, Any]:
     return {"model": changes}
 
 
+def clipped(**init_args: Any) -> dict[str, Any]:
+    return of_class("app.losses.Clipped", **init_args)
+
+
 def policy(**init_args: Any) -> dict[str, Any]:
     return model(policy=of_class("app.policy.TinyPolicy", **init_args))
 
@@ -135,7 +139,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         model(policy=of_class("app.advantages.PassOne")),
         "model.policy: Import path app.advantages.PassOne does not correspond to a subclass of Policy",
     ),
-    "wrong type": (model(clip_low="low"), "model.clip_low: Expected a <class 'float'>. Got value: low"),
+    "wrong type": (model(max_grad_norm="low"), "model.max_grad_norm: Expected a <class 'float'>. Got value: low"),
     "wrong type in a stage": (
         stages(stage("exploit", rollouts="many")),
         "schedule.stages.rollouts: Expected a <class 'int'>. Got value: many",
@@ -166,8 +170,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         model(optimizer=of_class("torch.optim.AdamW", lr=0.1)),
         "lr=0.1 of the optimizer has no effect: set model.learning_rate",
     ),
-    "clip_low above 1": (model(clip_low=1.5), "clip_low=1.5 must lie in [0, 1]"),
-    "clip_high below 0": (model(clip_high=-0.1), "clip_high=-0.1 must be at least 0"),
+    "clip_low above 1": (model(loss=clipped(clip_low=1.5)), "clip_low=1.5 must lie in [0, 1]"),
+    "clip_high below 0": (model(loss=clipped(clip_high=-0.1)), "clip_high=-0.1 must be at least 0"),
     "no gradient norm": (model(max_grad_norm=0.0), "max_grad_norm=0.0 must be above 0"),
     "no micro-batch": (model(microbatch_tokens=0), "microbatch_tokens=0 must be at least 1"),
     "no minibatch": (model(minibatch_size=0), "minibatch_size=0 must be at least 1"),
@@ -229,8 +233,8 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "unknown option": (["fit", "--model.clip_hihg", "0.3"], "unrecognized arguments: --model.clip_hihg 0.3"),
     "abbreviated option": (["fit", "--model.clip_hi", "0.3"], "unrecognized arguments: --model.clip_hi 0.3"),
     "wrong type": (
-        ["fit", "--model.clip_low", "low"],
-        "model.clip_low: Expected a <class 'float'>. Got value: low",
+        ["fit", "--model.max_grad_norm", "low"],
+        "model.max_grad_norm: Expected a <class 'float'>. Got value: low",
     ),
     "no configuration": (["fit", "-c", "{folder}/none.yaml"], "config: File does not exist: '{folder}/none.yaml'"),
     "malformed YAML": (["fit", "-c", "{folder}/malformed.yaml"], "Problems parsing config: …"),

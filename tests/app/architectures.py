@@ -126,8 +126,7 @@ def draw_rows(prompts: list[int], problem: list[int], responses: list[int], **ch
         "problem": torch.tensor(problem),
         "tokens": torch.randint(1, 37, mask.shape, generator=generator) * mask,
         "mask": mask,
-        "logprobs": None,
-        "advantages": torch.randn(len(problem), generator=generator),
+        "advantages": torch.randn(len(problem), 1, generator=generator) * mask,
     }
     return Experience(**{**rows, **changes})
 

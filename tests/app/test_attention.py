@@ -160,7 +160,7 @@ def test_gradients_of_packed_rows_are_those_of_plain_rows(name: str, layout: str
     policy: Policy = build(name)
     policy.model.double()
     assert policy.shares_prompts
-    weight = rows.advantages[:, None] * rows.mask
+    weight = rows.advantages
     (policy.logprobs(rows) * weight).sum().backward()
     packed = gradients(policy)
     (plain_scores(policy.model, rows)[0] * weight).sum().backward()

@@ -115,6 +115,25 @@ def test_k_of_one_is_the_population_normalised_reward(n: int) -> None:
     torch.testing.assert_close(normalise(rewards), expected, rtol=0, atol=1e-12)
 
 
+def enumerated_pkpo(passed: list[bool], k: int) -> list[Fraction]:
+    """PKPO's r_i: what the groups of k that rollout i is in are worth, over the number of all groups (its Eq. 8)."""
+    groups = list(combinations(range(len(passed)), k))
+    worth = [any(passed[index] for index in group) for group in groups]
+    totals = [sum(value for group, value in zip(groups, worth, strict=True) if i in group) for i in range(len(passed))]
+    return [Fraction(total, len(groups)) for total in totals]
+
+
+@pytest.mark.parametrize(("n", "k"), SMALL)
+def test_identity_with_enumerated_pkpo(n: int, k: int) -> None:
+    """A_i = (N / k) (r_i - mean r) / sigma."""
+    for passed in every_row(n).tolist():
+        value = enumerated_pass_at_k(passed, k)
+        sigma, r = sqrt(value * (1 - value)), enumerated_pkpo(passed, k)
+        centred = [Fraction(n, k) * (each - sum(r) / n) for each in r]
+        expected = [float(each) / sigma if sigma else 0.0 for each in centred]
+        assert pass_k_advantage(torch.tensor([passed]), k)[0].tolist() == pytest.approx(expected, abs=1e-10)
+
+
 @pytest.mark.parametrize(("n", "k"), [(8, 2), (8, 4), (12, 3), (32, 8)])
 def test_identity_with_pkpo(n: int, k: int) -> None:
     """Binary rewards: PKPO's r_i is k/N where i passes, else k/N times the chance that its other k - 1 hold a pass."""

@@ -178,7 +178,7 @@ def test_a_head_in_chunks_is_the_whole_head(name: str, head_tokens: int) -> None
     for size in (4096, head_tokens):
         policy = build(name, head_tokens=size)
         logprobs, entropies = policy.score(rows, with_entropy=True)
-        (logprobs * rows.advantages[:, None] + entropies).sum().backward()
+        (logprobs * rows.advantages + entropies).sum().backward()
         results.append((logprobs.detach(), entropies.detach(), gradients(policy)))
     (whole, whole_entropies, expected), (chunked, chunked_entropies, actual) = results
     torch.testing.assert_close(chunked, whole, rtol=0, atol=5e-6)
@@ -222,7 +222,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(name: str, head_tokens:
         policy = build(name, gradient_checkpointing=checkpointing, head_tokens=head_tokens)
         policy.train()
         assert policy.model.is_gradient_checkpointing == checkpointing
-        (policy.logprobs(rows) * rows.advantages[:, None]).sum().backward()
+        (policy.logprobs(rows) * rows.advantages).sum().backward()
         found.append(gradients(policy))
     expected, actual = found
     assert actual.keys() == expected.keys()

@@ -28,14 +28,15 @@ def many_rows(seed: int) -> Experience:
     responses = [random.randint(1, 12) for _ in problem]
     advantages = torch.arange(1.0, len(problem) + 1)
     logprobs = torch.randn(len(problem), max(responses), generator=torch.Generator().manual_seed(seed))
-    return draw_rows(prompts, problem, responses, advantages=advantages, logprobs=logprobs)
+    mask = torch.arange(max(responses)) < torch.tensor(responses)[:, None]
+    return draw_rows(prompts, problem, responses, advantages=advantages[:, None] * mask, logprobs=logprobs)
 
 
 def listed(rows: Experience) -> list[tuple[Any, ...]]:
     """Each row as (problem, tokens, log-probabilities, advantage), without its padding."""
     assert rows.logprobs is not None
     values = zip(rows.problem, rows.tokens, rows.logprobs, rows.advantages, rows.mask, strict=True)
-    return [(int(p), t[m].tolist(), q[m].tolist(), float(a)) for p, t, q, a, m in values]
+    return [(int(p), t[m].tolist(), q[m].tolist(), float(a[0])) for p, t, q, a, m in values]
 
 
 def joined(parts: list[Experience]) -> list[tuple[Any, ...]]:
@@ -74,10 +75,12 @@ def test_select_without_recorded_logprobs() -> None:
 
 
 def test_informative_leaves_zero_advantages_out() -> None:
-    rows = draw_rows([3, 1], [0, 0, 1, 1], [2, 4, 1, 3], advantages=torch.tensor([0.0, -0.5, 0.0, 1e-9]))
+    advantages = torch.zeros(4, 4)
+    advantages[1], advantages[3, 2] = -0.5, 1e-9  # one row has it on a single token
+    rows = draw_rows([3, 1], [0, 0, 1, 1], [2, 4, 1, 3], advantages=advantages)
     part = rows.informative()
     assert part.problem.tolist() == [0, 1]
-    assert part.advantages.tolist() == pytest.approx([-0.5, 1e-9])
+    assert part.advantages[:, 2].tolist() == pytest.approx([-0.5, 1e-9])
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -83,7 +83,7 @@ def dumb_update(
     rows = batch.experience(advantages.float())
     logprobs = plain_scores(policy.model, rows)[0]
     loss = torch.zeros(())
-    for b, advantage in enumerate(rows.advantages.tolist()):
+    for b, (advantage, *_) in enumerate(rows.advantages.tolist()):
         for t in range(int(rows.mask[b].sum())):
             old = logprobs[b, t].detach() if on_policy else rows.logprobs[b, t]
             ratio = (logprobs[b, t] - old).exp()

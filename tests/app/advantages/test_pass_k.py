@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import Literal
 
 import pytest
 import torch
@@ -28,9 +29,12 @@ def test_analytic_and_full_sampling_are_the_formulas() -> None:
     assert torch.equal(PassKFullSampling(3)(batch(rewards)), full_sampling_advantage(rewards, 3))
 
 
-def test_a_partial_reward_does_not_pass() -> None:
-    partial = torch.tensor([[1.0, 0.5, 0.99, 0.0]])
-    assert torch.equal(PassK(2)(batch(partial)), PassK(2)(batch(partial.floor())))
+def test_the_analytic_form_alone_refuses_graded_rewards() -> None:
+    graded = batch(torch.tensor([[1.0, 0.5, 0.99, 0.0]]))
+    with pytest.raises(ValueError, match=r"PassK knows passing \(1\) and failing \(0\) alone: a reward of 0.5"):
+        PassK(2)(graded)
+    for estimator in (PassKFullSampling(2), PassKBootstrap(2, num_groups=20)):
+        assert estimator(graded).ne(0).any()
 
 
 @pytest.mark.parametrize(("n", "k", "c"), [(8, 3, 2), (8, 4, 3), (16, 4, 4), (16, 1, 8)])
@@ -50,6 +54,19 @@ def test_bootstrap_converges_to_the_analytic_form(n: int, k: int, c: int) -> Non
     bound = 10 * sqrt(n / (k * num_groups)) * max(1.0, analytic.abs().max().item())
     assert (mean - analytic).abs().max() < bound
     assert (total * n / num_groups - k * analytic).abs().max() < k * bound
+
+
+@pytest.mark.parametrize(("reduce", "factor"), [("mean", 1), ("sum", 4)])
+def test_bootstrap_error_falls_with_the_root_of_the_groups(reduce: Literal["mean", "sum"], factor: int) -> None:
+    """Four times the groups halve the root of the mean squared error, over a hundred problems of k = 4."""
+    rewards = passes(16, 3).expand(100, -1)
+    analytic = factor * pass_k_advantage(rewards.bool(), 4)
+    errors = []
+    for num_groups in (200, 800, 3200):
+        drawn = PassKBootstrap(4, num_groups, reduce)(batch(rewards))
+        scale = 16 / num_groups if reduce == "sum" else 1  # to as many groups as there are rollouts
+        errors.append((drawn * scale - analytic).square().mean().sqrt().item())
+    assert [errors[0] / error for error in errors] == pytest.approx([1, 2, 4], rel=0.1)
 
 
 def test_bootstrap_as_the_paper_draws_it_is_about_k_times_the_analytic_form() -> None:

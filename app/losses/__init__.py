@@ -1,0 +1,37 @@
+"""What a policy update minimises: a loss for every token, a reduction over them, and what may be added or corrected."""
+
+from app.losses.base import PolicyLoss
+from app.losses.clipped import Clipped
+from app.losses.correction import Correction, GeometricMIS, IcePop, SequenceMIS, SequenceTIS, TokenTIS
+from app.losses.covariance import ClipCov, KLCov
+from app.losses.kl import K1, K2, K3, KLPenalty
+from app.losses.reductions import ConstantLength, Reduction, SequenceMean, TokenMean
+from app.losses.surrogates import CISPO, GSPO, SAPO, Reinforce
+from app.losses.tokens import TokenFilter, TopEntropy
+
+__all__ = [
+    "CISPO",
+    "GSPO",
+    "K1",
+    "K2",
+    "K3",
+    "SAPO",
+    "ClipCov",
+    "Clipped",
+    "ConstantLength",
+    "Correction",
+    "GeometricMIS",
+    "IcePop",
+    "KLCov",
+    "KLPenalty",
+    "PolicyLoss",
+    "Reduction",
+    "Reinforce",
+    "SequenceMIS",
+    "SequenceMean",
+    "SequenceTIS",
+    "TokenFilter",
+    "TokenMean",
+    "TokenTIS",
+    "TopEntropy",
+]

@@ -1,0 +1,59 @@
+"""What every policy loss does.
+
+The functions are pure and give a loss for every token, [B, T]; the classes hold what is configured.
+The caller divides by the count of the rows that share the optimizer step, so that micro-batches,
+skipped rows and the number of processes never change the gradient.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from app.losses.reductions import Reduction, TokenMean
+from app.losses.tokens import TokenFilter
+from app.types import Experience
+
+
+class PolicyLoss(ABC):
+    """Log-probabilities and rows -> a loss for every token.
+
+    Args:
+        reduction: how tokens are weighed; TokenMean where None.
+        tokens: which tokens are trained; all where None.
+    """
+
+    def __init__(self, reduction: Reduction | None = None, tokens: TokenFilter | None = None) -> None:
+        self.reduction = reduction or TokenMean()
+        self.tokens = tokens
+
+    def __call__(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
+        """`per_token` where tokens are trained, 0 elsewhere.  -> [B, T]"""
+        loss = self.per_token(log_ratio, logprobs, rows)
+        trained = rows.mask if self.tokens is None or rows.chosen is None else rows.mask & rows.chosen
+        return torch.where(trained, loss, 0.0)
+
+    @abstractmethod
+    def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
+        """The loss of every token; what it says of padding does not matter.
+
+        Args:
+            log_ratio: `[B, T]`, log pi_now / pi_old.
+            logprobs: `[B, T]`, log pi_now.
+            rows: with `advantages` `[B, T]`.
+        """
+
+    def held(self, log_ratio: Tensor, rows: Experience) -> Tensor:
+        """Where a clip stops the gradient.  -> [B, T], bool"""
+        return torch.zeros_like(rows.mask)
+
+    def choose(self, update: Experience) -> Tensor | None:
+        """Which tokens of a whole update are trained, or singled out; asked before it is cut into micro-batches."""
+        return None if self.tokens is None else self.tokens.keep(update)
+
+
+def ratio_of(log_ratio: Tensor) -> Tensor:
+    """Finite, because 0 x inf is no gradient.  [B, T] -> [B, T]"""
+    return log_ratio.clamp(max=20).exp()

@@ -1,0 +1,101 @@
+"""Keeping entropy by the tokens that spend it: those whose log-probability and advantage move together (2505.22617).
+
+cov_t = (A_t - mean A) (log pi_t - mean log pi) over the tokens of an update. The log-probabilities are
+those the tokens were sampled with, so that the choice is made once for the update and does not depend on micro-batches.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+from app.losses.base import PolicyLoss, ratio_of
+from app.losses.reductions import Reduction
+from app.losses.tokens import TokenFilter, top
+from app.processes import gather_over_processes, sum_over_processes
+from app.types import Experience
+
+
+def covariances(update: Experience) -> Tensor:
+    """Of every token, against the means over the update on all processes.  -> [B, T]; 0 on padding"""
+    assert update.logprobs is not None
+    mask = update.mask.double()
+    advantages, logprobs = update.advantages.double(), update.logprobs.double()
+    sums = torch.stack([(advantages * mask).sum(), (logprobs * mask).sum(), mask.sum()])
+    advantage, logprob, tokens = sum_over_processes(sums)
+    mean_advantage, mean_logprob = advantage / tokens.clamp(min=1), logprob / tokens.clamp(min=1)
+    return (advantages - mean_advantage) * (logprobs - mean_logprob) * mask
+
+
+class ClipCov(TokenFilter):
+    """Leave out a few tokens drawn at random among those of high covariance (Clip-Cov).
+
+    Args:
+        share: of the update's tokens that are left out, at most.
+        low, high: between which a covariance is high; higher ones count as outliers and are trained.
+    """
+
+    def __init__(self, share: float = 2e-4, low: float = 1.0, high: float = 5.0) -> None:
+        if not 0 <= share <= 1:
+            raise ValueError(f"share={share} must lie in [0, 1]")
+        if not low < high:
+            raise ValueError(f"low={low} must be below high={high}")
+        self.share, self.low, self.high = share, low, high
+
+    def keep(self, update: Experience) -> Tensor:
+        if update.logprobs is None:
+            return update.mask
+        values = covariances(update)
+        eligible = (values > self.low) & (values < self.high) & update.mask  # [B, T]
+        draws = torch.where(eligible, _draws(update), 2.0)  # the smallest draws of eligible tokens are left out
+        everywhere, _ = gather_over_processes(draws[update.mask])
+        number = min(round(self.share * len(everywhere)), int((everywhere < 2).sum()))
+        if not number:
+            return update.mask
+        threshold = everywhere.topk(number, largest=False).values[-1]
+        return update.mask & (draws > threshold)
+
+
+def _draws(update: Experience) -> Tensor:
+    """A number in [0, 1) for every token, which the row alone decides: no state, whatever the order of rows."""
+    seeds = [blake2b(row.numpy().tobytes(), digest_size=7).digest() for row in _contents(update)]
+    generators = [torch.Generator().manual_seed(int.from_bytes(seed, "little")) for seed in seeds]
+    width = update.mask.shape[1]
+    return torch.stack([torch.rand(width, generator=g, dtype=torch.double) for g in generators]).to(update.mask.device)
+
+
+def _contents(update: Experience) -> list[Tensor]:
+    assert update.logprobs is not None
+    rows = zip(update.logprobs.double().cpu(), update.mask.cpu(), strict=True)
+    return [logprobs[mask].contiguous() for logprobs, mask in rows]
+
+
+class KLCov(PolicyLoss):
+    """Hold the tokens of highest covariance where they were (KL-Cov).
+
+    -r A for every token, without a clip, and coefficient x |log r| besides for the chosen ones.
+
+    Args:
+        share: of the update's tokens that are held.
+        coefficient: of the penalty.
+        reduction: how tokens are weighed.
+    """
+
+    def __init__(self, share: float = 2e-4, coefficient: float = 1.0, reduction: Reduction | None = None) -> None:
+        super().__init__(reduction)
+        if not 0 < share <= 1:
+            raise ValueError(f"share={share} must lie in (0, 1]")
+        if coefficient < 0:
+            raise ValueError(f"coefficient={coefficient} must be at least 0")
+        self.share, self.coefficient = share, coefficient
+
+    def choose(self, update: Experience) -> Tensor | None:
+        return None if update.logprobs is None else top(covariances(update), update.mask, self.share)
+
+    def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
+        loss = -ratio_of(log_ratio) * rows.advantages
+        if rows.chosen is None:
+            return loss
+        return loss + torch.where(rows.chosen, self.coefficient * log_ratio.abs(), 0.0)

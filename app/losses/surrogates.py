@@ -1,0 +1,115 @@
+"""Other ways to weigh a token by its ratio: GSPO, CISPO, SAPO, and none at all."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from app.losses.base import PolicyLoss, ratio_of
+from app.losses.clipped import beyond, check_clip
+from app.losses.reductions import Reduction, SequenceMean
+from app.losses.tokens import TokenFilter
+from app.types import Experience
+
+
+class Reinforce(PolicyLoss):
+    """-A log pi: the plain policy gradient, without a ratio.
+
+    Exact on-policy. Off-policy only with advantages that hold the ratio themselves, as those of
+    `app.advantages.MaxKOffPolicy` do.
+    """
+
+    def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
+        return -rows.advantages * logprobs
+
+
+def sequence_log_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
+    """The mean over a response's tokens: the logarithm of its length-normalised ratio.  [B, T] -> [B, 1]"""
+    return (log_ratio * mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1)
+
+
+class GSPO(PolicyLoss):
+    """One ratio for the whole response, the geometric mean of its tokens', clipped (2507.18071, Eqs. 5-7).
+
+    Assumes that a reward belongs to the response, so that its ratio should too.
+
+    Args:
+        clip_low, clip_high: of the response's ratio, which moves far less than a token's.
+        reduction: SequenceMean where None, as in its paper.
+        tokens: which tokens are trained.
+    """
+
+    def __init__(
+        self,
+        clip_low: float = 3e-4,
+        clip_high: float = 4e-4,
+        reduction: Reduction | None = None,
+        tokens: TokenFilter | None = None,
+    ) -> None:
+        super().__init__(reduction or SequenceMean(), tokens)
+        check_clip(clip_low, clip_high)
+        self.clip_low, self.clip_high = clip_low, clip_high
+
+    def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
+        ratio = ratio_of(sequence_log_ratio(log_ratio, rows.mask))  # [B, 1]
+        clipped = ratio.clamp(1 - self.clip_low, 1 + self.clip_high)
+        return -torch.minimum(ratio * rows.advantages, clipped * rows.advantages)
+
+    def held(self, log_ratio: Tensor, rows: Experience) -> Tensor:
+        ratio = sequence_log_ratio(log_ratio, rows.mask).exp().expand_as(log_ratio)
+        return beyond(ratio, rows.advantages, self.clip_low, self.clip_high)
+
+
+class CISPO(PolicyLoss):
+    """-sg(clip(r)) A log pi: the weight is clipped, the gradient of no token stops (2506.13585, Eqs. 4-5).
+
+    Args:
+        clip_low, clip_high: of the weight; its paper leaves the lower side open, which is 1.
+        reduction: how tokens are weighed.
+        tokens: which tokens are trained.
+    """
+
+    def __init__(
+        self,
+        clip_low: float = 1.0,
+        clip_high: float = 5.0,
+        reduction: Reduction | None = None,
+        tokens: TokenFilter | None = None,
+    ) -> None:
+        super().__init__(reduction, tokens)
+        check_clip(clip_low, clip_high)
+        self.clip_low, self.clip_high = clip_low, clip_high
+
+    def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
+        weight = ratio_of(log_ratio.detach()).clamp(1 - self.clip_low, 1 + self.clip_high)
+        return -weight * rows.advantages * logprobs
+
+
+class SAPO(PolicyLoss):
+    """A gate in the place of the clip: sigmoid(tau (r - 1)) 4 / tau, whose slope is 1 at r = 1 and fades (2511.20347).
+
+    Args:
+        tau_positive, tau_negative: how fast it fades for good and for bad tokens; bad ones fade faster,
+            because pushing a token down spreads over the whole vocabulary.
+        reduction: how tokens are weighed; SequenceMean where None, as in its paper.
+        tokens: which tokens are trained.
+    """
+
+    def __init__(
+        self,
+        tau_positive: float = 1.0,
+        tau_negative: float = 1.05,
+        reduction: Reduction | None = None,
+        tokens: TokenFilter | None = None,
+    ) -> None:
+        super().__init__(reduction or SequenceMean(), tokens)
+        for name, tau in {"tau_positive": tau_positive, "tau_negative": tau_negative}.items():
+            if not tau > 0:
+                raise ValueError(f"{name}={tau} must be above 0")
+        self.tau_positive, self.tau_negative = tau_positive, tau_negative
+
+    def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
+        positive = rows.advantages > 0
+        tau = torch.where(positive, self.tau_positive, self.tau_negative)  # [B, T]
+        gate = torch.sigmoid(tau * (ratio_of(log_ratio) - 1)) * 4 / tau
+        return -gate * rows.advantages

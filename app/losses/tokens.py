@@ -1,0 +1,51 @@
+"""Which tokens of an update are trained at all.
+
+Chosen once over the whole update, of all processes, before it is cut into micro-batches; the tokens
+left out still count in the divisor, as they do in the papers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from app.processes import gather_over_processes
+from app.types import Experience
+
+
+class TokenFilter(ABC):
+    """Experience -> [B, T]"""
+
+    @abstractmethod
+    def keep(self, update: Experience) -> Tensor:
+        """Which tokens are trained; all where the rows were not sampled.  -> [B, T], bool"""
+
+
+class TopEntropy(TokenFilter):
+    """The tokens at which the policy hesitated most (the "80/20 rule", 2506.01939).
+
+    Args:
+        share: of the update's tokens that are trained.
+    """
+
+    def __init__(self, share: float = 0.2) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"share={share} must lie in (0, 1]")
+        self.share = share
+
+    def keep(self, update: Experience) -> Tensor:
+        if update.entropies is None:
+            return update.mask
+        return top(update.entropies, update.mask, self.share)
+
+
+def top(values: Tensor, mask: Tensor, share: float) -> Tensor:
+    """The largest `share` of the masked values, at least one, over all processes; ties stay.  [B, T] -> [B, T], bool"""
+    everywhere, _ = gather_over_processes(values[mask])
+    if not len(everywhere):
+        return mask
+    number = max(1, round(share * len(everywhere)))
+    threshold = torch.topk(everywhere, number).values[-1]
+    return mask & (values >= threshold)

@@ -1,0 +1,34 @@
+"""Sums and lists over all processes of a run; with one process, what was given."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def sum_over_processes(values: Tensor) -> Tensor:
+    """Elementwise; every process gets the same."""
+    if world_size() == 1:
+        return values
+    total = values.clone()
+    dist.all_reduce(total)
+    return total
+
+
+def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:
+    """The processes' values [n], which may differ in number, end to end, and where this process's begin."""
+    if world_size() == 1:
+        return values, 0
+    sizes = [torch.zeros(1, dtype=torch.long, device=values.device) for _ in range(world_size())]
+    dist.all_gather(sizes, torch.tensor([len(values)], device=values.device))
+    counts = [int(size) for size in sizes]
+    padded = [values.new_zeros(max(counts)) for _ in counts]
+    dist.all_gather(padded, torch.nn.functional.pad(values, (0, max(counts) - len(values))))
+    parts = [part[:count] for part, count in zip(padded, counts, strict=True)]
+    return torch.cat(parts), sum(counts[: dist.get_rank()])
