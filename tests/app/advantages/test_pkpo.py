@@ -273,7 +273,7 @@ def test_a_hundred_thousand_rollouts_take_no_time(function: Callable[..., Tensor
     start = perf_counter()
     large = function(torch.rand(1, 100_000, generator=torch.Generator().manual_seed(0)), 50_000)
     many = function(torch.rand(128, 32, generator=torch.Generator().manual_seed(0)), 8)
-    assert perf_counter() - start < 2  # a few hundredths
+    assert perf_counter() - start < 2  # about a tenth
     assert large.isfinite().all()
     assert many.isfinite().all()
 

@@ -1,0 +1,156 @@
+"""PKPO (Walder and Karkhanis, arXiv 2505.15201): the policy gradient of Pass@k, and of max@k, without bias.
+
+Sort a problem's rewards, g_1 <= .. <= g_N. The best reward of a group is g_N less the gaps
+g_(l+1) - g_l above it, and gap l is above it exactly where the whole group lies among the l worst.
+So each estimate is a running sum of gaps, each times a chance C(l, k - 1) / C(N - 1, k - 1): linear
+after the sort, no cancellation, and ties, whose gap is 0, may be sorted in any order.
+
+Scale: the paper sums its weights s_i over the N samples. A loss here is a mean over rollouts, so an
+advantage is N s_i, and the expected gradient is that of max@k itself: with binary rewards
+k (1 - p)^(k - 1) grad p. At k = 1 this is REINFORCE or RLOO.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from app.advantages.pass_k import _OfGroups
+from app.advantages.plain import leave_one_out
+from app.types import RolloutBatch
+
+
+def pkpo(rewards: Tensor, k: int) -> Tensor:
+    """N s_i (Eqs. 19-21): k times the mean best reward of the groups of k that hold rollout i.  [P, N] -> [P, N] double
+
+    The other k - 1 of a group are among l rollouts, i one of them, with the chance C(l - 1, k - 1) / C(N - 1, k - 1).
+    """
+    _check(k, rewards.shape[-1])
+    ordered, order = rewards.double().sort(-1)
+    return _unsorted(k * (ordered[:, -1:] - _shortfall(ordered, k)), order)  # Eqs. 19-21
+
+
+def pkpo_leave_one_out(rewards: Tensor, k: int) -> Tensor:
+    """k times (mean best reward of the groups of k with i - of those without i).  [P, N] -> [P, N] double
+
+    The groups without i are the share (N - k) / N of all, so the difference equals N / (N - k) times
+    that from the mean over all groups, and the mean over all groups is the mean over i of `pkpo` / k:
+    each row sums to zero, and k = 1 is RLOO.
+    """
+    num_rollouts = rewards.shape[-1]
+    _check_spare(k, num_rollouts)
+    ordered, order = rewards.double().sort(-1)
+    shortfall = _shortfall(ordered, k)  # [P, N]
+    advantage = k * num_rollouts / (num_rollouts - k) * (shortfall.mean(-1, keepdim=True) - shortfall)
+    return _unsorted(advantage, order)  # Eq. 29, both its sums on the scale of a rollout
+
+
+def pkpo_leave_one_out_minus_one(rewards: Tensor, k: int) -> Tensor:
+    """N s_i^(loo-1) (Eq. 33): k times the mean of what i adds to the best of k - 1 others.  [P, N] -> [P, N] double
+
+    What it adds is the sum of the gaps between the best other and i. Gap l is among them where all
+    k - 1 others are among the l worst: C(l, k - 1) / C(N - 1, k - 1). At k = 1 there is no other,
+    and the baseline is the mean of the N - 1 others: RLOO.
+    """
+    num_rollouts = rewards.shape[-1]
+    _check(k, num_rollouts)
+    if k == 1:
+        return leave_one_out(rewards)
+    ordered, order = rewards.double().sort(-1)
+    added = ordered.diff(dim=-1) * all_among(k - 1, num_rollouts - 1, rewards.device)[1:]  # [P, N - 1]
+    return _unsorted(k * pad(added.cumsum(-1), (1, 0)), order)  # Eq. 33
+
+
+def all_among(draws: int, total: int, device: torch.device | None = None) -> Tensor:
+    """Chance that so many draws out of `total`, without replacement, all fall among the first l.  -> [total + 1] double
+
+    C(l, draws) / C(total, draws) for l = 0 .. total. From l to l - 1 it shrinks by (l - draws) / l:
+    a product of ratios in [0, 1], which can't overflow in whatever order a device multiplies.
+    """
+    first = torch.arange(total, 0, -1, dtype=torch.double, device=device)  # l = total .. 1
+    return pad(((first - draws) / first).clamp(min=0).cumprod(0), (1, 0), value=1.0).flip(0)
+
+
+def _shortfall(ordered: Tensor, k: int) -> Tensor:
+    """By how much g_N exceeds the mean best reward of the groups of k that hold i.  [P, N], sorted -> [P, N]"""
+    missed = ordered.diff(dim=-1) * all_among(k - 1, ordered.shape[-1] - 1, ordered.device)[:-1]  # [P, N - 1]
+    return pad(missed.flip(-1).cumsum(-1).flip(-1), (0, 1))
+
+
+def _unsorted(values: Tensor, order: Tensor) -> Tensor:
+    return torch.empty_like(values).scatter(-1, order, values)
+
+
+def _check(k: int, num_rollouts: int) -> None:
+    if not 1 <= k <= num_rollouts:
+        raise ValueError(f"k={k} must lie between 1 and the {num_rollouts} rollouts per problem")
+
+
+def _check_spare(k: int, num_rollouts: int) -> None:
+    if not 1 <= k < num_rollouts:
+        raise ValueError(
+            f"k={k} must lie between 1 and {num_rollouts - 1}: one of the {num_rollouts} rollouts is left out"
+        )
+
+
+class PKPO(_OfGroups):
+    """PKPO without a baseline (Eqs. 19-21; Eq. 8 for binary rewards): A_i = N s_i.
+
+    k times the mean best reward of the groups of k that hold the rollout. No advantage is negative,
+    and where all rewards equal r each rollout takes k r: without bias, but of high variance.
+
+    Args:
+        k: of Pass@k, at most N.
+
+    Assumes that the rollouts of a problem are independent samples of the policy being updated.
+    Rewards may be graded: the objective is then the expected best of k.
+    """
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return pkpo(rollouts.rewards, self.k)
+
+
+class PKPOLeaveOneOut(_OfGroups):
+    """PKPO against the groups that the rollout is not in (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
+
+    Eq. 29 takes s_i, a weight in a sum over N samples, less the mean of the others' weights without i,
+    which are weights in a sum over N - 1. Here each is first put on the scale of one rollout, times N
+    and times N - 1: A_i = N s_i - b_i, with b_i k times the mean best of the groups without i, where
+    N times the printed form would be N s_i - N / (N - 1) b_i. As b_i does not depend on rollout i both
+    are without bias, but the printed form is not RLOO at k = 1, and it pushes every rollout of a
+    problem that always passes down by k / (N - 1), which teaches nothing and adds variance.
+
+    With binary rewards this is k N / (N - k) times `PassKWithoutSigma`: it teaches where 0 < c <= N - k.
+
+    Args:
+        k: of Pass@k, at most N - 1.
+
+    Assumes that the rollouts of a problem are independent samples of the policy being updated.
+    Rewards may be graded: the objective is then the expected best of k.
+    """
+
+    def check(self, num_rollouts: int) -> None:
+        super().check(num_rollouts)
+        _check_spare(self.k, num_rollouts)
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return pkpo_leave_one_out(rollouts.rewards, self.k)
+
+
+class PKPOLeaveOneOutMinusOne(_OfGroups):
+    """PKPO against the same groups without the rollout (s^(loo-1), Eq. 33): the form that its authors recommend.
+
+    A rollout is worth what it adds to the best of k - 1 others, so no advantage is negative: with
+    binary rewards failures take 0 and passes k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive
+    up to c = N - k + 1. At k = 1, where the paper's form has no baseline, this is RLOO.
+
+    Args:
+        k: of Pass@k, at most N.
+
+    Assumes that the rollouts of a problem are independent samples of the policy being updated.
+    Rewards may be graded: the objective is then the expected best of k.
+    """
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return pkpo_leave_one_out_minus_one(rollouts.rewards, self.k)

@@ -1,0 +1,53 @@
+"""Pass@1 without a standard deviation: the reward against the group's mean, with the rollout itself or without it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator
+from app.types import RolloutBatch
+
+
+def leave_one_out(rewards: Tensor) -> Tensor:
+    """r_i - mean of the other rewards; equals N / (N - 1) times `centred`.  [P, N] -> [P, N] double"""
+    below = _below_best(rewards)
+    others = (below.sum(-1, keepdim=True) - below) / (rewards.shape[-1] - 1)  # [P, N]
+    return below - others
+
+
+def centred(rewards: Tensor) -> Tensor:
+    """r_i - mean of the group.  [P, N] -> [P, N] double"""
+    below = _below_best(rewards)
+    return below - below.mean(-1, keepdim=True)
+
+
+def _below_best(rewards: Tensor) -> Tensor:
+    """r_i - max r: shifts every mean alike, and equal rewards then cancel exactly rather than up to rounding."""
+    return rewards.double() - rewards.double().amax(-1, keepdim=True)
+
+
+class RLOO(AdvantageEstimator):
+    """REINFORCE leave-one-out (Ahmadian et al., arXiv 2402.14740): A_i = r_i - mean of the other N - 1 rewards.
+
+    In units of the reward. The baseline does not depend on rollout i, so the expected gradient of a
+    mean over rollouts is that of the mean reward, at any N >= 2.
+
+    Assumes that the rollouts of a problem are independent samples of the policy being updated.
+    """
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return leave_one_out(rollouts.rewards)
+
+
+class DrGRPO(AdvantageEstimator):
+    """GRPO without its standard deviation (Liu et al., arXiv 2503.20783): A_i = r_i - mean r, in units of the reward.
+
+    The mean holds rollout i itself, so the expected gradient is (N - 1) / N of RLOO's: the same
+    direction for every problem. Dr. GRPO also divides the loss by a constant rather than by the
+    length of the responses: pair it with the reduction `app.losses.ConstantLength`.
+
+    Assumes that the rollouts of a problem are independent samples of the policy being updated.
+    """
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return centred(rollouts.rewards)
