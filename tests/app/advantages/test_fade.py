@@ -139,6 +139,15 @@ def test_asking_what_is_informative_changes_nothing() -> None:
     assert repr(fade) == name == "FADE(alpha_max=3.0, target_entropy=None, rate=0.02, delta_min=0.3)"
 
 
+def test_a_batch_counts_once_in_an_iteration() -> None:
+    fade, first, second = FADE(rate=0.5), batch(*STREAM[0]), batch(*STREAM[1])
+    fade(first)
+    advantages, before = fade(second), fade.state_dict()
+    second.ratios = torch.full_like(second.rewards, 1.5)
+    assert torch.equal(fade(second), advantages)
+    assert fade.state_dict() == before
+
+
 @pytest.mark.parametrize("rewards", [[[0.1, 0.1, 0.1]], [[0.2, 0.1, 0.1]]])
 def test_informative_is_what_has_advantages(rewards: list[list[float]]) -> None:
     rollouts = batch(rewards, [[[1.0]] * 3])

@@ -93,11 +93,6 @@ def test_equal_probabilities_share_a_rank() -> None:
     assert likelihood_ranks(torch.tensor([[-2.0, -1.0, -1.0, -2.0, -3.0]])).tolist() == [[2, 0, 0, 2, 4]]
 
 
-def test_ranks_of_a_transposed_tensor() -> None:
-    logprobs = torch.tensor([[-4.0, -1.0], [-2.0, -3.0]])
-    assert likelihood_ranks(logprobs.T).tolist() == [[1, 0], [0, 1]]
-
-
 def test_unlikeliness_leaves_agreeing_problems_alone() -> None:
     rollouts = random_batch(4)
     found = Unlikeliness()(rollouts)

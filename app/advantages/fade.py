@@ -1,0 +1,119 @@
+"""FADE: how hard problems are favoured follows the pass rate, how hard failures are pushed follows the entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator
+from app.advantages.tail import centred
+from app.processes import sum_over_processes
+from app.types import RolloutBatch
+
+
+def fade_advantage(rewards: Tensor, alpha: float, delta: float) -> Tensor:
+    """(1 - mean)^(alpha - 1) (r - mean), divided by delta below the mean.  [.., N] -> [.., N] double
+
+    At alpha = k and delta = 1 the expected gradient is, for many rollouts, that of Pass@k divided by k.
+    """
+    deviation = centred(rewards)
+    weight = (1 - rewards.double().mean(-1, keepdim=True)) ** (alpha - 1)  # [.., 1]
+    return weight * torch.where(deviation < 0, deviation / delta, deviation)
+
+
+class FADE(AdvantageEstimator):
+    """Focal and asymmetric advantages that adapt to the run (Decugis et al., arXiv 2607.01490).
+
+    A rollout is worth (1 - mean)^(alpha - 1) (r - mean), and 1 / delta times that below the mean, where
+
+        alpha = clip(3 (1 - p) / (2 p), 1, alpha_max)   p: pass rate (mean reward)
+        delta = clip(1 + H - H*, delta_min, 1)          H: token entropy in nats, H*: its target
+
+    While little is solved hard problems count for more; once the entropy is below its target
+    failures are pushed down harder, which spreads the policy out again. With delta below 1 the
+    advantages of a problem don't sum to zero.
+
+    p and H are running means over all rollouts and all tokens of all processes:
+    new = (1 - rate) old + rate now. The source has the two coefficients the other way round, which
+    at 0.02 would be no average at all. The first batch sets both, and a batch counts before its own
+    advantages are taken; estimated anew later in its iteration (with `ratios`), it doesn't count
+    again. Assumes one call otherwise for each batch, on all processes alike.
+
+    Args:
+        alpha_max: the largest alpha, reached while a third or less is solved at its default of 3.
+        target_entropy: H*, in nats; None takes half of the first batch's entropy.
+        rate: weight of the newest batch in the running means.
+        delta_min: failures count at most 1 / delta_min times as much.
+    """
+
+    reads = ("entropies",)
+
+    def __init__(
+        self,
+        alpha_max: float = 3.0,
+        target_entropy: float | None = None,
+        rate: float = 0.02,
+        delta_min: float = 0.3,
+    ) -> None:
+        if not 1 <= alpha_max < float("inf"):
+            raise ValueError(f"alpha_max={alpha_max} must be a finite number of at least 1")
+        if target_entropy is not None and not 0 <= target_entropy < float("inf"):
+            raise ValueError(f"target_entropy={target_entropy} must be a finite number of at least 0")
+        for name, value in {"rate": rate, "delta_min": delta_min}.items():
+            if not 0 < value <= 1:
+                raise ValueError(f"{name}={value} must lie in (0, 1]")
+        self.alpha_max, self.target_entropy, self.rate, self.delta_min = alpha_max, target_entropy, rate, delta_min
+        self._pass_rate: float | None = None
+        self._entropy: float | None = None
+        self._first_entropy: float | None = None
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        pass_rate, entropy = self._observe(rollouts)
+        return fade_advantage(rollouts.rewards, self._alpha(pass_rate), self._delta(entropy))
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        """Where rewards differ: no alpha or delta changes that, so the running means are left alone.
+
+        Processes that draw again a different number of times then don't wait for one another.
+        """
+        self.check_rewards(rollouts.rewards)
+        return centred(rollouts.rewards).ne(0).any(-1)
+
+    def _observe(self, rollouts: RolloutBatch) -> tuple[float, float]:
+        """Move the running means by one batch, the first time it is seen.  -> pass rate, entropy"""
+        if rollouts.ratios is not None and self._pass_rate is not None and self._entropy is not None:
+            return self._pass_rate, self._entropy
+        entropies = rollouts.padded("entropies")
+        assert entropies is not None
+        rewards, device = rollouts.rewards.double(), rollouts.rewards.device
+        totals = [rewards.sum(), rewards.numel(), entropies.double().sum(), rollouts.lengths.sum()]
+        sums = torch.stack([torch.as_tensor(total, dtype=torch.double, device=device) for total in totals])
+        reward, num_rollouts, entropy, num_tokens = sum_over_processes(sums).tolist()
+        now = reward / num_rollouts, entropy / num_tokens
+        if self._first_entropy is None:
+            self._first_entropy = now[1]
+        self._pass_rate, self._entropy = self._moved(self._pass_rate, now[0]), self._moved(self._entropy, now[1])
+        return self._pass_rate, self._entropy
+
+    def _moved(self, old: float | None, now: float) -> float:
+        return now if old is None else (1 - self.rate) * old + self.rate * now
+
+    def _alpha(self, pass_rate: float) -> float:
+        if pass_rate <= 0:
+            return self.alpha_max
+        return min(max(3 * (1 - pass_rate) / (2 * pass_rate), 1.0), self.alpha_max)
+
+    def _delta(self, entropy: float) -> float:
+        assert self._first_entropy is not None
+        target = self._first_entropy / 2 if self.target_entropy is None else self.target_entropy
+        return min(max(1 + entropy - target, self.delta_min), 1.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"pass_rate": self._pass_rate, "entropy": self._entropy, "first_entropy": self._first_entropy}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._pass_rate, self._entropy = state["pass_rate"], state["entropy"]
+        self._first_entropy = state["first_entropy"]

@@ -1,0 +1,117 @@
+"""Rarity: among the passing responses, those that the policy finds less likely are worth more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator, Wrapper, check_share, choose
+from app.advantages.pass_one import PassOne
+from app.types import RolloutBatch
+
+
+def likelihood_ranks(logprobs: Tensor) -> Tensor:
+    """How many responses of the problem are more probable.  [P, N] -> [P, N], 0 for the most probable
+
+    Equally probable responses share a rank, so the order in which they were sampled is of no account.
+    """
+    surprise = -logprobs
+    return torch.searchsorted(surprise.sort(-1).values, surprise)
+
+
+def unlikely_rewards(rewards: Tensor, logprobs: Tensor, beta: float) -> Tensor:
+    """r (1 - beta (N - rank) / N), rank 0 being the most probable response.  twice [P, N] -> [P, N] double"""
+    num_rollouts = rewards.shape[-1]
+    discount = beta * (num_rollouts - likelihood_ranks(logprobs)).double() / num_rollouts
+    return rewards.double() * (1 - discount)
+
+
+def rarity_weights(mean_logprobs: Tensor, passed: Tensor, tau: float) -> Tensor:
+    """n_c b: what a passing response counts, 1 on average over them; 1 for failing ones.  twice [P, N] -> [P, N] double
+
+    With q = softmax(l) over the n_c passing responses, b = (1 - tau) / n_c + tau (1 / q) / sum(1 / q).
+    1 / q is proportional to e^-l, so the second term is softmax(-l) and q itself is never formed.
+    """
+    num_passed = passed.sum(-1, keepdim=True)  # n_c, [P, 1]
+    rarity = torch.softmax((-mean_logprobs.double()).masked_fill(~passed, -torch.inf), -1)  # NaN where none passed
+    return torch.where(passed, 1 - tau + tau * num_passed * rarity, 1.0)
+
+
+class Unlikeliness(Wrapper):
+    """Passing responses lose reward by how likely they were (He, Fried and Welleck, arXiv 2506.02355).
+
+    The other estimator sees r (1 - beta (N - rank) / N) in place of r, rank 0 being the response to
+    which the policy gave the highest probability: the product over its tokens as sampled, which
+    favours short ones. Failing responses keep 0, and a problem whose rollouts all pass or all fail teaches
+    nothing, though the ranks would tell them apart. The paper doesn't say how equal probabilities
+    rank; here they share the lower rank. Assumes log-probabilities of the whole distribution (`Sampling`).
+
+    Args:
+        of: of the graded rewards, so one that takes them; `PassOne` where None, as in the paper.
+        beta: share of its reward that the most probable response loses.
+
+    Raises:
+        ValueError: for an estimator that knows passing and failing alone.
+    """
+
+    reads = ("logprobs",)
+
+    def __init__(self, of: AdvantageEstimator | None = None, beta: float = 0.25) -> None:
+        check_share("beta", beta)
+        super().__init__(of or PassOne())
+        if self.of.binary:
+            raise ValueError(f"Unlikeliness grades rewards, and {type(self.of).__name__} must have them 0 or 1")
+        self.beta = beta
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        advantages = self.of(self._regraded(rollouts))
+        return choose(self._mixed(rollouts), advantages, torch.zeros_like(advantages))
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        return self._mixed(rollouts) & self.of.informative(self._regraded(rollouts))
+
+    def _regraded(self, rollouts: RolloutBatch) -> RolloutBatch:
+        logprobs = rollouts.padded("logprobs")
+        assert logprobs is not None
+        total = logprobs.double().sum(-1).to(rollouts.rewards.device)  # [P, N]
+        return replace(rollouts, rewards=unlikely_rewards(rollouts.rewards, total, self.beta))
+
+    def _mixed(self, rollouts: RolloutBatch) -> Tensor:
+        """Problems whose rollouts don't all earn the same.  [P], bool"""
+        return rollouts.rewards.amax(-1) > rollouts.rewards.amin(-1)
+
+
+class UCPO(Wrapper):
+    """Passing responses share their advantage by how unlikely they were (arXiv 2605.00365).
+
+    A passing response's advantage is multiplied by n_c b (`rarity_weights`), with l the mean
+    log-probability of its tokens, so that length is of no account. The weights average 1 over the
+    passing responses: where the other estimator gives these one advantage, their sum is kept.
+    Failing responses are left as they are. Assumes passing or failing, and log-probabilities of the
+    whole distribution (`Sampling`); the weights are constants to the gradient.
+
+    Args:
+        of: whose advantages; `PassOne` where None.
+        tau: share that is given out by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
+    """
+
+    reads = ("logprobs",)
+
+    def __init__(self, of: AdvantageEstimator | None = None, tau: float = 0.25) -> None:
+        check_share("tau", tau)
+        super().__init__(of or PassOne())
+        self.tau = tau
+        self.binary = True
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        advantages = self.of(rollouts)
+        logprobs = rollouts.padded("logprobs")
+        assert logprobs is not None
+        means = logprobs.double().sum(-1).to(advantages.device) / rollouts.lengths.to(advantages.device)  # [P, N]
+        weights = rarity_weights(means, rollouts.passed.to(advantages.device), self.tau)
+        return advantages * (weights if advantages.ndim == 2 else weights[..., None])
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        return self.of.informative(rollouts)  # no weight is 0
