@@ -1,0 +1,49 @@
+"""Exploring where the policy is sure and exploiting where it is not: Adaptive Training (Section 4.2.3, Figure 13)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator, choose
+from app.advantages.pair import Pair
+from app.advantages.pass_k import PassK
+from app.advantages.pass_one import PassOne
+from app.types import RolloutBatch
+
+
+def to_explore(entropies: Tensor, share: float) -> Tensor:
+    """All problems but the share with the highest entropy, which has been explored enough.  [P] -> [P] bool
+
+    round(share * P) are left out exactly; of equal ones those that come first.
+    """
+    highest = entropies.argsort(descending=True, stable=True)[: round(share * len(entropies))]
+    return torch.ones_like(entropies, dtype=torch.bool).index_fill(0, highest, False)
+
+
+class Adaptive(Pair):
+    """Problems marked for exploration take one estimator, the others the other.
+
+    The paper gives the half of the problems with the higher mean token entropy Pass@1, to exploit
+    what was explored, and the rest Pass@k. Who is marked is up to the EntropySwitch callback.
+
+    Args:
+        explore: for problems that are to be explored, `PassK` where None.
+        exploit: for the others, `PassOne` where None.
+    """
+
+    def __init__(self, explore: AdvantageEstimator | None = None, exploit: AdvantageEstimator | None = None) -> None:
+        self.explore, self.exploit = explore or PassK(), exploit or PassOne()
+        super().__init__(explore=self.explore, exploit=self.exploit)
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        if rollouts.explore is None:
+            raise ValueError("Adaptive needs the EntropySwitch callback, and rollouts that record their entropies")
+        return choose(rollouts.explore, self.explore(rollouts), self.exploit(rollouts))
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        """Before problems are marked, those from which either estimator would learn.  -> [P], bool"""
+        if rollouts.explore is not None:
+            return super().informative(rollouts)
+        self.check_rewards(rollouts.rewards)
+        return self.explore.informative(rollouts) | self.exploit.informative(rollouts)

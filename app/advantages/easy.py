@@ -1,0 +1,73 @@
+"""Easy problems treated apart: the two designs between Pass@1 and Pass@k (Section 4.1.2, Figures 10, 18a, 18b)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator, Wrapper, check_share, choose
+from app.advantages.pair import Pair
+from app.advantages.pass_k import PassK
+from app.advantages.pass_one import PassOne
+from app.types import RolloutBatch
+
+
+def pass_rate(passed: Tensor) -> Tensor:
+    """Share of each problem's rollouts that pass, rounded once: 3 of 5 equals 0.6.  [P, N] bool -> [P] double"""
+    return passed.sum(-1).double() / passed.shape[-1]
+
+
+class WithoutEasy(Wrapper):
+    """Nothing is learned from problems that pass more often than the threshold: "w/o easy problems".
+
+    The paper states neither the threshold nor the estimator underneath. Its Section 4.1 calls a
+    problem relatively easy above 60 %. The title of Figure 18a says Pass@k, hence the default; its
+    training curve in Figure 10 levels off as that of Pass@1 does, which suggests Pass@1: give
+    `PassOne` as `of` for that reading.
+
+    Args:
+        of: the estimator of the other problems, `PassK` where None.
+        threshold: a pass rate; a problem at the threshold itself is still learned from.
+    """
+
+    def __init__(self, of: AdvantageEstimator | None = None, threshold: float = 0.6) -> None:
+        check_share("threshold", threshold)
+        super().__init__(of or PassK())
+        self.threshold = threshold
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        advantages = self.of(rollouts)
+        return choose(self.easy(rollouts), torch.zeros_like(advantages), advantages)
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        return self.of.informative(rollouts) & ~self.easy(rollouts)
+
+    def easy(self, rollouts: RolloutBatch) -> Tensor:
+        """[P], bool"""
+        return pass_rate(rollouts.passed) > self.threshold
+
+
+class ByAccuracy(Pair):
+    """Each problem takes one estimator or the other, by its pass rate: "w/ combination" (Figure 18b).
+
+    The paper says that it combines Pass@1 and Pass@k "based on the accuracy of the current prompt",
+    without a formula. Figure 18b is drawn apart from Eq. 18 (18d, `Combination`), so this is
+    another rule, and a hard switch is the plainest. Pass@k is above it, because the drawn curve
+    decays to zero at high accuracy, which that of Pass@1 does not do before every rollout passes.
+    The threshold is where the curve of Pass@1 has its peak.
+
+    Args:
+        low: for problems at the threshold or below, `PassOne` where None.
+        high: for problems above it, `PassK` where None.
+        threshold: a pass rate.
+    """
+
+    def __init__(
+        self, low: AdvantageEstimator | None = None, high: AdvantageEstimator | None = None, threshold: float = 0.5
+    ) -> None:
+        check_share("threshold", threshold)
+        self.low, self.high, self.threshold = low or PassOne(), high or PassK(), threshold
+        super().__init__(low=self.low, high=self.high)
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return choose(pass_rate(rollouts.passed) > self.threshold, self.high(rollouts), self.low(rollouts))

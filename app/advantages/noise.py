@@ -1,0 +1,84 @@
+"""Rewards that are not those of the problems: noise, and a bound at which a graded answer passes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator, Wrapper, check_share
+from app.types import RolloutBatch
+
+
+class _OtherRewards(Wrapper):
+    """Shared by the two: the wrapped estimator sees rewards of their making; the batch keeps its own."""
+
+    @abstractmethod
+    def rewards(self, rollouts: RolloutBatch) -> Tensor:
+        """What is shown in place of the rewards.  -> [P, N]"""
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return self.of(replace(rollouts, rewards=self.rewards(rollouts)))
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        self.check_rewards(rollouts.rewards)
+        return self.of.informative(replace(rollouts, rewards=self.rewards(rollouts)))
+
+
+class FlipNegatives(_OtherRewards):
+    """Some failing rollouts are taken to pass: the paper's noise rewards, a baseline (Section 3.1, Figure 6a).
+
+    Each failing rollout is turned to 1 by a draw of its own, as the share of a few can't be a whole
+    number of them: 10 % of 3 would always be none. The paper does not say how it draws.
+
+    Args:
+        of: the estimator that sees the flipped rewards.
+        share: of the failing rollouts, 0.1, 0.3 and 0.5 in the paper.
+        seed: of the draws, which also depend on the problem and on its sampled texts, or on its
+            rewards where there are no texts. They differ between iterations as the answers do, and
+            need no state to resume.
+    """
+
+    def __init__(self, of: AdvantageEstimator, share: float, seed: int = 0) -> None:
+        check_share("share", share)
+        super().__init__(of)
+        self.share, self.seed = share, seed
+
+    def rewards(self, rollouts: RolloutBatch) -> Tensor:
+        size = rollouts.rewards.shape[-1]
+        texts = [[row.text for row in group] for group in rollouts.completions]
+        sampled = texts or rollouts.rewards.tolist()
+        draws = torch.stack(
+            [
+                torch.rand(size, generator=torch.Generator().manual_seed(self._draw_seed(problem.key, own)))
+                for problem, own in zip(rollouts.problems, sampled, strict=True)
+            ]
+        ).to(rollouts.rewards.device)  # [P, N]
+        return rollouts.rewards.masked_fill(draws < self.share, 1)  # a passing one stays 1
+
+    def _draw_seed(self, key: str, sampled: list[str] | list[float]) -> int:
+        """A seed for one problem that needs no state to resume."""
+        sentence = f"{self.seed}/flip/{key}/{sampled}"
+        return int.from_bytes(blake2b(sentence.encode(), digest_size=7).digest(), "little")
+
+
+class Binary(_OtherRewards):
+    """Graded rewards for an estimator that knows passing (1) and failing (0) alone.
+
+    Args:
+        of: the estimator that sees them.
+        at: rewards of at least this much count as 1, all others as 0.
+    """
+
+    def __init__(self, of: AdvantageEstimator, at: float = 1.0) -> None:
+        if not 0 < at <= 1:
+            raise ValueError(f"at={at} must lie in (0, 1]")
+        super().__init__(of)
+        self.binary = False
+        self.at = at
+
+    def rewards(self, rollouts: RolloutBatch) -> Tensor:
+        return (rollouts.rewards >= self.at).to(rollouts.rewards)

@@ -1,0 +1,48 @@
+"""What estimators that put two others together share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator, per_problem
+
+
+class Pair(AdvantageEstimator):
+    """Two estimators, both of which see the whole batch.
+
+    It asks of rollouts what either asks, and carries on what either carries on.
+
+    Args:
+        both: the two, under the names of the arguments that they were given as.
+    """
+
+    def __init__(self, **both: AdvantageEstimator) -> None:
+        self.both = both
+        self.binary = any(each.binary for each in both.values())
+        self.reads = tuple(dict.fromkeys(name for each in (type(self), *both.values()) for name in each.reads))
+        self.reads_ratios = any(each.reads_ratios for each in both.values())
+
+    def check(self, num_rollouts: int) -> None:
+        for each in self.both.values():
+            each.check(num_rollouts)
+
+    def state_dict(self) -> dict[str, Any]:
+        states = {name: each.state_dict() for name, each in self.both.items()}
+        return {name: state for name, state in states.items() if state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, own in state.items():
+            self.both[name].load_state_dict(own)
+
+
+def mix(share: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """share * one + (1 - share) * other, with a share for each problem.  [P], twice [P, N] or [P, N, T]"""
+    if one.ndim < other.ndim:
+        one = one[..., None]
+    if other.ndim < one.ndim:
+        other = other[..., None]
+    weight = per_problem(share, one)
+    return weight * one + (1 - weight) * other

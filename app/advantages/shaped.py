@@ -1,0 +1,74 @@
+"""The paper's implicit reward designs: advantages weighed by how many rollouts pass (Section 4.2, Eqs. 17-18)."""
+
+from __future__ import annotations
+
+from math import log
+
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator, Wrapper, per_problem
+from app.advantages.easy import pass_rate
+from app.advantages.pair import Pair, mix
+from app.advantages.pass_k import PassK
+from app.advantages.pass_one import PassOne
+from app.types import RolloutBatch
+
+
+def exceeding_weight(passed: Tensor, base: float = 10.0) -> Tensor:
+    """4 / (10 log(N_pos + 0.5)), which falls as more rollouts pass.  [P, N] bool -> [P] double
+
+    Where none passes the logarithm is negative, and the weight would turn what is pushed up into
+    what is pushed down. Binary estimators have no advantage there; for others f(1) stands, the
+    largest weight.
+    """
+    num_pos = passed.sum(-1).double().clamp(min=1)
+    return 4 / (10 * (num_pos + 0.5).log() / log(base))  # Eq. 17
+
+
+class Exceeding(Wrapper):
+    """Advantages times a weight that favors problems with few passes: Exceeding Pass@k Training (Eq. 17, Figure 18c).
+
+    At N = 32 it moves the peak of eta (Eq. 16) to a single pass, for all k from 1 to 16 and any base,
+    as the paper says. Read as (4 / 10) log(..) the weight would put that of k = 8 at seven passes.
+
+    The paper does not state the base, a mere factor. With 10 a problem with one pass weighs 2.27,
+    one with two passes 1.0, and the peak of eta at N = 32 and k = 4 is 12.0, near the 10.4 that it
+    is without the weight, so that a learning rate carries over. With e the first weighs 0.99:
+    nothing would be strengthened, while the paper means to put more strength on hard problems.
+
+    Args:
+        of: the estimator that is weighed, `PassK` where None.
+        base: of the logarithm.
+    """
+
+    def __init__(self, of: AdvantageEstimator | None = None, base: float = 10.0) -> None:
+        if not base > 1:
+            raise ValueError(f"base={base} must be above 1")
+        super().__init__(of or PassK())
+        self.base = base
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        advantages = self.of(rollouts)
+        return advantages * per_problem(exceeding_weight(rollouts.passed, self.base), advantages)
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        return self.of.informative(rollouts)
+
+
+class Combination(Pair):
+    """N_pos/N of the one estimator's advantages and 1 - N_pos/N of the other's: Combination Training (Eq. 18).
+
+    Pass@1 leads where few rollouts pass, and Pass@k, which decays to zero, where many do. The
+    sentence under Eq. 18 names Pass@k for both cases; the equation leaves no doubt.
+
+    Args:
+        one: leads where few pass, `PassOne` where None.
+        many: leads where many pass, `PassK` where None.
+    """
+
+    def __init__(self, one: AdvantageEstimator | None = None, many: AdvantageEstimator | None = None) -> None:
+        self.one, self.many = one or PassOne(), many or PassK()
+        super().__init__(one=self.one, many=self.many)
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return mix(pass_rate(rollouts.passed), self.many(rollouts), self.one(rollouts))  # Eq. 18
