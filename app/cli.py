@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from transformers.utils.logging import disable_progress_bar
 
 from app.module import RLVRModule
+from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule import StageSchedule
@@ -31,6 +32,7 @@ class PassKCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(RolloutCallback, "rollout")
+        parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
         parser.add_lightning_class_args(StageSchedule, "schedule")
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
 

@@ -19,6 +19,7 @@ from torch.optim import AdamW, Optimizer
 from app.advantages import AdvantageEstimator, PassK
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
+from app.losses.base import ratio_of
 from app.metrics import rollout_metrics
 from app.policy import Policy
 from app.processes import sum_over_processes, world_size
@@ -142,20 +143,25 @@ class RLVRModule(LightningModule):
     @torch.no_grad()
     def rescore(self, rows: Experience) -> Tensor:
         """Log-probabilities by the policy as it now stands.  -> [B, T]"""
+        if not len(rows):
+            return torch.zeros(rows.mask.shape, device=rows.mask.device)
         parts = [self.policy.logprobs(part) for part in self.microbatches(rows)]
         width = rows.mask.shape[1]
         return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
 
     def estimate_anew(self, rollouts: RolloutBatch, update: Experience) -> Experience:
-        """The update with advantages by how likely its responses have become since they were sampled."""
+        """The update with advantages by how likely its responses have become since they were sampled.
+
+        A process without a row in this update estimates all the same: an estimator may wait for all of them.
+        """
         if update.logprobs is None:
             return update
         shift = ((self.rescore(update) - update.logprobs) * update.mask).sum(-1)  # [B]
         problems = update.problem.unique()
         rollouts.ratios = torch.ones_like(rollouts.rewards)
-        rollouts.ratios[problems] = shift.exp().view(len(problems), -1).to(rollouts.ratios)
-        advantages = self.advantage(rollouts)[problems].float()  # [p, N]
-        return replace(update, advantages=advantages.flatten()[:, None] * update.mask)
+        rollouts.ratios[problems] = ratio_of(shift).view(len(problems), rollouts.rewards.shape[1]).to(rollouts.ratios)
+        anew = rollouts.experience(self.advantage(rollouts).float())
+        return replace(update, advantages=anew.select(torch.isin(anew.problem, problems)).advantages)
 
     def update_policy(self, update: Experience, on_policy: bool) -> None:
         """One optimizer step on the rows that have a gradient; none where no process has any.
@@ -164,8 +170,9 @@ class RLVRModule(LightningModule):
         informative row is left out, by all processes or by none.
         """
         update = replace(update, chosen=self.loss.choose(update))
-        regularised = update.logprobs is not None and (self.kl is not None or self.entropy_bonus > 0)
-        trained = update if regularised else update.informative()
+        penalised = self.kl is not None and self.kl.coefficient > 0
+        regularised = update.logprobs is not None and (penalised or self.entropy_bonus > 0)
+        trained = update if regularised else self.loss.informative(update)
         counted = update if self.count_skipped_tokens else trained
         num_rows, count = self.sum_over_processes([len(trained), self.loss.reduction.count(counted)])
         if not num_rows:

@@ -42,6 +42,15 @@ def normalise(rewards: Tensor) -> Tensor:
     return torch.where(equal, 0.0, centred / std)
 
 
+def centred(rewards: Tensor) -> Tensor:
+    """R - mean over the last axis, exactly zero where all are equal.  [.., N] -> [.., N] double
+
+    The largest is taken off first: that shifts the mean alike, and equal rewards then cancel without rounding.
+    """
+    below = rewards.double() - rewards.double().amax(-1, keepdim=True)
+    return below - below.mean(-1, keepdim=True)
+
+
 def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
     """Analytic Pass@k advantage of every rollout (Eqs. 11-15).  [P, N] bool -> [P, N] double
 

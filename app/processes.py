@@ -32,3 +32,12 @@ def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:
     dist.all_gather(padded, torch.nn.functional.pad(values, (0, max(counts) - len(values))))
     parts = [part[:count] for part, count in zip(padded, counts, strict=True)]
     return torch.cat(parts), sum(counts[: dist.get_rank()])
+
+
+def union_over_processes(values: set[str]) -> set[str]:
+    """What any process has."""
+    if world_size() == 1:
+        return values
+    parts: list[set[str]] = [set() for _ in range(world_size())]
+    dist.all_gather_object(parts, values)
+    return set().union(*parts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import nlargest
+from itertools import islice
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -14,6 +16,7 @@ from app.engines.base import RolloutEngine
 from app.engines.transformers import TransformersEngine
 from app.module import RLVRModule
 from app.policy import Policy
+from app.processes import union_over_processes
 from app.types import Completion, Problem, Request, RolloutBatch, Sampling
 
 
@@ -71,15 +74,14 @@ class RolloutCallback(Callback):
     def _replace_dead(self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch) -> None:
         """Put problems that teach something in the places of those in the objective's dead zone."""
         module = rlvr(pl_module)
-        alive, seen = module.advantage.informative(batch), {problem.key for problem in batch.problems}
+        others = self._others(trainer, f"{self.seed}/dynamic/{module.iteration}", batch)
+        alive = module.advantage.informative(batch)
         sampled, dead, attempt = len(batch), int((~alive).sum()), 1
         while attempt < self.attempts and not alive.all():
-            problems = self._others(trainer, f"{self.seed}/dynamic/{module.iteration}/{attempt}", seen)
-            fresh = RolloutBatch(problems[: int((~alive).sum())])
-            attempt += 1
+            fresh = RolloutBatch(list(islice(others, int((~alive).sum()))))
             if not fresh.problems:
                 break
-            seen |= {problem.key for problem in fresh.problems}
+            attempt += 1
             self._fill_for_training(trainer, pl_module, fresh)
             useful = module.advantage.informative(fresh)
             sampled, dead = sampled + len(fresh), dead + int((~useful).sum())
@@ -92,12 +94,13 @@ class RolloutCallback(Callback):
         )
 
     @staticmethod
-    def _others(trainer: Trainer, sentence: str, seen: set[str]) -> list[Problem]:
-        """Problems of the train split, shuffled, that are not in the batch; no two processes get the same."""
+    def _others(trainer: Trainer, sentence: str, batch: RolloutBatch) -> Iterator[Problem]:
+        """Problems of the train split, shuffled, that no process has in its batch; no two processes get the same."""
+        seen = union_over_processes({problem.key for problem in batch.problems})
         train: list[Problem] = trainer.datamodule.splits["train"]  # type: ignore[attr-defined]
         order = Random(sentence).sample(range(len(train)), len(train))
         mine = (train[index] for index in order[trainer.global_rank :: trainer.world_size])
-        return [problem for problem in mine if problem.key not in seen]
+        return (problem for problem in mine if problem.key not in seen)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: RolloutBatch, batch_idx: int

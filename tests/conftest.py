@@ -116,11 +116,15 @@ class CommandLine:
     folder: Path
     cache: Path
 
-    def options(self, *options: str, base: Path | None = None, **overlay: Any) -> list[str]:
-        """A file to begin with, the miniature, a mapping as an overlay of its own, then options."""
+    def options(self, *options: str, base: Path | None = None, cached: bool = True, **overlay: Any) -> list[str]:
+        """A file to begin with, the miniature, a mapping as an overlay of its own, then options.
+
+        A data module that keeps nothing on disk is not `cached`.
+        """
         path = self.folder / f"overlay-{len(list(self.folder.glob('overlay-*')))}.yaml"
         path.write_text(yaml.safe_dump(overlay, sort_keys=False))
-        places = ["--data.cache_dir", str(self.cache), "--trainer.logger.save_dir", str(self.folder / "runs")]
+        places = ["--trainer.logger.save_dir", str(self.folder / "runs")]
+        places += ["--data.cache_dir", str(self.cache)] if cached else []
         below = [f"--config={config}" for config in (base, MINIATURE) if config is not None]
         return [*below, *places, f"--config={path}", *options]
 

@@ -1,16 +1,53 @@
 """Advantage estimators: what is trained is decided by how much each rollout is worth among its siblings."""
 
+from app.advantages.adaptive import Adaptive
 from app.advantages.base import AdvantageEstimator
+from app.advantages.easy import ByAccuracy, WithoutEasy
+from app.advantages.fade import FADE
+from app.advantages.max_k import RLOOK, BestMinusSecond, MaxKOffPolicy, PassKWithoutSigma
+from app.advantages.noise import Binary, FlipNegatives
 from app.advantages.pass_k import PassK, PassKBootstrap, PassKFullSampling
 from app.advantages.pass_one import PassOne
+from app.advantages.pkpo import PKPO, PKPOLeaveOneOut, PKPOLeaveOneOutMinusOne
+from app.advantages.plain import RLOO, DrGRPO
+from app.advantages.rarity import UCPO, Unlikeliness
+from app.advantages.shaped import Combination, Exceeding
 from app.advantages.supervised import Imitate, KeepPassing
+from app.advantages.tail import FGRPO, RSGRPO, MaxRL, TailRL
+from app.advantages.tokens import EntropyBonusAdvantage, SoftOverlong, WeightedPositives
 
 __all__ = [
+    "FADE",
+    "FGRPO",
+    "PKPO",
+    "RLOO",
+    "RLOOK",
+    "RSGRPO",
+    "UCPO",
+    "Adaptive",
     "AdvantageEstimator",
+    "BestMinusSecond",
+    "Binary",
+    "ByAccuracy",
+    "Combination",
+    "DrGRPO",
+    "EntropyBonusAdvantage",
+    "Exceeding",
+    "FlipNegatives",
     "Imitate",
     "KeepPassing",
+    "MaxKOffPolicy",
+    "MaxRL",
+    "PKPOLeaveOneOut",
+    "PKPOLeaveOneOutMinusOne",
     "PassK",
     "PassKBootstrap",
     "PassKFullSampling",
+    "PassKWithoutSigma",
     "PassOne",
+    "SoftOverlong",
+    "TailRL",
+    "Unlikeliness",
+    "WeightedPositives",
+    "WithoutEasy",
 ]

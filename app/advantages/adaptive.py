@@ -42,8 +42,7 @@ class Adaptive(Pair):
         return choose(rollouts.explore, self.explore(rollouts), self.exploit(rollouts))
 
     def informative(self, rollouts: RolloutBatch) -> Tensor:
-        """Before problems are marked, those from which either estimator would learn.  -> [P], bool"""
-        if rollouts.explore is not None:
+        """Before problems are marked, those from which either would learn.  -> [P], bool"""
+        if rollouts.explore is None:
             return super().informative(rollouts)
-        self.check_rewards(rollouts.rewards)
-        return self.explore.informative(rollouts) | self.exploit.informative(rollouts)
+        return torch.where(rollouts.explore, self.explore.informative(rollouts), self.exploit.informative(rollouts))

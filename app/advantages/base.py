@@ -102,6 +102,10 @@ class Wrapper(AdvantageEstimator):
     def check(self, num_rollouts: int) -> None:
         self.of.check(num_rollouts)
 
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        """Where the other one teaches; to be overridden by one that silences problems or wakes them.  -> [P], bool"""
+        return self.of.informative(rollouts)
+
     def state_dict(self) -> dict[str, Any]:
         return self.of.state_dict()
 

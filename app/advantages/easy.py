@@ -71,3 +71,7 @@ class ByAccuracy(Pair):
 
     def estimate(self, rollouts: RolloutBatch) -> Tensor:
         return choose(pass_rate(rollouts.passed) > self.threshold, self.high(rollouts), self.low(rollouts))
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        high = pass_rate(rollouts.passed) > self.threshold  # [P]
+        return torch.where(high, self.high.informative(rollouts), self.low.informative(rollouts))

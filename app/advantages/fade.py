@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
-from app.advantages.tail import centred
+from app.passk import centred
 from app.processes import sum_over_processes
 from app.types import RolloutBatch
 

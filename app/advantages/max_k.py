@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from app.advantages.base import AdvantageEstimator
-from app.advantages.pass_k import _OfGroups
+from app.advantages.pass_k import OfGroups
 from app.advantages.pkpo import all_among
 from app.advantages.plain import leave_one_out
 from app.passk import all_fail_probability
@@ -87,7 +87,7 @@ def rloo_k(rewards: Tensor, k: int) -> Tensor:
     return weight * leave_one_out(rewards)
 
 
-class MaxKOffPolicy(_OfGroups):
+class MaxKOffPolicy(OfGroups):
     """max@k for rollouts of an older policy (Bagirov et al., arXiv 2510.23393): weights to first order in the ratios.
 
     A group of k counts with its importance ratio, the product of its members' pi_now / pi_sampled, which
@@ -135,7 +135,7 @@ class BestMinusSecond(AdvantageEstimator):
         return best_minus_second(rollouts.rewards, self.std)
 
 
-class PassKWithoutSigma(_OfGroups):
+class PassKWithoutSigma(OfGroups):
     """Pass@k's advantage before its division by sigma, as ParaGator has it (arXiv 2603.18886).
 
     Eqs. 14-15 of arXiv 2508.10751 times sigma: passes take f = C(N_neg, k) / C(N, k), failures

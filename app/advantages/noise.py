@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from hashlib import blake2b
 
 import torch
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, Wrapper, check_share
+from app.seeds import generator_of
 from app.types import RolloutBatch
 
 
@@ -53,16 +53,11 @@ class FlipNegatives(_OtherRewards):
         sampled = texts or rollouts.rewards.tolist()
         draws = torch.stack(
             [
-                torch.rand(size, generator=torch.Generator().manual_seed(self._draw_seed(problem.key, own)))
+                torch.rand(size, generator=generator_of(f"{self.seed}/flip/{problem.key}/{own}"))
                 for problem, own in zip(rollouts.problems, sampled, strict=True)
             ]
         ).to(rollouts.rewards.device)  # [P, N]
         return rollouts.rewards.masked_fill(draws < self.share, 1)  # a passing one stays 1
-
-    def _draw_seed(self, key: str, sampled: list[str] | list[float]) -> int:
-        """A seed for one problem that needs no state to resume."""
-        sentence = f"{self.seed}/flip/{key}/{sampled}"
-        return int.from_bytes(blake2b(sentence.encode(), digest_size=7).digest(), "little")
 
 
 class Binary(_OtherRewards):

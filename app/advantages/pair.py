@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, per_problem
+from app.types import RolloutBatch
 
 
 class Pair(AdvantageEstimator):
@@ -28,6 +29,12 @@ class Pair(AdvantageEstimator):
     def check(self, num_rollouts: int) -> None:
         for each in self.both.values():
             each.check(num_rollouts)
+
+    def informative(self, rollouts: RolloutBatch) -> Tensor:
+        """Problems from which either would learn.  -> [P], bool"""
+        self.check_rewards(rollouts.rewards)
+        one, other = (each.informative(rollouts) for each in self.both.values())
+        return one | other
 
     def state_dict(self) -> dict[str, Any]:
         states = {name: each.state_dict() for name, each in self.both.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Literal
 
 import torch
@@ -10,10 +9,11 @@ from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
 from app.passk import bootstrap_advantage, full_sampling_advantage, pass_k_advantage
+from app.seeds import generator_of
 from app.types import RolloutBatch
 
 
-class _OfGroups(AdvantageEstimator):
+class OfGroups(AdvantageEstimator):
     """Shared by the three: the group size k, and its bound."""
 
     def __init__(self, k: int = 8) -> None:
@@ -27,7 +27,7 @@ class _OfGroups(AdvantageEstimator):
             raise ValueError(f"k={self.k} must lie between 1 and the {num_rollouts} rollouts per problem")
 
 
-class PassK(_OfGroups):
+class PassK(OfGroups):
     """Credit a rollout for the groups of k it would rescue, over all groups at once (Eqs. 11-15).
 
     Problems with more than N - k passing rollouts teach nothing; keep N at 4k or more.
@@ -39,14 +39,14 @@ class PassK(_OfGroups):
         return pass_k_advantage(rollouts.passed, self.k)
 
 
-class PassKFullSampling(_OfGroups):
+class PassKFullSampling(OfGroups):
     """N / k disjoint groups of consecutive rollouts (Section 2.2, Algorithm 1)."""
 
     def estimate(self, rollouts: RolloutBatch) -> Tensor:
         return full_sampling_advantage(rollouts.rewards, self.k)
 
 
-class PassKBootstrap(_OfGroups):
+class PassKBootstrap(OfGroups):
     """Groups of k drawn at random from the N rollouts (Section 2.3, Algorithm 2).
 
     Args:
@@ -71,13 +71,9 @@ class PassKBootstrap(_OfGroups):
         shape = (self.num_groups or num_rollouts, num_rollouts)
         keys = torch.stack(
             [
-                torch.rand(shape, generator=torch.Generator().manual_seed(self._draw_seed(problem.key, rewards)))
+                torch.rand(shape, generator=generator_of(f"{self.seed}/{problem.key}/{rewards}"))
                 for problem, rewards in zip(rollouts.problems, rollouts.rewards.tolist(), strict=True)
             ]
         )
         members = keys.argsort(-1)[..., : self.k].to(rollouts.rewards.device)  # [P, M, k]
         return bootstrap_advantage(rollouts.rewards, members, self.reduce)
-
-    def _draw_seed(self, key: str, rewards: list[float]) -> int:
-        """A seed for one problem that needs no state to resume."""
-        return int.from_bytes(blake2b(f"{self.seed}/{key}/{rewards}".encode(), digest_size=7).digest(), "little")

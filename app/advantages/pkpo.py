@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from app.advantages.pass_k import _OfGroups
+from app.advantages.pass_k import OfGroups
 from app.advantages.plain import leave_one_out
 from app.types import RolloutBatch
 
@@ -94,7 +94,7 @@ def _check_spare(k: int, num_rollouts: int) -> None:
         )
 
 
-class PKPO(_OfGroups):
+class PKPO(OfGroups):
     """PKPO without a baseline (Eqs. 19-21; Eq. 8 for binary rewards): A_i = N s_i.
 
     k times the mean best reward of the groups of k that hold the rollout. No advantage is negative,
@@ -111,7 +111,7 @@ class PKPO(_OfGroups):
         return pkpo(rollouts.rewards, self.k)
 
 
-class PKPOLeaveOneOut(_OfGroups):
+class PKPOLeaveOneOut(OfGroups):
     """PKPO against the groups that the rollout is not in (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
 
     Eq. 29 takes s_i, a weight in a sum over N samples, less the mean of the others' weights without i,
@@ -138,7 +138,7 @@ class PKPOLeaveOneOut(_OfGroups):
         return pkpo_leave_one_out(rollouts.rewards, self.k)
 
 
-class PKPOLeaveOneOutMinusOne(_OfGroups):
+class PKPOLeaveOneOutMinusOne(OfGroups):
     """PKPO against the same groups without the rollout (s^(loo-1), Eq. 33): the form that its authors recommend.
 
     A rollout is worth what it adds to the best of k - 1 others, so no advantage is negative: with

@@ -5,25 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
+from app.passk import centred
 from app.types import RolloutBatch
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:
-    """r_i - mean of the other rewards; equals N / (N - 1) times `centred`.  [P, N] -> [P, N] double"""
-    below = _below_best(rewards)
-    others = (below.sum(-1, keepdim=True) - below) / (rewards.shape[-1] - 1)  # [P, N]
-    return below - others
-
-
-def centred(rewards: Tensor) -> Tensor:
-    """r_i - mean of the group.  [P, N] -> [P, N] double"""
-    below = _below_best(rewards)
-    return below - below.mean(-1, keepdim=True)
-
-
-def _below_best(rewards: Tensor) -> Tensor:
-    """r_i - max r: shifts every mean alike, and equal rewards then cancel exactly rather than up to rounding."""
-    return rewards.double() - rewards.double().amax(-1, keepdim=True)
+    """r_i - mean of the other rewards, which is N / (N - 1) (r_i - mean of all).  [P, N] -> [P, N] double"""
+    return centred(rewards) * rewards.shape[-1] / (rewards.shape[-1] - 1)
 
 
 class RLOO(AdvantageEstimator):

@@ -112,6 +112,3 @@ class UCPO(Wrapper):
         means = logprobs.double().sum(-1).to(advantages.device) / rollouts.lengths.to(advantages.device)  # [P, N]
         weights = rarity_weights(means, rollouts.passed.to(advantages.device), self.tau)
         return advantages * (weights if advantages.ndim == 2 else weights[..., None])
-
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
-        return self.of.informative(rollouts)  # no weight is 0

@@ -51,9 +51,6 @@ class Exceeding(Wrapper):
         advantages = self.of(rollouts)
         return advantages * per_problem(exceeding_weight(rollouts.passed, self.base), advantages)
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
-        return self.of.informative(rollouts)
-
 
 class Combination(Pair):
     """N_pos/N of the one estimator's advantages and 1 - N_pos/N of the other's: Combination Training (Eq. 18).

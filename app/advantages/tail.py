@@ -10,14 +10,8 @@ from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, Wrapper, per_problem
 from app.advantages.pass_one import PassOne
+from app.passk import centred
 from app.types import RolloutBatch
-
-
-def centred(values: Tensor) -> Tensor:
-    """Deviation from the mean of the problem, exactly zero where all are equal.  [.., N] -> [.., N] double"""
-    values = values.double()
-    equal = values.amax(-1, keepdim=True) == values.amin(-1, keepdim=True)
-    return torch.where(equal, 0.0, values - values.mean(-1, keepdim=True))
 
 
 def exponential_advantage(rewards: Tensor, beta: float) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, Wrapper
 from app.advantages.pass_one import PassOne
-from app.advantages.tail import centred
+from app.passk import centred
 from app.types import RolloutBatch
 
 
@@ -57,9 +57,6 @@ class EntropyBonusAdvantage(Wrapper):
         of_tokens = advantages if advantages.ndim == 3 else advantages[..., None]
         raised = entropy_bonus(of_tokens, entropies.to(advantages.device), self.alpha, self.kappa)
         return raised * rollouts.mask.to(advantages.device)
-
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
-        return self.of.informative(rollouts)  # zero stays zero and nothing else becomes it
 
 
 class SoftOverlong(Wrapper):
@@ -121,6 +118,3 @@ class WeightedPositives(Wrapper):
     def estimate(self, rollouts: RolloutBatch) -> Tensor:
         advantages = self.of(rollouts)
         return torch.where(advantages > 0, self.weight * advantages, advantages)
-
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
-        return self.of.informative(rollouts)

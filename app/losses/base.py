@@ -53,6 +53,10 @@ class PolicyLoss(ABC):
         """Which tokens of a whole update are trained, or singled out; asked before it is cut into micro-batches."""
         return None if self.tokens is None else self.tokens.keep(update)
 
+    def informative(self, update: Experience) -> Experience:
+        """Without the rows from which this loss has no gradient, those of zero advantage."""
+        return update.informative()
+
 
 def ratio_of(log_ratio: Tensor) -> Tensor:
     """Finite, because 0 x inf is no gradient.  [B, T] -> [B, T]"""

@@ -2,6 +2,7 @@
 
 cov_t = (A_t - mean A) (log pi_t - mean log pi) over the tokens of an update. The log-probabilities are
 those the tokens were sampled with, so that the choice is made once for the update and does not depend on micro-batches.
+Equal tokens of equal rows are chosen together, so a choice may exceed its share by those.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ class ClipCov(TokenFilter):
 
 def _draws(update: Experience) -> Tensor:
     """A number in [0, 1) for every token, which the row alone decides: no state, whatever the order of rows."""
-    seeds = [blake2b(row.numpy().tobytes(), digest_size=7).digest() for row in _contents(update)]
-    generators = [torch.Generator().manual_seed(int.from_bytes(seed, "little")) for seed in seeds]
-    width = update.mask.shape[1]
-    return torch.stack([torch.rand(width, generator=g, dtype=torch.double) for g in generators]).to(update.mask.device)
+    draws = torch.empty(update.mask.shape, dtype=torch.double)
+    for row, content in zip(draws, _contents(update), strict=True):
+        seed = int.from_bytes(blake2b(content.numpy().tobytes(), digest_size=7).digest(), "little")
+        row.uniform_(generator=torch.Generator().manual_seed(seed))
+    return draws.to(update.mask.device)
 
 
 def _contents(update: Experience) -> list[Tensor]:
@@ -75,7 +77,8 @@ def _contents(update: Experience) -> list[Tensor]:
 class KLCov(PolicyLoss):
     """Hold the tokens of highest covariance where they were (KL-Cov).
 
-    -r A for every token, without a clip, and coefficient x |log r| besides for the chosen ones.
+    -r A for every token, without a clip, and coefficient x |log r| besides for the chosen ones, of rows
+    without an advantage too. Only positive covariances are chosen: an update whose advantages are all 0 holds nothing.
 
     Args:
         share: of the update's tokens that are held.
@@ -87,12 +90,20 @@ class KLCov(PolicyLoss):
         super().__init__(reduction)
         if not 0 < share <= 1:
             raise ValueError(f"share={share} must lie in (0, 1]")
-        if coefficient < 0:
+        if not coefficient >= 0:
             raise ValueError(f"coefficient={coefficient} must be at least 0")
         self.share, self.coefficient = share, coefficient
 
     def choose(self, update: Experience) -> Tensor | None:
-        return None if update.logprobs is None else top(covariances(update), update.mask, self.share)
+        if update.logprobs is None:
+            return None
+        values = covariances(update)
+        return top(values, update.mask, self.share) & (values > 0)
+
+    def informative(self, update: Experience) -> Experience:
+        if update.chosen is None:
+            return update.informative()
+        return update.select((update.advantages.ne(0) | update.chosen).any(-1))
 
     def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
         loss = -ratio_of(log_ratio) * rows.advantages

@@ -39,7 +39,7 @@ class SequenceMean(Reduction):
     """Every response counts alike, whatever its length (GRPO, 2402.03300): a token of a long one counts less."""
 
     def weights(self, mask: Tensor) -> Tensor:
-        return mask / mask.sum(-1, keepdim=True).clamp(min=1)
+        return mask.double() / mask.sum(-1, keepdim=True).clamp(min=1)
 
     def count(self, rows: Experience) -> int:
         return len(rows)
@@ -58,7 +58,7 @@ class ConstantLength(Reduction):
         self.length = length
 
     def weights(self, mask: Tensor) -> Tensor:
-        return mask / self.length
+        return mask.double() / self.length
 
     def count(self, rows: Experience) -> int:
         return len(rows)

@@ -109,7 +109,7 @@ class SAPO(PolicyLoss):
         self.tau_positive, self.tau_negative = tau_positive, tau_negative
 
     def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
-        positive = rows.advantages > 0
-        tau = torch.where(positive, self.tau_positive, self.tau_negative)  # [B, T]
+        fast = log_ratio.new_full((), self.tau_negative)
+        tau = torch.where(rows.advantages > 0, self.tau_positive, fast)  # [B, T]
         gate = torch.sigmoid(tau * (ratio_of(log_ratio) - 1)) * 4 / tau
         return -gate * rows.advantages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,11 +15,45 @@ from torch.optim import SGD, AdamW
 from app.advantages import AdvantageEstimator, Imitate, PassK, PassOne
 from app.engines.scripted import ScriptedEngine
 from app.learning_rate import Constant, Linear
+from app.losses import (
+    CISPO,
+    GSPO,
+    K1,
+    K2,
+    K3,
+    SAPO,
+    ClipCov,
+    Clipped,
+    ConstantLength,
+    Correction,
+    GeometricMIS,
+    IcePop,
+    KLCov,
+    KLPenalty,
+    Reinforce,
+    SequenceMean,
+    SequenceMIS,
+    SequenceTIS,
+    TokenTIS,
+    TopEntropy,
+)  # fmt: skip
 from app.module import RLVRModule
 from app.policy import TinyPolicy
-from app.types import Completion, Request, RolloutBatch, Sampling
-from tests.app.architectures import build
-from tests.app.updates import PASSES, PROBLEMS, Watch, distance, dumb_update, fit, fitted, parameters, part, sampled
+from app.types import Completion, Experience, Request, RolloutBatch, Sampling
+from tests.app.architectures import build, plain_scores
+from tests.app.updates import (
+    PASSES,
+    PROBLEMS,
+    Watch,
+    distance,
+    dumb_update,
+    fit,
+    fitted,
+    parameters,
+    part,
+    perturbed,
+    sampled,
+)
 from tests.conftest import build_tiny_policy
 
 # -- one update -------------------------------------------------------------------------------------
@@ -252,6 +287,232 @@ def test_imitation_makes_the_demonstration_probable() -> None:
     assert module.policy.logprobs(batch.experience(torch.ones(4, 1))).sum(-1).exp().min() > 0.7
 
 
+# -- losses, penalties and corrections --------------------------------------------------------------
+
+
+def away(kl: KLPenalty) -> KLPenalty:
+    """With a reference that is not where the policy begins."""
+    kl.reference.begin(build_tiny_policy(seed=1))
+    return kl
+
+
+SETTINGS: dict[str, Callable[[], dict[str, Any]]] = {
+    "sequence mean": lambda: {"loss": Clipped(reduction=SequenceMean())},
+    "constant length": lambda: {"loss": Clipped(dual_clip=3.0, reduction=ConstantLength(7))},
+    "reinforce": lambda: {"loss": Reinforce()},
+    "gspo": lambda: {"loss": GSPO(0.05, 0.05)},
+    "cispo": lambda: {"loss": CISPO(0.1, 0.1)},
+    "sapo": lambda: {"loss": SAPO()},
+    "kl-cov": lambda: {"loss": KLCov(0.3, 0.5)},
+    "clip-cov": lambda: {"loss": Clipped(tokens=ClipCov(0.3, 0.01, 5.0))},
+    "top entropy": lambda: {"loss": Clipped(tokens=TopEntropy(0.3))},
+    "k1": lambda: {"kl": away(K1(0.1))},
+    "k2, sequence mean": lambda: {"kl": away(K2(0.1)), "loss": Clipped(reduction=SequenceMean())},
+    "k3, bonus": lambda: {"kl": away(K3(0.1)), "entropy_bonus": 0.1},
+    "bonus": lambda: {"entropy_bonus": 0.1, "count_skipped_tokens": False},
+    "token tis": lambda: {"correction": TokenTIS(1.1)},
+    "sequence tis": lambda: {"correction": SequenceTIS(1.1), "loss": GSPO(0.05, 0.05)},
+    "icepop": lambda: {"correction": IcePop(0.9, 1.2)},
+    "sequence mis": lambda: {"correction": SequenceMIS(0.8, 1.2), "loss": SAPO()},
+    "geometric mis, all else": lambda: {
+        "correction": GeometricMIS(0.95, 1.05), "kl": away(K3(0.1)), "entropy_bonus": 0.1,
+        "loss": Clipped(dual_clip=2.0, reduction=SequenceMean(), tokens=TopEntropy(0.3)),
+    },
+}  # fmt: skip
+"""Arguments of the module, made anew for each run."""
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_cut_and_no_order_of_rows_changes_an_update(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off-policy, so that ratios are not 1; against one pass over all rows, those of zero advantage too."""
+    batch = perturbed(sampled(build_tiny_policy()))
+    shuffled, order = part(batch, [2, 0, 3, 1]), [3, 5, 0, 1, 4, 2]
+    shuffled.completions = [[group[index] for index in order] for group in shuffled.completions]
+    shuffled.rewards = shuffled.rewards[:, order]
+    cut = parameters(fitted([shuffled], microbatch_tokens=30, **SETTINGS[name]()))
+    monkeypatch.setattr(Experience, "informative", lambda self: self)
+    whole = parameters(fitted([batch], **SETTINGS[name]()))
+    assert distance(whole, parameters(build_tiny_policy())) > 1e-3
+    assert distance(whole, parameters(fitted([batch]))) > 1e-5  # it is not the usual update
+    assert distance(cut, whole) < 1e-6
+
+
+def test_kl_cov_holds_rows_without_advantage_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The middle two problems have none, and lie above the mean."""
+    batch = perturbed(sampled(build_tiny_policy()))
+    advantage = Fixed(-PASSES.new_tensor([[1.0], [0.0], [0.0], [1.0]]).expand_as(PASSES))
+    settings: dict[str, Any] = {"advantage": advantage, "loss": KLCov(0.3, 2.0)}
+    mine = parameters(fitted([batch], **settings))
+    monkeypatch.setattr(KLCov, "informative", lambda self, update: update)
+    assert distance(parameters(fitted([batch], **settings)), mine) < 1e-6
+    monkeypatch.setattr(KLCov, "informative", lambda self, update: update.informative())
+    assert distance(parameters(fitted([batch], **settings)), mine) > 1e-4
+
+
+class Fixed(AdvantageEstimator):
+    """These advantages, whatever the rewards."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return self.values
+
+
+REGULARISED: dict[str, tuple[Callable[[], dict[str, Any]], bool]] = {
+    "kl": (lambda: {"kl": away(K3(0.1))}, True),
+    "bonus": (lambda: {"entropy_bonus": 0.1}, True),
+    "neither": (dict, False),
+    "a correction": (lambda: {"correction": TokenTIS()}, False),
+    "kl that is only measured": (lambda: {"kl": away(K3(0.0))}, False),
+}
+
+
+@pytest.mark.parametrize(("settings", "moves"), REGULARISED.values(), ids=REGULARISED)
+def test_rows_without_advantage_feel_a_penalty(settings: Callable[[], dict[str, Any]], moves: bool) -> None:
+    batch = sampled(build_tiny_policy(), torch.zeros_like(PASSES))
+    module = fitted([batch], optimizer=partial(AdamW, weight_decay=0.1), **settings())
+    assert module.updates == moves
+    assert (distance(parameters(module), parameters(build_tiny_policy())) > 1e-3) == moves
+
+
+@pytest.mark.parametrize("name", ["kl", "bonus"])
+def test_a_penalty_goes_down_and_a_bonus_up(name: str) -> None:
+    watch, rate = Watch(), Constant(0.05)
+    batches = [sampled(build_tiny_policy(), torch.zeros_like(PASSES))] * 5
+    fitted(batches, learning_rate=rate, callbacks=[watch], kl=away(K3(1.0)), entropy_bonus=float(name == "bonus"))
+    key = {"kl": "train/kl", "bonus": "train/entropy"}[name]
+    values = [figures[key] for figures in watch.figures]
+    assert values == sorted(values, reverse=name == "kl")
+    assert values[0] > 0
+
+
+def test_demonstrations_feel_no_penalty_bonus_correction_or_filter() -> None:
+    batch = sampled(build_tiny_policy())
+    for group in batch.completions:
+        group[:] = [replace(row, logprobs=None, entropies=None) for row in group]
+    batch.on_policy = False
+    plain, watch = parameters(fitted([batch, batch], advantage=Imitate(), minibatch_size=2)), Watch()
+    for tokens in (TopEntropy(0.1), ClipCov(1.0, -9.0, 9.0)):
+        settings: dict[str, Any] = {"kl": away(K2(1.0)), "entropy_bonus": 1.0, "correction": IcePop(0.9, 1.1)}
+        settings |= {"loss": Clipped(tokens=tokens), "advantage": Imitate(), "minibatch_size": 2}
+        module = fitted([batch, batch], callbacks=[watch], **settings)
+        assert distance(parameters(module), plain) == 0
+    assert not {"train/kl", "train/entropy"} & set(watch.figures[0])
+    kl_cov = fitted([batch, batch], advantage=Imitate(), minibatch_size=2, loss=KLCov(1.0, 5.0))
+    assert distance(parameters(kl_cov), plain) < 1e-6
+
+
+@pytest.mark.parametrize("correction", [TokenTIS(), SequenceTIS(), IcePop(), SequenceMIS(), GeometricMIS()])
+@pytest.mark.parametrize("minibatch_size", [1, 32])
+def test_a_correction_of_an_engine_that_is_the_policy_changes_nothing(
+    correction: Correction, minibatch_size: int
+) -> None:
+    batch = sampled(build_tiny_policy(), PASSES[[0, 3, 0, 3]])
+    usual = parameters(fitted([batch], minibatch_size=minibatch_size))
+    mended = fitted([batch], minibatch_size=minibatch_size, correction=correction)
+    assert distance(parameters(mended), usual) < 2e-6
+
+
+@pytest.mark.parametrize("on_policy", [True, False])
+@pytest.mark.parametrize("whole", [False, True])
+def test_later_updates_are_corrected_towards_the_trainer_before_the_first(on_policy: bool, whole: bool) -> None:
+    """Four updates of one problem: clipped against the trainer's own, weighed by how far the engine was from that."""
+    policy = build_tiny_policy()
+    own = sampled(policy, PASSES[[0, 3, 0, 3]])
+    engines = perturbed(own)
+    engines.on_policy = on_policy
+    mine, theirs = own.padded("logprobs"), engines.padded("logprobs")
+    assert mine is not None and theirs is not None
+    log_rho = mine - theirs  # [P, N, T]
+    log_rho = log_rho.sum(-1, keepdim=True).expand_as(log_rho) if whole else log_rho
+    weights = log_rho.exp().clamp(max=1.2)
+    assert weights.min() < 0.9 and weights.max() == pytest.approx(1.2)
+    advantages = PassOne()(own)[..., None] * weights
+    for index in range(4):
+        one = part(own, [index])
+        width = int(one.lengths.max())
+        count = int(one.lengths.sum())
+        dumb_update(policy, one, advantages[index : index + 1, :, :width], count, on_policy=False)
+    correction = SequenceTIS(1.2) if whole else TokenTIS(1.2)
+    module = fitted([engines], minibatch_size=1, correction=correction)
+    assert module.updates == 4
+    assert distance(parameters(module), parameters(policy)) < 3e-6
+
+
+# -- estimating anew --------------------------------------------------------------------------------
+
+
+class Ratios(AdvantageEstimator):
+    """The ratios it is given, and a note of them beside those of a plain forward pass of this policy."""
+
+    reads_ratios = True
+
+    def __init__(self, policy: TinyPolicy, of_tokens: bool = False) -> None:
+        self.policy, self.of_tokens = policy, of_tokens
+        self.given: list[Tensor | None] = []
+        self.right: list[Tensor] = []
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        rows = rollouts.experience(rollouts.rewards)
+        assert rows.logprobs is not None
+        with torch.no_grad():
+            gaps = plain_scores(self.policy.model, rows)[0] - rows.logprobs
+        self.right.append(gaps.sum(-1).exp().view(rollouts.rewards.shape))
+        self.given.append(rollouts.ratios)
+        values = torch.ones_like(rollouts.rewards) if rollouts.ratios is None else rollouts.ratios
+        return values[..., None].expand(*values.shape, int(rollouts.lengths.max())) if self.of_tokens else values
+
+
+@pytest.mark.parametrize("of_tokens", [False, True])
+@pytest.mark.parametrize("on_policy", [True, False])
+def test_ratios_are_those_of_the_policy_at_each_update(on_policy: bool, of_tokens: bool) -> None:
+    """Four problems in two updates; the estimate before the first knows no ratio."""
+    policy, before = build_tiny_policy(), build_tiny_policy()
+    batch = sampled(policy)
+    batch.on_policy = on_policy
+    estimator = Ratios(policy, of_tokens)
+    module = fitted(
+        [batch], policy=policy, advantage=estimator, minibatch_size=2, loss=Reinforce(), learning_rate=Constant(0.02)
+    )
+    assert module.updates == 2
+    first, *later = estimator.given
+    assert first is None
+    assert len(later) == 2 - on_policy
+    for problems, given, right in zip([[2, 3], [0, 1]], reversed(later), reversed(estimator.right), strict=False):
+        assert given is not None
+        torch.testing.assert_close(given[problems], right[problems], rtol=1e-4, atol=1e-5)
+        others = [index for index in range(4) if index not in problems]
+        assert torch.equal(given[others], torch.ones(2, 6))
+    assert (estimator.right[-1][[2, 3]] - 1).abs().max() > 0.05
+    if not on_policy:
+        torch.testing.assert_close(later[0], torch.ones(4, 6), rtol=0, atol=1e-5)
+    minibatches = [part(batch, [0, 1]), part(batch, [2, 3])]
+    for one, weights in zip(minibatches, [torch.ones(2, 6), estimator.right[-1][[2, 3]]], strict=True):
+        dumb_reinforce(before, one, weights, rate=0.02)
+    assert distance(parameters(module), parameters(before)) < 2e-6
+
+
+def dumb_reinforce(policy: TinyPolicy, batch: RolloutBatch, advantages: Tensor, rate: float) -> None:
+    """One SGD step on -A log pi over all tokens."""
+    rows = batch.experience(advantages)
+    loss = -(plain_scores(policy.model, rows)[0] * rows.advantages).sum() / rows.num_tokens
+    for parameter, grad in zip(policy.parameters(), torch.autograd.grad(loss, list(policy.parameters())), strict=True):
+        parameter.data -= rate * grad
+
+
+def test_a_response_that_became_far_likelier_has_a_finite_ratio() -> None:
+    policy = build_tiny_policy()
+    batch = sampled(policy)
+    batch.on_policy = False
+    for row in batch.rows:
+        row.logprobs.sub_(1000)
+    estimator = Ratios(policy)
+    fitted([batch], policy=policy, advantage=estimator, learning_rate=Constant(1e-9))
+    assert estimator.given[-1] is not None
+    assert estimator.given[-1].isfinite().all()
+
+
 # -- the rest -----------------------------------------------------------------------------------------
 
 
@@ -287,6 +548,8 @@ def test_counts_travel_in_the_checkpoint() -> None:
         ({"minibatch_size": 0}, "minibatch_size=0 must be at least 1"),
         ({"microbatch_tokens": 0}, "microbatch_tokens=0 must be at least 1"),
         ({"max_grad_norm": 0.0}, "max_grad_norm=0.0 must be above 0"),
+        ({"entropy_bonus": -0.1}, "entropy_bonus=-0.1 must be at least 0"),
+        ({"entropy_bonus": float("nan")}, "entropy_bonus=nan must be at least 0"),
     ],
 )
 def test_bad_arguments_raise(arguments: dict[str, Any], message: str) -> None:

@@ -37,6 +37,16 @@ def sampled(policy: TinyPolicy, rewards: Tensor = PASSES, problems: list[EchoPro
     return RolloutBatch(problems, prompts, completions, rewards, on_policy=True)
 
 
+def perturbed(batch: RolloutBatch, scale: float = 0.3) -> RolloutBatch:
+    """The same as from an engine that is not the policy: log-probabilities moved by up to `scale`, by what was said."""
+    moved = deepcopy(batch)
+    moved.on_policy = False
+    for row in moved.rows:
+        generator = torch.Generator().manual_seed(int(row.tokens.sum()))
+        row.logprobs.add_(scale * (2 * torch.rand(row.logprobs.shape, generator=generator) - 1))  # type: ignore[union-attr]
+    return moved
+
+
 def fit(module: RLVRModule, batches: list[RolloutBatch], **arguments: Any) -> Trainer:
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler")
     usual: dict[str, Any] = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "limit_val_batches": 0}
@@ -83,8 +93,8 @@ def dumb_update(
     rows = batch.experience(advantages.float())
     logprobs = plain_scores(policy.model, rows)[0]
     loss = torch.zeros(())
-    for b, (advantage, *_) in enumerate(rows.advantages.tolist()):
-        for t in range(int(rows.mask[b].sum())):
+    for b, row in enumerate(rows.advantages.tolist()):
+        for t, advantage in enumerate(row[: int(rows.mask[b].sum())]):
             old = logprobs[b, t].detach() if on_policy else rows.logprobs[b, t]
             ratio = (logprobs[b, t] - old).exp()
             loss = loss - torch.minimum(ratio * advantage, ratio.clamp(1 - 0.2, 1 + 0.28) * advantage)

@@ -1,7 +1,9 @@
-"""What tests name in YAML: an objective that always teaches, and a callback that takes notes."""
+"""What tests name in YAML: an objective that always teaches, a callback that takes notes, problems half solved."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -9,7 +11,8 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
-from app.types import RolloutBatch
+from app.types import Problem, RolloutBatch
+from datamodules.base import ProblemDataModule
 
 
 class ByLength(AdvantageEstimator):
@@ -58,3 +61,27 @@ class Silence(Callback):
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         trainer.progress_bar_callback.disable()
+
+
+@dataclass(frozen=True)
+class Coin(Problem):
+    """Half of all answers pass, whatever they say."""
+
+    key: str
+    prompt: str = "ab"
+    solution: str = "a"
+    label: str = "coin"
+
+    def score(self, response: str) -> float:
+        return float(blake2b(f"{self.key} {response}".encode(), digest_size=1).digest()[0] % 2)
+
+
+class CoinDataModule(ProblemDataModule):
+    """So many coins in every split."""
+
+    def __init__(self, batch_size: int = 4, eval_batch_size: int = 8) -> None:
+        super().__init__(0, batch_size, eval_batch_size)
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        splits = ("train", "validation", "test")
+        return {split: [Coin(f"{split} {index}") for index in range(16)] for split in splits}, dict.fromkeys(splits, 0)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from app.advantages.base import AdvantageEstimator
-from app.advantages.plain import RLOO, DrGRPO, centred, leave_one_out
+from app.advantages.plain import RLOO, DrGRPO, leave_one_out
+from app.passk import centred
 from app.types import RolloutBatch
 from tests.conftest import EchoProblem
 

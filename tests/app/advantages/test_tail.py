@@ -13,7 +13,8 @@ from torch import Tensor
 
 from app.advantages import PassK, PassOne
 from app.advantages.base import AdvantageEstimator
-from app.advantages.tail import FGRPO, RSGRPO, MaxRL, TailRL, centred, exponential_advantage
+from app.advantages.tail import FGRPO, RSGRPO, MaxRL, TailRL, exponential_advantage
+from app.passk import centred
 from app.types import RolloutBatch
 from tests.conftest import EchoProblem
 

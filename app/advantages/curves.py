@@ -1,0 +1,96 @@
+"""An estimator seen from outside: what it makes of a problem by how many of its rollouts passed.
+
+This is how the paper reads its designs (Section 4.1, Figures 9 and 18), and it works for any estimator,
+because it only asks it.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator
+from app.types import Completion, Problem, RolloutBatch
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Of N rollouts, for c = 0 .. N passing ones.
+
+    Attributes:
+        positive: `[N + 1]`, the mean advantage of a passing rollout; 0 at c = 0.
+        negative: `[N + 1]`, of a failing one; 0 at c = N.
+    """
+
+    positive: Tensor
+    negative: Tensor
+
+    @property
+    def num_rollouts(self) -> int:
+        return len(self.positive) - 1
+
+    @property
+    def pass_rates(self) -> Tensor:
+        """c / N.  [N + 1]"""
+        return torch.arange(self.num_rollouts + 1).double() / self.num_rollouts
+
+    @property
+    def eta(self) -> Tensor:
+        """Sum of absolute advantages: how hard a problem is trained on (Eq. 16).  [N + 1]"""
+        passes = torch.arange(self.num_rollouts + 1).double()
+        return passes * self.positive.abs() + (self.num_rollouts - passes) * self.negative.abs()
+
+    def weight(self, p: Tensor) -> Tensor:
+        """w(p): the expected gradient of the mean loss is -w(p) grad p, for a problem passed with probability p.
+
+        With i the number of passes among the other N - 1, binomially distributed,
+        w(p) = E[A_pos(i + 1)] - E[A_neg(i)]: what passing is worth over failing.  [..] -> [..] double
+        """
+        others = torch.distributions.Binomial(self.num_rollouts - 1, p.double()[..., None])
+        chances = others.log_prob(torch.arange(self.num_rollouts).double()).exp()  # [.., N]
+        return (chances * (self.positive[1:] - self.negative[:-1])).sum(-1)
+
+
+def curves(estimator: AdvantageEstimator, num_rollouts: int, repeats: int = 64) -> Curves:
+    """Ask the estimator about c = 0 .. N passes, `repeats` times each, with the passes at random places.
+
+    All answers are one token, equally likely and equally uncertain, and every problem is to be explored. The
+    estimator itself is left as it was.
+    """
+    passes = torch.arange(num_rollouts + 1).repeat_interleave(repeats)  # [P]
+    ranks = torch.rand(len(passes), num_rollouts, generator=torch.Generator().manual_seed(0)).argsort(-1).argsort(-1)
+    passed = ranks < passes[:, None]  # [P, N]
+    token = torch.zeros(1, dtype=torch.long)
+    answer = Completion("", token, "stop", logprobs=torch.zeros(1), entropies=torch.zeros(1))
+    rollouts = RolloutBatch(
+        problems=[_Nameless(str(index)) for index in range(len(passes))],
+        prompts=[token] * len(passes),
+        completions=[[answer] * num_rollouts] * len(passes),
+        rewards=passed.double(),
+        explore=torch.ones(len(passes), dtype=torch.bool),
+    )
+    advantages = deepcopy(estimator)(rollouts).double()
+    advantages = advantages if advantages.ndim == 2 else advantages.mean(-1)  # [P, N]
+    return Curves(_mean_by(advantages, passed, num_rollouts), _mean_by(advantages, ~passed, num_rollouts))
+
+
+def _mean_by(advantages: Tensor, chosen: Tensor, num_rollouts: int) -> Tensor:
+    """Mean over the chosen rollouts of the problems with c passes.  [P, N] twice -> [N + 1]"""
+    total = (advantages * chosen).sum(-1).view(num_rollouts + 1, -1).sum(-1)
+    return total / chosen.sum(-1).view(num_rollouts + 1, -1).sum(-1).clamp(min=1)
+
+
+@dataclass(frozen=True)
+class _Nameless(Problem):
+    """A problem of which nothing matters but that it is not another."""
+
+    key: str
+    prompt: str = ""
+    solution: str = ""
+    label: str = ""
+
+    def score(self, response: str) -> float:
+        return 0.0

@@ -1,0 +1,34 @@
+"""Sums and lists over processes; `two_processes.py` puts the questions to two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from app.processes import gather_over_processes, sum_over_processes, union_over_processes, world_size
+
+
+def test_one_process_has_what_it_was_given() -> None:
+    values = torch.tensor([1.0, 2.0])
+    assert world_size() == 1
+    assert torch.equal(sum_over_processes(values), values)
+    gathered, first = gather_over_processes(values)
+    assert torch.equal(gathered, values)
+    assert first == 0
+    assert union_over_processes({"a"}) == {"a"}
+
+
+def test_two_processes_have_what_both_were_given(two_processes: list[dict[str, Any]]) -> None:
+    """Rank 0 brings two values and rank 1 three; then rank 0 none; then neither any."""
+    for rank, result in enumerate(two_processes):
+        found = result["processes"]
+        assert found["world size"] == 2
+        assert found["sum"].tolist() == [3.0, 30.0]
+        assert found["own"].tolist() == [rank + 1.0, 10.0 * (rank + 1)]  # what was given is not changed
+        assert found["both"][0].tolist() == [0.0, 1.0, 10.0, 11.0, 12.0]
+        assert found["both"][1] == [0, 2][rank]
+        assert found["one"][0].tolist() == [5, 6]
+        assert found["one"][1] == 0
+        assert found["none"][0].tolist() == []
+        assert found["union"] == {"a", "b", "c"}

@@ -1,0 +1,103 @@
+"""Every estimator and every loss of docs/ through the real command line, ten iterations each, as the pages have them."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import app.advantages
+import app.losses
+from tests.conftest import ROOT, CommandLine, demonstrated, stage, steps
+
+DOCS = ROOT / "docs"
+
+
+def spelt(page: str) -> list[Any]:
+    """The items of all YAML lists on a page."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+    lists = [block for block in map(yaml.safe_load, blocks) if isinstance(block, list)]
+    return [item for block in lists for item in block]
+
+
+def name(item: Any) -> str:
+    return str(item).replace("app.advantages.", "").replace("app.losses.", "")
+
+
+def kind(item: Any) -> type:
+    path = item if isinstance(item, str) else item["class_path"]
+    return getattr({"advantages": app.advantages, "losses": app.losses}[path.split(".")[1]], path.split(".")[-1])
+
+
+ADVANTAGES = spelt("advantages.md")
+LOSSES = [item for item in spelt("losses.md") if issubclass(kind(item), app.losses.PolicyLoss)]
+PENALTIES = [item for item in spelt("losses.md") if issubclass(kind(item), app.losses.KLPenalty)]
+CORRECTIONS = [item for item in spelt("losses.md") if issubclass(kind(item), app.losses.Correction)]
+
+
+def fit(passk: CommandLine, stages: list[dict[str, Any]], **model: Any) -> dict[str, float]:
+    """Run the stages on problems that about half of the answers solve; the figures at the end."""
+    model["policy"] = {"init_args": {"alphabet": "ab"}}
+    data = {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 4}}
+    cli = passk.fit(stages, model=model, data=data, trainer={"val_check_interval": 10}, cached=False)
+    assert cli.model.iteration == sum(part["until"]["init_args"]["steps"] for part in stages)
+    figures = {key: float(value) for key, value in cli.trainer.callback_metrics.items()}
+    assert all(isfinite(value) for value in figures.values())
+    assert figures["train/updates"] > 0
+    return figures
+
+
+@pytest.mark.parametrize("advantage", ADVANTAGES, ids=name)
+def test_an_estimator_runs(advantage: Any, passk: CommandLine) -> None:
+    loss = "app.losses.Reinforce" if name(advantage).startswith("{'class_path': 'MaxK") else None
+    fit(passk, [stage("explore", advantage, until=steps(10), loss=loss)])
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=name)
+def test_a_loss_runs(loss: Any, passk: CommandLine) -> None:
+    learner = "app.advantages.PassOne"
+    figures = fit(passk, [stage("explore", learner, until=steps(10), loss=loss)])
+    assert figures["train/grad_norm"] > 0
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=name)
+def test_a_penalty_runs(penalty: Any, passk: CommandLine) -> None:
+    learner = "app.advantages.PassOne"
+    figures = fit(passk, [demonstrated(), stage("explore", learner, until=steps(10))], kl=penalty, entropy_bonus=0.001)
+    assert figures["train/kl"] != 0
+    assert figures["train/entropy"] > 0
+
+
+@pytest.mark.parametrize("correction", CORRECTIONS, ids=name)
+def test_a_correction_runs(correction: Any, passk: CommandLine) -> None:
+    fit(passk, [stage("explore", "app.advantages.PassOne", until=steps(10))], correction=correction)
+
+
+def test_every_class_is_on_its_page() -> None:
+    """What a user may choose is written down, and so runs above."""
+    bases = {"AdvantageEstimator", "PolicyLoss", "Reduction", "TokenFilter", "KLPenalty", "Correction"}
+    for module, page in ((app.advantages, "advantages.md"), (app.losses, "losses.md")):
+        said = "\n".join(str(item) for item in spelt(page))
+        missing = [each for each in module.__all__ if each not in bases and not re.search(rf"\.{each}\b", said)]
+        assert missing == []
+
+
+def test_every_picture_of_a_page_exists() -> None:
+    for page in DOCS.glob("*.md"):
+        for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
+            assert (page.parent / picture).is_file(), picture
+
+
+def test_the_pictures_are_those_of_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`docs/draw_advantages.py` draws them all, and no picture lies there that it does not draw."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    import draw_advantages as drawing  # type: ignore[import-not-found]
+
+    names = {f"{name}.svg" for name in (*drawing.PICTURES, "weights")}
+    assert {path.name for path in (DOCS / "advantages").iterdir()} == names
+    for estimators in drawing.PICTURES.values():
+        assert len(drawing.draw_curves(dict(list(estimators.items())[:1])).axes) == 4
