@@ -41,6 +41,7 @@ from app.module import RLVRModule
 from app.policy import TinyPolicy
 from app.types import Completion, Experience, Request, RolloutBatch, Sampling
 from tests.app.architectures import build, plain_scores
+from tests.app.two_processes import UNEVEN, VARIANTS, uneven, variant
 from tests.app.updates import (
     PASSES,
     PROBLEMS,
@@ -594,3 +595,22 @@ def test_two_processes_decide_by_the_same_figures(two_processes: list[dict[str, 
     first, second = (result["figures to decide by"] for result in two_processes)
     assert first
     assert first == pytest.approx(second)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_two_processes_choose_as_one_does(two_processes: list[dict[str, Any]], name: str) -> None:
+    """Means, shares and thresholds are over the tokens of both."""
+    alone = variant(name)
+    assert distance(alone, parameters(build_tiny_policy())) > 1e-3
+    for result in two_processes:
+        assert distance(result["variants"][name], alone) < 1e-6
+
+
+@pytest.mark.parametrize("name", UNEVEN)
+def test_a_process_without_a_row_in_an_update_waits_for_the_other(
+    two_processes: list[dict[str, Any]], name: str
+) -> None:
+    alone = uneven(name)
+    assert distance(alone, parameters(build_tiny_policy())) > 1e-3
+    for result in two_processes:
+        assert distance(result["uneven"][name], alone) < 2e-6

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import torch
 import torch.multiprocessing as multiprocessing
+from torch import Tensor
 
+from app.advantages import AdvantageEstimator
+from app.learning_rate import Constant
+from app.losses import K3, ClipCov, Clipped, KLCov, KLPenalty, Reinforce, SequenceMean, TokenTIS, TopEntropy
 from app.module import RLVRModule
+from app.processes import gather_over_processes, sum_over_processes, union_over_processes, world_size
+from app.types import RolloutBatch
+from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
-from tests.app.updates import Watch, fit, fitted, part, sampled
-from tests.conftest import build_tiny_policy
+from tests.app.updates import PASSES, PROBLEMS, Watch, fit, fitted, parameters, part, perturbed, sampled
+from tests.conftest import EchoProblem, build_tiny_policy
 
 
 def results(folder: Path, seconds: float = 120) -> list[dict[str, Any]]:
@@ -44,6 +53,10 @@ def work(rank: int, folder: Path, port: int) -> None:
         "parameters": watch.parameters,
         "figures of training": watch.figures,
         "figures to decide by": module.figures,
+        "processes": talk(rank),
+        "variants": {name: variant(name, rank) for name in VARIANTS},
+        "uneven": {name: uneven(name, rank) for name in UNEVEN},
+        "replacements": draw_again(rank, 2),
     }
     torch.save(found, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
@@ -63,3 +76,89 @@ def train(rank: int) -> tuple[RLVRModule, Watch]:
     last = part(batch, [[0, 3], [2, 1]][rank])
     fit(module, [last], strategy="ddp", devices=2, callbacks=[watch])
     return module, watch
+
+
+def talk(rank: int) -> dict[str, Any]:
+    """See tests/app/test_processes.py."""
+    own = torch.tensor([rank + 1.0, 10.0 * (rank + 1)])
+    summed = sum_over_processes(own)
+    return {
+        "world size": world_size(),
+        "sum": summed,
+        "own": own,
+        "both": gather_over_processes(torch.arange(2.0 + rank) + 10 * rank),
+        "one": gather_over_processes(torch.tensor([[], [5, 6]][rank], dtype=torch.long)),
+        "none": gather_over_processes(torch.zeros(0)),
+        "union": union_over_processes([{"a", "b"}, {"b", "c"}][rank]),
+    }
+
+
+# -- choices that are made over all processes --------------------------------------------------------
+
+
+def away() -> KLPenalty:
+    """With a reference that is not where the policy begins."""
+    penalty = K3(0.1)
+    penalty.reference.begin(build_tiny_policy(seed=1))
+    return penalty
+
+
+VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "sequence mean, k3": lambda: {"loss": Clipped(reduction=SequenceMean()), "kl": away()},
+    "top entropy, bonus": lambda: {"loss": Clipped(tokens=TopEntropy(0.2)), "entropy_bonus": 0.1},
+    "kl-cov": lambda: {"loss": KLCov(0.2, 0.5)},
+    "clip-cov": lambda: {"loss": Clipped(tokens=ClipCov(0.2, 0.01, 5.0))},
+    "correction": lambda: {"correction": TokenTIS(1.1), "count_skipped_tokens": False},
+}
+
+
+def variant(name: str, rank: int | None = None) -> list[Tensor]:
+    """One update from four problems, on one process or on both."""
+    batch = perturbed(sampled(build_tiny_policy()))
+    if rank is None:
+        return parameters(fitted([batch], **VARIANTS[name]()))
+    mine = part(batch, [[0, 1], [2, 3]][rank])
+    return parameters(fitted([mine], strategy="ddp", devices=2, **VARIANTS[name]()))
+
+
+class Ratios(AdvantageEstimator):
+    """The ratios it is given, less 2: no reward is asked."""
+
+    reads_ratios = True
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        return (torch.ones_like(rollouts.rewards) if rollouts.ratios is None else rollouts.ratios) - 2
+
+
+UNEVEN: dict[str, Callable[[], dict[str, Any]]] = {
+    "top entropy": lambda: {"loss": Clipped(tokens=TopEntropy(0.2))},
+    "clip-cov": lambda: {"loss": Clipped(tokens=ClipCov(0.2, 0.01, 5.0))},
+    "kl-cov": lambda: {"loss": KLCov(0.2, 0.5)},
+    "ratios, correction, k3": lambda: {
+        "advantage": Ratios(), "loss": Reinforce(), "correction": TokenTIS(1.1), "kl": away(),
+    },
+}  # fmt: skip
+
+
+def uneven(name: str, rank: int | None = None) -> list[Tensor]:
+    """Three problems, two on rank 0 and one on rank 1, in three updates at most.
+
+    The first holds nothing, the second a problem of rank 0, the last one of each.
+    """
+    batch = perturbed(sampled(build_tiny_policy(), PASSES[[0, 3, 0]], PROBLEMS[:3]))
+    settings = {"learning_rate": Constant(0.1), **UNEVEN[name]()}
+    if rank is None:
+        return parameters(fitted([batch], minibatch_size=2, **settings))
+    mine = part(batch, [[0, 1], [2]][rank])
+    return parameters(fitted([mine], minibatch_size=1, strategy="ddp", devices=2, **settings))
+
+
+# -- dynamic sampling ----------------------------------------------------------------------------------
+
+
+def draw_again(rank: int, world: int) -> list[str]:
+    """All that this process might draw in the place of dead problems: rank r has problems 10 r to 10 r + 3."""
+    train = [EchoProblem(str(number)) for number in range(20)]
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(splits={"train": train}), global_rank=rank, world_size=world)
+    batch = RolloutBatch(list(train[10 * rank : 10 * rank + 4]))
+    return [problem.key for problem in RolloutCallback._others(cast(Any, trainer), "0/dynamic/0", batch)]
