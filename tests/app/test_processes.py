@@ -32,3 +32,9 @@ def test_two_processes_have_what_both_were_given(two_processes: list[dict[str, A
         assert found["one"][1] == 0
         assert found["none"][0].tolist() == []
         assert found["union"] == {"a", "b", "c"}
+
+
+def test_dynamic_sampling_draws_for_each_what_neither_has(two_processes: list[dict[str, Any]]) -> None:
+    first, second = (result["replacements"] for result in two_processes)
+    assert sorted([*first, *second], key=int) == [str(number) for number in (*range(4, 10), *range(14, 20))]
+    assert abs(len(first) - len(second)) < 8

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import pytest
 import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch.utils.data import DataLoader
 
+from app.advantages import AdvantageEstimator, PassK, PassOne
+from app.engines.base import RolloutEngine
 from app.engines.scripted import ScriptedEngine
 from app.module import RLVRModule
-from app.policy import TinyPolicy
-from app.types import Completion, Problem, Sampling
+from app.policy import Policy, TinyPolicy
+from app.types import Completion, Problem, Request, RolloutBatch, Sampling
 from callbacks.rollout import RolloutCallback, rlvr, score
 from callbacks.schedule import rollout_of
+from tests.app.updates import Watch
+from tests.conftest import CommandLine, EchoProblem, build_tiny_policy, stage, steps
 
 
 @pytest.mark.parametrize(("finish", "reward"), [("stop", 1.0), ("length", 0.0)])
@@ -29,8 +36,6 @@ def test_rollouts_must_be_some() -> None:
 
 
 def test_the_module_must_be_one_of_ours(tiny_policy: Callable[..., TinyPolicy]) -> None:
-    from lightning.pytorch import LightningModule, Trainer
-
     module = RLVRModule(tiny_policy())
     assert rlvr(module) is module
     with pytest.raises(TypeError, match="rollouts need an RLVRModule, not LightningModule"):
@@ -44,3 +49,203 @@ def test_defaults_are_those_of_training() -> None:
     assert rollout.stage_engine is rollout.engine
     assert rollout.sampling == Sampling()
     assert rollout.seed == 0
+
+
+def test_attempts_must_be_some() -> None:
+    with pytest.raises(ValueError, match="attempts=0 must be at least 1"):
+        RolloutCallback(attempts=0)
+
+
+# -- dynamic sampling ---------------------------------------------------------------------------------
+
+N = 4
+
+
+class PassesOf(RolloutEngine):
+    """Of the answers to problem "p3 17" the first 3 pass; notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def sync(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
+        self.asked.append([request.problem.key for request in requests])
+        return [[self._answer(request.problem, index) for index in range(n)] for request in requests]
+
+    def _answer(self, problem: Problem, index: int) -> Completion:
+        text = problem.key if index < int(problem.key[1]) else "no"
+        tokens = torch.tensor(self.policy.spell(text))
+        nothing = torch.zeros(len(tokens))
+        return Completion(text, tokens, "stop", nothing - 1, nothing + 1)
+
+
+class Problems(LightningDataModule):
+    """Batches of these problems, of a train split of these."""
+
+    def __init__(self, batches: list[list[str]], train: list[str]) -> None:
+        super().__init__()
+        self.batches = batches
+        self.splits = {"train": [EchoProblem(key) for key in train]}
+
+    def train_dataloader(self) -> DataLoader:
+        batches = [RolloutBatch([EchoProblem(key) for key in batch]) for batch in self.batches]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+
+class Seen(Watch):
+    """What the step was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[RolloutBatch] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        self.batches.append(batch)
+
+    @property
+    def keys(self) -> list[list[str]]:
+        return [[problem.key for problem in batch.problems] for batch in self.batches]
+
+
+def keys(passes: Sequence[int], first: int = 0) -> list[str]:
+    """Problems of which so many answers pass."""
+    return [f"p{number} {first + index}" for index, number in enumerate(passes)]
+
+
+def run(
+    batches: list[list[str]],
+    others: list[str],
+    attempts: int,
+    advantage: AdvantageEstimator | None = None,
+    seed: int = 0,
+) -> tuple[Seen, PassesOf]:
+    """Iterations of these batches, in a real Trainer."""
+    engine, seen = PassesOf(), Seen()
+    module = RLVRModule(build_tiny_policy(), advantage=advantage or PassOne())
+    callbacks = [RolloutCallback(engine, rollouts=N, attempts=attempts, seed=seed), seen]
+    off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    trainer = Trainer(
+        accelerator="cpu", devices=1, max_epochs=1, callbacks=list(callbacks), **dict.fromkeys(off, False)
+    )
+    trainer.fit(module, datamodule=Problems(batches, [key for batch in batches for key in batch] + others))
+    return seen, engine
+
+
+def figures(seen: Seen) -> list[tuple[float, float]]:
+    return [(row["rollout/dead"], row["rollout/attempts"]) for row in seen.figures]
+
+
+def test_one_attempt_keeps_the_dead() -> None:
+    batch = keys([0, 2, 4, 1])
+    seen, engine = run([batch], keys([2] * 9, 50), attempts=1)
+    assert seen.keys == engine.asked == [batch]
+    assert "rollout/dead" not in seen.figures[0]
+
+
+def test_dead_problems_make_room_for_others() -> None:
+    batch, others = keys([0, 2, 4, 1]), keys([2] * 9, 50)
+    seen, engine = run([batch], others, attempts=5)
+    ((first, second, third, fourth),) = seen.keys
+    assert (second, fourth) == (batch[1], batch[3])
+    assert {first, third} < set(others)
+    assert engine.asked == [batch, [first, third]]
+    assert figures(seen) == [(pytest.approx(2 / 6), 2)]
+    assert seen.figures[0]["rollout/informative"] == 1
+
+
+def test_a_problem_brings_all_that_belongs_to_it() -> None:
+    seen, _ = run([keys([0, 2, 4, 1])], keys([1, 2, 3] * 3, 50), attempts=5)
+    (batch,) = seen.batches
+    policy = build_tiny_policy()
+    for index, problem in enumerate(batch.problems):
+        assert torch.equal(batch.prompts[index], policy.encode(problem.prompt))
+        passes = int(problem.key[1])
+        assert [row.text for row in batch.completions[index]] == [problem.key] * passes + ["no"] * (N - passes)
+        assert batch.rewards[index].tolist() == [1.0] * passes + [0.0] * (N - passes)
+    assert batch.on_policy
+
+
+@pytest.mark.parametrize("attempts", [2, 3, 7])
+def test_no_more_attempts_than_allowed(attempts: int) -> None:
+    """None of the others teaches either: as many are asked each time as places are dead, and none twice."""
+    batch, others = keys([0, 2, 4, 0]), keys([0, 4] * 20, 50)
+    seen, engine = run([batch], others, attempts)
+    assert seen.keys == [batch]
+    assert [len(asked) for asked in engine.asked] == [4, *[3] * (attempts - 1)]
+    drawn = [key for asked in engine.asked for key in asked]
+    assert len(set(drawn)) == len(drawn)
+    sampled = 4 + 3 * (attempts - 1)
+    assert figures(seen) == [(pytest.approx((sampled - 1) / sampled), attempts)]
+
+
+def test_attempts_go_on_until_none_is_dead() -> None:
+    batch, others = keys([0] * 6), keys([0, 2] * 20, 50)
+    seen, engine = run([batch], others, attempts=50)
+    assert all(key[1] == "2" for key in seen.keys[0])
+    assert 2 < len(engine.asked) < 50
+    left = [6]
+    for asked in engine.asked[1:]:
+        assert len(asked) == left[-1]
+        left.append(left[-1] - sum(key[1] == "2" for key in asked))
+    assert left[-1] == 0
+    sampled = sum(map(len, engine.asked))
+    assert figures(seen) == [(pytest.approx((sampled - 6) / sampled), len(engine.asked))]
+
+
+def test_with_nothing_left_to_draw_training_goes_on() -> None:
+    batch = keys([0, 2, 4, 0])
+    seen, engine = run([batch], keys([0, 3], 50), attempts=50)
+    assert sum(key.startswith("p0") or key.startswith("p4") for key in seen.keys[0]) == 2
+    assert [len(asked) for asked in engine.asked] == [4, 2]
+    assert figures(seen) == [(pytest.approx(4 / 6), 2)]
+    alone, engine = run([batch], [], attempts=50)
+    assert alone.keys == engine.asked == [batch]
+    assert figures(alone) == [(0.75, 1)]
+
+
+def test_a_batch_that_teaches_is_left_alone() -> None:
+    seen, engine = run([keys([1, 2, 3])], keys([2] * 9, 50), attempts=5)
+    assert engine.asked == [keys([1, 2, 3])]
+    assert figures(seen) == [(0, 1)]
+
+
+@pytest.mark.parametrize(("k", "dead"), [(1, "04"), (2, "034"), (3, "0234")])
+def test_the_dead_zone_is_the_objectives(k: int, dead: str) -> None:
+    """Pass@k learns nothing where more than N - k pass."""
+    batch, others = keys([0, 1, 2, 3, 4]), keys([1] * 9, 50)
+    seen, engine = run([batch], others, 2, PassK(k))
+    assert [key in others for key in seen.keys[0]] == [key[1] in dead for key in batch]
+    assert len(engine.asked[1]) == len(dead)
+
+
+def test_each_iteration_and_each_seed_draws_its_own_and_the_same_seed_the_same() -> None:
+    batch, others = keys([0, 2, 4, 1]), keys([2] * 40, 50)
+    first, again, other = (run([batch, batch], others, 3, seed=seed)[0].keys for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+    assert first[0] != first[1]
+
+
+def test_processes_draw_different_problems_that_none_of_them_has() -> None:
+    """Three shares of one process; tests/app/test_processes.py asks two."""
+    train, batch = keys([2] * 30), RolloutBatch([EchoProblem(key) for key in keys([2] * 4)])
+    drawn = []
+    for rank in range(3):
+        trainer = SimpleNamespace(datamodule=Problems([], train), global_rank=rank, world_size=3)
+        drawn += [problem.key for problem in RolloutCallback._others(cast(Any, trainer), "0/dynamic/0", batch)]
+    assert sorted(drawn) == sorted(train[4:])
+    assert drawn != train[4:]
+
+
+def test_dynamic_sampling_from_the_command_line(passk: CommandLine) -> None:
+    """Nothing is ever solved, so every attempt is made, each with other problems of the split of 64."""
+    stages = [stage("explore", until=steps(2))]
+    cli = passk.fit(stages, "--rollout.attempts=3", "--trainer.limit_val_batches=0")
+    assert cli.model.iteration == 2
+    assert cli.model.figures["rollout/attempts"] == 3
+    assert cli.model.figures["rollout/dead"] == 1
