@@ -221,7 +221,10 @@ STAGES = [demonstrated(), stage("explore", BY_LENGTH, learning_rate=constant(3e-
 
 @pytest.mark.parametrize("options", [KL, AVERAGE], ids=["initial", "average"])
 def test_a_resumed_run_ends_as_the_whole_one(passk: CommandLine, options: list[str]) -> None:
-    """After a stage, and in the middle of the next; the checkpoint after the stage holds the next one's reference."""
+    """After a stage, before it has ended altogether, and in the middle of the next.
+
+    The checkpoint after the stage holds the next one's reference.
+    """
     saving = [
         "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
         "--trainer.callbacks.every_n_train_steps=2",  # an iteration makes two optimizer steps
@@ -237,7 +240,7 @@ def test_a_resumed_run_ends_as_the_whole_one(passk: CommandLine, options: list[s
     names = [name for name, _ in whole.model.policy.named_parameters()]
     kept = [saved["state_dict"][f"policy.{name}"] for name in names]
     assert distance(saved["reference"]["weights"], kept) == 0
-    for path in (after, folder / "checkpoints" / "at-3.ckpt"):
+    for path in (after, folder / "checkpoints" / "at-2.ckpt", folder / "checkpoints" / "at-3.ckpt"):
         resumed = passk.fit(STAGES, *options, "--ckpt_path", str(path))
         assert resumed.model.iteration == 4
         assert gap(end, Path(resumed.trainer.log_dir) / "stages" / "2-explore") == 0

@@ -48,15 +48,20 @@ class Row:
 
     def __init__(self, rows: Experience, logits: Tensor, b: int) -> None:
         self.length = int(rows.mask[b].sum())
-        number = lambda values: None if values is None else values[b].tolist()[: self.length]  # noqa: E731
-        self.advantages: list[float] = number(rows.advantages)
-        self.sampled, self.old, self.reference = number(rows.logprobs), number(rows.old), number(rows.reference)
-        self.chosen: list[bool] = number(rows.mask if rows.chosen is None else rows.chosen)
-        self.logprobs, self.entropies = [], []
+        self.advantages = self._numbers(rows.advantages[b])
+        self.sampled, self.old, self.reference = (
+            self._numbers(None if values is None else values[b]) for values in (rows.logprobs, rows.old, rows.reference)
+        )
+        self.chosen = self._numbers((rows.mask if rows.chosen is None else rows.chosen)[b])
+        self.logprobs: list[Tensor] = []
+        self.entropies: list[Tensor] = []
         for t, token in enumerate(rows.tokens[b].tolist()[: self.length]):
             everything = [logit - logits[b, t].exp().sum().log() for logit in logits[b, t]]
             self.logprobs.append(everything[token])
             self.entropies.append(-torch.stack([each.exp() * each for each in everything]).sum())
+
+    def _numbers(self, values: Tensor | None) -> list[float]:
+        return [] if values is None else values.tolist()[: self.length]
 
     def ratio(self, t: int) -> Tensor:
         return (self.logprobs[t] - self.old[t]).exp()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from app.advantages import Imitate
-from app.losses import Clipped, PolicyLoss, Reinforce
+from app.losses import Clipped, PolicyLoss, Reinforce, TokenFilter
 from app.losses.clipped import clipped_loss
 from app.types import Experience, RolloutBatch
 from tests.app.losses.loops import random_rows
@@ -105,13 +105,14 @@ def test_a_token_that_became_far_more_probable_keeps_gradients_finite() -> None:
 
 def test_only_chosen_tokens_are_trained() -> None:
     rows, _ = random_rows()
-    rows = replace(rows, chosen=torch.rand(rows.mask.shape) < 0.5)
+    chosen = torch.rand(rows.mask.shape) < 0.5
+    rows = replace(rows, chosen=chosen)
     logprobs = torch.zeros(rows.mask.shape, dtype=torch.double)
     trained = Clipped(tokens=AllTokens())(logprobs, logprobs, rows).ne(0)
-    assert torch.equal(trained, rows.mask & rows.chosen & rows.advantages.ne(0))
+    assert torch.equal(trained, rows.mask & chosen & rows.advantages.ne(0))
 
 
-class AllTokens:
+class AllTokens(TokenFilter):
     """A filter that says nothing: what is chosen stands in the rows."""
 
     def keep(self, update: Experience) -> Tensor:
