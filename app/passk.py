@@ -5,6 +5,8 @@ Shapes: P problems, N rollouts of each. All formulas are those of arXiv 2508.107
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -15,12 +17,16 @@ def all_fail_probability(passed: Tensor, k: int) -> Tensor:
     C(N_neg, k) / C(N, k), as a product of ratios in [0, 1]: no binomial is formed, so none
     overflows. One minus it is the mean group reward (Eq. 11) and the unbiased estimate of Pass@k.
     """
-    num_rollouts = passed.shape[-1]
+    return _all_fail((~passed).sum(-1, keepdim=True), passed.shape[-1], k)
+
+
+def _all_fail(num_neg: Tensor, num_rollouts: int, k: int) -> Tensor:
+    """C(N_neg, k) / C(N, k) of counts.  [.., 1] -> [.., 1] double"""
     if not 1 <= k <= num_rollouts:
         raise ValueError(f"k={k} must lie between 1 and the {num_rollouts} rollouts per problem")
-    num_neg = (~passed).sum(-1, keepdim=True).double()  # [P, 1]
+    num_neg = num_neg.double()
     ratio = torch.ones_like(num_neg)
-    for drawn in torch.arange(k, device=passed.device, dtype=torch.double).split(1024):  # bounds memory, not exactness
+    for drawn in torch.arange(k, device=num_neg.device, dtype=torch.double).split(1024):  # bounds memory, not exactness
         ratio = ratio * ((num_neg - drawn).clamp(min=0) / (num_rollouts - drawn)).prod(-1, keepdim=True)
     return ratio
 
@@ -59,15 +65,22 @@ def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
     -A_pos N_pos / N_neg: what the passes gain the failures pay, and every row sums to zero.
     A problem whose groups all pass (N_neg < k) or all fail has sigma = 0 and teaches nothing.
     """
-    fail = all_fail_probability(passed, k)  # [P, 1]
     num_pos = passed.sum(-1, keepdim=True)  # [P, 1]
-    num_neg = passed.shape[-1] - num_pos  # [P, 1]
+    negative, positive = _pass_k_by_count(passed.shape[-1], k).to(passed.device)  # [N + 1] twice
+    return torch.where(passed, positive[num_pos], negative[num_pos])
+
+
+@lru_cache(maxsize=64)
+def _pass_k_by_count(num_rollouts: int, k: int) -> Tensor:
+    """A_neg and A_pos for every N_pos = 0 .. N: all that a problem's advantages depend on.  -> [2, N + 1] double"""
+    num_pos = torch.arange(num_rollouts + 1)
+    num_neg = num_rollouts - num_pos
+    fail = _all_fail(num_neg[:, None], num_rollouts, k)[:, 0]  # [N + 1]
 
     positive = (fail / (1 - fail)).sqrt()  # Eq. 14
     negative = -positive * num_pos / num_neg  # Eq. 15
-    advantage = torch.where(passed, positive, negative)
     informative = (fail > 0) & (fail < 1)
-    return torch.where(informative, advantage, 0.0)
+    return torch.where(informative, torch.stack([negative, positive]), 0.0)
 
 
 def full_sampling_advantage(rewards: Tensor, k: int) -> Tensor:

@@ -13,7 +13,7 @@ from callbacks.schedule import Stage
 from tests.conftest import MINIATURE, ROOT, CommandLine
 
 DEFAULTS = ROOT / "lightning.yaml"
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 LARGEST = {
     "steps": 2, "at_most": 2, "repeat": 2, "problems": 4, "rollouts": 4, "k": 2, "n": 4, "max_new_tokens": 24,
     "start": 0, "end": 2, "warmup": 1,
@@ -123,3 +123,31 @@ def test_overlays_compose(capsys: pytest.CaptureFixture[str]) -> None:
     found = parsed(capsys, ROOT / "configs" / "pass_at_1.yaml", MINIATURE)
     assert [stage["name"] for stage in found["schedule"]["stages"]] == ["cold start", "exploit"]
     assert found["rollout"]["rollouts"] == 4
+
+
+PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)
+def test_an_experiment_of_the_paper_has_its_settings(path: Path) -> None:
+    """Appendix A.2, but for what the experiment itself is about; and a folder of its own."""
+    said_there = yaml.safe_load(path.read_text())
+    model, data = said_there["model"], said_there["data"]["init_args"]
+    own_rate, own_rollouts = "figure_8cd" in path.stem, path.stem.endswith("128")
+    assert own_rate or model["learning_rate"]["init_args"] == {"peak": 1e-6, "warmup": 10}
+    assert own_rollouts or said_there["rollout"]["rollouts"] == 32
+    assert (data["batch_size"], model["minibatch_size"]) == (128, 32)
+    assert sum(data["train"].values()) == 40_000
+    assert sum(data["test"].values()) == 775
+    assert said_there["evaluation"]["sampling"]["top_p"] == 0.95
+    assert said_there["trainer"]["logger"]["init_args"]["name"] == f"paper/{path.stem}"
+
+
+@pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)
+def test_every_number_of_the_paper_names_its_source(path: Path) -> None:
+    """Each line that says how much, how long or what is trained."""
+    numbers = ("peak", "minibatch_size", "train:", "validation:", "test:", "batch_size", "rollouts", "advantage", "until",
+               "ks:", "n:", "sampling", "entropy_bonus", "share:", "loop_rate")  # fmt: skip
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    bare = [line for line in lines if line.startswith(numbers) and "#" not in line]
+    assert bare == []

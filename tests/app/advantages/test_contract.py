@@ -2,37 +2,91 @@
 
 from __future__ import annotations
 
+import json
 from inspect import signature
 
 import pytest
 import torch
 
 from app.advantages import (
+    FADE,
+    FGRPO,
+    PKPO,
+    RLOO,
+    RLOOK,
+    RSGRPO,
+    UCPO,
+    Adaptive,
     AdvantageEstimator,
+    BestMinusSecond,
+    Binary,
+    ByAccuracy,
+    Combination,
+    DrGRPO,
+    EntropyBonusAdvantage,
+    Exceeding,
+    FlipNegatives,
     Imitate,
     KeepPassing,
+    MaxKOffPolicy,
+    MaxRL,
     PassK,
     PassKBootstrap,
     PassKFullSampling,
+    PassKWithoutSigma,
     PassOne,
+    PKPOLeaveOneOut,
+    PKPOLeaveOneOutMinusOne,
+    SoftOverlong,
+    TailRL,
+    Unlikeliness,
+    WeightedPositives,
+    WithoutEasy,
 )
-from app.types import RolloutBatch
+from app.types import Completion, RolloutBatch
 from tests.conftest import EchoProblem
 
-CENTRED = [PassOne(), PassK(1), PassK(3), PassKBootstrap(3), PassKBootstrap(3, reduce="mean"), PassKFullSampling(3)]
-ALL = [*CENTRED, Imitate(), KeepPassing()]
+CENTRED = [
+    PassOne(), PassK(1), PassK(3), PassKBootstrap(3), PassKFullSampling(3),
+    WithoutEasy(PassK(3)), ByAccuracy(high=PassK(3)), Exceeding(PassK(3)), Combination(many=PassK(3)),
+    Adaptive(explore=PassK(3)), PassKWithoutSigma(3), PKPOLeaveOneOut(3), RLOO(), RLOOK(3), DrGRPO(), RSGRPO(),
+    MaxRL(), TailRL(), FGRPO(), Unlikeliness(), Binary(PassK(3)),
+]  # fmt: skip
+"""A problem's advantages sum to zero."""
+UNMOVED = [
+    *CENTRED, PassKBootstrap(3, reduce="mean"), PKPOLeaveOneOutMinusOne(3), BestMinusSecond(), BestMinusSecond(std=True),
+    FADE(), UCPO(), EntropyBonusAdvantage(), WeightedPositives(),
+]  # fmt: skip
+"""A problem whose rollouts agree teaches nothing."""
+ALL = [
+    *UNMOVED, PKPO(3), MaxKOffPolicy(3), FlipNegatives(PassOne(), 0.5), SoftOverlong(max_tokens=4, margin=2),
+    Imitate(), KeepPassing(),
+]  # fmt: skip
 
 
-def rollouts(num_problems: int = 9) -> RolloutBatch:
-    rewards = torch.stack([(torch.arange(8) < c % 9).float() for c in range(num_problems)])
-    return RolloutBatch([EchoProblem(str(index)) for index in range(num_problems)], rewards=rewards)
+def rollouts(num_problems: int = 9, num_rollouts: int = 8) -> RolloutBatch:
+    """c = 0 .. N passes, answers of one to five tokens, half of the problems to be explored."""
+    passes = torch.arange(num_problems) % (num_rollouts + 1)
+    generator = torch.Generator().manual_seed(0)
+
+    def completion(index: int) -> Completion:
+        noise = torch.rand(2, index % 5 + 1, generator=generator)
+        return Completion(f"answer {index}", torch.ones(index % 5 + 1), "stop", logprobs=-noise[0], entropies=noise[1])
+
+    return RolloutBatch(
+        [EchoProblem(str(index)) for index in range(num_problems)],
+        completions=[[completion(3 * p + n) for n in range(num_rollouts)] for p in range(num_problems)],
+        rewards=(torch.arange(num_rollouts) < passes[:, None]).float(),
+        explore=torch.arange(num_problems) % 2 == 0,
+    )
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
-def test_one_finite_advantage_for_each_rollout(estimator: AdvantageEstimator) -> None:
+def test_one_finite_advantage_for_each_rollout_or_token(estimator: AdvantageEstimator) -> None:
     advantages = estimator(rollouts())
-    assert advantages.shape == (9, 8)
+    assert advantages.shape in [(9, 8), (9, 8, 5)]
     assert advantages.isfinite().all()
+    assert advantages.ne(0).any()
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
@@ -44,10 +98,87 @@ def test_rewards_are_left_as_they_are(estimator: AdvantageEstimator) -> None:
 
 
 @pytest.mark.parametrize("estimator", CENTRED, ids=repr)
+def test_what_some_gain_the_others_pay(estimator: AdvantageEstimator) -> None:
+    assert estimator(rollouts()).sum(-1).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("estimator", UNMOVED, ids=repr)
 def test_nothing_is_learnt_where_all_rollouts_agree(estimator: AdvantageEstimator) -> None:
     advantages = estimator(rollouts())
     assert advantages[0].eq(0).all()
     assert advantages[8].eq(0).all()
+
+
+@pytest.mark.parametrize("estimator", [each for each in ALL if not isinstance(each, FlipNegatives)], ids=repr)
+def test_problems_do_not_touch_each_other(estimator: AdvantageEstimator) -> None:
+    """But for FADE, whose running means do, and for the draws of noise."""
+    batch = rollouts(18)
+    whole = estimator(batch)
+    half = RolloutBatch(
+        batch.problems[:9], completions=batch.completions[:9], rewards=batch.rewards[:9], explore=batch.explore[:9]
+    )
+    if not isinstance(estimator, FADE):
+        torch.testing.assert_close(estimator(half), whole[:9], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_informative_problems_are_those_with_an_advantage(estimator: AdvantageEstimator) -> None:
+    """It may count too many, never too few: a problem that teaches is not to be replaced."""
+    batch = rollouts()
+    teaches = estimator(batch).ne(0).flatten(1).any(-1)
+    assert not (teaches & ~estimator.informative(batch)).any()
+    if not isinstance(estimator, (FADE, Combination)):
+        assert torch.equal(teaches, estimator.informative(batch))
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_bad_rewards_stay_outside(estimator: AdvantageEstimator) -> None:
+    for value, message in {float("nan"): "nan must lie", 1.5: "1.5 must lie", -0.1: "-0.1 must lie"}.items():
+        batch = rollouts()
+        batch.rewards[2, 3] = value
+        with pytest.raises(ValueError, match=message):
+            estimator(batch)
+    graded = rollouts()
+    graded.rewards[2, 3] = 0.25
+    if estimator.binary:
+        with pytest.raises(ValueError, match=r"failing \(0\) alone: a reward of 0.25"):
+            estimator(graded)
+    else:
+        assert estimator(graded).isfinite().all()
+
+
+@pytest.mark.parametrize("estimator", [each for each in ALL if not isinstance(each, Imitate)], ids=repr)
+def test_a_single_rollout_compares_with_nothing(estimator: AdvantageEstimator) -> None:
+    with pytest.raises(ValueError, match=r"N=1 must be at least 2|and the 1 rollouts|between 1 and 0"):
+        estimator(rollouts(num_rollouts=1))
+
+
+@pytest.mark.parametrize(
+    "estimator", [each for each in ALL if hasattr(each, "k") and not isinstance(each, RLOOK)], ids=repr
+)
+def test_k_is_at_most_the_rollouts(estimator: AdvantageEstimator) -> None:
+    kind = type(estimator)
+    with pytest.raises(ValueError, match=r"k=9 must lie between 1 and"):
+        kind(9).check(8)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"k=0 must be at least 1"):
+        kind(0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("estimator", [each for each in ALL if each.reads], ids=repr)
+def test_what_it_reads_must_be_there(estimator: AdvantageEstimator) -> None:
+    batch = rollouts()
+    batch.completions[4][2] = Completion("", torch.ones(2), "stop")
+    with pytest.raises(ValueError, match=f"reads {estimator.reads[0]}, which these completions"):
+        estimator(batch)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_what_is_carried_fits_a_checkpoint(estimator: AdvantageEstimator) -> None:
+    estimator(rollouts())
+    state = estimator.state_dict()
+    assert json.loads(json.dumps(state)) == state
+    estimator.load_state_dict(state)
+    assert estimator.state_dict() == state
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
