@@ -1,4 +1,4 @@
-"""Every estimator and every loss of docs/ through the real command line, ten iterations each, as the pages have them."""
+"""Every estimator and every loss of docs/ through the real command line, ten iterations each, as the pages say."""
 
 from __future__ import annotations
 

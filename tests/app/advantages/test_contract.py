@@ -54,8 +54,8 @@ CENTRED = [
 ]  # fmt: skip
 """A problem's advantages sum to zero."""
 UNMOVED = [
-    *CENTRED, PassKBootstrap(3, reduce="mean"), PKPOLeaveOneOutMinusOne(3), BestMinusSecond(), BestMinusSecond(std=True),
-    FADE(), UCPO(), EntropyBonusAdvantage(), WeightedPositives(),
+    *CENTRED, PassKBootstrap(3, reduce="mean"), PKPOLeaveOneOutMinusOne(3), BestMinusSecond(), FADE(), UCPO(),
+    BestMinusSecond(std=True), EntropyBonusAdvantage(), WeightedPositives(),
 ]  # fmt: skip
 """A problem whose rollouts agree teaches nothing."""
 ALL = [
