@@ -147,8 +147,8 @@ def test_an_experiment_of_the_paper_has_its_settings(path: Path) -> None:
 def test_every_number_of_the_paper_names_its_source(path: Path) -> None:
     """Each line that says how much, how long or what is trained."""
     numbers = (
-        "peak", "minibatch_size", "train:", "validation:", "test:", "batch_size", "rollouts", "advantage", "until", "ks:",
-        "n:", "sampling", "entropy_bonus", "share:", "loop_rate",
+        "peak", "minibatch_size", "train:", "validation:", "test:", "batch_size", "rollouts", "advantage", "until",
+        "ks:", "n:", "sampling", "entropy_bonus", "share:", "loop_rate",
     )  # fmt: skip
     lines = [line.strip() for line in path.read_text().splitlines()]
     bare = [line for line in lines if line.startswith(numbers) and "#" not in line]
