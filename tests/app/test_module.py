@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, AdamW
 
-from app.advantages import AdvantageEstimator, Imitate, PassK, PassOne
+from app.advantages import AdvantageEstimator, Imitate, KeepPassing, PassK, PassOne
 from app.engines.scripted import ScriptedEngine
 from app.learning_rate import Constant, Linear
 from app.losses import (
@@ -402,6 +402,13 @@ def test_demonstrations_feel_no_penalty_bonus_correction_or_filter() -> None:
     assert not {"train/kl", "train/entropy"} & set(watch.figures[0])
     kl_cov = fitted([batch, batch], advantage=Imitate(), minibatch_size=2, loss=KLCov(1.0, 5.0))
     assert distance(parameters(kl_cov), plain) < 1e-6
+
+
+def test_demonstrations_without_advantage_are_no_update_whatever_the_bonus() -> None:
+    batch = sampled(build_tiny_policy(), torch.zeros_like(PASSES))
+    for group in batch.completions:
+        group[:] = [replace(row, logprobs=None, entropies=None) for row in group]
+    assert fitted([batch], advantage=KeepPassing(), kl=away(K3(1.0)), entropy_bonus=1.0).updates == 0
 
 
 @pytest.mark.parametrize("correction", [TokenTIS(), SequenceTIS(), IcePop(), SequenceMIS(), GeometricMIS()])
