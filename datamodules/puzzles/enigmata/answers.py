@@ -1,0 +1,79 @@
+"""Reading answers out of what a model wrote: total functions, linear in the text, that run nothing.
+
+A parser gives None for what it does not know; it never raises. Digits are the ASCII ones; a number has nine of them at
+most, and no zero before the others.
+"""
+
+from __future__ import annotations
+
+import re
+
+FENCE = "```"
+LONGEST = 10_000
+"""Characters of an answer; a longer one is none."""
+
+_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,8})")
+_SEPARATORS = re.compile(r"[\s,;|]+")
+_QUOTES = "\"'`\u201c\u201d\u2018\u2019"
+
+
+def last_block(response: str) -> str | None:
+    """What stands in the last complete fenced block, without its language tag; None where there is none.
+
+    Fences pair up from the start, so that one left open at the end is ignored.
+    """
+    pieces = response.split(FENCE)
+    if len(pieces) < 3:
+        return None
+    block = pieces[-2] if len(pieces) % 2 else pieces[-3]
+    first, newline, rest = block.partition("\n")
+    content = (rest if newline and rest.strip() else first if newline else block).strip()
+    return content if 0 < len(content) <= LONGEST else None
+
+
+def unquoted(text: str) -> str:
+    """Without white space and quotes around it."""
+    return text.strip().strip(_QUOTES).strip()
+
+
+def said(text: str, phrase: str) -> bool:
+    """Whether the text is this phrase, whatever its case, quotes and final stop."""
+    return unquoted(text).rstrip(".").casefold() == phrase.rstrip(".").casefold()
+
+
+def integer(text: str) -> int | None:
+    """One whole number and nothing else."""
+    text = unquoted(text)
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def integers(text: str) -> list[int] | None:
+    """Whole numbers between white space, commas, semicolons or bars, in brackets or not."""
+    words = [word for word in _SEPARATORS.split(text.strip().strip("[](){} \t\n")) if word]
+    numbers = [integer(word) for word in words]
+    return None if any(number is None for number in numbers) else [number for number in numbers if number is not None]
+
+
+def rows(text: str) -> list[str]:
+    """The lines that hold anything, without white space around them."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def integer_grid(text: str, height: int, width: int) -> list[list[int]] | None:
+    """A grid of whole numbers, a row to a line, or as nested brackets; None unless it has these sides."""
+    lines = rows(text.replace("],", "]\n")) if "[" in text else rows(text)
+    parsed = [integers(line.strip("[], \t")) for line in lines]
+    if len(parsed) != height or any(row is None or len(row) != width for row in parsed):
+        return None
+    return [row for row in parsed if row is not None]
+
+
+def symbol_grid(text: str, height: int, width: int, symbols: str) -> list[str] | None:
+    """A grid of one-character symbols, with or without white space or commas between them.  -> rows as strings"""
+    lines = ["".join(_SEPARATORS.split(line.strip("[], \t"))).translate(_NO_QUOTES) for line in rows(text)]
+    if len(lines) != height or any(len(line) != width or set(line) - set(symbols) for line in lines):
+        return None
+    return lines
+
+
+_NO_QUOTES = str.maketrans("", "", _QUOTES)
