@@ -53,6 +53,11 @@ class Problem(ABC):
         """A correct answer to imitate; drawn at random where several are equally good."""
         return self.solution
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The sets it is reported under: its label, and wider ones."""
+        return (self.label,)
+
     def draw(self, response: str) -> str | None:
         """The problem with the response drawn into it, as fixed-width text, where that helps a reader."""
         return None

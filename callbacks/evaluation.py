@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torchmetrics import MetricCollection
 
 from app.metrics import Accuracy, evaluation_metrics
+from app.processes import union_over_processes
 from app.types import RolloutBatch, Sampling
 from callbacks.report import print_results
 from callbacks.rollout import check_sampling, rlvr
@@ -116,7 +116,7 @@ class PassKEvaluation(Callback):
 
     def compute(self, device: torch.device) -> dict[str, float]:
         """All figures over all processes, by their logged names."""
-        labels = _union_over_processes(sorted(self.sets))
+        labels = sorted(union_over_processes(set(self.sets)))
         figures: dict[str, float] = {}
         for label in labels:
             prefix = "eval/" if label == ALL else f"eval/{label}/"
@@ -129,9 +129,9 @@ class PassKEvaluation(Callback):
     def _count(self, rollouts: RolloutBatch, metrics_of: Any) -> None:
         """Add a batch to the metrics of all problems, and of each set where there are several."""
         metrics_of(ALL, rollouts.rewards.device).update(rollouts)
-        labels = [problem.label for problem in rollouts.problems]
-        for label in sorted(set(labels)):
-            metrics_of(label, rollouts.rewards.device).update(_part(rollouts, [own == label for own in labels]))
+        groups = [problem.groups for problem in rollouts.problems]
+        for label in sorted({label for own in groups for label in own}):
+            metrics_of(label, rollouts.rewards.device).update(_part(rollouts, [label in own for own in groups]))
 
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
         if label not in self.sets:
@@ -175,11 +175,3 @@ def _stage_name(trainer: Trainer) -> str:
     schedules = [callback for callback in trainer.callbacks if isinstance(callback, StageSchedule)]  # type: ignore[attr-defined]
     fn = trainer.state.fn
     return schedules[0].stage.name if schedules and fn == "fit" else str(fn and fn.value)
-
-
-def _union_over_processes(labels: list[str]) -> list[str]:
-    if not (dist.is_initialized() and dist.get_world_size() > 1):
-        return labels
-    gathered: list[list[str]] = [[] for _ in range(dist.get_world_size())]
-    dist.all_gather_object(gathered, labels)
-    return sorted({label for part in gathered for label in part})

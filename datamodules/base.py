@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,10 @@ class PuzzleDataModule(ProblemDataModule):
         batch_size: see `ProblemDataModule`.
         eval_batch_size: see `ProblemDataModule`.
         cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+        given: splits that come from elsewhere and may be empty in the plan.
+
+    Attributes:
+        taken: keys of problems that are not to be generated.
 
     Raises:
         ValueError: for a negative count, an empty train or validation split, more problems than exist,
@@ -133,16 +138,24 @@ class PuzzleDataModule(ProblemDataModule):
     """
 
     def __init__(
-        self, plan: Plan, seed: int, batch_size: int, eval_batch_size: int, cache_dir: str | Path | None = None
+        self,
+        plan: Plan,
+        seed: int,
+        batch_size: int,
+        eval_batch_size: int,
+        cache_dir: str | Path | None = None,
+        given: Collection[str] = (),
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         check_plan(plan)
-        totals = {split: sum(number for _, number in shares) for split, shares in plan.items()}
+        totals = {split: sum(number for _, number in shares) for split, shares in plan.items() if split not in given}
         for split in ("train", "validation"):
-            if not totals[split]:
+            if split not in given and not totals[split]:
                 raise ValueError(f"the {split} split is empty: it must hold at least one problem")
-        check_fits(batch_size, totals["train"])
+        if "train" not in given:
+            check_fits(batch_size, totals["train"])
         self.plan = plan
+        self.taken: Collection[str] = ()
         self.cache_dir = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
 
     @property
@@ -153,6 +166,7 @@ class PuzzleDataModule(ProblemDataModule):
             for split, shares in self.plan.items()
         }
         config = {"format": CACHE_FORMAT, "seed": self.seed, "puzzles": puzzles}
+        config |= {"taken": sorted(self.taken)} if self.taken else {}
         return cache_path(self.cache_dir, type(self).__name__, config)
 
     def prepare_data(self) -> None:
@@ -166,7 +180,7 @@ class PuzzleDataModule(ProblemDataModule):
         lines = read_lines(self.cache_path)
         if lines is not None:
             return self._decode(lines)
-        splits, dropped = generate(self.plan, self.seed)
+        splits, dropped = generate(self.plan, self.seed, self.taken)
         write_lines(self.cache_path, self._encode(splits, dropped))
         return splits, dropped
 

@@ -8,7 +8,7 @@ then validation, then train, so that test wins.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from random import Random
 from typing import Any, TypeAlias
@@ -19,9 +19,6 @@ from datamodules.puzzles.base import Puzzle
 
 Plan: TypeAlias = Mapping[str, Sequence[tuple[Puzzle[Any], int]]]
 """Of each split, its puzzles and how many problems of each."""
-
-PATIENCE = 200_000
-"""Draws in a row without a new problem, after which a puzzle of unknown capacity is taken to be exhausted."""
 
 
 def check_plan(plan: Plan) -> None:
@@ -40,13 +37,13 @@ def check_plan(plan: Plan) -> None:
             )
 
 
-def generate(plan: Plan, seed: int) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-    """The splits of a plan, and how many draws of each were dropped as repeats.
+def generate(plan: Plan, seed: int, taken: Collection[str] = ()) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+    """The splits of a plan without problems whose keys are taken, and how many draws of each were dropped as repeats.
 
     Raises:
-        ValueError: where a puzzle whose capacity is unknown yields nothing new for `PATIENCE` draws.
+        ValueError: where a puzzle whose capacity is unknown yields nothing new for its `patience`.
     """
-    seen: set[str] = set()
+    seen = set(taken)
     splits: dict[str, list[Problem]] = {split: [] for split in plan}
     dropped = dict.fromkeys(plan, 0)
     for split in (name for name in PRECEDENCE if name in plan):
@@ -68,10 +65,10 @@ def draw_distinct(puzzle: Puzzle[Any], number: int, sentence: str, seen: set[str
     for index in count():
         if len(problems) == number:
             break
-        if index - last_new > PATIENCE and puzzle.capacity() is None:
+        if index - last_new > puzzle.patience and puzzle.capacity() is None:
             raise ValueError(
                 f"{number} distinct {puzzle.label} problems are asked for under {sentence}, but only {len(problems)} "
-                f"were found: {PATIENCE} further draws gave nothing new"
+                f"were found: {puzzle.patience} further draws gave nothing new"
             )
         problem = puzzle.generate(Random(f"{sentence}/{index}"))
         if problem is None:

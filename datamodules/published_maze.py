@@ -8,7 +8,8 @@ from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.puzzles.maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
-from datamodules.verl_format import GRID_KEYS, check_source, find_grid, read_prompt, read_rows
+from datamodules.sources import check_source, read_prompt, read_rows
+from datamodules.verl_format import GRID_KEYS, find_grid
 
 
 class PublishedMazeDataModule(ProblemDataModule):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Prompt, RolloutBatch
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class _Nameless(Problem):
     """A problem of which nothing matters but that it is not another."""
 
     key: str
-    prompt: str = ""
+    prompt: Prompt = ""
     solution: str = ""
     label: str = ""
 

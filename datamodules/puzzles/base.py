@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from app.types import Problem
 
@@ -12,7 +12,13 @@ ProblemT = TypeVar("ProblemT", bound=Problem)
 
 
 class Puzzle(ABC, Generic[ProblemT]):
-    """Makes problems of one kind and difficulty; two equal puzzles make the same problems."""
+    """Makes problems of one kind and difficulty; two equal puzzles make the same problems.
+
+    Attributes:
+        patience: draws in a row without a new problem, after which a puzzle of unknown capacity is exhausted.
+    """
+
+    patience: ClassVar[int] = 200_000
 
     @property
     @abstractmethod

@@ -81,7 +81,7 @@ def test_too_many_or_negative(plan: module.Plan, message: str) -> None:
 
 
 def test_exhaustion_of_unknown_capacity_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 500)
+    monkeypatch.setattr(Letters, "patience", 500)
     assert len(draw_distinct(Letters(), 4, "0/train/letters", set())[0]) == 4
     with pytest.raises(ValueError, match=r"5 distinct letters .* only 4 were found: 500 further draws"):
         draw_distinct(Letters(), 5, "0/train/letters", set())

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.verl_format import check_source, find_grid, read_prompt
+from datamodules.sources import check_source, read_prompt
+from datamodules.verl_format import find_grid
 
 GRID = ("*****", "*S.E*", "*****")
 

@@ -127,8 +127,8 @@ class TaskProblem(Problem):
         return self.task.name
 
     @property
-    def category(self) -> str:
-        return self.task.category
+    def groups(self) -> tuple[str, ...]:
+        return (self.task.category, self.task.name)
 
     def score(self, response: str) -> float:
         answer = last_block(response)
@@ -138,6 +138,8 @@ class TaskProblem(Problem):
 @dataclass(frozen=True)
 class TaskPuzzle(Puzzle[TaskProblem]):
     """The problems of one task and difficulty."""
+
+    patience: ClassVar[int] = 2_000
 
     task: Task
     difficulty: Difficulty

@@ -1,0 +1,132 @@
+"""Enigmata's 36 puzzle tasks as Lightning data: generated, or read from the official records, or both."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.types import Problem
+from datamodules.base import PuzzleDataModule
+from datamodules.dedup import PRECEDENCE, deduplicate
+from datamodules.puzzles.enigmata.records import problem_of
+from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, TaskProblem, TaskPuzzle, task_named
+from datamodules.sources import check_source, read_rows
+
+log = logging.getLogger(__name__)
+
+
+class EnigmataDataModule(PuzzleDataModule):
+    """A mixture of tasks and difficulties, distinct within and across splits by the puzzle itself.
+
+    Each split is a number of problems to generate, or a source of official records: a `.parquet`
+    file, a `.jsonl` file, or a hub id, such as `BytedTsinghua-SIA/Enigmata-Eval:train`. Whatever
+    is also in the test split is not generated for, nor read into, the others; how much that was is logged by task.
+
+    Args:
+        train, validation, test: a number, or a source.
+        weights: of the mixture, by task or by category, whose tasks share its weight; a task's own weight
+            comes first. None takes all 36 tasks alike; otherwise what is not named is left out.
+        difficulties: weights of "easy", "medium" and "hard".
+        seed: of the problems and of the order of training.
+        batch_size: P, problems per iteration over all ranks.
+        eval_batch_size: problems per batch and rank in validation, test and prediction.
+        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+
+    Raises:
+        ValueError: for an unknown task, a negative weight, a source that can't be read (with its row), and what
+            `PuzzleDataModule` refuses.
+    """
+
+    def __init__(
+        self,
+        train: int | str = 3600,
+        validation: int | str = 216,
+        test: int | str = 216,
+        weights: dict[str, float] | None = None,
+        difficulties: dict[str, float] | None = None,
+        seed: int = 0,
+        batch_size: int = 32,
+        eval_batch_size: int = 64,
+        cache_dir: str | Path | None = None,
+    ) -> None:
+        shares = mixture(weights, difficulties)
+        sizes = {"train": train, "validation": validation, "test": test}
+        self.sources = {split: size for split, size in sizes.items() if isinstance(size, str)}
+        for source in self.sources.values():
+            check_source(source)
+        plan = {split: portions(size, shares) if isinstance(size, int) else [] for split, size in sizes.items()}
+        super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir, given=self.sources)
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """The records, then what is generated beside them."""
+        records = {split: self._read(split, source) for split, source in self.sources.items()}
+        self.taken = {problem.key for problems in records.values() for problem in problems}
+        generated, repeats = super().load_splits()
+        everything = {split: [*records.get(split, ()), *generated[split]] for split in generated}
+        splits, dropped = deduplicate(everything)
+        report_leakage(everything)
+        return splits, {split: dropped[split] + repeats[split] for split in splits}
+
+    def _read(self, split: str, source: str) -> list[Problem]:
+        problems: list[Problem] = []
+        for number, row in enumerate(read_rows(source, split), start=1):
+            try:
+                problems.append(problem_of(row))
+            except ValueError as error:
+                raise ValueError(f"{source}, row {number}: {error}") from None
+        return problems
+
+
+def mixture(weights: Mapping[str, float] | None, difficulties: Mapping[str, float] | None) -> dict[TaskPuzzle, float]:
+    """The weight of every task and difficulty; they sum to 1."""
+    tasks = {name: 0.0 if weights else 1.0 for names in CATEGORIES.values() for name in names}
+    unknown = sorted(set(weights or ()) - set(CATEGORIES) - set(tasks))
+    if unknown:
+        raise ValueError(f"weights: {unknown[0]!r} is neither a task nor a category of Enigmata")
+    levels = {"easy": 1.0, "medium": 1.0, "hard": 1.0} if difficulties is None else dict(difficulties)
+    wrong = sorted(set(levels) - set(DIFFICULTIES))
+    if wrong:
+        raise ValueError(f"difficulties: {wrong[0]!r} must be one of {', '.join(DIFFICULTIES)}")
+    for name, weight in {**(weights or {}), **levels}.items():
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"the weight {weight} of {name} must be at least 0")
+    for category, weight in (weights or {}).items():
+        for name in CATEGORIES.get(category, ()):
+            tasks[name] = weight / len(CATEGORIES[category])
+    tasks |= {name: weight for name, weight in (weights or {}).items() if name in tasks}
+    total = sum(tasks.values()) * sum(levels.values())
+    if not total:
+        raise ValueError("weights and difficulties must leave something to ask")
+    return {
+        TaskPuzzle(task_named(name), level): weight * levels[level] / total
+        for name, weight in tasks.items()
+        for level in DIFFICULTIES
+        if weight * levels.get(level, 0.0)
+    }
+
+
+def portions(number: int, shares: Mapping[TaskPuzzle, float]) -> list[tuple[TaskPuzzle, int]]:
+    """Whole numbers in these proportions that sum to `number`; the largest remainders are rounded up."""
+    exact = {puzzle: number * share for puzzle, share in shares.items()}
+    floors = {puzzle: int(value) for puzzle, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda puzzle: floors[puzzle] - exact[puzzle])
+    for puzzle in by_remainder[: max(0, number - sum(floors.values()))]:
+        floors[puzzle] += 1
+    return [(puzzle, count) for puzzle, count in floors.items() if count]
+
+
+def report_leakage(splits: Mapping[str, list[Problem]]) -> None:
+    """Log by task what occurs in two splits, before the later of the two loses it."""
+    keys = {split: {problem.key for problem in problems} for split, problems in splits.items()}
+    order = [split for split in PRECEDENCE if split in splits]
+    for place, split in enumerate(order):
+        for other in order[:place]:
+            shared = Counter(problem.label for problem in splits[split] if problem.key in keys[other])
+            if shared:
+                parts = ", ".join(f"{label} {count}" for label, count in sorted(shared.items()))
+                log.warning("leakage: %d problems of %s are in %s (%s)", sum(shared.values()), split, other, parts)
+
+
+__all__ = ["EnigmataDataModule", "TaskProblem"]
