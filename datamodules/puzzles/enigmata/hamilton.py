@@ -38,7 +38,7 @@ class Hamiltonian(Task):
     def draw(self, random: Random, least: int, most: int, density: float) -> tuple[Question, str]:
         """A graph of `least` to `most` vertices with about this share of all edges; half of them have a route."""
         vertices = random.sample(range(number := random.randint(least, most)), number)
-        wanted = max(int(density * number * (number - 1) / 2), number + 2) + (0 if self.closed else random.randint(5, 10))
+        wanted = max(int(density * number * (number - 1) / 2), number + 2) + (0 if self.closed else number // 2)
         exists = random.random() < 0.5
         if exists:
             tour = [*vertices, vertices[0]] if self.closed else vertices
@@ -54,7 +54,7 @@ class Hamiltonian(Task):
     def _without(self, random: Random, vertices: list[int], wanted: int) -> tuple[list[tuple[int, int]], ...]:
         """Edges to begin with, and all that may be drawn: some vertices are the only way between too many pieces."""
         while True:
-            number = random.randint(0, 3)
+            number = random.randint(0, min(3, len(vertices) // 4))
             gates, rest = vertices[:number], vertices[number:]
             pieces = list(split(random, rest, max(2, number + 1) if self.closed else number + 2))
             backbone = [edge for piece in pieces for edge in ring(random, piece, gates)]
@@ -127,5 +127,3 @@ def ring(random: Random, piece: list[int], gates: list[int]) -> list[tuple[int, 
         first, last = random.sample(gates, 2) if len(gates) > 1 else gates * 2
         return [*pairwise(piece), (first, piece[0]), (piece[-1], last)]
     return [*pairwise(piece), *([(piece[-1], piece[0])] if len(piece) > 2 else [])]
-
-
