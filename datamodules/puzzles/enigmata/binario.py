@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from random import Random
 from typing import Any, ClassVar
 
-from datamodules.puzzles.enigmata.answers import integer_grid
+from datamodules.puzzles.enigmata.answers import integer_grid, rows
 from datamodules.puzzles.enigmata.task import Levels, Question, Task
 
 EMPTY = -1
+CELLS: dict[Any, int] = {None: EMPTY, "_": EMPTY, "0": 0, "1": 1, 0: 0, 1: 1}
+"""What upstream writes into a cell."""
 
 
 class Binario(Task):
@@ -52,6 +54,23 @@ class Binario(Task):
 
     def meta(self, question: Question) -> dict[str, Any]:
         return {"question": [[None if cell == EMPTY else cell for cell in row] for row in question["grid"]]}
+
+    def question_of(self, record: Mapping[str, Any]) -> Question | None:
+        """Upstream's grid is nested lists with null, or lines with `_`."""
+        given = record["meta"].get("question") if isinstance(record.get("meta"), Mapping) else None
+        lines = [line.split() for line in rows(given)] if isinstance(given, str) else given
+        if not isinstance(lines, list) or not lines or len(lines) % 2:
+            return None
+        if not all(isinstance(line, list) and len(line) == len(lines) for line in lines):
+            return None
+        if not all(cell in CELLS and not isinstance(cell, bool) for line in lines for cell in map(plain, line)):
+            return None
+        return {"grid": [[CELLS[plain(cell)] for cell in line] for line in lines]}
+
+
+def plain(cell: Any) -> Any:
+    """A cell that a dictionary can look up."""
+    return cell if cell is None or isinstance(cell, (int, str)) else "?"
 
 
 def balanced(line: Sequence[int]) -> bool:

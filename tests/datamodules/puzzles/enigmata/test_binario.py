@@ -56,3 +56,14 @@ def test_one_solution_is_left() -> None:
 def test_common_ways_to_write_a_grid(wrap) -> None:  # type: ignore[no-untyped-def]
     (problem, *_) = draws(TASK, 1)
     assert TASK.judge(problem.question, wrap(problem.answer))
+
+
+def test_records_as_upstream_has_them() -> None:
+    for problem in draws(TASK, 3):
+        meta = TASK.meta(problem.question)
+        assert TASK.question_of({"meta": meta, "answer": problem.answer}) == problem.question
+        lines = "\n".join(" ".join("_" if cell is None else str(cell) for cell in row) for row in meta["question"])
+        assert TASK.question_of({"meta": {"question": lines}, "answer": ""}) == problem.question
+    for given in (None, 3, "x", [[0]], [[0, 1]], [[0, 2], [1, 0]], [[0, []], [1, 0]], [[True, 0], [1, 0]]):
+        assert TASK.question_of({"meta": {"question": given}, "answer": ""}) is None
+    assert TASK.question_of({"meta": None}) is None

@@ -1,0 +1,111 @@
+"""Answers that no honest policy would give: what a scorer has to bear without an exception, a pause or a mistake."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from random import Random
+
+from datamodules.puzzles.enigmata.answers import FENCE
+
+Maker = Callable[[Random, str, Sequence[str]], str]
+"""A random stream, a right answer to the question, answers to other puzzles -> what is given."""
+
+
+def fenced(text: str) -> str:
+    """In a block of its own."""
+    return f"{FENCE}\n{text}\n{FENCE}"
+
+
+def random_bytes(random: Random, right: str, others: Sequence[str]) -> str:
+    """Any character there is, but for the halves of pairs."""
+    length = random.choice((1, 10, 100, 1000))
+    text = "".join(chr(random.choice((random.randrange(1, 128), random.randrange(128, 0xD800)))) for _ in range(length))
+    return fenced(text)
+
+
+def numbers(random: Random, right: str, others: Sequence[str]) -> str:
+    """Huge, negative, fractional, in other scripts."""
+    kinds = (
+        "9" * random.choice((20, 400, 5000)),
+        "-1",
+        "1e309",
+        "0x1F",
+        "\u0663",
+        "\u00b2",
+        "1_000",
+        "NaN",
+        "--3",
+        "007",
+    )
+    return fenced(random.choice((" ", "\n", ", ")).join(random.choice(kinds) for _ in range(random.randint(1, 30))))
+
+
+def brackets(random: Random, right: str, others: Sequence[str]) -> str:
+    """Deep, unbalanced, or around the right answer."""
+    depth = random.choice((1, 10, 1000, 4000))
+    opening, closing = random.choice(("()", "[]", "{}"))
+    inside = random.choice((right, "1", ""))
+    return fenced(opening * depth + inside + closing * random.choice((depth, depth - 1, 0)))
+
+
+CODE = (
+    "9**9**9**9", "__import__('os').system('true')", "(lambda: 24)()", "24 # 8*3", "8*3 # 2 1", "exec('1')",
+    "1 if 1 else 0", "[x for x in range(10**9)]", "{}.__class__", "True", "None",
+    "0/0", "1//0", "%s" * 100, "\\x00", "${1}", "'; DROP",
+    "import sys; sys.exit()", "f'{1}'", "()*10**9", "\"a\"*10**9",
+)  # fmt: skip
+
+
+def code(random: Random, right: str, others: Sequence[str]) -> str:
+    """What an `eval` would run."""
+    return fenced(
+        random.choice((random.choice(CODE), f"{right} {random.choice(CODE)}", f"{random.choice(CODE)}\n{right}"))
+    )
+
+
+def fences(random: Random, right: str, others: Sequence[str]) -> str:
+    """Half-finished, nested, many, empty."""
+    return random.choice(
+        (
+            f"{FENCE}\n{right}", f"{right}\n{FENCE}", FENCE * random.randint(1, 2000),
+            f"{FENCE}{FENCE}\n{right}\n{FENCE}",
+            f"{fenced(right)}\n{FENCE}\nunfinished", f"{FENCE}python\n{FENCE}\n{right}", f"``\n{right}\n``", right,
+        )
+    )  # fmt: skip
+
+
+def long(random: Random, right: str, others: Sequence[str]) -> str:
+    """Up to a million characters, in a block or around one."""
+    size = random.choice((10_001, 100_000, 1_000_000)) if random.random() < 0.02 else 10_000
+    letter = random.choice("0 (\n[,LA*+" + right[:1])
+    return random.choice((fenced(letter * size), letter * size + fenced(right + " "), fenced((right + "\n") * 50)))
+
+
+def others_answers(random: Random, right: str, others: Sequence[str]) -> str:
+    """Right, for another puzzle."""
+    return fenced(random.choice(others))
+
+
+def mutations(random: Random, right: str, others: Sequence[str]) -> str:
+    """The right answer with a few characters changed."""
+    letters = list(right)
+    for _ in range(random.randint(1, 3)):
+        place = random.randrange(len(letters) + 1)
+        kind = random.randrange(3)
+        if kind == 0:
+            letters.insert(place, random.choice(string.printable + right))
+        elif letters:
+            place = min(place, len(letters) - 1)
+            letters[place] = random.choice(right or "0") if kind == 1 else ""
+    return fenced("".join(letters))
+
+
+MAKERS: tuple[Maker, ...] = (
+    random_bytes, numbers, brackets, code, fences, long, others_answers, mutations, mutations, mutations,
+)  # fmt: skip
+
+
+def hostile(random: Random, right: str, others: Sequence[str]) -> str:
+    """One such response."""
+    return random.choice(MAKERS)(random, right, others)

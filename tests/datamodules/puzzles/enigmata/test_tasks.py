@@ -1,0 +1,91 @@
+"""All tasks of Enigmata alike: hostile answers, records, that none is missing."""
+
+from __future__ import annotations
+
+from random import Random
+from time import perf_counter
+
+import pytest
+
+from benchmarks.hostile import hostile
+from datamodules.puzzles.enigmata.records import TASKS, problem_of, record_of
+from datamodules.puzzles.enigmata.task import CATEGORIES, Task, task_named
+from tests.datamodules.puzzles.enigmata.contract import draws
+
+
+def test_there_are_thirty_six() -> None:
+    assert len(TASKS) == len(set(TASKS)) == 36
+    assert [len(names) for names in CATEGORIES.values()] == [2, 2, 3, 10, 4, 7, 8]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_what_its_name_says(name: str) -> None:
+    task = task_named(name)
+    assert isinstance(task, Task)
+    assert task.name == name
+    assert name in CATEGORIES[task.category]
+    assert set(task.levels) == {"easy", "medium", "hard"}
+    assert all(task.levels.values())
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_hostile_answers_disturb_nobody(name: str) -> None:
+    """No exception, no pause; what passes is the right answer with something harmless around it."""
+    random, problems = Random(0), draws(task_named(name), 2)
+    others = ["24", "No", "1 2\n3 4", "UUDD", "A B C", "(1, 2)"]
+    for _ in range(150):
+        problem = random.choice(problems)
+        response = hostile(random, problem.answer, others)
+        start = perf_counter()
+        verdict = problem.score(response)
+        assert perf_counter() - start < 0.5  # 0.05 on a quiet machine: see benchmarks/enigmata.py
+        assert verdict in (0.0, 1.0)
+        assert verdict == problem.score(response)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_records_go_both_ways(name: str) -> None:
+    for problem in draws(task_named(name), 2):
+        record = record_of(problem)
+        assert set(record) == {"prompt", "answer", "task_name", "ability", "language", "meta"}
+        again = problem_of(record)
+        assert again.key == problem.key
+        assert again.difficulty == problem.difficulty
+        assert again.prompt == ({"role": "user", "content": problem.prompt},)
+        assert again.score(problem.solution) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (None, "no object"),
+        ({"task_name": "chess"}, "task_name='chess' is none of"),
+        ({"task_name": "binario", "meta": "x", "answer": ""}, "meta is no object"),
+        ({"task_name": "binario", "meta": {}, "answer": "", "prompt": "x"}, "binario can't read its meta"),
+    ],
+)
+def test_a_bad_record_is_named(record: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        problem_of(record)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_meta_raises_anything_but_a_line(name: str) -> None:
+    """Records come from files: whatever stands in them, they are read or refused."""
+    (problem, *_) = draws(task_named(name), 1)
+    record = record_of(problem)
+    random = Random(0)
+    junk = [None, 3, "x", [], {}, [[1]], "1 2\n3", {"question": 5}, [["a", None]], -1, 1e308, True]
+    for _ in range(60):
+        meta = {key: random.choice(junk) if random.random() < 0.5 else value for key, value in record["meta"].items()}
+        try:
+            problem_of({**record, "meta": meta, "answer": random.choice([record["answer"], *junk])}).score(
+                "```\n1\n```"
+            )
+        except ValueError:
+            continue
+
+
+def test_an_unknown_task() -> None:
+    with pytest.raises(ValueError, match="no task of Enigmata is called 'chess'"):
+        task_named("chess")

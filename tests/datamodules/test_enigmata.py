@@ -1,0 +1,103 @@
+"""The mixture, the records and the leakage of Enigmata, and all of it through the real command line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from datamodules.enigmata import EnigmataDataModule, mixture, portions
+from datamodules.puzzles.enigmata.records import TASKS, record_of
+from datamodules.puzzles.enigmata.task import CATEGORIES, task_named
+from tests.conftest import CommandLine
+from tests.datamodules.puzzles.enigmata.contract import draws
+
+QUICK = {"binario": 1.0}
+
+
+def test_weights_by_task_and_category() -> None:
+    shares = mixture({"Crypto": 2.0, "game24": 1.0, "crypto_KPA": 3.0}, {"easy": 3.0, "hard": 1.0})
+    by_task = Counter[str]()
+    for puzzle, share in shares.items():
+        by_task[puzzle.task.name] += share  # type: ignore[assignment]
+        assert puzzle.difficulty in ("easy", "hard")
+    assert by_task == pytest.approx({"crypto_KKA": 0.2, "crypto_KPA": 0.6, "game24": 0.2})
+    assert sum(mixture(None, None).values()) == pytest.approx(1)
+    assert len(mixture(None, None)) == 36 * 3
+
+
+def test_portions_sum_and_stay_near() -> None:
+    shares = mixture(None, None)
+    for number in (0, 1, 107, 108, 109, 1000):
+        counts = dict(portions(number, shares))
+        assert sum(counts.values()) == number
+        assert all(abs(count - number / 108) < 1 for count in counts.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"weights": {"chess": 1.0}}, "'chess' is neither a task nor a category"),
+        ({"weights": {"game24": -1.0}}, "the weight -1.0 of game24 must be at least 0"),
+        ({"difficulties": {"extreme": 1.0}}, "'extreme' must be one of easy, medium, hard"),
+        ({"weights": {"game24": 0.0}}, "must leave something to ask"),
+        ({"train": 0}, "train split is empty"),
+        ({"train": 4, "batch_size": 8}, "batch_size=8"),
+        ({"test": "nothing.jsonl"}, "nothing.jsonl is not a file"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EnigmataDataModule(**{"weights": QUICK, **arguments})  # type: ignore[arg-type]
+
+
+def test_generated_beside_records(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What the official test split holds is neither generated nor kept in the train split, whatever its prompt says."""
+    problems = draws(task_named("binario"), 4)
+    test, train = tmp_path / "test.jsonl", tmp_path / "train.jsonl"
+    test.write_text("".join(json.dumps(record_of(problem)) + "\n" for problem in problems[:6]))
+    rephrased = [{**record_of(problem), "prompt": "Solve it."} for problem in problems[4:]]
+    train.write_text("".join(json.dumps(record) + "\n" for record in rephrased))
+    data = EnigmataDataModule(str(train), 3, str(test), weights=QUICK, batch_size=2, cache_dir=tmp_path / "cache")
+    with caplog.at_level(logging.INFO):
+        data.prepare_data()
+        data.setup("fit")
+    assert "leakage: 2 problems of train are in test (binario 2)" in caplog.text
+    sizes = {split: len(found) for split, found in data.splits.items()}
+    assert sizes == {"train": len(problems) - 6, "validation": 3, "test": 6}
+    assert data.splits["train"][0].prompt == "Solve it."
+    everything = [problem.key for found in data.splits.values() for problem in found]
+    assert len(set(everything)) == len(everything)
+    again = EnigmataDataModule(str(train), 3, str(test), weights=QUICK, batch_size=2, cache_dir=tmp_path / "cache")
+    again.setup("fit")
+    assert [problem.key for found in again.splits.values() for problem in found] == everything
+
+
+def test_a_bad_record_names_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text(json.dumps({"task_name": "chess"}) + "\n")
+    data = EnigmataDataModule(str(path), 1, 0, weights=QUICK, batch_size=1, cache_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"bad.jsonl, row 1: task_name='chess'"):
+        data.setup("fit")
+
+
+def test_every_task_and_difficulty_through_the_command_line(passk: CommandLine) -> None:
+    """Generated, deduplicated, sampled, scored, reported by task, by category and overall."""
+    cli = passk(
+        "validate",
+        model={"policy": {"init_args": {"context_length": 16384}}},
+        data={
+            "class_path": "datamodules.enigmata.EnigmataDataModule",
+            "init_args": {"train": 108, "validation": 108, "test": 0, "batch_size": 4, "eval_batch_size": 54},
+        },
+        evaluation={"n": 1, "ks": [1], "sampling": {"max_new_tokens": 4}, "greedy": False},
+    )
+    validation = cli.datamodule.splits["validation"]
+    assert Counter(problem.label for problem in validation) == dict.fromkeys(TASKS, 3)
+    assert {problem.difficulty for problem in validation} == {"easy", "medium", "hard"}
+    figures = cli.trainer.callback_metrics
+    for name in ("", *(f"{name}/" for name in (*CATEGORIES, *TASKS))):
+        assert f"eval/{name}pass@1" in figures
