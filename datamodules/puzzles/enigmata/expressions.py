@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations
 
+from datamodules.puzzles.enigmata.answers import integer
+
 Allowed = Callable[[Fraction], bool]
 """Which results of a step may be."""
 Found = dict[Fraction, str]
@@ -36,25 +38,34 @@ def tokens(text: str) -> list[str] | None:
     return found if found and place == len(text) else None
 
 
-def evaluate(text: str, allowed: Allowed = anything) -> tuple[list[int], Fraction] | None:
-    """The numbers of an expression and its value, or None where it is none or a step of it is not allowed.
+def makes(text: str, numbers: list[int], target: int, allowed: Allowed = anything) -> bool:
+    """Whether an expression, perhaps with `= target` behind it, uses these numbers and has this value."""
+    left, equals, right = text.partition("=")
+    found = tokens(left)
+    if found is None or (equals and integer(right) != target):
+        return False
+    used = sorted(int(token) for token in found if token.isdecimal())
+    return used == sorted(numbers) and evaluate(found, allowed) == target
+
+
+def evaluate(found: list[str], allowed: Allowed = anything) -> Fraction | None:
+    """The value of an expression, or None where it is none or a step of it is not allowed.
 
     Two stacks and no recursion. A minus at the start or after a bracket is taken from zero.
     """
-    numbers: list[int] = []
     values: list[Fraction] = []
     waiting: list[str] = []  # signs and open brackets
     before = "("  # the start reads like an open bracket
-    for token in tokens(text) or [")"]:
-        opens = before == "(" or before in _RANK
+    for token in found:
+        begins = before == "(" or before in _RANK  # where a number or a bracket is due
         if token in _RANK:
-            if opens and not (token == "-" and before == "("):
+            if begins and (token, before) != ("-", "("):
                 return None
-            values += [Fraction(0)] if opens else []
+            values += [Fraction(0)] if begins else []
             if not settle(values, waiting, _RANK[token], allowed):
                 return None
             waiting.append(token)
-        elif (token == ")") == opens:
+        elif begins == (token == ")"):
             return None
         elif token == "(":
             waiting.append(token)
@@ -63,11 +74,10 @@ def evaluate(text: str, allowed: Allowed = anything) -> tuple[list[int], Fractio
                 return None
             waiting.pop()
         else:
-            numbers.append(int(token))
             values.append(Fraction(int(token)))
-        before = token if token in _RANK or token in "()" else "1"
-    ends = before in "1)" and settle(values, waiting, 0, allowed) and not waiting
-    return (numbers, values[0]) if ends else None
+        before = token
+    complete = before != "(" and before not in _RANK and settle(values, waiting, 0, allowed) and not waiting
+    return values[0] if complete else None
 
 
 def settle(values: list[Fraction], waiting: list[str], rank: int, allowed: Allowed) -> bool:
@@ -103,10 +113,9 @@ def forms(numbers: list[int], target: int, allowed: Allowed = anything) -> str |
             for small, large in halves(part):
                 for a, left in table(small).items():
                     for b, right in table(large).items():
-                        for first, sign, second in steps(a, left, b, right):
-                            value = result(first[0], sign, second[0])
+                        for value, text in steps(a, left, b, right):
                             if value is not None and allowed(value):
-                                found.setdefault(value, f"({first[1]} {sign} {second[1]})")
+                                found.setdefault(value, text)
             tables[part] = found
         return tables[part]
 
@@ -130,16 +139,14 @@ def forms(numbers: list[int], target: int, allowed: Allowed = anything) -> str |
     return found[1:-1] if found and found.startswith("(") else found
 
 
-def steps(
-    a: Fraction, left: str, b: Fraction, right: str
-) -> Iterator[tuple[tuple[Fraction, str], str, tuple[Fraction, str]]]:
+def steps(a: Fraction, left: str, b: Fraction, right: str) -> Iterator[tuple[Fraction | None, str]]:
     """The six ways to join two values."""
-    one, two = (a, left), (b, right)
-    yield one, "+", two
-    yield one, "*", two
-    for sign in "-/":
-        yield one, sign, two
-        yield two, sign, one
+    yield a + b, f"({left} + {right})"
+    yield a * b, f"({left} * {right})"
+    yield a - b, f"({left} - {right})"
+    yield b - a, f"({right} - {left})"
+    yield result(a, "/", b), f"({left} / {right})"
+    yield result(b, "/", a), f"({right} / {left})"
 
 
 def partners(a: Fraction, value: Fraction) -> Iterator[tuple[Fraction, str]]:
