@@ -108,7 +108,7 @@ def test_records() -> None:
         record = {"meta": TASK.meta(problem.question), "answer": TASK.upstream_answer(problem.question, problem.answer)}
         assert TASK.question_of(record) == problem.question
         assert TASK.judge(problem.question, str(record["answer"]))
-    for broken in (None, {}, {side: [] for side in SIDES}, dict.fromkeys(SIDES, 3), dict.fromkeys(SIDES, ["1"])):
+    for broken in (None, {}, {side: [] for side in SIDES}, dict.fromkeys(SIDES, 3), {side: ["1"] for side in SIDES}):
         assert TASK.question_of({"meta": {"question": broken}}) is None
-    assert TASK.question_of({"meta": {"question": {**dict.fromkeys(SIDES, [1, 2]), "top": [1]}}}) is None
+    assert TASK.question_of({"meta": {"question": {side: [1] * len(side) for side in SIDES}}}) is None
     assert TASK.question_of({}) is None
