@@ -12,11 +12,13 @@ from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
 from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
 from tests.datamodules.puzzles.enigmata.sat import exactly_one, models
 
+Cell = tuple[int, int]
 
-def solutions(board: list[str], most: int = 2) -> list[set[tuple[int, int]]]:
+
+def solutions(board: list[str], most: int = 2) -> list[set[Cell]]:
     """By SAT: a variable to a cell."""
     size = len(board)
-    cells = list(product(range(size), repeat=2))
+    cells = list(product(range(size), range(size)))
     number = {cell: index + 1 for index, cell in enumerate(cells)}
     clauses = [clause for r in range(size) for clause in exactly_one([number[r, c] for c in range(size)])]
     clauses += [clause for c in range(size) for clause in exactly_one([number[r, c] for r in range(size)])]
@@ -25,7 +27,7 @@ def solutions(board: list[str], most: int = 2) -> list[set[tuple[int, int]]]:
     return [{cell for cell in cells if number[cell] in model} for model in models(clauses, most)]
 
 
-def near(a: tuple[int, int], b: tuple[int, int]) -> bool:
+def near(a: Cell, b: Cell) -> bool:
     return abs(a[0] - b[0]) < 2 and abs(a[1] - b[1]) < 2
 
 
@@ -40,7 +42,7 @@ def right(question: Question, answer: str) -> bool:
     size = len(question["board"])
     if [len(line) for line in found] != [size] * size:
         return False
-    cells = list(product(range(size), repeat=2))
+    cells = list(product(range(size), range(size)))
     stars = [(r, c) for r, c in cells if found[r][c] == "*"]
     same = all(found[r][c] == question["board"][r][c] for r, c in cells if (r, c) not in stars)
     on_open = all(question["board"][r][c] == "." for r, c in stars)

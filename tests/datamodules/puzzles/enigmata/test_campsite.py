@@ -1,0 +1,143 @@
+"""Campsites against all choices of cells, with trees given to tents in every order."""
+
+from __future__ import annotations
+
+from itertools import combinations, permutations, product
+
+import pytest
+
+from datamodules.puzzles.enigmata.answers import FENCE
+from datamodules.puzzles.enigmata.campsite import TASK, paired, solutions
+from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
+from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+
+Cell = tuple[int, int]
+
+
+def inside(text: str) -> list[str]:
+    """The board between the tags, or all of a text that has none."""
+    after = text.split("<begin_board>")[-1]
+    return ["".join(line.split()) for line in after.split("<end_board>")[0].splitlines() if line.strip()]
+
+
+def places(board: list[str], symbol: str) -> list[Cell]:
+    return [(r, c) for r, line in enumerate(board) for c, cell in enumerate(line) if cell == symbol]
+
+
+def pitched(board: list[str], tents: list[Cell]) -> str:
+    return "\n".join(
+        "".join("*" if (r, c) in tents else cell for c, cell in enumerate(line)) for r, line in enumerate(board)
+    )
+
+
+def fits(question: Question, tents: list[Cell]) -> bool:
+    """The rules in words: counts, distance, and some order of the trees in which each is beside its tent."""
+    trees = places(question["board"], "X")
+    rows = [sum(r == row for r, _ in tents) for row in range(len(question["rows"]))]
+    columns = [sum(c == column for _, c in tents) for column in range(len(question["columns"]))]
+    if rows != question["rows"] or columns != question["columns"] or len(trees) != len(tents):
+        return False
+    if any((a - c) ** 2 + (b - d) ** 2 <= 2 for (a, b), (c, d) in combinations(tents, 2)):
+        return False
+    return any(
+        all((a - c) ** 2 + (b - d) ** 2 == 1 for (a, b), (c, d) in zip(tents, order, strict=True))
+        for order in permutations(trees)
+    )
+
+
+def right(question: Question, answer: str) -> bool:
+    board, size = inside(answer), len(question["rows"])
+    if [len(line) for line in board] != [size] * size:
+        return False
+    tents = places(board, "*")
+    on_ground = all(question["board"][r][c] == "." for r, c in tents)
+    cells = [cell for cell in product(range(size), range(size)) if cell not in tents]
+    return on_ground and all(board[r][c] == question["board"][r][c] for r, c in cells) and fits(question, tents)
+
+
+def test_contract() -> None:
+    check_contract(TASK)
+
+
+def test_distinct() -> None:
+    check_distinct(TASK)
+
+
+def test_corrupted_answers() -> None:
+    check_corrupted(TASK, right)
+
+
+def test_the_only_solution_is_the_reference() -> None:
+    for problem in [p for p in draws(TASK, 6, seed=1) if p.difficulty != "hard"]:
+        question = problem.question
+        ground = places(question["board"], ".")
+        (tents,) = [t for t in combinations(ground, sum(question["rows"])) if fits(question, list(t))]
+        assert places(inside(problem.answer), "*") == list(tents)
+
+
+def test_all_solutions_of_any_clues() -> None:
+    boards = (["X.X.", "....", ".X.X", "...."], ["..X.", ".X..", "..X.", "...."], ["....", "X..X", "....", "...."])
+    across, down = ([1, 1, 1, 1], [1, 0, 1, 0], [0, 2, 0, 1]), ([1, 0, 2, 0], [1, 0, 1, 0], [1, 0, 0, 1])
+    numbers: set[int] = set()
+    for board, rows, columns in product(boards, across, down):
+        question = {"board": board, "rows": rows, "columns": columns}
+        expected = [list(t) for t in combinations(places(board, "."), sum(rows)) if fits(question, list(t))]
+        found = list(solutions(question))
+        assert sorted(map(sorted, found)) == sorted(expected)
+        assert all(TASK.judge(question, pitched(board, tents)) for tents in found)
+        numbers.add(len(found))
+    assert numbers == {0, 1, 2}
+
+
+def test_pairs_need_a_tree_each() -> None:
+    assert paired([(0, 0), (0, 2)], [(0, 1), (1, 2)])
+    assert not paired([(0, 0), (0, 2)], [(0, 1), (5, 5)])
+    assert not paired([(0, 0)], [(0, 1), (1, 0)])
+    assert paired([(0, 1), (2, 1), (1, 0)], [(1, 1), (3, 1), (0, 0)])  # the first tree must be given up again
+
+
+def test_tents_that_touch_or_have_no_tree() -> None:
+    question = {"board": [".X..", "....", "..XX", "..X."], "rows": [1, 1, 0, 2], "columns": [1, 1, 1, 1]}
+    assert not TASK.judge(question, ".X*.\n*...\n..XX\n.*X*")  # upstream's verifier lets it pass: no tree by (1, 0)
+    (tents,) = solutions(question)
+    assert TASK.judge(question, pitched(question["board"], tents))
+    corner = {"board": ["X..X", "....", "....", "...."], "rows": [1, 1, 0, 0], "columns": [0, 1, 1, 0]}
+    assert not TASK.judge(corner, "X*.X\n..*.\n....\n....")
+
+
+def test_sizes() -> None:
+    sizes = {d: {len(p.question["rows"]) for p in draws(TASK, 3) if p.difficulty == d} for d in DIFFICULTIES}
+    assert sizes == {"easy": {4}, "medium": {5}, "hard": {6}}
+
+
+@pytest.mark.parametrize(
+    ("wrap", "verdict"),
+    [
+        (lambda text: text.replace("<begin_board>\n", "").replace("\n<end_board>", ""), 1.0),
+        (lambda text: text.replace(" ", ""), 1.0),
+        (lambda text: "total number of tents: 4\n" + text, 1.0),
+        (lambda text: text.replace("X", "."), 0.0),
+        (lambda text: text.replace("*", "."), 0.0),
+        (lambda text: text.replace(".", "*"), 0.0),
+    ],
+)
+def test_ways_to_write_a_board(wrap, verdict: float) -> None:  # type: ignore[no-untyped-def]
+    (problem, *_) = draws(TASK, 1)
+    assert problem.score(f"{FENCE}\n{wrap(problem.answer)}\n{FENCE}") == verdict
+
+
+def test_records() -> None:
+    for problem in draws(TASK, 3):
+        record = {"meta": TASK.meta(problem.question), "answer": TASK.upstream_answer(problem.question, problem.answer)}
+        assert TASK.question_of(record) == problem.question
+        assert TASK.judge(problem.question, record["answer"])
+        text = record["meta"]["question"]
+        for broken in (None, 7, "", text[1:], text.replace(":", ""), text.replace("X", "*"), text[:-1], text + "\n. ."):
+            assert TASK.question_of({"meta": {"question": broken}}) is None
+
+
+def test_contradictory_records_are_not_read() -> None:
+    head = "total number of tents: {}\ntents in each row: 0 2 0 2\ntents in each column: 0 2 0 2\n"
+    board = ". . . .\n. . X .\n. . . X\n. . X ."
+    assert TASK.question_of({"meta": {"question": head.format(3) + board}}) is None
+    assert TASK.question_of({"meta": {"question": head.format(4) + board}}) is not None
