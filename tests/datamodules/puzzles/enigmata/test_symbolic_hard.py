@@ -1,0 +1,112 @@
+"""Number grids: operations by hand, and all chains by plain enumeration."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from datamodules.puzzles.enigmata.symbolic_hard import OPERATIONS, TASK
+from datamodules.puzzles.enigmata.task import Question
+from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+
+GIVEN = "0 0 0|0 3 1|2 0 1"
+BY_HAND = {
+    "mirror": "0 0 0|1 3 0|1 0 2",
+    "upside down": "2 0 1|0 3 1|0 0 0",
+    "quarter turn clockwise": "2 0 0|0 3 0|1 1 0",
+    "transpose": "0 0 2|0 3 0|0 1 1",
+    "shift right": "0 0 0|1 0 3|1 2 0",
+    "shift down": "2 0 1|0 0 0|0 3 1",
+    "fall right": "0 0 0|0 3 1|0 2 1",
+    "fall down": "0 0 0|0 0 1|2 3 1",
+    "crop": "0 3 1|2 0 1",
+    "left half": "0 0|0 3|2 0",
+    "top half": "0 0 0|0 3 1",
+    "repeat to the right": "0 0 0 0 0 0|0 3 1 0 3 1|2 0 1 2 0 1",
+    "mirror image below": "0 0 0|0 3 1|2 0 1|2 0 1|0 3 1|0 0 0",
+    "only the edge": "0 0 0|0 0 1|2 0 1",
+    "1 becomes 2": "0 0 0|0 3 2|2 0 2",
+    "3 becomes 0": "0 0 0|0 0 1|2 0 1",
+    "exchange 2 and 4": "0 0 0|0 3 1|4 0 1",
+    "0 becomes 1": "1 1 1|1 3 1|2 1 1",
+}
+
+Grid = tuple[tuple[int, ...], ...]
+
+
+def grid_of(text: str) -> Grid:
+    return tuple(tuple(int(word) for word in line.split()) for line in text.replace("|", "\n").splitlines())
+
+
+def right(question: Question, answer: str) -> bool:
+    lines = [line.split() for line in answer.splitlines() if line.strip()]
+    return lines == [[str(cell) for cell in row] for row in question["output"]]
+
+
+def grids_of(text: str) -> list[Grid]:
+    """Input, output, input, output, ..., input."""
+    parts = text.replace("Input:", "Output:").split("Output:")
+    return [grid_of(part.strip()) for part in parts if part.strip()]
+
+
+def test_contract() -> None:
+    check_contract(TASK, 3)
+
+
+def test_distinct() -> None:
+    check_distinct(TASK)
+
+
+def test_corrupted_answers() -> None:
+    check_corrupted(TASK, right, number=3)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operation_by_hand(name: str) -> None:
+    assert OPERATIONS[name](grid_of(GIVEN)) == grid_of(BY_HAND[name])
+    assert OPERATIONS[name](((0,),)) in [grid_of(text) for text in ("0", "1", "0 0", "0|0")]
+
+
+def test_all_that_explains_the_examples_agrees() -> None:
+    for problem in draws(TASK, 5)[:10]:
+        *shown, given = grids_of(problem.question["text"])
+        inputs, outputs = shown[::2], shown[1::2]
+        steps = {"easy": 1, "medium": 2}[problem.difficulty]
+        said: set[Grid] = set()
+        for length in range(steps + 1):
+            for chain in product(OPERATIONS.values(), repeat=length):
+                values = [*inputs, given]
+                for operation in chain:
+                    values = [operation(value) for value in values]
+                if values[:-1] == outputs:
+                    assert length == steps
+                    said.add(values[-1])
+        assert said == {grid_of(problem.answer)}
+
+
+@pytest.mark.parametrize("answer", ["1 0\n2 3", "[[1, 0], [2, 3]]", "[1, 0],\n[2, 3]", "1,0\n2,3", "1, 0\n\n2, 3\n"])
+def test_common_ways_to_write_a_grid(answer: str) -> None:
+    assert TASK.judge({"text": "", "output": [[1, 0], [2, 3]]}, answer)
+
+
+@pytest.mark.parametrize("answer", ["1 0 2 3", "1 0\n2", "1 0\n2 4", "1 2\n0 3", "1 0\n2 \u00b2", "[[[1, 0]]]", ""])
+def test_wrong_grids(answer: str) -> None:
+    assert not TASK.judge({"text": "", "output": [[1, 0], [2, 3]]}, answer)
+
+
+@pytest.mark.parametrize("answer", [[[1, 0], [2, 3]], "1 0\n2 3", "1, 0\n2, 3"])
+def test_record_from_elsewhere(answer: object) -> None:
+    record = {"prompt": "[[0]] -> ", "answer": answer, "meta": {}}
+    assert TASK.question_of(record) == {"text": "[[0]] -> ", "output": [[1, 0], [2, 3]]}
+
+
+@pytest.mark.parametrize("answer", [None, [], [[]], [[1], [2, 3]], [1, 2], "one", [["1"]], [[1] * 1000]])
+def test_unreadable_record(answer: object) -> None:
+    assert TASK.question_of({"prompt": "x", "answer": answer, "meta": {}}) is None
+
+
+def test_round_trip() -> None:
+    for problem in draws(TASK, 2):
+        answer = TASK.upstream_answer(problem.question, problem.answer)
+        assert TASK.question_of({"meta": TASK.meta(problem.question), "answer": answer}) == problem.question
