@@ -32,6 +32,7 @@ from transformers import (
 )
 
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
+from app.linear import use_onednn
 from app.types import Experience, Prompt, Sampling
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Policy(nn.Module, ABC):
             return
         self.model, self.tokenizer = self.load()
         _disable_dropout(self.model)
+        use_onednn(self.model)
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})

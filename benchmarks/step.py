@@ -29,7 +29,7 @@ from datamodules.stream import ProblemStream
 class NeverZero(AdvantageEstimator):
     """Alternately 1 and -1: every rollout is trained."""
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
         signs = torch.arange(rollouts.rewards.shape[1], device=rollouts.rewards.device) % 2 * 2.0 - 1
         return signs.expand_as(rollouts.rewards)
 

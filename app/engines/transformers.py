@@ -17,6 +17,7 @@ from transformers import DynamicCache
 from app.attention import SharedPrefixCache, pad_prompts
 from app.engines.base import RolloutEngine
 from app.engines.sampling import RolloutNoise, draw_tokens
+from app.linear import packed_weights
 from app.policy import Policy
 from app.types import Completion, Request, Sampling
 
@@ -41,9 +42,10 @@ class TransformersEngine(RolloutEngine):
         policy.eval()
         try:
             prompts = [request.tokens.to(policy.model.device) for request in requests]
-            decoder = _decoder_for(policy)(policy, prompts, n, sampling.max_new_tokens)
             noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
-            return self._sample(decoder, policy, noise, sampling, len(requests), n)
+            with packed_weights(policy.model):
+                decoder = _decoder_for(policy)(policy, prompts, n, sampling.max_new_tokens)
+                return self._sample(decoder, policy, noise, sampling, len(requests), n)
         finally:
             policy.train(training)
 

@@ -11,6 +11,7 @@ from app.attention import (
     PackedRow,
     SharedPrefixCache,
     attending,
+    packed,
     pad_prompts,
     shared_prefix_attention,
 )
@@ -50,23 +51,23 @@ def test_segments_are_the_ordinary_rows(layout: str) -> None:
     row = pack(rows)
     for b in range(len(rows)):
         prompt, response = rows.prompts[int(rows.problem[b])], rows.tokens[b][rows.mask[b]]
-        prefix = row.prefix[row.problem[b]][row.prefix_mask[row.problem[b]]]
-        places = torch.cat([prefix, row.segment[b][row.segment_mask[b]]])
+        prefix = row.prefix.places[row.problem[b]][row.prefix.mask[row.problem[b]]]
+        places = torch.cat([prefix, row.segment.places[b][row.segment.mask[b]]])
         assert row.input_ids[0, places].tolist() == [*prompt.tolist(), *response[:-1].tolist()]
         assert row.position_ids[0, places].tolist() == list(range(len(places)))
-        seen = row.mask[b, 0][row.segment_mask[b]]
+        seen = row.mask[b, 0][row.segment.mask[b]]
         assert seen.sum(-1).tolist() == list(range(len(prompt), len(prompt) + len(response)))
 
 
 def dense_attention(row: PackedRow, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
     """A full [L, L] mask, filled token by token.  [1, H, L, D] and twice [1, G, L, D] -> [1, L, H, D]"""
     allowed = torch.zeros(query.shape[2], query.shape[2], dtype=torch.bool)
-    for places in (row.prefix[p][row.prefix_mask[p]].tolist() for p in range(len(row.prefix))):
+    for places in (row.prefix.places[p][row.prefix.mask[p]].tolist() for p in range(len(row.prefix.places))):
         for index, place in enumerate(places):
             allowed[place, places[: index + 1]] = True
     for b, problem in enumerate(row.problem.tolist()):
-        shared = row.prefix[problem][row.prefix_mask[problem]].tolist()
-        own = row.segment[b][row.segment_mask[b]].tolist()
+        shared = row.prefix.places[problem][row.prefix.mask[problem]].tolist()
+        own = row.segment.places[b][row.segment.mask[b]].tolist()
         for index, place in enumerate(own):
             allowed[place, shared + own[: index + 1]] = True
     repeat = query.shape[1] // key.shape[1]
@@ -75,13 +76,14 @@ def dense_attention(row: PackedRow, query: Tensor, key: Tensor, value: Tensor, s
     return (scores.softmax(-1) @ value).transpose(1, 2)
 
 
+@pytest.mark.parametrize("width", [5, 6])  # values of another size than queries are not attended to in parts
 @pytest.mark.parametrize("scale", [None, 0.3])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_packed_attention_is_dense_attention_under_a_block_mask(layout: str, scale: float | None) -> None:
+def test_packed_attention_is_dense_attention_under_a_block_mask(layout: str, scale: float | None, width: int) -> None:
     row = pack(draw_rows(*LAYOUTS[layout]))
     generator = torch.Generator().manual_seed(0)
     length = row.input_ids.shape[1]
-    shapes = (1, 4, length, 6), (1, 2, length, 6), (1, 2, length, 5)  # values may be of another size
+    shapes = (1, 4, length, 6), (1, 2, length, 6), (1, 2, length, width)
     states = [torch.randn(*shape, generator=generator, dtype=torch.double, requires_grad=True) for shape in shapes]
     ours = row.attend(0, *states, scale=scale)
     theirs = dense_attention(row, *states, scale=6**-0.5 if scale is None else scale)
@@ -169,3 +171,26 @@ def test_gradients_of_packed_rows_are_those_of_plain_rows(name: str, layout: str
     largest = max(value.abs().max() for value in plain.values())
     for parameter, value in plain.items():
         assert (packed[parameter] - value).abs().max() < 1e-6 * largest, parameter
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.double, torch.float32, torch.bfloat16])
+def test_attention_in_parts_is_attention_at_once(
+    layout: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outputs and gradients: the one is for CPUs, the other for all else."""
+    row = pack(draw_rows(*LAYOUTS[layout]))
+    length, generator = row.input_ids.shape[1], torch.Generator().manual_seed(0)
+    states = [torch.randn(1, heads, length, 8, generator=generator, dtype=torch.double) for heads in (4, 2, 2)]
+    weight = torch.randn(1, length, 4, 8, generator=generator, dtype=torch.double).to(dtype)
+
+    def attended() -> list[torch.Tensor]:
+        leaves = [values.to(dtype).requires_grad_() for values in states]
+        seen = row.attend(0, *leaves, None)  # type: ignore[arg-type]
+        return [seen.detach(), *torch.autograd.grad((seen * weight).sum(), leaves)]
+
+    in_parts = attended()
+    monkeypatch.setattr(packed, "has_kernel", lambda *_: False)
+    bound = {torch.double: 1e-12, torch.float32: 2e-6, torch.bfloat16: 6e-2}[dtype]
+    for mine, theirs in zip(in_parts, attended(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=bound, atol=bound)

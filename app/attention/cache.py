@@ -1,0 +1,111 @@
+"""Sampling: the keys and values of prompts and of the responses under way."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
+
+from app.attention.layout import lengths_mask, repeat_heads
+from app.attention.parts import attend_part, attend_plainly, has_kernel, merge, padding_bias
+
+
+class SharedPrefixCache:
+    """Keys and values while sampling: the prompts' once per problem, the responses' in place.
+
+    A prompt is read by running the model over it once with this cache, before `begin`. From then on
+    each of R live responses brings one token at a time; it sits in one of P x N slots, in order.
+    """
+
+    def __init__(self, prompt_mask: Tensor, max_new_tokens: int) -> None:
+        """prompt_mask: [P, S], bool, true on the prompts' tokens."""
+        self.prompt_mask = prompt_mask
+        self.ragged = not bool(prompt_mask.all())
+        self.max_new_tokens = max_new_tokens
+        self.prefix: dict[int, tuple[Tensor, Tensor]] = {}  # [P, G, S, D] twice
+        self.own: dict[int, tuple[Tensor, Tensor]] = {}  # [P * N, G, max_new_tokens, D] twice
+        self.width = 0  # N, slots of a problem; 0 while prompts are read
+        self.live = torch.empty(0)  # [R], the slots of the live responses, ascending
+        self.time = 0  # tokens of each response so far
+
+    @property
+    def num_slots(self) -> int:
+        return len(self.prompt_mask) * self.width
+
+    def begin(self, num_rollouts: int) -> None:
+        """The prompts are read: open so many slots on each of them."""
+        self.width = num_rollouts
+        self.live = torch.arange(self.num_slots, device=self.prompt_mask.device)
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        if not self.width:
+            self.prefix[layer] = (key.contiguous(), value.contiguous())
+            key, value = repeat_heads(key, query.shape[1], 1), repeat_heads(value, query.shape[1], 1)
+            return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale).transpose(1, 2)
+        self._store(layer, key, value)
+        factor = query.shape[-1] ** -0.5 if scale is None else scale
+        seen = self._attend_slots(layer, self._in_slots(query[:, :, 0]), key.shape[1], factor)
+        return (seen if len(self.live) == len(seen) else seen.index_select(0, self.live))[:, None]  # [R, 1, H, D]
+
+    def _store(self, layer: int, key: Tensor, value: Tensor) -> None:
+        """Put the new token's keys and values at the present time.  [R, G, 1, D] twice"""
+        if layer not in self.own:
+            room = (self.num_slots, key.shape[1], self.max_new_tokens)
+            self.own[layer] = (key.new_zeros(*room, key.shape[-1]), value.new_zeros(*room, value.shape[-1]))
+        for store, new in zip(self.own[layer], (key, value), strict=True):
+            store[self.live, :, self.time] = new[:, :, 0]
+
+    def _in_slots(self, states: Tensor) -> Tensor:
+        """[R, ..] -> [P * N, ..], zero in the slots of finished responses"""
+        if len(self.live) == self.num_slots:
+            return states
+        return states.new_zeros(self.num_slots, *states.shape[1:]).index_copy(0, self.live, states)
+
+    def _attend_slots(self, layer: int, query: Tensor, groups: int, scale: float) -> Tensor:
+        """Queries on their prompt and own past.  [P * N, H, D] -> [P * N, H, D]"""
+        keys, values = (store[:, :, : self.time + 1] for store in self.own[layer])  # [P * N, G, t, D]
+        query = query.unflatten(1, (groups, -1))  # [P * N, G, H/G, D]
+        own, log_own = attend_plainly(query, keys, values, scale)
+        if layer not in self.prefix:  # prompts of one token have no shared part
+            return own.flatten(1, 2)
+        asking, prompts = self._by_problem(query), self.prefix[layer]
+        attend = attend_part if has_kernel(asking, *prompts) else attend_plainly
+        prompt, log_prompt = attend(asking, *prompts, scale, self._bias(query))
+        return merge(own, log_own, self._by_slot(prompt), self._by_slot(log_prompt)).flatten(1, 2)
+
+    def _bias(self, query: Tensor) -> Tensor | None:
+        """[P, 1, 1, S], None where prompts are equally long"""
+        return padding_bias(self.prompt_mask, query.dtype)[:, None, None] if self.ragged else None
+
+    def _by_problem(self, states: Tensor) -> Tensor:
+        """[P * N, G, H/G, ..] -> [P, G, N * H/G, ..]"""
+        return states.unflatten(0, (-1, self.width)).transpose(1, 2).flatten(2, 3)
+
+    def _by_slot(self, states: Tensor) -> Tensor:
+        """[P, G, N * H/G, ..] -> [P * N, G, H/G, ..]"""
+        return states.unflatten(2, (self.width, -1)).transpose(1, 2).flatten(0, 1)
+
+    def keep(self, kept: Tensor) -> None:
+        """Go on with these of the live responses alone.  kept: [R'], ascending indices"""
+        self.live = self.live[kept]
+
+    def compact(self) -> None:
+        """Drop problems without a live response, and give the others as many slots as the busiest needs."""
+        problem = self.live // self.width  # [R]
+        counts = problem.bincount(minlength=len(self.prompt_mask))  # [P]
+        left, width = counts.nonzero()[:, 0], int(counts.max())
+        new_problem = torch.searchsorted(left, problem)
+        rank = torch.arange(len(problem), device=problem.device) - (counts.cumsum(0) - counts)[problem]
+        moved = torch.zeros(len(left), width, dtype=torch.long, device=problem.device)
+        moved[new_problem, rank] = self.live
+        for layer, (keys, values) in self.own.items():
+            self.own[layer] = (keys[moved.flatten()], values[moved.flatten()])
+        for layer, (keys, values) in self.prefix.items():
+            self.prefix[layer] = (keys[left], values[left])
+        self.prompt_mask, self.width, self.live = self.prompt_mask[left], width, new_problem * width + rank
+
+
+def pad_prompts(prompts: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Right-padded tokens [P, S] and their mask [P, S]."""
+    return pad_sequence(prompts, batch_first=True), lengths_mask([len(p) for p in prompts], prompts[0].device)

@@ -1,0 +1,112 @@
+"""Linear layers by oneDNN: the same products, gradients and parameters as those of `nn.Linear`."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from app import linear
+from app.linear import AVAILABLE, OneDNNLinear, packed_weights, use_onednn
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="this PyTorch has no oneDNN")
+SIZE = 256
+
+
+def both(bias: bool, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    layers = (nn.Linear(SIZE, width, bias=bias, dtype=dtype) for width in (SIZE, 2 * SIZE))
+    plain = nn.Sequential(*layers)
+    ours = deepcopy(plain)
+    use_onednn(ours)
+    assert all(isinstance(layer, OneDNNLinear) for layer in ours)
+    return plain, ours
+
+
+def gradients(model: nn.Module, states: Tensor) -> list[Tensor]:
+    states = states.clone().requires_grad_()
+    model(states).square().mean().backward()
+    return [states.grad, *(parameter.grad for parameter in model.parameters())]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1,), (7,), (1, 65), (3, 5)])
+def test_products_and_gradients(bias: bool, shape: tuple[int, ...]) -> None:
+    plain, ours = both(bias)
+    states = torch.randn(*shape, SIZE)
+    torch.testing.assert_close(ours(states), plain(states), rtol=1e-5, atol=1e-5)
+    for mine, theirs in zip(gradients(ours, states), gradients(plain, states), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_frozen_weights_and_inputs_take_no_gradient() -> None:
+    plain, ours = both(bias=True)
+    for model in (plain, ours):
+        model[0].weight.requires_grad_(False)  # type: ignore[index]
+        model(torch.randn(4, SIZE)).sum().backward()
+        assert model[0].weight.grad is None  # type: ignore[index]
+        assert model[1].weight.grad is not None  # type: ignore[index]
+
+
+def test_packed_weights_are_those_of_the_block_alone() -> None:
+    plain, ours = both(bias=True)
+    states = torch.randn(9, SIZE)
+    with torch.no_grad():
+        with packed_weights(ours):
+            torch.testing.assert_close(ours(states), plain(states), rtol=1e-5, atol=1e-5)
+        for model in (plain, ours):
+            model[0].weight.mul_(2)  # type: ignore[index]
+        torch.testing.assert_close(ours(states), plain(states), rtol=1e-5, atol=1e-5)
+
+
+def test_the_same_bits_twice() -> None:
+    _, ours = both(bias=True)
+    states = torch.randn(33, SIZE)
+    first, second = gradients(ours, states), gradients(deepcopy(ours), states)
+    assert torch.equal(ours(states), ours(states))
+    assert torch.equal(first[0], second[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.double])
+def test_other_types_are_left_to_pytorch(dtype: torch.dtype) -> None:
+    plain, ours = both(bias=True, dtype=dtype)
+    states = torch.randn(5, SIZE, dtype=dtype)
+    with packed_weights(ours):
+        assert torch.equal(ours(states), plain(states))
+
+
+def test_autocast_and_nothing_at_all() -> None:
+    plain, ours = both(bias=True)
+    states = torch.randn(5, SIZE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(ours(states), plain(states))
+    assert ours(states[:0]).shape == (0, 2 * SIZE)
+
+
+def test_small_and_odd_layers_stay() -> None:
+    class Odd(nn.Linear):
+        pass
+
+    model = nn.ModuleList([nn.Linear(4, 4), Odd(SIZE, SIZE)])
+    before = model[0](torch.ones(1, 4))
+    use_onednn(model)
+    assert type(model[1]) is Odd
+    assert torch.equal(model[0](torch.ones(1, 4)), before)
+    assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
+def test_double_backward_is_refused_not_wrong() -> None:
+    _, ours = both(bias=False)
+    states = torch.randn(2, SIZE, requires_grad=True)
+    (grad,) = torch.autograd.grad(ours(states).square().sum(), states, create_graph=True)
+    with pytest.raises(RuntimeError):
+        grad.sum().backward()
+
+
+def test_without_onednn_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "AVAILABLE", False)
+    model = nn.Linear(SIZE, SIZE)
+    use_onednn(model)
+    assert type(model) is nn.Linear
