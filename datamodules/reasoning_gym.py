@@ -1,4 +1,4 @@
-"""Tasks of the reasoning-gym library as Problems: `pip install reasoning-gym`.
+"""Tasks of the reasoning-gym library as Problems: `pip install -e '.[reasoning-gym]'`.
 
 Its generators and its scorers are its own. A scorer that raises gives 0, since it is not known to be total;
 and some of them parse answers with sympy, so train on them only where that is acceptable.
