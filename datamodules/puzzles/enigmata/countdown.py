@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from datamodules.puzzles.enigmata.answers import said
-from datamodules.puzzles.enigmata.expressions import forms, makes
+from datamodules.puzzles.enigmata.expressions import ANSWER_IS, forms, makes
 from datamodules.puzzles.enigmata.game24 import listed
 from datamodules.puzzles.enigmata.task import Levels, Question, Task
 
@@ -50,7 +50,7 @@ class Countdown(Task):
 
     def upstream_answer(self, question: Question, answer: str) -> str:
         solvable, target = question["solvable"], question["target"]
-        return f"The answer is: {answer} = {target}" if solvable else impossible(question)
+        return f"{ANSWER_IS}{answer} = {target}" if solvable else impossible(question)
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
         """Whether the target can be formed is found out here: upstream's search does not follow the rule of steps."""

@@ -17,6 +17,9 @@ Found = dict[Fraction, str]
 LONGEST = 1_000
 """Characters of an expression; a longer one is none."""
 
+ANSWER_IS = "The answer is: "
+"""How upstream's records begin theirs."""
+
 _TOKEN = re.compile(r"\s*(?:(0|[1-9][0-9]{0,8})(?![0-9])|([-+*/()]))")
 _SIGNS = str.maketrans({**dict.fromkeys("xX\u00d7\u00b7\u22c5", "*"), "\u00f7": "/", "\u2212": "-"})
 _BRACKETS = str.maketrans("[]{}", "()()")
@@ -40,7 +43,7 @@ def tokens(text: str) -> list[str] | None:
 
 def makes(text: str, numbers: list[int], target: int, allowed: Allowed = anything) -> bool:
     """Whether an expression, perhaps with `= target` behind it, uses these numbers and has this value."""
-    left, equals, right = text.partition("=")
+    left, equals, right = text.strip().removeprefix(ANSWER_IS).partition("=")
     found = tokens(left)
     if found is None or (equals and integer(right) != target):
         return False

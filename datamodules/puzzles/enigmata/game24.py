@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from datamodules.puzzles.enigmata.answers import said
-from datamodules.puzzles.enigmata.expressions import forms, makes
+from datamodules.puzzles.enigmata.expressions import ANSWER_IS, forms, makes
 from datamodules.puzzles.enigmata.task import Levels, Question, Task
 
 TARGET = 24
@@ -46,7 +46,7 @@ class Game24(Task):
         return {"question": question["numbers"]}
 
     def upstream_answer(self, question: Question, answer: str) -> str:
-        return f"The answer is: {answer} = {TARGET}" if question["solvable"] else IMPOSSIBLE
+        return f"{ANSWER_IS}{answer} = {TARGET}" if question["solvable"] else IMPOSSIBLE
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
         """Whether 24 can be formed is found out here: upstream's search misses some expressions."""

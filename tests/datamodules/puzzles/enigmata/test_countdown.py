@@ -113,6 +113,7 @@ def test_records() -> None:
         question, answer = problem.question, problem.answer
         record = {"meta": TASK.meta(question), "answer": TASK.upstream_answer(question, answer)}
         assert TASK.question_of(record) == question
+        assert TASK.judge(question, str(record["answer"]))
     for meta in (
         None,
         {},
