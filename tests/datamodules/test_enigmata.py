@@ -84,6 +84,17 @@ def test_a_bad_record_names_its_row(tmp_path: Path) -> None:
         data.setup("fit")
 
 
+def test_a_few_bad_records_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "some.jsonl"
+    records = [record_of(problem) for problem in draws(task_named("binario"), 8)]
+    path.write_text("".join(json.dumps(record) + "\n" for record in [{**records[0], "meta": {}}, *records]))
+    data = EnigmataDataModule(str(path), 1, 0, weights=QUICK, batch_size=1, cache_dir=tmp_path)
+    with caplog.at_level(logging.WARNING):
+        data.setup("fit")
+    assert "1 of 25 records are left out; the first: " in caplog.text
+    assert "row 1: binario can't read its meta and answer" in caplog.text
+
+
 def test_every_task_and_difficulty_through_the_command_line(passk: CommandLine) -> None:
     """Generated, deduplicated, sampled, scored, reported by task, by category and overall."""
     cli = passk(
