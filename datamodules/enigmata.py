@@ -38,7 +38,7 @@ class EnigmataDataModule(PuzzleDataModule):
         cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
 
     Raises:
-        ValueError: for an unknown task, a negative weight, a source of which more than a few rows can't be read, and what
+        ValueError: for an unknown task, a negative weight, a source with more than a few bad rows, and what
             `PuzzleDataModule` refuses.
     """
 
@@ -73,7 +73,7 @@ class EnigmataDataModule(PuzzleDataModule):
         return splits, {split: dropped[split] + repeats[split] for split in splits}
 
     def _read(self, split: str, source: str) -> list[Problem]:
-        """The problems of a source; a few records that can't be read, as upstream has some, are left out and counted."""
+        """The problems of a source; a few records that can't be read are left out and counted."""
         problems: list[Problem] = []
         unread: list[str] = []
         number = 0
