@@ -5,6 +5,7 @@ Upstream has no generator, and no hard ones: there we tell the clues in an order
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import permutations, product
@@ -23,7 +24,8 @@ LINES = {5: (0, 2, 4), 7: (1, 3, 5)}
 LONGEST = 100
 """Letters of a word in a record."""
 
-_MARKS = str.maketrans("", "", " \t\"'`[].*")
+_MARKS = str.maketrans("", "", " \t\"'`[]{}.*")
+_FIELD = re.compile(r"[\"'](across|down)[\"'] ?:")
 
 
 class FullCrosswords(Task):
@@ -62,6 +64,8 @@ class FullCrosswords(Task):
 
     def judge(self, question: Question, answer: str) -> bool:
         found: dict[str, list[str]] = {}
+        if answer.lstrip().startswith("{"):  # as JSON has it, and upstream's records
+            answer = _FIELD.sub(r"\n\1:", answer.strip().strip("{}"))
         for line in rows(answer):
             way, colon, words = line.partition(":")
             way = way.strip(" \"'*-").lower()

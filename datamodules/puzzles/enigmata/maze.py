@@ -24,6 +24,7 @@ LARGEST = 50
 """Rows or columns that a record may have."""
 
 _CELL = re.compile(r"\([ \t]*([1-9][0-9]?)[ \t]*,[ \t]*([1-9][0-9]?)[ \t]*\)")
+_INTRODUCTION = re.compile(r"\A\s*the answer is:", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;>\-\[\]]*")
 
 
@@ -62,7 +63,7 @@ class Maze(Task):
         )
 
     def judge(self, question: Question, answer: str) -> bool:
-        grid = question["grid"]
+        grid, answer = question["grid"], _INTRODUCTION.sub("", answer, count=1)
         if any(said(answer, sentence) for sentence in SENTENCES):
             return not shortest_way(grid)
         way = [(int(row) - 1, int(column) - 1) for row, column in _CELL.findall(answer)]

@@ -83,6 +83,8 @@ def test_hard_ones_are_shuffled() -> None:
         "Across: at,no\n\nDown:  an ,to",
         "down: AN, TO\nacross: AT, NO",
         "ACROSS: [AT, NO]\nDOWN: ['AN', 'TO']",
+        '{"across": ["AT", "NO"], "down": ["AN", "TO"]}',
+        "{'down': ['AN', 'TO'],\n 'across': ['AT', 'NO']}",
         "- across: A T, N O,\n- down: AN, TO",
     ],
 )
@@ -101,6 +103,8 @@ def test_common_spellings(answer: str) -> None:
         "across: \uff21T, NO\ndown: AN, TO",
         "across:" * 1000,
         "AT\nNO",
+        '{"across": ["AT", "NO"], "down": ["AN", "TO"], "down": ["AN", "TO"]}',
+        "{" + "'across':" * 1000 + "}",
         ":" * 10000,
     ],
 )

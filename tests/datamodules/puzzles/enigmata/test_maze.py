@@ -71,6 +71,7 @@ def test_half_have_a_way() -> None:
         "(1, 1) -> (2, 1) -> (3, 1) -> (3, 2) -> (3, 3)",
         "(1,1),(2,1),(1,1),(2,1),(3,1),(3,2),(3,3)",
         "[(1,1), (2,1), (3,1), (3,2), (3,3)]",
+        "The answer is: (1,1)->(1,2)->(1,3)->(2,3)->(3,3)",
         "(1,1)\n(2,1)\n(3,1)\n(3,2)\n(3,3)",
     ],
 )
@@ -112,6 +113,7 @@ def test_upstream_record() -> None:
     for problem in draws(TASK, 5):
         answer = TASK.upstream_answer(problem.question, problem.answer)
         assert TASK.question_of({"meta": TASK.meta(problem.question), "answer": answer}) == problem.question
+        assert TASK.judge(problem.question, answer)
 
 
 @pytest.mark.parametrize("rows", [None, [], "S.E", [["S"]], [["S", "."], ["E"]], [["S", "x", "E"]], [["S", [], "E"]]])
