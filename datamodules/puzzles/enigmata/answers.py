@@ -13,6 +13,7 @@ LONGEST = 10_000
 """Characters of an answer; a longer one is none."""
 
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,8})")
+_PAIR = re.compile(r"[(\[]\s*(0|[1-9][0-9]{0,3})\s*,\s*(0|[1-9][0-9]{0,3})\s*[)\]]")
 _SEPARATORS = re.compile(r"[\s,;|]+")
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 
@@ -57,6 +58,13 @@ def integers(text: str) -> list[int] | None:
 def rows(text: str) -> list[str]:
     """The lines that hold anything, without white space around them."""
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def pairs(text: str) -> list[tuple[int, int]] | None:
+    """Pairs of whole numbers of 0 to 9999, such as the cells `[(0, 3), (2, 1)]`, in outer brackets or not."""
+    found = [(int(first), int(second)) for first, second in _PAIR.findall(text)]
+    rest = "".join(_SEPARATORS.split(_PAIR.sub("", unquoted(text))))
+    return found if rest in ("[]", "{}", "()") or (rest == "" and found) else None
 
 
 def integer_grid(text: str, height: int, width: int) -> list[list[int]] | None:

@@ -1,0 +1,55 @@
+"""Cells as the tests read them: token by token, where the project has a regular expression."""
+
+from __future__ import annotations
+
+from datamodules.puzzles.enigmata.task import Task
+from tests.datamodules.puzzles.enigmata.contract import draws
+
+
+def cells_in(text: str) -> list[tuple[int, int]] | None:
+    for mark in "()[]{},;|":
+        text = text.replace(mark, f" {mark} ")
+    tokens, found, rest, place = text.strip("\"'` \n").split(), [], "", 0
+    while place < len(tokens):
+        opening, first, comma, second, closing = [*tokens[place : place + 5], *[""] * 5][:5]
+        shaped = opening in ("(", "[") and comma == "," and closing in (")", "]")
+        if shaped and all(t.isascii() and t.isdigit() and str(int(t)) == t and len(t) < 5 for t in (first, second)):
+            found.append((int(first), int(second)))
+            place += 5
+        else:
+            rest += "" if opening in (",", ";", "|") else opening
+            place += 1
+    return found if rest in ("[]", "{}", "()") or (not rest and found) else None
+
+
+def check_spellings(task: Task) -> None:
+    """Cells in any order, with any brackets and spaces, or with none around them; not half of them, nor more."""
+    for problem in draws(task, 2):
+        answer, judge = problem.answer, task.judge
+        cells = cells_in(answer) or []
+        assert cells == sorted(cells)
+        assert cells
+        backward = str(cells[::-1])
+        for right in (backward, answer.replace(" ", ""), answer.replace("(", "[").replace(")", "]"), answer[1:-1],
+                      answer.replace("), ", ")\n"), f"{{{answer[1:-1]}}}", f' "{answer}" '):  # fmt: skip
+            assert judge(problem.question, right), right
+        beside = (cells[0][0], cells[0][1] + 1)
+        for wrong in ("[]", "()", "", str(cells[1:]), str([*cells, (99, 99)]), f"{answer}]", f"cells={answer}",
+                      answer.replace("(", "(-"), str([*cells[1:], beside]), str(set(cells)) + "x", "[" * 9_000,
+                      "(" + " " * 9_000, "(1," * 3_000, answer.replace("(", "(0"), f"{answer} or not"):  # fmt: skip
+            assert not judge(problem.question, wrong), wrong
+
+
+def check_records(task: Task) -> None:
+    """A question written as upstream's record, and read back, is the same puzzle; junk is none."""
+    for problem in draws(task, 3):
+        answer = task.upstream_answer(problem.question, problem.answer)
+        assert answer == [list(cell) for cell in cells_in(problem.answer) or ()]
+        record = {"meta": task.meta(problem.question), "answer": answer}
+        again = task.question_of(record)
+        assert again is not None
+        assert task.canonical(again) == task.canonical(problem.question)
+        assert task.judge(again, problem.answer)
+    for junk in (None, "", [], [[]], [["."], 3], [[1], [1, 2]], [[None]], [[True]], 7, {"a": 1}, "\n", "#", "x" * 99):
+        assert task.question_of({"meta": {"question": junk}, "answer": None}) is None
+    assert task.question_of({"meta": {}, "answer": None}) is None
