@@ -65,17 +65,28 @@ def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
     -A_pos N_pos / N_neg: what the passes gain the failures pay, and every row sums to zero.
     A problem whose groups all pass (N_neg < k) or all fail has sigma = 0 and teaches nothing.
     """
-    num_pos = passed.sum(-1, keepdim=True)  # [P, 1]
-    negative, positive = _pass_k_by_count(passed.shape[-1], k).to(passed.device)  # [N + 1] twice
-    return torch.where(passed, positive[num_pos], negative[num_pos])
+    num_rollouts, num_pos = passed.shape[-1], passed.sum(-1, keepdim=True)  # [P, 1]
+    if num_rollouts <= TABLED:
+        negative, positive = _pass_k_table(num_rollouts, k).to(passed.device)[:, num_pos]  # [P, 1] twice
+    else:
+        negative, positive = _pass_k_of_counts(num_pos, num_rollouts, k)
+    return torch.where(passed, positive, negative)
+
+
+TABLED = 1024
+"""Up to so many rollouts the advantages of all counts are computed once and looked up."""
 
 
 @lru_cache(maxsize=64)
-def _pass_k_by_count(num_rollouts: int, k: int) -> Tensor:
+def _pass_k_table(num_rollouts: int, k: int) -> Tensor:
     """A_neg and A_pos for every N_pos = 0 .. N: all that a problem's advantages depend on.  -> [2, N + 1] double"""
-    num_pos = torch.arange(num_rollouts + 1)
+    return _pass_k_of_counts(torch.arange(num_rollouts + 1)[:, None], num_rollouts, k)[..., 0]
+
+
+def _pass_k_of_counts(num_pos: Tensor, num_rollouts: int, k: int) -> Tensor:
+    """A_neg and A_pos of problems with so many passes.  [P, 1] -> [2, P, 1] double"""
     num_neg = num_rollouts - num_pos
-    fail = _all_fail(num_neg[:, None], num_rollouts, k)[:, 0]  # [N + 1]
+    fail = _all_fail(num_neg, num_rollouts, k)  # [P, 1]
 
     positive = (fail / (1 - fail)).sqrt()  # Eq. 14
     negative = -positive * num_pos / num_neg  # Eq. 15

@@ -20,7 +20,7 @@ class AdvantageCurves(Callback):
     They are drawn against the pass rate, each for its stage's number of rollouts (Section 4.1, Eq. 16, Figure 9).
     """
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
         if board is None or not trainer.is_global_zero:
             return
