@@ -99,7 +99,7 @@ class TaskProblem(Problem):
     Args:
         task: what it is a question of.
         question: plain data.
-        answer: a reference, judged right.
+        answer: a reference, judged right; an official record's may be wrong, or in another form (docs/enigmata.md).
         difficulty: "easy", "medium", "hard", or what a record says.
         asked: the prompt, where it is not the task's own: an official record has one.
     """
