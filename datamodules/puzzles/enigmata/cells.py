@@ -53,6 +53,6 @@ def number_grid(value: Any, low: int, high: int, longest: int) -> list[list[int]
         return None
     if not all(isinstance(row, list) and 0 < len(row) <= longest and len(row) == len(value[0]) for row in value):
         return None
-    if not all(type(number) is int and low <= number <= high for row in value for number in row):
+    if not all(type(n) in (int, float) and low <= n <= high and n == int(n) for row in value for n in row):
         return None
-    return [list(row) for row in value]
+    return [list(map(int, row)) for row in value]
