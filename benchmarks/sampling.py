@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import AutoModelForCausalLM
 
 from app.engines.transformers import TransformersEngine
 from app.policy import Policy
@@ -27,9 +28,8 @@ def with_passk(engine: TransformersEngine, asked: list[Request], n: int, samplin
 
 
 @torch.no_grad()
-def with_generate(policy: Policy, asked: list[Request], n: int, sampling: Sampling) -> int:
+def with_generate(model: Any, policy: Policy, asked: list[Request], n: int, sampling: Sampling) -> int:
     """Useful tokens that transformers' `generate` samples; prompts are equally long, so nothing is padded."""
-    model: Any = policy.model
     ids = torch.stack([request.tokens for request in asked])
     ended = policy.stop_ids(sampling)
     output: Tensor = model.generate(
@@ -54,6 +54,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Time both in turn."""
     policy = load_policy(options.policy, options.threads)
     policy.eval()
+    plain = AutoModelForCausalLM.from_pretrained(options.policy).eval()  # untouched by passk
     engine = TransformersEngine()
     engine.sync(policy)
     sampling = Sampling(max_new_tokens=options.max_new_tokens)
@@ -66,7 +67,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             if name == "passk":
                 tokens = with_passk(engine, asked, options.rollouts, sampling)
             else:
-                tokens = with_generate(policy, asked, options.rollouts, sampling)
+                tokens = with_generate(plain, policy, asked, options.rollouts, sampling)
             rates[name].append(tokens / (perf_counter() - begun))
     ratios = [ours / theirs for ours, theirs in zip(rates["passk"][1:], rates["generate"][1:], strict=True)]
     return {

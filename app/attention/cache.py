@@ -99,10 +99,15 @@ class SharedPrefixCache:
         rank = torch.arange(len(problem), device=problem.device) - (counts.cumsum(0) - counts)[problem]
         moved = torch.zeros(len(left), width, dtype=torch.long, device=problem.device)
         moved[new_problem, rank] = self.live
-        for layer, (keys, values) in self.own.items():
-            self.own[layer] = (keys[moved.flatten()], values[moved.flatten()])
-        for layer, (keys, values) in self.prefix.items():
-            self.prefix[layer] = (keys[left], values[left])
+        rows, filled = moved.flatten(), slice(self.time)
+        for layer, stores in self.own.items():
+            for store in stores:  # in place, and only as far as it is filled
+                store[: len(rows), :, filled] = store[:, :, filled].index_select(0, rows)
+            keys, values = stores
+            self.own[layer] = (keys[: len(rows)], values[: len(rows)])
+        if len(left) < len(self.prompt_mask):
+            for layer, (keys, values) in self.prefix.items():
+                self.prefix[layer] = (keys.index_select(0, left), values.index_select(0, left))
         self.prompt_mask, self.width, self.live = self.prompt_mask[left], width, new_problem * width + rank
 
 

@@ -149,7 +149,7 @@ def _is_exact(decoder: type[Decoder], policy: Policy) -> bool:
     return True
 
 
-COMPACT_BELOW = 0.75
+COMPACT_BELOW = 0.6
 """A cache drops what finished rollouts left in it once the live ones fill less than this share of it."""
 
 
