@@ -74,7 +74,7 @@ def test_contract() -> None:
 def test_distinct() -> None:
     check_distinct(TASK, 100)
     check_distinct(TASK, 60, "medium")
-    check_distinct(TASK, 30, "hard")  # of 458; three draws in four come to nothing
+    check_distinct(TASK, 15, "hard")  # of 458; three draws in four come to nothing
 
 
 def test_corrupted_answers() -> None:
