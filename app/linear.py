@@ -79,10 +79,10 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # type: ignore[override]
         (grad,) = grads
         states, weight = ctx.saved_tensors
-        rows = grad.flatten(0, -2)
+        rows = grad.reshape(-1, grad.shape[-1])
         of_states, of_weight, of_bias = ctx.needs_input_grad
         return (
             _multiply(grad, weight.t(), None, "none", [], "") if of_states else None,
-            rows.t() @ states.flatten(0, -2) if of_weight else None,
+            rows.t() @ states.reshape(-1, states.shape[-1]) if of_weight else None,
             rows.sum(0) if of_bias else None,
         )

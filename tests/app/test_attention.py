@@ -194,3 +194,29 @@ def test_attention_in_parts_is_attention_at_once(
     bound = {torch.double: 1e-12, torch.float32: 2e-6, torch.bfloat16: 6e-2}[dtype]
     for mine, theirs in zip(in_parts, attended(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize("layout", ["ragged", "problems in turn", "prompts of one token"])
+def test_gradients_of_parts_are_finite_differences(layout: str) -> None:
+    row = pack(draw_rows(*LAYOUTS[layout]))
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(1, heads, row.input_ids.shape[1], 3) for heads in (2, 1, 1)]
+    states = [torch.randn(shape, generator=generator, dtype=torch.double, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(lambda *given: row.attend(0, *given, scale=0.7), states)
+
+
+def test_padded_queries_add_nothing_however_large_their_scores() -> None:
+    """A line's padding stands for the row's first token, whose scores on the line's keys may exceed all range."""
+    row = pack(draw_rows(*LAYOUTS["ragged"]))
+    generator = torch.Generator().manual_seed(0)
+    states = [torch.randn(1, 2, row.input_ids.shape[1], 8, generator=generator, dtype=torch.double) for _ in range(3)]
+    states[0][:, :, 0] *= 1000
+    states = [value.requires_grad_() for value in states]
+    ours, theirs = row.attend(0, *states, scale=1.0), dense_attention(row, *states, scale=1.0)
+    weight = torch.randn(ours.shape, generator=generator, dtype=torch.double)
+    for mine, other in zip(
+        torch.autograd.grad((ours * weight).sum(), states),
+        torch.autograd.grad((theirs * weight).sum(), states),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other, rtol=0, atol=1e-10)

@@ -110,3 +110,15 @@ def test_without_onednn_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None
     model = nn.Linear(SIZE, SIZE)
     use_onednn(model)
     assert type(model) is nn.Linear
+
+
+def test_a_single_row_without_a_batch_has_gradients() -> None:
+    torch.manual_seed(0)
+    plain = nn.Linear(300, 260)
+    ours = nn.Sequential(deepcopy(plain))
+    use_onednn(ours)
+    states, weight = torch.randn(300), torch.randn(260)
+    mine = torch.autograd.grad((ours(states) * weight).sum(), list(ours.parameters()))
+    theirs = torch.autograd.grad((plain(states) * weight).sum(), list(plain.parameters()))
+    for value, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(value, other, rtol=0, atol=2e-5)
