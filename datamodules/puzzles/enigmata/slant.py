@@ -174,43 +174,53 @@ def drawing_at_random(random: Random, size: int) -> list[list[int]]:
 def needed(random: Random, numbers: list[list[int]], most: int) -> list[tuple[int, int]] | None:
     """Corners whose numbers suffice to infer all diagonals, found by asking for one wherever inference is stuck.
 
-    None where it is stuck for good, or needs more than `most`.
+    None where it is stuck for good, or needs more than `most`. Of four corners, one that tells something is taken.
     """
     size = len(numbers) - 1
     shown: list[tuple[int, int]] = []
     drawing, lines = [[UNDRAWN] * size for _ in range(size)], Lines(size + 1, size + 1)
-    for corner in random.sample(all_cells(size + 1, size + 1), (size + 1) ** 2):
-        if any(drawing[r][c] == UNDRAWN for r, c, _ in touching(size, size, *corner)):
-            if len(shown) == most:
-                return None
-            shown.append(corner)
-            infer(numbers, shown, drawing, lines)
-    complete = all(UNDRAWN not in row for row in drawing)
-    return shown if complete else None
+
+    def tells(corner: tuple[int, int]) -> bool:
+        undrawn, missing = left_at(corner, numbers, drawing)
+        return missing in (0, len(undrawn))
+
+    while len(shown) < most:
+        corners = [corner for corner in all_cells(size + 1, size + 1) if corner not in shown]
+        corners = [corner for corner in corners if left_at(corner, numbers, drawing)[0]]
+        if not corners:
+            break
+        shown.append(max(random.sample(corners, min(4, len(corners))), key=tells))
+        infer(numbers, shown, drawing, lines)
+    return shown if all(UNDRAWN not in row for row in drawing) else None
+
+
+def left_at(
+    corner: tuple[int, int], numbers: list[list[int]], drawing: list[list[int]]
+) -> tuple[list[tuple[int, int, int]], int]:
+    """The undrawn diagonals that could end in a corner, and how many of them do by its number."""
+    row, column = corner
+    cells = touching(len(drawing), len(drawing[0]), row, column)
+    undrawn = [(r, c, way) for r, c, way in cells if drawing[r][c] == UNDRAWN]
+    return undrawn, numbers[row][column] - sum(drawing[r][c] == way for r, c, way in cells)
 
 
 def infer(numbers: list[list[int]], shown: list[tuple[int, int]], drawing: list[list[int]], lines: Lines) -> None:
     """Draw what must be, as far as it goes: all or none of a corner's open diagonals, and what closes no loop."""
-    size = len(drawing)
-
-    def put(row: int, column: int, way: int) -> None:
-        drawing[row][column] = way
-        lines.draw(row, column, way)
-
-    before = -1
-    while before != (before := sum(row.count(UNDRAWN) for row in drawing)):
-        for row, column in shown:
-            cells = touching(size, size, row, column)
-            undrawn = [(r, c, way) for r, c, way in cells if drawing[r][c] == UNDRAWN]
-            missing = numbers[row][column] - sum(drawing[r][c] == way for r, c, way in cells)
-            for r, c, way in undrawn if missing in (0, len(undrawn)) else ():
-                put(r, c, way if missing else -way)
-        for row, column in all_cells(size, size):
-            for way in (FORWARD, BACKWARD) if drawing[row][column] == UNDRAWN else ():
-                first, second = lines.ends(row, column, way)
-                if first == second:
-                    put(row, column, -way)
-                    break
+    before, left = -1, 0
+    while before != left:
+        before = left
+        for corner in shown:
+            undrawn, missing = left_at(corner, numbers, drawing)
+            for row, column, way in undrawn if missing in (0, len(undrawn)) else ():
+                drawing[row][column] = way if missing else -way
+                lines.draw(row, column, drawing[row][column])
+        undrawn = [cell for cell in all_cells(len(drawing), len(drawing[0])) if drawing[cell[0]][cell[1]] == UNDRAWN]
+        for row, column in undrawn:
+            looped = [way for way in (FORWARD, BACKWARD) if len(set(lines.ends(row, column, way))) == 1]
+            if looped:
+                drawing[row][column] = -looped[0]
+                lines.draw(row, column, -looped[0])
+        left = sum(row.count(UNDRAWN) for row in drawing)
 
 
 TASK = Slant()
