@@ -7,6 +7,7 @@ and some of them parse answers with sympy, so train on them only where that is a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from app.types import Problem
@@ -98,15 +99,14 @@ class ReasoningGymDataModule(ProblemDataModule):
         return deduplicate({split: self._draw(split, place) for place, split in enumerate(self.sizes)})
 
     def _draw(self, split: str, place: int) -> list[Problem]:
-        import reasoning_gym  # here, because few runs need it
-
+        library: Any = import_module("reasoning_gym")  # here, because few runs need it
         problems: list[Problem] = []
         for name, settings in self.tasks.items():
             if not self.sizes[split]:
                 continue
             seed = 3 * self.seed + place
             try:
-                gym = reasoning_gym.create_dataset(name, seed=seed, size=self.sizes[split], **settings)
+                gym = library.create_dataset(name, seed=seed, size=self.sizes[split], **settings)
             except (ValueError, TypeError, AssertionError) as error:
                 raise ValueError(f"reasoning-gym's {name}: {error}") from None
             problems += [GymProblem(gym, gym[index], name) for index in range(self.sizes[split])]
