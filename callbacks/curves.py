@@ -30,10 +30,10 @@ class AdvantageCurves(Callback):
 
 def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:
     """The curves of each stage's objective, by name; of the module's own where there is no schedule."""
-    usual = rollout_of(trainer).rollouts
     schedule = next((c for c in trainer.callbacks if isinstance(c, StageSchedule)), None)  # type: ignore[attr-defined]
     if schedule is None:
-        return {"": curves(rlvr(pl_module).advantage, usual)}
+        return {"": curves(rlvr(pl_module).advantage, rollout_of(trainer).rollouts)}
+    usual = schedule.usual["rollouts"]  # what a stage without its own has, whatever the first stage has set
     return {stage.name: curves(stage.advantage, stage.rollouts or usual) for stage in schedule.stages}
 
 

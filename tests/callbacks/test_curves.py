@@ -13,7 +13,8 @@ from tests.conftest import CommandLine, demonstrated, stage
 
 
 def test_a_run_shows_its_objectives(passk: CommandLine) -> None:
-    cli = passk.fit([demonstrated(), stage("explore", {"class_path": "app.advantages.PassK", "init_args": {"k": 2}})])
+    """Each stage by its own number of rollouts: the first has 2, the second the run's 4, for which k = 4 will do."""
+    cli = passk.fit([demonstrated(), stage("explore", {"class_path": "app.advantages.PassK", "init_args": {"k": 4}})])
     events = EventAccumulator(str(Path(cli.trainer.log_dir)), size_guidance={"images": 0})
     events.Reload()
     assert "stage/advantages" in events.Tags()["images"]
