@@ -11,7 +11,7 @@ from app.types import Problem
 from datamodules.base import PuzzleDataModule
 from datamodules.dedup import PRECEDENCE, deduplicate
 from datamodules.puzzles.enigmata.records import problem_of
-from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, TaskProblem, TaskPuzzle, task_named
+from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, TaskPuzzle, task_named
 from datamodules.sources import check_source, read_rows
 
 log = logging.getLogger(__name__)
@@ -137,6 +137,3 @@ def report_leakage(splits: Mapping[str, list[Problem]]) -> None:
             if shared:
                 parts = ", ".join(f"{label} {count}" for label, count in sorted(shared.items()))
                 log.warning("leakage: %d problems of %s are in %s (%s)", sum(shared.values()), split, other, parts)
-
-
-__all__ = ["EnigmataDataModule", "TaskProblem"]
