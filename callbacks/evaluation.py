@@ -84,7 +84,8 @@ class PassKEvaluation(Callback):
             self._count(greedy, self._greedy_metrics)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        figures = self.compute(pl_module.device)
+        spent = rollout_of(trainer).spent(pl_module)
+        figures = self.compute(pl_module.device) | {f"eval/{name}": value for name, value in spent.items()}
         if trainer.sanity_checking:
             return
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
@@ -123,7 +124,8 @@ class PassKEvaluation(Callback):
             values = self._metrics(label, device).compute()
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
-            figures |= {prefix + name: round(float(value), 6) for name, value in values.items()}
+            known = {name: value for name, value in values.items() if not value.isnan()}  # no entropy from an endpoint
+            figures |= {prefix + name: round(float(value), 6) for name, value in known.items()}
         return figures
 
     def _count(self, rollouts: RolloutBatch, metrics_of: Any) -> None:
