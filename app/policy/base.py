@@ -20,7 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
-from app.linear import use_onednn
+from app.linear import is_faster, use_onednn
+from app.memory import keep_freed_memory
 from app.policy.sharing import proves_sharing
 from app.types import Experience, Prompt, Sampling
 
@@ -55,7 +56,9 @@ class Policy(nn.Module, ABC):
             return
         self.model, self.tokenizer = self.load()
         _disable_dropout(self.model)
-        use_onednn(self.model)
+        if is_faster():
+            use_onednn(self.model)
+        keep_freed_memory()
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
