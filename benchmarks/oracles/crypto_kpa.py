@@ -16,11 +16,16 @@ NUMBER = {letter: number for number, letter in enumerate(ALPHABET)}
 
 
 def units(known: str, encrypted: str, text: str, size: int) -> set[str]:
-    """Where equal units are encrypted alike, and their mirror images too: look each of them up."""
+    """Where equal units are encrypted alike, and their mirror images too: look each of them up.
+
+    A unit that stands for two others is a contradiction: no such cipher made the pair.
+    """
     book: dict[str, set[str]] = {}
     for i in range(0, len(known), size):
         for step in (1, -1):
             book.setdefault(encrypted[i : i + size][::step], set()).add(known[i : i + size][::step])
+    if any(len(meant) > 1 for meant in book.values()):
+        return set()
     return {"".join(parts) for parts in product(*(book.get(text[i : i + size], ()) for i in range(0, len(text), size)))}
 
 
@@ -82,8 +87,7 @@ def attacked(prompt: str) -> set[str]:
     encrypted, text = re.findall(r"Ciphertext: ([A-Z]+)", prompt)
     known = re.findall(r"Plaintext: ([A-Z]+)", prompt)[0]
     found = keystreams(known, encrypted, text) | zigzags(known, encrypted, text)
-    alike = len(set(zip(known, encrypted, strict=True))) == len(set(known))
-    found |= units(known, encrypted, text, 1) if alike else units(known, encrypted, text, 2)
+    found |= units(known, encrypted, text, 1) or units(known, encrypted, text, 2)
     return found | matrices(known, encrypted, text, 2) | matrices(known, encrypted, text, 3)
 
 

@@ -13,19 +13,24 @@ TRIPLES = ("012", "345", "678", "036", "147", "258", "048", "246")
 
 def right(question: Question, answer: str) -> bool:
     cells, player = "".join(question["board"]), question["player"]
-    return marks(answer) in [put(cells, place, player) for place in best(cells, player)]
+    lines = marks(answer)
+    return [len(line) for line in lines] == [3, 3, 3] and "".join(lines) in [
+        put(cells, place, player) for place in best(cells, player)
+    ]
 
 
-def marks(answer: str) -> str:
-    """The cells of a board, a dot for each that is empty; bars, or else commas, or else blanks stand between them."""
+def marks(answer: str) -> list[str]:
+    """The lines of a board, a dot for each empty cell; bars, or else commas, or else blanks stand between the cells."""
     lines = [line.strip("[] \t").rstrip(",]") for line in answer.replace("],", "]\n").splitlines() if line.strip()]
-    found = ""
+    found = []
     for line in (line for line in lines if "---" not in line):
-        if "|" in line:
-            line = re.sub(r"^\|(.*)\|$", r"\1", line.strip()) if line.count("|") > 2 else line
+        if line.count("|") > 2:
+            line = re.sub(r"^\|(.*)\|$", r"\1", line.strip())
         between = next((mark for mark in "|," if mark in line), None)
         cells = [cell.strip().strip(QUOTES).strip().upper() for cell in line.split(between)]
-        found += "".join(cell if cell in ("X", "O") else "." if cell in ("", "_", "-", ".") else "?" for cell in cells)
+        found.append(
+            "".join(cell if cell in ("X", "O") else "." if cell in ("", "_", "-", ".") else "?" for cell in cells)
+        )
     return found
 
 

@@ -1,25 +1,10 @@
-"""Cells as the tests read them: token by token, where the project has a regular expression."""
+"""What the tests of the tasks that are answered with cells share."""
 
 from __future__ import annotations
 
+from benchmarks.oracles.reading import cells as cells_in
 from datamodules.puzzles.enigmata.task import Task
 from tests.datamodules.puzzles.enigmata.contract import draws
-
-
-def cells_in(text: str) -> list[tuple[int, int]] | None:
-    for mark in "()[]{},;|":
-        text = text.replace(mark, f" {mark} ")
-    tokens, found, rest, place = text.strip("\"'` \n").split(), [], "", 0
-    while place < len(tokens):
-        opening, first, comma, second, closing = [*tokens[place : place + 5], *[""] * 5][:5]
-        shaped = opening in ("(", "[") and comma == "," and closing in (")", "]")
-        if shaped and all(t.isascii() and t.isdigit() and str(int(t)) == t and len(t) < 5 for t in (first, second)):
-            found.append((int(first), int(second)))
-            place += 5
-        else:
-            rest += "" if opening in (",", ";", "|") else opening
-            place += 1
-    return found if rest in ("[]", "{}", "()") or (not rest and found) else None
 
 
 def check_spellings(task: Task) -> None:

@@ -7,18 +7,11 @@ from itertools import combinations, product
 import pytest
 
 from benchmarks.oracles.campsite import fits, places
+from benchmarks.oracles.reading import Cell, tagged
 from datamodules.puzzles.enigmata.answers import FENCE
 from datamodules.puzzles.enigmata.campsite import TASK, paired, solutions
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
-
-Cell = tuple[int, int]
-
-
-def inside(text: str) -> list[str]:
-    """The board between the tags, or all of a text that has none."""
-    after = text.split("<begin_board>")[-1]
-    return ["".join(line.split()) for line in after.split("<end_board>")[0].splitlines() if line.strip()]
 
 
 def pitched(board: list[str], tents: list[Cell]) -> str:
@@ -32,7 +25,7 @@ def test_the_only_solution_is_the_reference() -> None:
         question = problem.question
         ground = places(question["board"], ".")
         (tents,) = [t for t in combinations(ground, sum(question["rows"])) if fits(question, list(t))]
-        assert places(inside(problem.answer), "*") == list(tents)
+        assert places(tagged(problem.answer), "*") == list(tents)
 
 
 def test_all_solutions_of_any_clues() -> None:

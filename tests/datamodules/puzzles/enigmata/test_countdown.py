@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from itertools import combinations, combinations_with_replacement
 
 import pytest
@@ -13,23 +12,6 @@ from datamodules.puzzles.enigmata.expressions import forms
 from tests.datamodules.puzzles.enigmata.contract import draws
 
 EASY = {"numbers": [1, 2, 3, 4, 5], "target": 40, "solvable": True}
-
-
-def pythons_value(node: ast.expr, used: list[int]) -> int | None:
-    """The value by Python's own parser, where every step is a positive whole number; fills `used`."""
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        used.append(node.value)
-        return node.value
-    if not isinstance(node, ast.BinOp):
-        return None
-    a, b = pythons_value(node.left, used), pythons_value(node.right, used)
-    if a is None or b is None:
-        return None
-    if isinstance(node.op, ast.Div):
-        return a // b if b > 0 and a % b == 0 else None
-    steps = {ast.Add: a + b, ast.Sub: a - b, ast.Mult: a * b}
-    value = steps.get(type(node.op), 0)
-    return value if value > 0 else None
 
 
 def reachable(numbers: tuple[int, ...]) -> set[int]:

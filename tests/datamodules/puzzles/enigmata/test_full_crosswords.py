@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.oracles.full_crosswords import fits
 from datamodules.puzzles.enigmata.clues import CLUES
-from datamodules.puzzles.enigmata.full_crosswords import TASK
+from datamodules.puzzles.enigmata.full_crosswords import TASK, layout
 from datamodules.puzzles.enigmata.task import Question
 from tests.datamodules.puzzles.enigmata.contract import draws
 
@@ -26,14 +26,14 @@ def test_words_cross_and_their_clues_are_told() -> None:
     for problem in draws(TASK, 12):
         question, size = problem.question, 5 if problem.difficulty == "easy" else 7
         across, down = question["across"], question["down"]
-        assert fits(size, across, down)
+        assert fits(layout(size), across, down)
         assert len({*across, *down}) == 6
         told = [line[2:] for line in str(problem.prompt).splitlines() if line.startswith("- ")]
         expected = [CLUES[word.lower()] for word in across + down]
         assert sorted(told[:3]) == sorted(expected[:3])
         assert sorted(told[3:]) == sorted(expected[3:])
         assert problem.difficulty == "hard" or told == expected
-        ways = [fits(size, list(a), list(d)) for a in permutations(across) for d in permutations(down)]
+        ways = [fits(layout(size), list(a), list(d)) for a in permutations(across) for d in permutations(down)]
         assert problem.difficulty != "hard" or sum(ways) == 1
 
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
+from benchmarks.oracles.kakurasu import sums
+from benchmarks.oracles.reading import cells
 from datamodules.puzzles.enigmata.kakurasu import TASK, solutions, subsets
-from datamodules.puzzles.enigmata.task import Question
 from tests.datamodules.puzzles.enigmata.contract import draws
-from tests.datamodules.puzzles.enigmata.coordinates import cells_in, check_records, check_spellings
-
-
-def question_of(cells: set[tuple[int, int]], height: int, width: int) -> Question:
-    grid = [[int((r, c) in cells) for c in range(1, width + 1)] for r in range(1, height + 1)]
-    down = [sum(weight * row[c] for weight, row in enumerate(grid, 1)) for c in range(width)]
-    return {"rows": [sum(weight * bit for weight, bit in enumerate(row, 1)) for row in grid], "columns": down}
+from tests.datamodules.puzzles.enigmata.coordinates import check_records, check_spellings
 
 
 def as_answer(solution: list[tuple[int, ...]]) -> str:
@@ -41,9 +36,9 @@ def test_solver_against_all_subsets() -> None:
     by_question: dict[str, list[str]] = {}
     for bits in product((0, 1), repeat=12):
         chosen = [cell for cell, bit in zip(cells, bits, strict=True) if bit]
-        by_question.setdefault(str(question_of(set(chosen), 3, 4)), []).append(str(chosen))
+        by_question.setdefault(str(sums(set(chosen), 3, 4)), []).append(str(chosen))
     random = Random(0)
-    questions = [question_of(set(random.sample(cells, 5)), 3, 4) for _ in range(20)]
+    questions = [sums(set(random.sample(cells, 5)), 3, 4) for _ in range(20)]
     questions += [{"rows": [3, 3, 3], "columns": [3, 3, 3, 0]}]
     questions += [{"rows": [random.randint(0, 6) for _ in range(3)], "columns": [2, 1, 2, 1]} for _ in range(20)]
     numbers = set[int]()
@@ -70,5 +65,5 @@ def test_one_solution_is_left() -> None:
 def test_harder_is_larger_or_fuller() -> None:
     black = {"easy": 0, "medium": 0, "hard": 0}
     for problem in draws(TASK, 30):
-        black[problem.difficulty] += len(cells_in(problem.answer) or ())
+        black[problem.difficulty] += len(cells(problem.answer) or ())
     assert black["easy"] < black["medium"] < black["hard"]

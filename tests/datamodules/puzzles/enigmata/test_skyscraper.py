@@ -8,7 +8,7 @@ from itertools import permutations, product
 
 import pytest
 
-from benchmarks.oracles.skyscraper import Square, seen
+from benchmarks.oracles.skyscraper import Square, views
 from datamodules.puzzles.enigmata.grids import fillings
 from datamodules.puzzles.enigmata.skyscraper import SIDES, TASK
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
@@ -23,17 +23,6 @@ def squares(size: int) -> list[Square]:
         chosen for chosen in product(lines, repeat=size) if all(len(set(c)) == size for c in zip(*chosen, strict=True))
     )
     return [[list(line) for line in chosen] for chosen in found]
-
-
-def views(square: Square) -> dict[str, list[list[int]]]:
-    """What is seen from each side."""
-    turned = [[row[c] for row in square] for c in range(len(square))]
-    return {
-        "top": [seen(line) for line in turned],
-        "left": [seen(line) for line in square],
-        "right": [seen(list(reversed(line))) for line in square],
-        "bottom": [seen(list(reversed(line))) for line in turned],
-    }
 
 
 def test_all_latin_squares() -> None:

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
+from benchmarks.oracles.reading import says
 from benchmarks.oracles.stack_permutation import NEVER
 from datamodules.puzzles.enigmata.stack_permutation import TASK, popped, steps_to
-from tests.datamodules.puzzles.enigmata.boards import is_phrase
 from tests.datamodules.puzzles.enigmata.contract import draws
 
 NEAR = {"input": [3, 1, 2], "output": [1, 3, 2]}
@@ -51,7 +51,7 @@ def test_every_output_is_as_likely() -> None:
 def test_both_kinds_are_drawn() -> None:
     for level in ("easy", "medium", "hard"):
         problems = [problem for problem in draws(TASK, 40) if problem.difficulty == level]
-        assert 4 <= sum(is_phrase(problem.answer, NEVER) for problem in problems) <= 25
+        assert 4 <= sum(says(problem.answer, NEVER) for problem in problems) <= 25
         lengths = {len(problem.question["input"]) for problem in problems}
         assert lengths == {"easy": {4, 5}, "medium": {6, 7}, "hard": {8, 9}}[level]
 
@@ -101,7 +101,7 @@ def test_names_of_numbers_do_not_matter() -> None:
 def test_record() -> None:
     for problem in draws(TASK, 5):
         answer = TASK.upstream_answer(problem.question, problem.answer)
-        assert ("not" in answer) == is_phrase(problem.answer, NEVER)
+        assert ("not" in answer) == says(problem.answer, NEVER)
         assert TASK.question_of({"meta": TASK.meta(problem.question), "answer": answer}) == problem.question
     for pushed, output in (
         ([1, 2], [1, 3]),

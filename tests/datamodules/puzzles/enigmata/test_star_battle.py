@@ -5,15 +5,14 @@ from __future__ import annotations
 from itertools import combinations, product
 
 import pytest
-from benchmarks.oracles.sat import exactly_one, models
 
+from benchmarks.oracles.reading import Cell, tagged
+from benchmarks.oracles.sat import exactly_one, models
 from benchmarks.oracles.star_battle import near
 from datamodules.puzzles.enigmata.answers import FENCE
 from datamodules.puzzles.enigmata.star_battle import TASK, arrangements
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
-
-Cell = tuple[int, int]
 
 
 def solutions(board: list[str], most: int = 2) -> list[set[Cell]]:
@@ -28,12 +27,6 @@ def solutions(board: list[str], most: int = 2) -> list[set[Cell]]:
     return [{cell for cell in cells if number[cell] in model} for model in models(clauses, most)]
 
 
-def inside(text: str) -> list[str]:
-    """The board between the tags, or all of a text that has none."""
-    after = text.split("<begin_board>")[-1]
-    return ["".join(line.split()) for line in after.split("<end_board>")[0].splitlines() if line.strip()]
-
-
 def test_all_arrangements() -> None:
     assert [len(arrangements(size)) for size in (4, 5, 6, 7)] == [2, 14, 90, 646]
     assert len(solutions(["." * 6] * 6, 100)) == 90
@@ -42,7 +35,7 @@ def test_all_arrangements() -> None:
 def test_the_only_solution_is_the_reference() -> None:
     for problem in draws(TASK, 8, seed=1):
         (stars,) = solutions(problem.question["board"])
-        lines = inside(problem.answer)
+        lines = tagged(problem.answer)
         assert stars == {(r, c) for r, line in enumerate(lines) for c, cell in enumerate(line) if cell == "*"}
 
 

@@ -24,11 +24,6 @@ def solutions(question: Question) -> list[str]:
     return [grid for grid in everything() if all(c in (0, int(g)) for c, g in zip(clues, grid, strict=True))]
 
 
-def right(question: Question, answer: str) -> bool:
-    lines = ["".join(line.split()) for line in answer.splitlines() if line.strip()]
-    return [len(line) for line in lines] == [4] * 4 and "".join(lines) in solutions(question)
-
-
 def test_all_grids() -> None:
     assert len(everything()) == 288
     found = ["".join(str(cell) for row in grid for cell in row) for grid in fillings([[0] * 4 for _ in range(4)], 2)]

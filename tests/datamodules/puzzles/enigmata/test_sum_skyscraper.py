@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.oracles.skyscraper import views
 from datamodules.puzzles.enigmata.skyscraper import SIDES
 from datamodules.puzzles.enigmata.skyscraper import TASK as SKYSCRAPER
 from datamodules.puzzles.enigmata.sum_skyscraper import TASK
