@@ -6,8 +6,10 @@ from random import Random
 from time import perf_counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from benchmarks.hostile import hostile
+from benchmarks.hostile import fenced, hostile
 from benchmarks.oracles import oracle_named
 from benchmarks.oracles.reading import block
 from datamodules.puzzles.enigmata.records import TASKS, problem_of, record_of
@@ -65,6 +67,21 @@ def test_hostile_answers_neither_disturb_nor_deceive(name: str) -> None:
         assert verdict in (0.0, 1.0)
         assert verdict == problem.score(response)
         assert not verdict or oracle_named(name)(problem.question, block(response)), response[:300]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_any_text_has_a_verdict(name: str) -> None:
+    (problem, *_) = draws(task_named(name), 1)
+    marks = st.sampled_from(sorted({*problem.answer, *"0123456789()[]{},;|-+*/ \n\"'`"}))
+
+    @settings(max_examples=25, derandomize=True, deadline=None, database=None)
+    @given(st.text(max_size=200) | st.text(marks, max_size=60))
+    def judged(text: str) -> None:
+        verdict = problem.score(fenced(text))
+        assert verdict in (0.0, 1.0)
+        assert not verdict or oracle_named(name)(problem.question, block(fenced(text)))
+
+    judged()
 
 
 @pytest.mark.parametrize("name", TASKS)
