@@ -28,8 +28,8 @@ def words(text: str) -> list[str]:
 
 
 def number(word: str) -> int | None:
-    """A whole number as one writes it."""
-    return int(word) if re.fullmatch(r"[+-]?(0|[1-9][0-9]*)", word) else None
+    """A whole number as one writes it, of a hundred digits at most."""
+    return int(word) if re.fullmatch(r"[+-]?(0|[1-9][0-9]{0,99})", word) else None
 
 
 def table(text: str) -> list[list[str]]:

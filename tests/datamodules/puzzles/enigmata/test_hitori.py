@@ -8,21 +8,12 @@ from random import Random
 from benchmarks.oracles.hitori import follows_the_rules
 from datamodules.puzzles.enigmata.hitori import TASK, solutions
 from tests.datamodules.puzzles.enigmata.contract import draws
-from tests.datamodules.puzzles.enigmata.coordinates import check_records, check_spellings
 
 
 def all_solutions(grid: list[list[int]]) -> list[list[tuple[int, int]]]:
     cells = [(row, column) for row in range(3) for column in range(3)]
     subsets = ([cell for cell, bit in zip(cells, bits, strict=True) if bit] for bits in product((0, 1), repeat=9))
     return sorted(subset for subset in subsets if follows_the_rules(grid, set(subset)))
-
-
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
 
 
 def test_solver_against_all_subsets() -> None:

@@ -9,19 +9,10 @@ from benchmarks.oracles.kakurasu import sums
 from benchmarks.oracles.reading import cells
 from datamodules.puzzles.enigmata.kakurasu import TASK, solutions, subsets
 from tests.datamodules.puzzles.enigmata.contract import draws
-from tests.datamodules.puzzles.enigmata.coordinates import check_records, check_spellings
 
 
 def as_answer(solution: list[tuple[int, ...]]) -> str:
     return str([(row, column) for row, columns in enumerate(solution, 1) for column in columns])
-
-
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
 
 
 def test_rows_count_columns_and_columns_count_rows() -> None:

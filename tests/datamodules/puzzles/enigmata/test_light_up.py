@@ -8,15 +8,6 @@ from random import Random
 from benchmarks.oracles.light_up import follows_the_rules
 from datamodules.puzzles.enigmata.light_up import TASK, bits, board, solutions
 from tests.datamodules.puzzles.enigmata.contract import draws
-from tests.datamodules.puzzles.enigmata.coordinates import check_records, check_spellings
-
-
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
 
 
 def test_solver_against_all_subsets() -> None:

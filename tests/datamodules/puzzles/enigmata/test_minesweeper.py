@@ -9,7 +9,6 @@ from benchmarks.oracles.minesweeper import certain as certain_by_cells
 from benchmarks.oracles.reading import cells
 from datamodules.puzzles.enigmata.minesweeper import HIDDEN, TASK, certain_mines
 from tests.datamodules.puzzles.enigmata.contract import draws
-from tests.datamodules.puzzles.enigmata.coordinates import check_records, check_spellings
 
 
 def layouts(grid: list[list[int]]) -> list[set[tuple[int, int]]]:
@@ -29,12 +28,7 @@ def layouts(grid: list[list[int]]) -> list[set[tuple[int, int]]]:
     return found
 
 
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
+def test_no_such_number() -> None:
     assert TASK.question_of({"meta": {"question": [[-1, 0]]}, "answer": None}) is None
 
 

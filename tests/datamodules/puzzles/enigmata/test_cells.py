@@ -1,16 +1,21 @@
-"""What the tests of the tasks that are answered with cells share."""
+"""What holds of all tasks that are answered with cells."""
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.oracles.reading import cells as cells_in
-from datamodules.puzzles.enigmata.task import Task
+from datamodules.puzzles.enigmata.task import task_named
 from tests.datamodules.puzzles.enigmata.contract import draws
 
+NAMES = ("hitori", "kakurasu", "light_up", "minesweeper")
 
-def check_spellings(task: Task) -> None:
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spellings(name: str) -> None:
     """Cells in any order, with any brackets and spaces, or with none around them; not half of them, nor more."""
-    for problem in draws(task, 2):
-        answer, judge = problem.answer, task.judge
+    for problem in draws(task_named(name), 2):
+        answer, judge = problem.answer, problem.task.judge
         cells = cells_in(answer) or []
         assert cells == sorted(cells)
         assert cells
@@ -25,8 +30,10 @@ def check_spellings(task: Task) -> None:
             assert not judge(problem.question, wrong), wrong
 
 
-def check_records(task: Task) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_records(name: str) -> None:
     """A question written as upstream's record, and read back, is the same puzzle; junk is none."""
+    task = task_named(name)
     for problem in draws(task, 3):
         answer = task.upstream_answer(problem.question, problem.answer)
         assert answer == [list(cell) for cell in cells_in(problem.answer) or ()]
