@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import nlargest
 from itertools import islice
 from random import Random
@@ -180,14 +180,17 @@ def rlvr(pl_module: LightningModule) -> RLVRModule:
     return pl_module
 
 
-def check_sampling(trainer: Trainer, policy: Policy, sampling: Sampling) -> None:
+def check_sampling(
+    trainer: Trainer, policy: Policy, sampling: Sampling, problems: Sequence[Problem] | None = None
+) -> None:
     """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
 
-    Of all problems the 32 with the longest prompts, by characters, are looked at.
+    Of these problems, of all splits where None, the 32 with the longest prompts, by characters, are looked at.
     """
     policy.stop_ids(sampling)
-    splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
-    problems = [problem for split in splits.values() for problem in split]
+    if problems is None:
+        splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
+        problems = [problem for split in splits.values() for problem in split]
     for problem in nlargest(32, problems, key=lambda problem: len(str(problem.prompt))):
         length = len(policy.encode(problem.prompt))
         if length + sampling.max_new_tokens > policy.context_length:
