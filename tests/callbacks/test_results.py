@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from itertools import combinations
 from statistics import mean
-from typing import Any
 
 import pytest
 import torch
