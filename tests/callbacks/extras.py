@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from time import sleep
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
-from app.types import Problem, RolloutBatch
+from app.engines.transformers import TransformersEngine
+from app.types import Completion, Problem, RolloutBatch
 from datamodules.base import ProblemDataModule
 
 
@@ -21,6 +23,22 @@ class ByLength(AdvantageEstimator):
     def estimate(self, rollouts: RolloutBatch) -> Tensor:
         lengths = rollouts.lengths.float()
         return lengths - lengths.mean(-1, keepdim=True)
+
+
+class Slowly(ByLength):
+    """Takes longer to train than a bar takes to be drawn again."""
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        sleep(0.5)
+        return super().estimate(rollouts)
+
+
+class SlowEngine(TransformersEngine):
+    """Takes as long to sample."""
+
+    def generate(self, *arguments: Any) -> list[list[Completion]]:
+        sleep(0.5)
+        return super().generate(*arguments)
 
 
 class Witness(Callback):
