@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torchmetrics import MetricCollection
 
-from app.metrics import Accuracy, evaluation_metrics
+from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
 from app.types import RolloutBatch, Sampling
 from callbacks.report import print_results
 from callbacks.rollout import check_sampling, rlvr
 from callbacks.schedule import StageSchedule, rollout_of
+
+log = logging.getLogger(__name__)
 
 
 class PassKEvaluation(Callback):
@@ -87,6 +90,8 @@ class PassKEvaluation(Callback):
         figures = self.compute(pl_module.device)
         if trainer.sanity_checking:
             return
+        for k, left_out in self.left_out(pl_module.device).items():
+            log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
         pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
         record = {"iteration": rlvr(pl_module).iteration, "stage": _stage_name(trainer), **figures}
@@ -94,7 +99,9 @@ class PassKEvaluation(Callback):
         folder = run_folder(trainer)
         if trainer.is_global_zero:
             with (folder / "results.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
+                file.write(
+                    json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
+                )
 
     on_test_start = on_validation_start
     on_test_batch_start = on_validation_batch_start
@@ -126,12 +133,21 @@ class PassKEvaluation(Callback):
             figures |= {prefix + name: round(float(value), 6) for name, value in values.items()}
         return figures
 
+    def left_out(self, device: torch.device) -> dict[int, int]:
+        """For each k that some problems have too few scored answers for, how many, over all processes."""
+        metric = self._metrics(ALL, device)["pass@k"]
+        assert isinstance(metric, PassAtK)
+        with metric.sync_context():
+            counts = metric.left_out.tolist()
+        return {k: count for k, count in zip(self.ks, counts, strict=True) if count}
+
     def _count(self, rollouts: RolloutBatch, metrics_of: Any) -> None:
         """Add a batch to the metrics of all problems, and of each set where there are several."""
         metrics_of(ALL, rollouts.rewards.device).update(rollouts)
         groups = [problem.groups for problem in rollouts.problems]
         for label in sorted({label for own in groups for label in own}):
-            metrics_of(label, rollouts.rewards.device).update(_part(rollouts, [label in own for own in groups]))
+            places = torch.tensor([place for place, own in enumerate(groups) if label in own])
+            metrics_of(label, rollouts.rewards.device).update(rollouts.select(places))
 
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
         if label not in self.sets:
@@ -159,16 +175,6 @@ def run_folder(trainer: Trainer) -> Path:
     folder = Path(trainer.log_dir or trainer.default_root_dir)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _part(rollouts: RolloutBatch, keep: list[bool]) -> RolloutBatch:
-    """The problems that are to be kept."""
-    rows = [index for index, kept in enumerate(keep) if kept]
-    return RolloutBatch(
-        problems=[rollouts.problems[row] for row in rows],
-        completions=[rollouts.completions[row] for row in rows],
-        rewards=rollouts.rewards[rows],
-    )
 
 
 def _stage_name(trainer: Trainer) -> str:
