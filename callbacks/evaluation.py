@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torchmetrics import MetricCollection
 
-from app.metrics import Accuracy, evaluation_metrics
+from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
 from app.types import RolloutBatch, Sampling
 from callbacks.report import print_results
@@ -20,6 +21,8 @@ from callbacks.results import Tally, write_results
 from callbacks.rollout import check_sampling, rlvr
 from callbacks.schedule import StageSchedule, rollout_of
 from callbacks.sets import ALL, Evaluated, Group, Sets, Settings, held_out
+
+log = logging.getLogger(__name__)
 
 
 class PassKEvaluation(Callback):
@@ -99,6 +102,8 @@ class PassKEvaluation(Callback):
         figures = self.compute(pl_module.device)
         if trainer.sanity_checking:
             return
+        for k, left_out in self.left_out(pl_module.device).items():
+            log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
         pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
         record = {"iteration": rlvr(pl_module).iteration, "stage": _stage_name(trainer), **figures}
@@ -108,7 +113,9 @@ class PassKEvaluation(Callback):
         if trainer.is_global_zero:
             write_results(self.results, folder)
             with (folder / "results.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
+                file.write(
+                    json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
+                )
 
     on_test_start = on_validation_start
     on_test_batch_start = on_validation_batch_start
@@ -150,6 +157,14 @@ class PassKEvaluation(Callback):
             self.results.pop()
         self.results.append({"iteration": record["iteration"], "stage": record["stage"], "sets": sets})
 
+    def left_out(self, device: torch.device) -> dict[int, int]:
+        """For each k that some problems have too few scored answers for, how many, over all processes."""
+        metric = self._metrics(ALL, device)["pass@k"]
+        assert isinstance(metric, PassAtK)
+        with metric.sync_context():
+            counts = metric.left_out.tolist()
+        return {k: count for k, count in zip(self.groups[ALL].ks, counts, strict=True) if count}
+
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
         if label not in self.metrics:
             self.metrics[label] = evaluation_metrics(self.groups[label].ks).to(device)
@@ -179,15 +194,7 @@ def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:
     yield ALL, rollouts
     groups = [problem.groups for problem in rollouts.problems]
     for label in sorted({label for own in groups for label in own}):
-        rows = [row for row, own in enumerate(groups) if label in own]
-        yield (
-            label,
-            RolloutBatch(
-                problems=[rollouts.problems[row] for row in rows],
-                completions=[rollouts.completions[row] for row in rows],
-                rewards=rollouts.rewards[rows],
-            ),
-        )
+        yield label, rollouts.select(torch.tensor([row for row, own in enumerate(groups) if label in own]))
 
 
 def _stage_name(trainer: Trainer) -> str:

@@ -34,8 +34,8 @@ class Tally:
         self.counts: Counter[tuple[str, int, int]] = Counter()
 
     def update(self, label: str, rollouts: RolloutBatch) -> None:
-        scored = ~rollouts.rewards.isnan()
-        for passes, answers in zip(rollouts.passed.sum(-1).tolist(), scored.sum(-1).tolist(), strict=True):
+        counts = zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True)
+        for passes, answers in counts:
             self.counts[label, passes, answers] += 1
 
     def records(self, groups: Mapping[str, Group]) -> dict[str, dict[str, Any]]:
