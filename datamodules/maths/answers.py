@@ -18,13 +18,18 @@ from datamodules.maths.size import LONGEST, is_tame
 TAIL = 20_000
 """Characters at the end of a response in which the answer is looked for."""
 
+TOLERANCE = 1e-6
+"""Relative difference above which two numbers are apart: math-verify rounds to so many places."""
+
 _BOX = re.compile(r"\\boxed\s*\{|\\fbox\s*\{|\\.|[{}]", re.DOTALL)
 _LINE = re.compile(r"(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(.+)", re.IGNORECASE)
 _MARKUP = " \t\r*_#>"
 _WRAPPERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"))
 _SPACES = re.compile(r"\s+|\\[,;:! ]|\\q?quad(?![a-zA-Z])")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]*)(?:\.0+)?")
-_UNIT = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{[a-zA-Z .]*\}(?:\^\{?[0-9]\}?)?$")
+_UNIT = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{[a-zA-Z ./]*\}(?:\^\{?[0-9]\}?)?$")
+_WORDS = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{(?!\s*[a-zA-Z]{1,3}\s*\})")
+"""The beginning of words that are no unit, letter, "or" or "and": math-verify drops them with all that follows."""
 
 
 def final_answer(response: str) -> str | None:
@@ -72,7 +77,8 @@ def equivalent(answer: str, reference: str) -> bool:
         return True
     if _NUMBER.fullmatch(given) and _NUMBER.fullmatch(wanted):
         return _whole(given) == _whole(wanted)
-    return is_tame(answer) and is_tame(reference) and _verified(answer, reference)
+    sayable = all(is_tame(text) and not _WORDS.search(text) for text in (answer, reference))
+    return sayable and _verified(answer, reference)
 
 
 def _whole(number: str) -> str:
@@ -82,8 +88,32 @@ def _whole(number: str) -> str:
 
 
 def _verified(answer: str, reference: str) -> bool:
-    """What math-verify says, which turns its own errors into "no"."""
-    return bool(_library().verify(_parsed_reference(reference), _parsed(answer), timeout_seconds=None))
+    """What math-verify says, which turns its own errors into "no", unless the two are apart at a glance."""
+    given, wanted = _parsed(answer), _parsed_reference(reference)
+    if not given or not wanted or apart(given[0], wanted[0]):
+        return False
+    return bool(_library().verify(wanted, given, timeout_seconds=None))
+
+
+def apart(one: Any, other: Any) -> bool:
+    """Whether expressions differ by a letter that the other one lacks, or as numbers; False where that is not plain.
+
+    It spares sympy's simplification, which may build numbers that neither has: of log(x) - n it makes log(x / e^n).
+    A percentage is left to math-verify, which takes 5 % for 5 as well.
+    """
+    expression = import_module("sympy").Expr
+    if not isinstance(one, expression) or not isinstance(other, expression):
+        return False
+    if one.free_symbols - other.free_symbols:
+        return True
+    if not one.is_number or not other.is_number or _is_percentage(one) or _is_percentage(other):
+        return False
+    size, gap = (abs(value.evalf(15, maxn=400)) for value in (other, one - other))
+    return not gap.is_finite or bool(gap.is_Float and size.is_Float and gap > TOLERANCE * max(1, size))
+
+
+def _is_percentage(value: Any) -> bool:
+    return value.has(import_module("sympy").UnevaluatedExpr)
 
 
 @lru_cache(maxsize=4096)

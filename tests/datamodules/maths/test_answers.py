@@ -20,6 +20,7 @@ pytest.importorskip("math_verify")
         (r"\boxed {3}", "3"),
         (r"\fbox{3}", "3"),
         (r"\boxed{12\text{ cm}^2}", "12"),
+        (r"\boxed{5\,\mathrm{m/s}}", r"5\,"),
         (r"\boxed{\text{Paris}}", r"\text{Paris}"),
         (r"\boxed{a} } \boxed{b}", "b"),
         (r"\boxed{a} and then \boxed{b", "a"),
@@ -61,7 +62,8 @@ def test_what_stands_around_an_answer_is_taken_off(answer: str) -> None:
         (r"\frac12", r"\frac{1}{2}"), ("0.5", r"\frac{1}{2}"), ("1/2", r"\dfrac{1}{2}"), (r"50\%", "0.5"),
         (r"\sqrt{18}", r"3\sqrt{2}"), ("1+x^2", "x^2+1"), ("(x+1)^2", "x^2+2x+1"), (r"\{2,1\}", r"\{1, 2\}"),
         ("x=5", "5"), ("10^3", "1000"), (r"\text{Paris}", r"\text{Paris}"), (r"\frac{\pi}{6}", r"\pi/6"),
-        ("2^{2024}-1", "-1+2^{2024}"), ("9^{9^{9^{9}}}", "9^{9^{9^{9}}}"),
+        ("2^{2024}-1", "-1+2^{2024}"), ("9^{9^{9^{9}}}", "9^{9^{9^{9}}}"), ("0.333333333", r"\frac{1}{3}"),
+        (r"\frac{1}{1-\frac{1}{2}}", "2"), (r"\cos(\frac{\pi}{3})", "0.5"), (r"\infty", r"\infty"), ("[0,1)", "[0, 1)"),
     ],
 )  # fmt: skip
 def test_forms_of_one_answer(one: str, other: str) -> None:
@@ -76,7 +78,9 @@ def test_forms_of_one_answer(one: str, other: str) -> None:
         ("x", "5"), ("4<5", "5"), ("5!", "5"), ("50", "5"), ("-5", "5"), ("(1,2)", "(2,1)"), ("x^2", "x^3"),
         ("9^{9^{9^{9}}}", "5"), (r"\sum_{i=1}^{5} 1", "5"), (r"6}\boxed{5", "5"), ("}", "5"), ("", "5"), (r"\frac{",
         "5"),
-        ("9" * 299, "5"), (r"\undefined{5}", "5"), ("\x00", "5"), (r"\frac{5}{0}", "5"), ("5" + "\u0660", "50"),
+        (r"\log_{10}'e", "2^{2024}-1"), (r"\log_{10} 3", "2^{2024}-1"), ("1/0", "5"), (r"\log 0", "5"), (r"\infty", "5"),
+        (r"\frac{1}{2} \cup \text{Paris} \cup \{1, 2\}", r"\frac{1}{2}"), ("0.3333", r"\frac{1}{3}"),
+        (r"5 \text{ (or 7)}", "5"), (r"5 \text{ or 7}", "5"), ("9" * 299, "5"), (r"\undefined{5}", "5"), ("\x00", "5"), (r"\frac{5}{0}", "5"), ("5" + "\u0660", "50"),
     ],
 )  # fmt: skip
 def test_what_is_not_the_answer(given: str, wanted: str) -> None:
