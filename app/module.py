@@ -158,8 +158,10 @@ class RLVRModule(LightningModule):
             return update
         shift = ((self.rescore(update) - update.logprobs) * update.mask).sum(-1)  # [B]
         problems = update.problem.unique()
+        of_update = rollouts.scored.clone()  # [P, N], those with a row in it
+        of_update[~torch.isin(torch.arange(len(rollouts), device=problems.device), problems)] = False
         rollouts.ratios = torch.ones_like(rollouts.rewards)
-        rollouts.ratios[problems] = ratio_of(shift).view(len(problems), rollouts.rewards.shape[1]).to(rollouts.ratios)
+        rollouts.ratios[of_update] = ratio_of(shift).to(rollouts.ratios)
         anew = rollouts.experience(self.advantage(rollouts).float())
         return replace(update, advantages=anew.select(torch.isin(anew.problem, problems)).advantages)
 

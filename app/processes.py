@@ -1,10 +1,15 @@
-"""Sums and lists over all processes of a run; with one process, what was given."""
+"""Sums, lists and counts over all processes of a run; with one process, what was given."""
 
 from __future__ import annotations
+
+from collections import Counter
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def world_size() -> int:
@@ -41,3 +46,12 @@ def union_over_processes(values: set[str]) -> set[str]:
     parts: list[set[str]] = [set() for _ in range(world_size())]
     dist.all_gather_object(parts, values)
     return set().union(*parts)
+
+
+def sum_of_counters(counter: Counter[T]) -> Counter[T]:
+    """Of all processes, key by key."""
+    if world_size() == 1:
+        return counter
+    parts: list[Counter[T]] = [Counter() for _ in range(world_size())]
+    dist.all_gather_object(parts, counter)
+    return sum(parts, Counter())
