@@ -81,6 +81,8 @@ class Policy(nn.Module, ABC):
             tokens = tokenizer(prompt)["input_ids"]
         else:
             tokens = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_dict=False)
+        if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
+            tokens = tokens[1:]
         if not tokens:
             raise ValueError("a prompt without a single token gives the policy nothing to answer")
         unknown = tokenizer.unk_token_id
