@@ -22,8 +22,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import is_faster, use_onednn
 from app.memory import keep_freed_memory
+from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
 from app.types import Experience, Prompt, Sampling
+from app.weights import save_weights
 
 
 class Policy(nn.Module, ABC):
@@ -37,6 +39,7 @@ class Policy(nn.Module, ABC):
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    adapter: LoRA | None = None
 
     def __init__(self, gradient_checkpointing: bool = False, head_tokens: int = 4096) -> None:
         super().__init__()
@@ -56,6 +59,9 @@ class Policy(nn.Module, ABC):
             return
         self.model, self.tokenizer = self.load()
         _disable_dropout(self.model)
+        if self.adapter is not None:
+            self.adapter.add(self.model)
+            leave_out_frozen(self)
         if is_faster():
             use_onednn(self.model)
         keep_freed_memory()
@@ -78,6 +84,8 @@ class Policy(nn.Module, ABC):
             tokens = tokenizer(prompt)["input_ids"]
         else:
             tokens = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_dict=False)
+        if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
+            tokens = tokens[1:]
         if not tokens:
             raise ValueError("a prompt without a single token gives the policy nothing to answer")
         unknown = tokenizer.unk_token_id
@@ -114,8 +122,12 @@ class Policy(nn.Module, ABC):
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
     def save(self, folder: str | Path) -> None:
-        """Write an ordinary transformers folder."""
-        self.model.save_pretrained(folder)
+        """Write an ordinary transformers folder, which has an adapter merged in, and beside it as `adapter/`."""
+        if self.adapter is None:
+            self.model.save_pretrained(folder)
+        else:
+            save_weights(self.model, folder)
+            self.adapter.save(self.model, Path(folder) / "adapter")
         self.tokenizer.save_pretrained(folder)
 
     # -- scores -----------------------------------------------------------------------------------
