@@ -99,7 +99,8 @@ class PassKEvaluation(Callback):
                     self._greedy_metrics(label, pl_module.device).update(own)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        figures = self.compute(pl_module.device)
+        spent = rollout_of(trainer).spent(pl_module)
+        figures = self.compute(pl_module.device) | {f"eval/{name}": value for name, value in spent.items()}
         if trainer.sanity_checking:
             return
         for k, left_out in self.left_out(pl_module.device).items():
@@ -144,7 +145,8 @@ class PassKEvaluation(Callback):
             values = self._metrics(label, device).compute()
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
-            figures |= {prefix + name: round(float(value), 6) for name, value in values.items()}
+            known = {name: value for name, value in values.items() if not value.isnan()}  # no entropy from an endpoint
+            figures |= {prefix + name: round(float(value), 6) for name, value in known.items()}
         return figures
 
     def _record(self, record: dict[str, Any]) -> None:

@@ -12,6 +12,8 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 from app.types import RolloutBatch
 from callbacks.evaluation import run_folder
+from callbacks.report import spent_line
+from callbacks.schedule import rollout_of
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -59,8 +61,11 @@ class PredictionWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._path(trainer)
+        spent = rollout_of(trainer).spent(pl_module)
         if trainer.is_global_zero:
             print(f"Completions: {path}")
+            if spent:
+                print(spent_line(spent))
 
     def _path(self, trainer: Trainer) -> Path:
         if self.path is not None:

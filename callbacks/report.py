@@ -17,6 +17,13 @@ COLUMNS = {
 }
 """The columns after Pass@k, in this order; shares are given in percent."""
 
+SPENT = {
+    "prompt_tokens": "{:,.0f} prompt tokens",
+    "completion_tokens": "{:,.0f} completion tokens",
+    "cost": "cost {:.4f}",
+}
+"""What an endpoint charges for, and how it is told."""
+
 
 def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     """What each stage ended with; then, where there are several sets of problems, the last figures of each."""
@@ -27,7 +34,15 @@ def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     sets = sorted({name.split("/")[1] for name in last if name.count("/") == 2}, key=_natural)
     if len(sets) > 1:
         console.print(sets_table(last, sets))
+    spent = {name: last[f"eval/{name}"] for name in SPENT if f"eval/{name}" in last}
+    if spent:
+        console.print(spent_line(spent))
     console.print(f"Run folder: {folder}", soft_wrap=True)
+
+
+def spent_line(spent: dict[str, float]) -> str:
+    """What the answers cost, in a line."""
+    return "Spent: " + ", ".join(SPENT[name].format(value) for name, value in spent.items())
 
 
 def results_table(history: list[dict[str, Any]]) -> Table:

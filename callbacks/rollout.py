@@ -19,6 +19,7 @@ from app.engines.transformers import TransformersEngine
 from app.module import RLVRModule
 from app.policy import Policy
 from app.processes import union_over_processes
+from app.remote import RemotePolicy
 from app.scoring import Contained, Scorer, Verdict
 from app.types import Problem, Request, RolloutBatch, Sampling
 
@@ -68,6 +69,7 @@ class RolloutCallback(Callback):
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        check_engine(self.engine, policy_of(pl_module), stage)
         self.scorer.begin()
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -201,6 +203,11 @@ class RolloutCallback(Callback):
             self.failures.add(kind)
             log.warning("an answer is unscored and left out (rollout/unscored counts them): %s", where)
 
+    def spent(self, pl_module: LightningModule) -> dict[str, float]:
+        """What the engine's answers cost since this was last asked, over all processes."""
+        own = self.engine.spent()
+        return dict(zip(own, rlvr(pl_module).sum_over_processes(list(own.values())), strict=True)) if own else {}
+
     def enter(self, phase: str) -> None:
         """Name what is being done, for whoever shows it."""
         self.phase = phase
@@ -220,6 +227,15 @@ def rlvr(pl_module: LightningModule) -> RLVRModule:
     if not isinstance(pl_module, RLVRModule):
         raise TypeError(f"rollouts need an RLVRModule, not {type(pl_module).__name__}")
     return pl_module
+
+
+def check_engine(engine: RolloutEngine, policy: Policy, command: str) -> None:
+    """Raise where a remote model is to be trained, or an engine has no policy to sample."""
+    name = type(engine).__name__
+    if engine.is_remote and command == "fit":
+        raise ValueError(f"{name} gives text without tokens, which can't be trained on: use validate, test or predict")
+    if not engine.is_remote and isinstance(policy, RemotePolicy):
+        raise ValueError(f"{name} has no policy to sample: RemotePolicy is for engines such as OpenAIEngine")
 
 
 def check_sampling(

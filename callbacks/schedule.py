@@ -16,7 +16,7 @@ from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.types import Sampling
-from callbacks.rollout import RolloutCallback, check_sampling, rlvr
+from callbacks.rollout import RolloutCallback, check_engine, check_sampling, rlvr
 from callbacks.triggers import Steps, Trigger
 
 log = logging.getLogger(__name__)
@@ -120,6 +120,7 @@ class StageSchedule(Callback):
     def _check(self, trainer: Trainer, pl_module: LightningModule, stage: Stage) -> None:
         """Raise ValueError for what could not work once the stage is reached."""
         stage.advantage.check(stage.rollouts or self.usual["rollouts"])
+        check_engine(stage.engine or self.usual["engine"], rlvr(pl_module).policy, "fit")
         sampling = stage.sampling or self.usual["sampling"]
         if sampling.temperature == 0:
             raise ValueError("temperature=0 gives N equal answers, which teach nothing")
