@@ -22,7 +22,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import use_onednn
 from app.policy.sharing import proves_sharing
+from app.processes import is_first
 from app.types import Experience, Prompt, Sampling
+from app.weights import full_weights
 
 
 class Policy(nn.Module, ABC):
@@ -111,9 +113,11 @@ class Policy(nn.Module, ABC):
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
     def save(self, folder: str | Path) -> None:
-        """Write an ordinary transformers folder."""
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        """Write an ordinary transformers folder: called by all processes together, written by the first."""
+        weights = {name: weight.cpu() for name, weight in full_weights(self.model) if is_first()}
+        if is_first():
+            self.model.save_pretrained(folder, state_dict=weights)
+            self.tokenizer.save_pretrained(folder)
 
     # -- scores -----------------------------------------------------------------------------------
 
