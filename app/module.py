@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.functional import pad
 from torch.optim import AdamW, Optimizer
 
@@ -23,6 +24,7 @@ from app.losses.base import ratio_of
 from app.metrics import rollout_metrics
 from app.policy import Policy
 from app.processes import sum_over_processes, world_size
+from app.sharding import gathered, is_sharded, keep_step, shard, whole
 from app.types import Experience, RolloutBatch
 
 
@@ -89,6 +91,11 @@ class RLVRModule(LightningModule):
 
     def configure_model(self) -> None:
         self.policy.build()
+        mesh: Any = self._device_mesh  # of Lightning's ModelParallelStrategy
+        if mesh is not None and not isinstance(self.policy, FSDPModule):
+            if mesh["tensor_parallel"].size() > 1:
+                raise ValueError("tensor_parallel_size must be 1: weights are sharded over data-parallel processes")
+            shard(self.policy, mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.optimizer(self.policy.parameters())
@@ -145,7 +152,8 @@ class RLVRModule(LightningModule):
         """Log-probabilities by the policy as it now stands.  -> [B, T]"""
         if not len(rows):
             return torch.zeros(rows.mask.shape, device=rows.mask.device)
-        parts = [self.policy.logprobs(part) for part in self.microbatches(rows)]
+        with gathered(self.policy):
+            parts = [self.policy.logprobs(part) for part in self.microbatches(rows)]
         width = rows.mask.shape[1]
         return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
 
@@ -181,12 +189,16 @@ class RLVRModule(LightningModule):
             self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
         sums: dict[str, Tensor] = {}
+        passes = 0
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`
             for rows in self.microbatches(trained):
                 loss, figures = self.loss_of(rows, on_policy)
                 self.manual_backward(loss / count)
+                passes += 1
                 sums = {name: value + sums.get(name, 0) for name, value in figures.items()}
+            for nothing in keep_step(self.policy, passes):
+                self.manual_backward(nothing)
         self.step()
         self.log_update(sums, count, trained)
 
@@ -222,10 +234,10 @@ class RLVRModule(LightningModule):
         optimizer: Any = self.optimizers()
         parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         if world_size() > 1:
-            for parameter in parameters:
+            for parameter in (each for each in parameters if not is_sharded(each)):
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = sum_over_processes(parameter.grad)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+        norm = whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm))
         rate = self.learning_rate(self.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate

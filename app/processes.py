@@ -26,6 +26,16 @@ def sum_over_processes(values: Tensor) -> Tensor:
     return total
 
 
+def max_over_processes(number: int, device: torch.device) -> int:
+    """The largest that any process has."""
+    return int(gather_over_processes(torch.tensor([number], device=device))[0].max())
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes what all share."""
+    return world_size() == 1 or dist.get_rank() == 0
+
+
 def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:
     """The processes' values [n], which may differ in number, end to end, and where this process's begin."""
     if world_size() == 1:

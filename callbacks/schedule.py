@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_only
 
 from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
@@ -95,6 +94,7 @@ class StageSchedule(Callback):
         self.index = 0
         self.step = 0  # iterations of this stage
         self.ending = False
+        self.entered = -1  # the stage whose settings are in place
         self.usual: dict[str, Any] = {}
         self.usual_interval: int | float | None = None
 
@@ -130,6 +130,8 @@ class StageSchedule(Callback):
             raise ValueError(f"problems={stage.problems} must be at most the {len(train)} problems of the train split")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.entered != self.index:  # resumed by a strategy that loads checkpoints late (FSDP2)
+            self._enter(trainer, pl_module)
         if self.ending:  # resumed between a stage's last iteration and its validation
             self._next(trainer, pl_module)
 
@@ -179,7 +181,7 @@ class StageSchedule(Callback):
 
     def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the stage's settings where they are read."""
-        stage, module, rollout = self.stage, rlvr(pl_module), rollout_of(trainer)
+        stage, module, rollout, self.entered = self.stage, rlvr(pl_module), rollout_of(trainer), self.index
         own = {name: getattr(stage, name) for name in self.usual if getattr(stage, name) is not None}
         settings = {**self.usual, **own}
         module.advantage = stage.advantage
@@ -210,7 +212,7 @@ class StageSchedule(Callback):
     def _save(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
         folder = Path(str(trainer.log_dir)) / "stages" / name
         trainer.save_checkpoint(folder / "stage.ckpt")
-        rank_zero_only(rlvr(pl_module).policy.save)(folder)
+        rlvr(pl_module).policy.save(folder)
 
     def state_dict(self) -> dict[str, Any]:
         until = self.stage.until

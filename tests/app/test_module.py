@@ -570,7 +570,7 @@ def test_bad_arguments_raise(arguments: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("changes", [{}, UNEVEN["ratios, correction, k3"]()])
 def test_unscored_answers_train_as_if_they_had_not_been_drawn(changes: dict[str, Any]) -> None:
-    batch = perturbed(sampled(build_tiny_policy()))
+    batch = perturbed(sampled(build_tiny_policy(), PASSES.clone()))
     batch.rewards[:, 2] = torch.nan
     batch.rewards[0, [0, 2]] = torch.tensor([torch.nan, 0.0])
     without = batch.select(torch.arange(4), batch.scored)
@@ -581,8 +581,7 @@ def test_unscored_answers_train_as_if_they_had_not_been_drawn(changes: dict[str,
 
 
 def test_a_batch_without_a_score_trains_nothing() -> None:
-    batch = sampled(build_tiny_policy())
-    batch.rewards[:] = torch.nan
+    batch = sampled(build_tiny_policy(), torch.full_like(PASSES, torch.nan))
     assert distance(parameters(fitted([batch])), parameters(build_tiny_policy())) == 0
 
 
