@@ -104,9 +104,13 @@ class ProblemDataModule(LightningDataModule, ABC):
         return self._batches("test")
 
     def state_dict(self) -> dict[str, Any]:
-        return self.stream.state_dict()
+        return {**self.stream.state_dict(), "problems": self.stream.fingerprint}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on at a place in the train split; ValueError where that holds other problems now."""
+        training = self.trainer is None or self.trainer.state.fn == "fit"
+        if training and state_dict["problems"] != self.stream.fingerprint:
+            raise ValueError("the train split holds other problems than when the checkpoint was written")
         self.stream.load_state_dict(state_dict)
 
     def _batches(self, split: str) -> ProblemBatches:
