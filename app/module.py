@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
+from app.checkpoint import check_policy, vocabulary_of
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
@@ -283,10 +284,12 @@ class RLVRModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
+        checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
         self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
         if self.kl is not None and "reference" in checkpoint:
             self.kl.reference.load_state_dict(checkpoint["reference"])

@@ -105,11 +105,16 @@ class ProblemDataModule(LightningDataModule, ABC):
         return self._batches("test")
 
     def state_dict(self) -> dict[str, Any]:
-        return self.stream.state_dict()
+        return {**self.stream.state_dict(), "problems": self.stream.fingerprint}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if self._stream is not None:  # a checkpoint may be validated where there is nothing to train on
-            self._stream.load_state_dict(state_dict)
+        """Go on at a place in the train split; ValueError where that holds other problems now."""
+        if self._stream is None:  # a checkpoint may be validated where there is nothing to train on
+            return
+        training = self.trainer is None or self.trainer.state.fn == "fit"
+        if training and state_dict["problems"] != self._stream.fingerprint:
+            raise ValueError("the train split holds other problems than when the checkpoint was written")
+        self._stream.load_state_dict(state_dict)
 
     def _batches(self, split: str) -> ProblemBatches:
         if not self.splits[split]:
