@@ -1,4 +1,4 @@
-"""Known keys: every cipher decrypted by the test's own hand."""
+"""Known keys: every cipher decrypted by hand."""
 
 from __future__ import annotations
 

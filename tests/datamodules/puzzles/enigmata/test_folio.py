@@ -1,4 +1,4 @@
-"""FOLIO: the text read by the test's own reader, all small models tried."""
+"""FOLIO: the text read by its oracle, all small models tried."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from benchmarks.oracles.folio import solved
 from datamodules.puzzles.enigmata.folio import TASK, denied, drawn_sentence, possible
 from tests.datamodules.puzzles.enigmata.contract import draws
-
-"""What one being is."""
 
 
 def test_the_verdict_is_that_of_all_models() -> None:

@@ -1,4 +1,4 @@
-"""Knights and knaves: the text read by the test's own reader, all worlds tried."""
+"""Knights and knaves: the text read by its oracle, all worlds tried."""
 
 from __future__ import annotations
 

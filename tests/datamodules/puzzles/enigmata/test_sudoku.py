@@ -1,4 +1,4 @@
-"""Sudoku against a SAT solver and a judge that looks at sets."""
+"""Sudoku against a SAT solver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All tasks of Enigmata alike: hostile answers, records, that none is missing."""
+"""All tasks of Enigmata alike: the contract, corrupted and hostile answers, records, that none is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zebra logic: the prompt read by the test's own reader, all tables tried by a SAT solver or one by one."""
+"""Zebra logic: the prompt read by its oracle, all tables tried by a SAT solver."""
 
 from __future__ import annotations
 
