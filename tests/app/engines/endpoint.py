@@ -55,7 +55,7 @@ def serving(script: Script) -> Iterator[Endpoint]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with endpoint.lock:
                 call = Call(self.path, dict(self.headers), body, len(endpoint.calls), time.perf_counter())
