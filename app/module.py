@@ -151,10 +151,10 @@ class RLVRModule(LightningModule):
     @torch.no_grad()
     def rescore(self, rows: Experience) -> Tensor:
         """Log-probabilities by the policy as it now stands.  -> [B, T]"""
-        if not len(rows):
+        with gathered(self.policy):  # all processes together, one without rows too
+            parts = [self.policy.logprobs(part) for part in self.microbatches(rows)] if len(rows) else []
+        if not parts:
             return torch.zeros(rows.mask.shape, device=rows.mask.device)
-        with gathered(self.policy):
-            parts = [self.policy.logprobs(part) for part in self.microbatches(rows)]
         width = rows.mask.shape[1]
         return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
 
