@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import is_faster, use_onednn
-from app.memory import keep_freed_memory
+from app.allocation import keep_freed_memory
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
 from app.processes import is_first

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 FAULTS = """
 import resource, sys, torch
-from app.memory import keep_freed_memory
+from app.allocation import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def use():

@@ -1,4 +1,4 @@
-"""How the process keeps its memory."""
+"""How the process keeps the memory that it frees."""
 
 from __future__ import annotations
 
