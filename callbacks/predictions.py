@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from callbacks.schedule import rollout_of
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Completions with their scores as JSON lines: set, key, rollout, response, score, finish, tokens.
+    """Completions as JSON lines: set, key, rollout, response, score (null where it has none), finish, tokens.
 
     Args:
         path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
@@ -52,7 +53,7 @@ class PredictionWriter(BasePredictionWriter):
                         "key": problem.key,
                         "rollout": rollout,
                         "response": row.text,
-                        "score": reward,
+                        "score": reward if isfinite(reward) else None,
                         "finish": row.finish,
                         "tokens": len(row.tokens),
                     }

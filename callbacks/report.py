@@ -61,8 +61,9 @@ def results_table(history: list[dict[str, Any]]) -> Table:
 
 
 def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
-    """A row for each set of problems in one validation."""
-    names = columns(record, f"eval/{sets[0]}/")
+    """A row for each set of problems in one validation; empty where a set lacks what another has."""
+    own = dict.fromkeys(name for label in sets for name in record if name.startswith(f"eval/{label}/"))
+    names = columns({f"eval/{name.split('/')[2]}": 0 for name in own}, "eval/")
     table = _table("set", names, "By set (%)")
     for label in sets:
         table.add_row(label, *_cells(record, f"eval/{label}/", names))
@@ -84,9 +85,9 @@ def columns(record: dict[str, Any], prefix: str) -> list[str]:
 
 
 def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
-    values = [record[prefix + name] for name in names]
+    values = [record.get(prefix + name) for name in names]
     return [
-        f"{value:.2f}" if name in ("entropy", "length") else f"{100 * value:.1f}"
+        "" if value is None else f"{value:.2f}" if name in ("entropy", "length") else f"{100 * value:.1f}"
         for name, value in zip(names, values, strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""The policy: a causal language model of transformers and its tokenizer.
+"""What is asked of a policy: a causal language model of transformers and its tokenizer.
 
 Nothing else in passk touches transformers' model classes, but for the engine that samples with
 them. Rows are scored on response positions only: the prompt is read once for all its responses
@@ -8,8 +8,6 @@ them. Rows are scored on response positions only: the prompt is read once for al
 from __future__ import annotations
 
 import inspect
-import logging
-import string
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from functools import partial
@@ -17,25 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import pre_tokenizers
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen2Tokenizer,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
-from app.linear import use_onednn
+from app.linear import is_faster, use_onednn
+from app.allocation import keep_freed_memory
+from app.policy.lora import LoRA, leave_out_frozen
+from app.policy.sharing import proves_sharing
+from app.processes import is_first
 from app.types import Experience, Prompt, Sampling
-
-log = logging.getLogger(__name__)
+from app.weights import save_weights
 
 
 class Policy(nn.Module, ABC):
@@ -49,6 +40,7 @@ class Policy(nn.Module, ABC):
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    adapter: LoRA | None = None
 
     def __init__(self, gradient_checkpointing: bool = False, head_tokens: int = 4096) -> None:
         super().__init__()
@@ -68,7 +60,12 @@ class Policy(nn.Module, ABC):
             return
         self.model, self.tokenizer = self.load()
         _disable_dropout(self.model)
-        use_onednn(self.model)
+        if self.adapter is not None:
+            self.adapter.add(self.model)
+            leave_out_frozen(self)
+        if is_faster():
+            use_onednn(self.model)
+        keep_freed_memory()
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
@@ -88,6 +85,8 @@ class Policy(nn.Module, ABC):
             tokens = tokenizer(prompt)["input_ids"]
         else:
             tokens = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_dict=False)
+        if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
+            tokens = tokens[1:]
         if not tokens:
             raise ValueError("a prompt without a single token gives the policy nothing to answer")
         unknown = tokenizer.unk_token_id
@@ -124,8 +123,15 @@ class Policy(nn.Module, ABC):
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
     def save(self, folder: str | Path) -> None:
-        """Write an ordinary transformers folder."""
-        self.model.save_pretrained(folder)
+        """Write an ordinary transformers folder, which has an adapter merged in, and beside it as `adapter/`.
+
+        All processes call it together, and the first writes.
+        """
+        save_weights(self.model, folder)
+        if not is_first():
+            return
+        if self.adapter is not None:
+            self.adapter.save(self.model, Path(folder) / "adapter")
         self.tokenizer.save_pretrained(folder)
 
     # -- scores -----------------------------------------------------------------------------------
@@ -140,7 +146,7 @@ class Policy(nn.Module, ABC):
 
     def score(self, rows: Experience, with_entropy: bool = False) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies of response tokens.  -> [B, T] twice; entropies 0 unless asked for"""
-        hidden = self._packed_hidden(rows) if self.shares_prompts else self._plain_hidden(rows)
+        hidden = self._packed_hidden(rows) if self.shares_prompts else self.plain_hidden(rows)
         targets = rows.tokens[rows.mask]  # [M]
         checkpointed = torch.is_grad_enabled() and len(hidden) > self.head_tokens
         parts = []
@@ -192,9 +198,10 @@ class Policy(nn.Module, ABC):
     def _packed_hidden(self, rows: Experience) -> Tensor:
         """States that predict the response tokens, each prompt computed once.  -> [M, hidden]"""
         row = PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask)
-        return self._hidden_of(row, row)
+        return self.packed_hidden(row, row)
 
-    def _hidden_of(self, row: PackedRow, shared_prefix: SharedPrefix) -> Tensor:
+    def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix) -> Tensor:
+        """The same, attending as told.  -> [M, hidden]"""
         with self.sharing_prompts():
             hidden = self.hidden(
                 row.input_ids,
@@ -205,7 +212,7 @@ class Policy(nn.Module, ABC):
             )
         return hidden[0, -len(row.targets) :]
 
-    def _plain_hidden(self, rows: Experience) -> Tensor:
+    def plain_hidden(self, rows: Experience) -> Tensor:
         """The same from one ordinary row for each response.  -> [M, hidden]"""
         parts = [
             torch.cat([rows.prompts[problem].to(tokens.device), tokens[mask]])
@@ -229,195 +236,8 @@ class Policy(nn.Module, ABC):
     def shares_prompts(self) -> bool:
         """Whether this model, with the prompt shared, gives what it gives on ordinary rows."""
         if self._shares_prompts is None:
-            self._shares_prompts = self._prove_sharing()
+            self._shares_prompts = proves_sharing(self)
         return self._shares_prompts
-
-    @torch.no_grad()
-    def _prove_sharing(self) -> bool:
-        """Score a few responses both ways; an architecture that bends attention falls back to ordinary rows."""
-        device = self.model.device
-        generator = torch.Generator().manual_seed(0)
-        size = min(1000, self.model.config.get_text_config().vocab_size)
-        draw = lambda *shape: torch.randint(size, shape, generator=generator).to(device)  # noqa: E731
-        mask = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]], dtype=torch.bool, device=device)
-        problem = torch.tensor([0, 0, 1, 1], device=device)
-        rows = Experience([draw(5), draw(2)], problem, draw(4, 3), mask, mask.float())
-        training = self.model.training
-        kinds = set(getattr(self.model.config.get_text_config(), "layer_types", None) or [])
-        try:
-            self.model.eval()
-            self._check_head(draw(1, 5))
-            if kinds - {"full_attention", "attention"}:
-                raise NotImplementedError(f"it has layers of the kinds {sorted(kinds)}")
-            with torch.autocast(device.type, enabled=False):
-                witness = Witness(PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask))
-                gap = (self._hidden_of(witness.row, witness) - self._plain_hidden(rows)).abs().max().item()
-                witness.check()
-                size_of_states = self._plain_hidden(rows).abs().max().item()
-        except UnknownHeadError:
-            raise
-        except (TypeError, ValueError, LookupError, RuntimeError, AttributeError) as error:
-            log.warning("%s can't share a prompt between responses (%s); using one row each", self._name, error)
-            return False
-        finally:
-            self.model.train(training)
-        bound = 1e-3 if self.model.dtype == torch.float32 else 5e-2
-        if not gap <= bound * size_of_states:
-            log.warning("%s gives other states (by %.1e) with a shared prompt; using one row each", self._name, gap)
-        return gap <= bound * size_of_states
-
-    def _check_head(self, ids: Tensor) -> None:
-        """Raise where states and LM head do not make the model's own logits."""
-        own, ours = self.model(input_ids=ids).logits, self.logits(self.hidden(ids))
-        if own.shape != ours.shape or not (own - ours).abs().max() <= 1e-2 * own.abs().max():
-            raise UnknownHeadError(f"{self._name} does more to its logits than passk knows of")
-
-    @property
-    def _name(self) -> str:
-        return type(self.model).__name__
-
-
-class UnknownHeadError(ValueError):
-    """The architecture's logits can't be computed from its states."""
-
-
-class Witness:
-    """Attends as the row does, and notes which layers asked."""
-
-    def __init__(self, row: PackedRow) -> None:
-        self.row = row
-        self.layers: list[int] = []
-
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        self.layers.append(layer)
-        return self.row.attend(layer, query, key, value, scale)
-
-    def check(self) -> None:
-        """Raise unless layers asked, each once: a cache has one place for each."""
-        if not self.layers or len(set(self.layers)) < len(self.layers):
-            raise NotImplementedError(f"its layers attend in the order {self.layers}")
-
-
-class PretrainedPolicy(Policy):
-    """A checkpoint of transformers.
-
-    Args:
-        path: a folder, or an id of the hub.
-        revision: of the hub's repository.
-        dtype: of the weights, such as "float32" or "bfloat16"; "auto" takes the checkpoint's own.
-        attention: transformers' attention implementation for ordinary rows.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        revision: str | None = None,
-        dtype: str = "auto",
-        attention: str = "sdpa",
-        gradient_checkpointing: bool = False,
-        head_tokens: int = 4096,
-    ) -> None:
-        super().__init__(gradient_checkpointing, head_tokens)
-        self.path, self.revision, self.dtype, self.attention = path, revision, dtype, attention
-
-    def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        try:
-            config = AutoConfig.from_pretrained(self.path, revision=self.revision)
-            tokenizer = AutoTokenizer.from_pretrained(self.path, revision=self.revision)
-            model = AutoModelForCausalLM.from_pretrained(
-                self.path, config=config, revision=self.revision, dtype=self.dtype, attn_implementation=self.attention
-            )
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            reason = "no such folder, nor an id of the hub" if "Repo id" in reason else reason
-            raise ValueError(f"no policy could be loaded from {self.path!r}: {reason}") from error
-        return model, tokenizer
-
-
-class TinyPolicy(Policy):
-    """A small Qwen2-shaped model with random weights and one token for each character.
-
-    Args:
-        alphabet: the characters it knows, of ASCII.
-        hidden_size, num_layers, num_heads, intermediate_size: the shape; heads divide the hidden size.
-        context_length: positions, prompt and response together.
-        rope_theta: base of the rotary positions; small, as contexts are short.
-    """
-
-    def __init__(
-        self,
-        alphabet: str = string.printable[:95] + "\n",
-        hidden_size: int = 64,
-        num_layers: int = 4,
-        num_heads: int = 4,
-        intermediate_size: int = 128,
-        context_length: int = 512,
-        rope_theta: float = 100.0,
-        gradient_checkpointing: bool = False,
-        head_tokens: int = 4096,
-    ) -> None:
-        super().__init__(gradient_checkpointing, head_tokens)
-        if len(set(alphabet)) != len(alphabet) or not alphabet or not alphabet.isascii():
-            raise ValueError(f"alphabet={alphabet!r} must hold at least one character, ASCII only and none twice")
-        if num_heads < 1 or hidden_size % (2 * num_heads):
-            raise ValueError(f"hidden_size={hidden_size} must be a multiple of 2 x num_heads={num_heads}")
-        for name, value in {"num_layers": num_layers, "context_length": context_length}.items():
-            if value < 1:
-                raise ValueError(f"{name}={value} must be at least 1")
-        self.alphabet = alphabet
-        self.shape = {
-            "hidden_size": hidden_size,
-            "num_hidden_layers": num_layers,
-            "num_attention_heads": num_heads,
-            "num_key_value_heads": num_heads,
-            "intermediate_size": intermediate_size,
-            "max_position_embeddings": context_length,
-            "rope_parameters": {"rope_type": "default", "rope_theta": rope_theta},
-            "tie_word_embeddings": False,
-        }
-
-    def encode(self, prompt: Prompt) -> Tensor:
-        joined = "" if isinstance(prompt, str) or self.tokenizer.chat_template else "\n"
-        self._check(
-            "prompt", prompt if isinstance(prompt, str) else "".join(message["content"] for message in prompt) + joined
-        )
-        return super().encode(prompt)
-
-    def spell(self, text: str) -> list[int]:
-        self._check("answer", text)
-        return super().spell(text)
-
-    def _check(self, where: str, text: str) -> None:
-        unknown = sorted(set(text) - set(self.alphabet))
-        if unknown:  # the tokenizer would leave them out without a word
-            raise ValueError(
-                f"the policy's alphabet lacks {''.join(unknown)!r}, which stand in the {where} {text!r:.80}"
-            )
-
-    def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        tokenizer: Any = character_tokenizer(self.alphabet)
-        tokenizer.split_special_tokens = True
-        config = Qwen2Config(
-            vocab_size=len(tokenizer),
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            bos_token_id=None,
-            **self.shape,
-        )
-        return Qwen2ForCausalLM(config), tokenizer
-
-
-def character_tokenizer(alphabet: str) -> PreTrainedTokenizerBase:
-    """A tokenizer of one token per ASCII character, in the order given, after `<pad>`, `<eos>` and `<unk>`.
-
-    It is Qwen2's own byte-level BPE without a merge, because transformers gives a saved Qwen2 model
-    that class whatever the folder says: another kind would be read back as something else.
-    """
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    symbols = [byte_level.pre_tokenize_str(character)[0][0] for character in alphabet]
-    special = ["<pad>", "<eos>", "<unk>"]
-    vocabulary = {token: index for index, token in enumerate([*special, *symbols])}
-    return Qwen2Tokenizer(vocab=vocabulary, merges=[], pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
 
 
 def _disable_dropout(model: nn.Module) -> None:

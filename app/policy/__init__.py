@@ -1,0 +1,8 @@
+"""Policies: causal language models, how they come to be and how they score their own responses."""
+
+from app.policy.base import Policy
+from app.policy.lora import LoRA, QLoRA
+from app.policy.pretrained import PretrainedPolicy
+from app.policy.tiny import TinyPolicy, character_tokenizer
+
+__all__ = ["LoRA", "Policy", "PretrainedPolicy", "QLoRA", "TinyPolicy", "character_tokenizer"]

@@ -1,0 +1,108 @@
+"""Low-rank adapters: a few trained weights beside those of a checkpoint, which stay as they were loaded."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import BitsAndBytesConfig, PreTrainedModel
+
+
+class LoRA:
+    """Every chosen layer W becomes W + alpha / rank B A, of which A and B are trained (2106.09685); by peft.
+
+    B begins at zero, so that the policy begins as its checkpoint. A and B are kept in single precision
+    whatever the checkpoint is in.
+
+    Args:
+        rank: rows of A and columns of B.
+        alpha: scales what the adapter adds.
+        layers: how the names of the adapted layers end, such as [q_proj, v_proj]; "all-linear" takes every one but
+            the LM head, a mixture's experts and router included.
+    """
+
+    def __init__(self, rank: int = 32, alpha: int = 64, layers: list[str] | str = "all-linear") -> None:
+        for name, value in {"rank": rank, "alpha": alpha}.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+        _need("peft", "lora")
+        self.rank, self.alpha, self.layers = rank, alpha, layers
+
+    @property
+    def quantization(self) -> BitsAndBytesConfig | None:
+        """How the weights under the adapter are kept; None for as they are."""
+        return None
+
+    def add(self, model: PreTrainedModel) -> None:
+        """Put an adapter beside each chosen layer and freeze the rest; ValueError where no layer is chosen."""
+        from peft import LoraConfig
+
+        config = LoraConfig(
+            task_type="CAUSAL_LM",
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=0.0,  # sampling and training must see one distribution
+            target_modules=self.layers,
+        )
+        model.add_adapter(config)
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+
+    def save(self, model: PreTrainedModel, folder: Path) -> None:
+        """Write the adapter alone, in peft's format."""
+        model.save_pretrained(folder)
+
+
+class QLoRA(LoRA):
+    """LoRA over weights in four bits (NF4 with its scales quantised too, 2305.14314); by bitsandbytes.
+
+    Args:
+        rank, alpha, layers: see LoRA.
+        dtype: that the weights are multiplied in.
+    """
+
+    def __init__(
+        self, rank: int = 32, alpha: int = 64, layers: list[str] | str = "all-linear", dtype: str = "bfloat16"
+    ) -> None:
+        super().__init__(rank, alpha, layers)
+        _need("bitsandbytes", "qlora")
+        self.dtype = dtype
+
+    @property
+    def quantization(self) -> BitsAndBytesConfig:
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=self.dtype,
+        )
+
+
+def _need(package: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise ImportError(f"the adapter needs {package}: pip install 'passk[{extra}]'")
+
+
+def leave_out_frozen(policy: nn.Module) -> None:
+    """Have the policy's state dict, and so every checkpoint, hold what is trained and nothing else."""
+    policy.register_state_dict_post_hook(_drop_frozen)
+    policy.register_load_state_dict_post_hook(_need_trained_only)
+
+
+def _drop_frozen(policy: nn.Module, state: dict[str, Tensor], prefix: str, metadata: Any) -> None:
+    trained = {prefix + name for name in _trained(policy)}
+    for name in [name for name in state if name.startswith(prefix) and name not in trained]:
+        del state[name]
+
+
+def _need_trained_only(policy: nn.Module, incompatible: Any) -> None:
+    """Of what a checkpoint lacks, complain about trained weights only."""
+    missing: list[str] = incompatible.missing_keys
+    missing[:] = [name for name in missing if name.endswith(_trained(policy))]
+
+
+def _trained(policy: nn.Module) -> tuple[str, ...]:
+    return tuple(name for name, parameter in policy.named_parameters() if parameter.requires_grad)

@@ -1,0 +1,88 @@
+"""Whether a model may read a prompt once for all its responses: found out by trying."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from app.attention import PackedRow
+from app.types import Experience
+
+if TYPE_CHECKING:
+    from app.policy.base import Policy
+
+log = logging.getLogger(__name__)
+
+
+@torch.no_grad()
+def proves_sharing(policy: Policy) -> bool:
+    """Score a few responses both ways; an architecture that bends attention falls back to ordinary rows.
+
+    Raises:
+        UnknownHeadError: where not even ordinary rows can be scored.
+    """
+    model, name = policy.model, type(policy.model).__name__
+    training = model.training
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or [])
+    try:
+        model.eval()
+        rows = _few_rows(policy)
+        _check_head(policy, rows.prompts[0][None])
+        if kinds - {"full_attention", "attention"}:
+            raise NotImplementedError(f"it has layers of the kinds {sorted(kinds)}")
+        with torch.autocast(model.device.type, enabled=False):
+            witness = Witness(PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask))
+            plain = policy.plain_hidden(rows)
+            gap = (policy.packed_hidden(witness.row, witness) - plain).abs().max().item()
+            witness.check()
+    except UnknownHeadError:
+        raise
+    except (TypeError, ValueError, LookupError, RuntimeError, AttributeError) as error:
+        log.warning("%s can't share a prompt between responses (%s); using one row each", name, error)
+        return False
+    finally:
+        model.train(training)
+    same = gap <= (1e-3 if model.dtype == torch.float32 else 5e-2) * plain.abs().max().item()
+    if not same:
+        log.warning("%s gives other states (by %.1e) with a shared prompt; using one row each", name, gap)
+    return same
+
+
+def _few_rows(policy: Policy) -> Experience:
+    """Four responses, two to each of two prompts, of random tokens."""
+    device, generator = policy.model.device, torch.Generator().manual_seed(0)
+    size = min(1000, policy.model.config.get_text_config().vocab_size)
+    draw = lambda *shape: torch.randint(size, shape, generator=generator).to(device)  # noqa: E731
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]], dtype=torch.bool, device=device)
+    return Experience([draw(5), draw(2)], torch.tensor([0, 0, 1, 1], device=device), draw(4, 3), mask, mask.float())
+
+
+def _check_head(policy: Policy, ids: Tensor) -> None:
+    """Raise where states and LM head do not make the model's own logits.  ids: [1, L]"""
+    own, ours = policy.model(input_ids=ids).logits, policy.logits(policy.hidden(ids))
+    if own.shape != ours.shape or not (own - ours).abs().max() <= 1e-2 * own.abs().max():
+        raise UnknownHeadError(f"{type(policy.model).__name__} does more to its logits than passk knows of")
+
+
+class UnknownHeadError(ValueError):
+    """The architecture's logits can't be computed from its states."""
+
+
+class Witness:
+    """Attends as the row does, and notes which layers asked."""
+
+    def __init__(self, row: PackedRow) -> None:
+        self.row = row
+        self.layers: list[int] = []
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        self.layers.append(layer)
+        return self.row.attend(layer, query, key, value, scale)
+
+    def check(self) -> None:
+        """Raise unless layers asked, each once: a cache has one place for each."""
+        if not self.layers or len(set(self.layers)) < len(self.layers):
+            raise NotImplementedError(f"its layers attend in the order {self.layers}")
