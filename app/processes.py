@@ -58,6 +58,19 @@ def union_over_processes(values: set[str]) -> set[str]:
     return set().union(*parts)
 
 
+def rank() -> int:
+    """This process's number."""
+    return 0 if world_size() == 1 else dist.get_rank()
+
+
+def gather_objects(value: T) -> list[T]:
+    """Every process's value, in order."""
+    parts = [value] * world_size()
+    if len(parts) > 1:
+        dist.all_gather_object(parts, value)
+    return parts
+
+
 def sum_of_counters(counter: Counter[T]) -> Counter[T]:
     """Of all processes, key by key."""
     if world_size() == 1:

@@ -16,9 +16,10 @@ from torchmetrics import MetricCollection
 from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
 from app.types import RolloutBatch, Sampling
+from callbacks.checks import check_sampling
 from callbacks.report import print_results
 from callbacks.results import Tally, write_results
-from callbacks.rollout import check_sampling, rlvr
+from callbacks.rollout import rlvr
 from callbacks.schedule import StageSchedule, rollout_of
 from callbacks.sets import ALL, Evaluated, Group, Sets, Settings, held_out
 

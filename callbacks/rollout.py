@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from heapq import nlargest
 from itertools import islice
 from random import Random
 from time import perf_counter
@@ -19,9 +18,10 @@ from app.engines.transformers import TransformersEngine
 from app.module import RLVRModule
 from app.policy import Policy
 from app.processes import union_over_processes
-from app.remote import RemotePolicy
 from app.scoring import Contained, Scorer, Verdict
-from app.types import Problem, Request, RolloutBatch, Sampling
+from app.types import Completion, Problem, Request, RolloutBatch, Sampling
+from callbacks.ahead import Ahead, aside
+from callbacks.checks import check_engine, check_overlap, check_policy, check_sampling
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ class RolloutCallback(Callback):
             times in all have been tried; 1 keeps them.
         scorer: has the answers scored, in a process of their own where None.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
+        overlap: sample every iteration of a stage but its first while the one before it trains, with the weights
+            from before that training: one iteration off-policy, which `model.correction` has to mend.
         seed: rollout r of a problem in iteration i draws from "<seed>/fit/<i>/<problem>/<r>"; None
             takes the run's `seed_everything`.
     """
@@ -53,6 +55,7 @@ class RolloutCallback(Callback):
         attempts: int = 1,
         scorer: Scorer | None = None,
         max_unscored: float = 1.0,
+        overlap: bool = False,
         seed: int | None = None,
     ) -> None:
         for name, value in {"rollouts": rollouts, "attempts": attempts}.items():
@@ -65,12 +68,31 @@ class RolloutCallback(Callback):
         self.stage_engine = self.engine
         self.rollouts, self.sampling, self.seed = rollouts, sampling or Sampling(), seed or 0
         self.attempts = attempts
+        self.overlap, self.ahead = overlap, Ahead()
         self.phase = ""
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        check_engine(self.engine, policy_of(pl_module), stage)
+        check_policy(self.engine, policy_of(pl_module))
+        if stage == "fit":
+            check_engine(self.engine, self.overlap)
+            if self.overlap:
+                check_overlap(trainer, rlvr(pl_module))
         self.scorer.begin()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.ahead.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.ahead.close()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self.overlap:
+            checkpoint["ahead"] = self.ahead.save(rlvr(pl_module).iteration)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self.overlap and checkpoint.get("ahead"):
+            self.ahead.load(checkpoint["ahead"])
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_sampling(trainer, policy_of(pl_module), self.sampling)
@@ -82,12 +104,30 @@ class RolloutCallback(Callback):
         self._fill_for_training(trainer, pl_module, batch)
         if self.attempts > 1:
             self._replace_dead(trainer, pl_module, batch)
+        if self.overlap:
+            self._look_ahead(trainer, pl_module)
         self.enter("training")
         self.seconds["start"] = perf_counter()
 
     def _fill_for_training(self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch) -> None:
         occasion = f"fit/{rlvr(pl_module).iteration}"
         self.fill(trainer, pl_module, batch, self.stage_engine, self.rollouts, self.sampling, occasion)
+
+    def _look_ahead(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to sample the next iteration with the weights as they stand."""
+        start = perf_counter()
+        module, engine = rlvr(pl_module), self.stage_engine
+        problems = trainer.datamodule.stream.peek().problems  # type: ignore[attr-defined]
+        requests = self.requests(pl_module, problems, f"fit/{module.iteration + 1}")
+        n, sampling = self.rollouts, self.sampling
+        engine.sync(module.policy)
+
+        def sample() -> list[list[Completion]]:
+            with aside(trainer):
+                return engine.generate(requests, n, sampling)
+
+        self.ahead.begin(module.iteration + 1, requests, sample)
+        self.seconds["sampling"] += perf_counter() - start
 
     def _replace_dead(self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch) -> None:
         """Put problems that teach something in the places of those in the objective's dead zone."""
@@ -153,24 +193,34 @@ class RolloutCallback(Callback):
         occasion: str,
     ) -> None:
         """Sample and score: the batch of P problems gets its completions and its rewards [P, n]."""
-        policy = policy_of(pl_module)
         self.enter("sampling")
         start = perf_counter()
-        engine.sync(policy)
-        batch.prompts = [policy.encode(problem.prompt).to(pl_module.device) for problem in batch.problems]
-        requests = [
-            Request(problem, tokens, f"{self.seed}/{occasion}/{problem.key}")
-            for problem, tokens in zip(batch.problems, batch.prompts, strict=True)
-        ]
-        with trainer.precision_plugin.forward_context():
-            batch.completions = engine.generate(requests, n, sampling)
+        requests = self.requests(pl_module, batch.problems, occasion)
+        batch.prompts = [request.tokens for request in requests]
+        ahead = self.ahead.take(requests)
+        if ahead is None:
+            engine.sync(policy_of(pl_module))
+            with trainer.precision_plugin.forward_context():
+                batch.completions = engine.generate(requests, n, sampling)
+        else:
+            batch.completions = ahead
         batch.temperature = sampling.temperature or 1.0
-        batch.on_policy = engine.samples_the_policy
+        batch.on_policy = engine.samples_the_policy and ahead is None
         self.enter("scoring")
         sampled = perf_counter()
         batch.rewards = torch.tensor(self.score(batch), device=pl_module.device).view(len(batch), n)
         self.seconds["sampling"] += sampled - start
         self.seconds["scoring"] += perf_counter() - sampled
+
+    def requests(self, pl_module: LightningModule, problems: Sequence[Problem], occasion: str) -> list[Request]:
+        """What an engine is asked, with seeds that belong to this occasion alone."""
+        policy = policy_of(pl_module)
+        return [
+            Request(
+                problem, policy.encode(problem.prompt).to(pl_module.device), f"{self.seed}/{occasion}/{problem.key}"
+            )
+            for problem in problems
+        ]
 
     def score(self, batch: RolloutBatch) -> list[float]:
         """The reward of every answer, problem by problem; NaN where it is unscored.
@@ -227,32 +277,3 @@ def rlvr(pl_module: LightningModule) -> RLVRModule:
     if not isinstance(pl_module, RLVRModule):
         raise TypeError(f"rollouts need an RLVRModule, not {type(pl_module).__name__}")
     return pl_module
-
-
-def check_engine(engine: RolloutEngine, policy: Policy, command: str) -> None:
-    """Raise where a remote model is to be trained, or an engine has no policy to sample."""
-    name = type(engine).__name__
-    if engine.is_remote and command == "fit":
-        raise ValueError(f"{name} gives text without tokens, which can't be trained on: use validate, test or predict")
-    if not engine.is_remote and isinstance(policy, RemotePolicy):
-        raise ValueError(f"{name} has no policy to sample: RemotePolicy is for engines such as OpenAIEngine")
-
-
-def check_sampling(
-    trainer: Trainer, policy: Policy, sampling: Sampling, problems: Sequence[Problem] | None = None
-) -> None:
-    """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
-
-    Of these problems, of all splits where None, the 32 with the longest prompts, by characters, are looked at.
-    """
-    policy.stop_ids(sampling)
-    if problems is None:
-        splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
-        problems = [problem for split in splits.values() for problem in split]
-    for problem in nlargest(32, problems, key=lambda problem: len(str(problem.prompt))):
-        length = len(policy.encode(problem.prompt))
-        if length + sampling.max_new_tokens > policy.context_length:
-            raise ValueError(
-                f"a prompt of {length} tokens and max_new_tokens={sampling.max_new_tokens} exceed "
-                f"the policy's context of {policy.context_length}"
-            )

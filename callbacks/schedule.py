@@ -15,7 +15,8 @@ from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.types import Sampling
-from callbacks.rollout import RolloutCallback, check_engine, check_sampling, rlvr
+from callbacks.checks import check_engine, check_sampling
+from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.saving import export, replacing_together
 from callbacks.triggers import Steps, Trigger
 
@@ -120,7 +121,7 @@ class StageSchedule(Callback):
     def _check(self, trainer: Trainer, pl_module: LightningModule, stage: Stage) -> None:
         """Raise ValueError for what could not work once the stage is reached."""
         stage.advantage.check(stage.rollouts or self.usual["rollouts"])
-        check_engine(stage.engine or self.usual["engine"], rlvr(pl_module).policy, "fit")
+        check_engine(stage.engine or self.usual["engine"], rollout_of(trainer).overlap)
         sampling = stage.sampling or self.usual["sampling"]
         if sampling.temperature == 0:
             raise ValueError("temperature=0 gives N equal answers, which teach nothing")
@@ -167,6 +168,7 @@ class StageSchedule(Callback):
         """Leave this stage, save, and enter the next or stop."""
         name, number, left_before = self.stage.name, self.index + 1, self.finished
         self.ending, self.finished = False, number == len(self.stages)
+        rollout_of(trainer).ahead.drop()  # a stage begins with rollouts of the policy as it stands
         if self.finished:
             trainer.should_stop = True
         else:

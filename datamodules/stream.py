@@ -53,11 +53,16 @@ class ProblemStream:
 
     def draw(self) -> RolloutBatch:
         """The next batch, or this rank's share of it; ValueError where there are more ranks than problems."""
+        batch = self.peek()
+        self.position += self.batch_size
+        return batch
+
+    def peek(self) -> RolloutBatch:
+        """What `draw` will give, unless the batch size is set before."""
         if self.batch_size < self.world_size:
             raise ValueError(f"batch_size={self.batch_size} must be at least the number of ranks, {self.world_size}")
-        first = self.position
-        self.position += self.batch_size
-        return RolloutBatch([self._at(place) for place in range(first + self.rank, self.position, self.world_size)])
+        places = range(self.position + self.rank, self.position + self.batch_size, self.world_size)
+        return RolloutBatch([self._at(place) for place in places])
 
     @cached_property
     def fingerprint(self) -> str:

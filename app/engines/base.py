@@ -20,10 +20,13 @@ class RolloutEngine(ABC):
             that the first update of an iteration is on-policy and needs no ratio.
         is_remote: whether another model answers, in text alone: such an engine needs no policy, and nothing
             can be trained on what it says.
+        samples_aside: whether `generate` may run in a thread while the policy trains: it reads no weights of the
+            policy and waits for no other process.
     """
 
     samples_the_policy: bool = True
     is_remote: bool = False
+    samples_aside: bool = False
 
     @abstractmethod
     def sync(self, policy: Policy) -> None:

@@ -22,6 +22,8 @@ class DemonstrationEngine(RolloutEngine):
         typo_letters: the characters that typos touch and put.
     """
 
+    samples_aside = True
+
     def __init__(self, typo_rate: float = 0.0, typo_letters: str = "") -> None:
         if not 0 <= typo_rate <= 1:
             raise ValueError(f"typo_rate={typo_rate} must lie in [0, 1]")

@@ -1,0 +1,63 @@
+"""What is asked of a run before it begins, so that what could not work is refused at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import nlargest
+
+from lightning.pytorch import Trainer
+
+from app.engines.base import RolloutEngine
+from app.module import RLVRModule
+from app.policy import Policy
+from app.remote import RemotePolicy
+from app.types import Problem, Sampling
+
+
+def check_engine(engine: RolloutEngine, overlap: bool) -> None:
+    """Raise ValueError for an engine that can't be trained with, or not with `overlap`."""
+    name = type(engine).__name__
+    if engine.is_remote:
+        raise ValueError(f"{name} gives text without tokens, which can't be trained on: use validate, test or predict")
+    if overlap and not engine.samples_aside:
+        raise ValueError(
+            f"overlap=true needs an engine with weights of its own, which {name} has not: "
+            "put app.engines.snapshot.SnapshotEngine around it"
+        )
+
+
+def check_overlap(trainer: Trainer, module: RLVRModule) -> None:
+    """Raise ValueError where sampling can't run ahead of training, or its rollouts would be taken for the policy's."""
+    if module.correction is None:
+        raise ValueError(
+            "overlap=true trains on rollouts of the policy before: set model.correction, say to app.losses.TokenTIS"
+        )
+    if not hasattr(getattr(trainer, "datamodule", None), "stream"):
+        raise ValueError("overlap=true needs a data module that tells its next batch: a ProblemDataModule does")
+
+
+def check_policy(engine: RolloutEngine, policy: Policy) -> None:
+    """Raise where an engine has no policy to sample."""
+    if not engine.is_remote and isinstance(policy, RemotePolicy):
+        name = type(engine).__name__
+        raise ValueError(f"{name} has no policy to sample: RemotePolicy is for engines such as OpenAIEngine")
+
+
+def check_sampling(
+    trainer: Trainer, policy: Policy, sampling: Sampling, problems: Sequence[Problem] | None = None
+) -> None:
+    """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
+
+    Of these problems, of all splits where None, the 32 with the longest prompts, by characters, are looked at.
+    """
+    policy.stop_ids(sampling)
+    if problems is None:
+        splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
+        problems = [problem for split in splits.values() for problem in split]
+    for problem in nlargest(32, problems, key=lambda problem: len(str(problem.prompt))):
+        length = len(policy.encode(problem.prompt))
+        if length + sampling.max_new_tokens > policy.context_length:
+            raise ValueError(
+                f"a prompt of {length} tokens and max_new_tokens={sampling.max_new_tokens} exceed "
+                f"the policy's context of {policy.context_length}"
+            )
