@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from transformers.utils.logging import disable_progress_bar
 
 from app.checkpoint import PlainCheckpointIO
+from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.resume import check_source, runs_of, source_of, version_of
 from callbacks.checkpoints import Checkpoints
@@ -87,6 +88,7 @@ MISTAKES = (
     TypeError,
     OSError,
     ImportError,
+    EngineError,
 )
 """What a user's mistake raises, here and in the libraries."""
 

@@ -141,22 +141,40 @@ class RLVRModule(LightningModule):
         """Add the log-probabilities that have to be known before the first update."""
         if rows.logprobs is None:
             return rows
-        if self.correction is not None and not on_policy:
+        if self.correction is not None and not on_policy and rows.old is None:
             rows = replace(rows, old=self.rescore(rows))
         if self.kl is not None:
             with self.kl.reference.standing_in(self.policy):
                 rows = replace(rows, reference=self.rescore(rows))
         return rows
 
-    @torch.no_grad()
     def rescore(self, rows: Experience) -> Tensor:
         """Log-probabilities by the policy as it now stands.  -> [B, T]"""
+        return self.scores(rows, with_entropy=False)[0]
+
+    @torch.no_grad()
+    def scores(self, rows: Experience, with_entropy: bool = True) -> Tensor:
+        """Log-probabilities and entropies by the policy as it now stands.  -> [2, B, T]"""
         with gathered(self.policy):  # all processes together, one without rows too
-            parts = [self.policy.logprobs(part) for part in self.microbatches(rows)] if len(rows) else []
+            split = self.microbatches(rows) if len(rows) else ()
+            parts = [torch.stack(self.policy.score(part, with_entropy)) for part in split]
         if not parts:
-            return torch.zeros(rows.mask.shape, device=rows.mask.device)
+            return torch.zeros(2, *rows.mask.shape, device=rows.mask.device)
         width = rows.mask.shape[1]
-        return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
+        return torch.cat([pad(part, (0, width - part.shape[2])) for part in parts], dim=1)
+
+    def score_completions(self, rollouts: RolloutBatch) -> None:
+        """Add to what another program sampled the trainer's own log-probabilities and the entropies."""
+        n = len(rollouts.completions[0])
+        nothing = torch.zeros(len(rollouts), n, device=self.device)
+        rows = replace(rollouts, rewards=nothing).experience(nothing)
+        scored = [
+            replace(row, old=old[mask], entropies=entropies[mask], logprobs=old[mask] if whole is None else whole)
+            for row, whole, mask, old, entropies in zip(
+                rollouts.rows, (row.logprobs for row in rollouts.rows), rows.mask, *self.scores(rows), strict=True
+            )
+        ]
+        rollouts.completions = [scored[first : first + n] for first in range(0, len(scored), n)]
 
     def estimate_anew(self, rollouts: RolloutBatch, update: Experience) -> Experience:
         """The update with advantages by how likely its responses have become since they were sampled.

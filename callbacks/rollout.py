@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from app.advantages.base import check_share, informative_problems
 from app.engines.base import RolloutEngine
 from app.engines.transformers import TransformersEngine
+from app.mismatch import mismatch
 from app.module import RLVRModule
 from app.policy import Policy
 from app.processes import union_over_processes
@@ -65,6 +66,7 @@ class RolloutCallback(Callback):
         self.stage_engine = self.engine
         self.rollouts, self.sampling, self.seed = rollouts, sampling or Sampling(), seed or 0
         self.attempts = attempts
+        self.ready: list[RolloutEngine] = []  # to be closed
         self.phase = ""
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
@@ -72,8 +74,31 @@ class RolloutCallback(Callback):
         check_engine(self.engine, policy_of(pl_module), stage)
         self.scorer.begin()
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.make_ready(trainer, pl_module, self.engine)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            self.make_ready(trainer, pl_module, self.engine)
+
+    on_test_start = on_validation_start
+
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_sampling(trainer, policy_of(pl_module), self.sampling)
+        self.make_ready(trainer, pl_module, self.engine)
+
+    def make_ready(self, trainer: Trainer, pl_module: LightningModule, engine: RolloutEngine) -> None:
+        """Set an engine up for the policy, and have it closed with the run."""
+        with trainer.precision_plugin.forward_context():
+            engine.setup(policy_of(pl_module))
+        self.ready.append(engine)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        while self.ready:
+            self.ready.pop().close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.teardown(trainer, pl_module, "")
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
@@ -82,6 +107,8 @@ class RolloutCallback(Callback):
         self._fill_for_training(trainer, pl_module, batch)
         if self.attempts > 1:
             self._replace_dead(trainer, pl_module, batch)
+        if self.stage_engine.is_rescored and self.sampling.is_whole:
+            rlvr(pl_module).report(mismatch(batch))
         self.enter("training")
         self.seconds["start"] = perf_counter()
 
@@ -156,15 +183,18 @@ class RolloutCallback(Callback):
         policy = policy_of(pl_module)
         self.enter("sampling")
         start = perf_counter()
-        engine.sync(policy)
         batch.prompts = [policy.encode(problem.prompt).to(pl_module.device) for problem in batch.problems]
         requests = [
             Request(problem, tokens, f"{self.seed}/{occasion}/{problem.key}")
             for problem, tokens in zip(batch.problems, batch.prompts, strict=True)
         ]
-        with trainer.precision_plugin.forward_context():
-            batch.completions = engine.generate(requests, n, sampling)
         batch.temperature = sampling.temperature or 1.0
+        with trainer.precision_plugin.forward_context():
+            engine.sync(policy)
+            batch.completions = engine.generate(requests, n, sampling)
+            engine.rest()
+            if engine.is_rescored:
+                rlvr(pl_module).score_completions(batch)
         batch.on_policy = engine.samples_the_policy
         self.enter("scoring")
         sampled = perf_counter()
