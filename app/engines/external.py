@@ -151,8 +151,9 @@ def check_agreement(engine: RolloutEngine, policy: Policy, bound: float) -> floa
     worst = int(gap.nan_to_num(float("inf")).argmax())
     if not gap.max() <= bound:
         token, theirs, ours = (each.flatten()[worst].item() for each in (rows.tokens, rows.logprobs, own))
+        apart = f"{abs(theirs - ours):.2e} apart and bound={bound:g}"
         raise EngineError(
             f"{type(engine).__name__} does not sample with the policy's weights: token {token} has log-probability "
-            f"{theirs:.6f} in the engine and {ours:.6f} in the trainer, {abs(theirs - ours):.2e} apart and bound={bound:g}"
+            f"{theirs:.6f} in the engine and {ours:.6f} in the trainer, {apart}"
         )
     return gap.max().item()

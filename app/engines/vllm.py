@@ -30,9 +30,10 @@ OURS = ("model", "load_format", "dtype", "logprobs_mode", "skip_tokenizer_init",
 class VLLMEngine(ExternalEngine):
     """Sample with vLLM, in this process.
 
-    Every process of the run has an engine of its own for its own problems. One request is made for each problem, with its N samples: its prompt is read once. vLLM seeds sample r
-    of a request with the request's seed plus r, so that a rollout depends on "<seed of the problem>/<r>" alone, as far
-    as its arithmetic does: the batch it is sampled in can move a log-probability by rounding.
+    Every process of the run has an engine of its own for its own problems. One request is made for each problem, with
+    its N samples: its prompt is read once. vLLM seeds sample r of a request with the request's seed plus r, so that a
+    rollout depends on "<seed of the problem>/<r>" alone, as far as its arithmetic does: the batch it is sampled in can
+    move a log-probability by rounding.
 
     Args:
         sleep_level: on a GPU, between sampling and sampling: 0 stays awake, 1 moves the weights to the host's memory,
@@ -90,14 +91,14 @@ class VLLMEngine(ExternalEngine):
             self.llm = None
 
     def update(self, policy: Policy) -> None:
-        if self.llm is None:
-            self.setup(policy)
+        self.setup(policy)
+        llm = self.llm
         if self.sleep_level:
-            self.llm.wake_up(tags=["weights"])
-        self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": full_weights(policy.model)})
-        self.llm.collective_rpc(refresh_tied_head)
+            llm.wake_up(tags=["weights"])
+        llm.collective_rpc("reload_weights", kwargs={"weights_iterator": full_weights(policy.model)})
+        llm.collective_rpc(refresh_tied_head)
         if self.sleep_level:
-            self.llm.wake_up(tags=["kv_cache"])
+            llm.wake_up(tags=["kv_cache"])
         self.forget()
 
     def forget(self) -> None:
@@ -108,6 +109,16 @@ class VLLMEngine(ExternalEngine):
     def sample(
         self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
     ) -> list[list[Completion]]:
+        prompts, parameters = self.as_vllm(requests, n, sampling, stops)
+        groups = self.llm.generate(prompts, parameters, use_tqdm=False)
+        outputs = [output for group in groups for output in group.outputs]
+        rows = self.completions([(output.token_ids, output.logprobs.logprobs) for output in outputs], stops, sampling)
+        return [rows[first : first + n] for first in range(0, len(rows), n)]
+
+    def as_vllm(
+        self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
+    ) -> tuple[list[Any], list[Any]]:
+        """Prompts and sampling parameters as `LLM.generate` takes them."""
         vllm = import_vllm()
         prompts = [{"prompt_token_ids": request.tokens.tolist()} for request in requests]
         parameters = [
@@ -126,11 +137,7 @@ class VLLMEngine(ExternalEngine):
             )
             for request in requests
         ]
-        outputs = [
-            output for group in self.llm.generate(prompts, parameters, use_tqdm=False) for output in group.outputs
-        ]
-        rows = self.completions([(output.token_ids, output.logprobs.logprobs) for output in outputs], stops, sampling)
-        return [rows[first : first + n] for first in range(0, len(rows), n)]
+        return prompts, parameters
 
     def rest(self) -> None:
         """Give the GPU back to the trainer."""

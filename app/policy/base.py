@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from app.allocation import keep_freed_memory
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import is_faster, use_onednn
-from app.allocation import keep_freed_memory
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
 from app.processes import is_first
