@@ -102,6 +102,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
     A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback.
     """
     quiet()
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a user has modules of their own; last, so that they hide none
     strict = {"exit_on_error": False, "allow_abbrev": False}
     defaults = {"default_config_files": [str(DEFAULTS)]}
     try:
