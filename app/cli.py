@@ -8,15 +8,18 @@ import re
 import sys
 import warnings
 from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from transformers.utils.logging import disable_progress_bar
 
+from app.checkpoint import PlainCheckpointIO
 from app.module import RLVRModule
+from app.resume import check_source, runs_of, source_of, version_of
+from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
@@ -31,10 +34,16 @@ class PassKCLI(LightningCLI):
     """LightningCLI with `lightning.yaml` under every command and the run's callbacks as top-level keys."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        text = "Go on from the last checkpoint of the logger's newest run; begin where there is none."
+        parser.add_argument("--auto_resume", type=bool, default=False, help=text)
+        parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(RolloutCallback, "rollout")
         parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
         parser.add_lightning_class_args(StageSchedule, "schedule")
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would merge the checkpoint's hyperparameters over the configuration."""
 
     def before_instantiate_classes(self) -> None:
         config = self.config[str(self.subcommand)]
@@ -42,6 +51,33 @@ class PassKCLI(LightningCLI):
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
             config.verbose = False  # the table of callbacks/report.py stands in for Lightning's
+        self._dump_config()
+        fit = self.subcommand == "fit"
+        self.source = source_of(config.ckpt_path, fit and config.auto_resume, runs_of(self.config_dump))
+        self.changes = check_source(self.source, self.config_dump if fit else {})
+
+    def instantiate_classes(self) -> None:
+        """A run that goes on from its last checkpoint does so in its own folder."""
+        logger = self.config[str(self.subcommand)].trainer.logger
+        version = version_of(self.source, runs_of(self.config_dump)) if self.subcommand == "fit" else None
+        if version is None:
+            return super().instantiate_classes()
+        own, logger.init_args.version = logger.init_args.version, version
+        super().instantiate_classes()
+        logger.init_args.version = own  # config.yaml says what was configured
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """With plain and atomic checkpoint files, and the callback that sees to them before all others."""
+        plugins = self._get(self.config_init, "trainer").plugins or []
+        plugins = [*(plugins if isinstance(plugins, list) else [plugins]), PlainCheckpointIO()]
+        trainer = super().instantiate_trainer(plugins=plugins, **kwargs)
+        checkpoints = self._get(self.config_init, "checkpoints")
+        checkpoints.config, checkpoints.changed = self.config_dump, [name for name, _, _ in self.changes]
+        trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)  # type: ignore[attr-defined]
+        return trainer
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.source and str(self.source)}
 
 
 MISTAKES = (
@@ -51,7 +87,6 @@ MISTAKES = (
     TypeError,
     OSError,
     ImportError,
-    UnpicklingError,
 )
 """What a user's mistake raises, here and in the libraries."""
 
@@ -99,8 +134,6 @@ FRAMES = (
 
 def one_line(error: BaseException) -> str:
     """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
-    if isinstance(error, UnpicklingError):
-        return f"the checkpoint can't be read: {str(error).splitlines()[0]}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}"
     lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]

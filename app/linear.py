@@ -1,14 +1,16 @@
-"""Linear layers on a CPU in single precision, multiplied by oneDNN instead of the BLAS library.
+"""Linear layers on a CPU in single precision, multiplied by oneDNN where the BLAS library is not at home.
 
-PyTorch gives fp32 products to BLAS, which lays out the weight anew for every product and, on AMD, uses half of the
-vector width. oneDNN does neither: on Zen 4 a product of 64 to 256 rows takes a quarter less time, one of 2,000 a tenth.
-It is called by the names that PyTorch's own compiler calls it by. Sums run in another order, nothing else differs.
+PyTorch gives fp32 products to Intel's MKL, which uses half of the vector width on other makers' processors. oneDNN
+does not ask: on AMD's Zen 4 a product of 64 to 256 rows takes a quarter less time by it, one of 2,000 a tenth. On
+Intel's own (Sapphire Rapids) MKL is as fast in single products, a tenth faster in whole iterations, and stays.
+oneDNN is called by the names that PyTorch's own compiler calls it by. Sums run in another order, nothing else differs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,8 +26,15 @@ _multiply: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 AVAILABLE = torch.backends.mkldnn.is_available() and None not in (_pack, _multiply)
 
 
+def is_faster() -> bool:
+    """Whether oneDNN is there and the processor is one that MKL holds back on: any that is not Intel's."""
+    described = Path("/proc/cpuinfo")
+    intel = described.is_file() and "GenuineIntel" in described.read_text()
+    return AVAILABLE and not (intel and torch.backends.mkl.is_available())
+
+
 def use_onednn(model: nn.Module) -> None:
-    """Have the model's linear layers multiply by oneDNN where it can; parameters and their names stay."""
+    """Have the model's linear layers multiply by oneDNN; parameters and their names stay."""
     for module in model.modules():
         if type(module) is nn.Linear and AVAILABLE:
             module.__class__ = OneDNNLinear

@@ -13,16 +13,19 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.functional import pad
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
+from app.checkpoint import check_policy, vocabulary_of
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
 from app.metrics import rollout_metrics
 from app.policy import Policy
 from app.processes import sum_over_processes, world_size
+from app.sharding import gathered, is_sharded, keep_step, shard, whole
 from app.types import Experience, RolloutBatch
 
 
@@ -89,6 +92,11 @@ class RLVRModule(LightningModule):
 
     def configure_model(self) -> None:
         self.policy.build()
+        mesh: Any = self._device_mesh  # of Lightning's ModelParallelStrategy
+        if mesh is not None and not isinstance(self.policy, FSDPModule):
+            if mesh["tensor_parallel"].size() > 1:
+                raise ValueError("tensor_parallel_size must be 1: weights are sharded over data-parallel processes")
+            shard(self.policy, mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.optimizer(self.policy.parameters())
@@ -143,9 +151,10 @@ class RLVRModule(LightningModule):
     @torch.no_grad()
     def rescore(self, rows: Experience) -> Tensor:
         """Log-probabilities by the policy as it now stands.  -> [B, T]"""
-        if not len(rows):
+        with gathered(self.policy):  # all processes together, one without rows too
+            parts = [self.policy.logprobs(part) for part in self.microbatches(rows)] if len(rows) else []
+        if not parts:
             return torch.zeros(rows.mask.shape, device=rows.mask.device)
-        parts = [self.policy.logprobs(part) for part in self.microbatches(rows)]
         width = rows.mask.shape[1]
         return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
 
@@ -158,8 +167,10 @@ class RLVRModule(LightningModule):
             return update
         shift = ((self.rescore(update) - update.logprobs) * update.mask).sum(-1)  # [B]
         problems = update.problem.unique()
+        of_update = rollouts.scored.clone()  # [P, N], those with a row in it
+        of_update[~torch.isin(torch.arange(len(rollouts), device=problems.device), problems)] = False
         rollouts.ratios = torch.ones_like(rollouts.rewards)
-        rollouts.ratios[problems] = ratio_of(shift).view(len(problems), rollouts.rewards.shape[1]).to(rollouts.ratios)
+        rollouts.ratios[of_update] = ratio_of(shift).to(rollouts.ratios)
         anew = rollouts.experience(self.advantage(rollouts).float())
         return replace(update, advantages=anew.select(torch.isin(anew.problem, problems)).advantages)
 
@@ -179,12 +190,16 @@ class RLVRModule(LightningModule):
             self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
         sums: dict[str, Tensor] = {}
+        passes = 0
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`
             for rows in self.microbatches(trained):
                 loss, figures = self.loss_of(rows, on_policy)
                 self.manual_backward(loss / count)
+                passes += 1
                 sums = {name: value + sums.get(name, 0) for name, value in figures.items()}
+            for nothing in keep_step(self.policy, passes):
+                self.manual_backward(nothing)
         self.step()
         self.log_update(sums, count, trained)
 
@@ -220,10 +235,10 @@ class RLVRModule(LightningModule):
         optimizer: Any = self.optimizers()
         parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         if world_size() > 1:
-            for parameter in parameters:
+            for parameter in (each for each in parameters if not is_sharded(each)):
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = sum_over_processes(parameter.grad)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+        norm = whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm))
         rate = self.learning_rate(self.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -269,10 +284,12 @@ class RLVRModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
+        checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
         self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
         if self.kl is not None and "reference" in checkpoint:
             self.kl.reference.load_state_dict(checkpoint["reference"])

@@ -1,10 +1,15 @@
-"""Sums and lists over all processes of a run; with one process, what was given."""
+"""Sums, lists and counts over all processes of a run; with one process, what was given."""
 
 from __future__ import annotations
+
+from collections import Counter
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def world_size() -> int:
@@ -19,6 +24,16 @@ def sum_over_processes(values: Tensor) -> Tensor:
     total = values.clone()
     dist.all_reduce(total)
     return total
+
+
+def max_over_processes(number: int, device: torch.device) -> int:
+    """The largest that any process has."""
+    return int(gather_over_processes(torch.tensor([number], device=device))[0].max())
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes what all share."""
+    return world_size() == 1 or dist.get_rank() == 0
 
 
 def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:
@@ -41,3 +56,12 @@ def union_over_processes(values: set[str]) -> set[str]:
     parts: list[set[str]] = [set() for _ in range(world_size())]
     dist.all_gather_object(parts, values)
     return set().union(*parts)
+
+
+def sum_of_counters(counter: Counter[T]) -> Counter[T]:
+    """Of all processes, key by key."""
+    if world_size() == 1:
+        return counter
+    parts: list[Counter[T]] = [Counter() for _ in range(world_size())]
+    dist.all_gather_object(parts, counter)
+    return sum(parts, Counter())

@@ -134,7 +134,8 @@ class RolloutBatch:
         problems: P of them.
         prompts: the tokens `[L]` of each problem's prompt, unpadded.
         completions: P lists of N.
-        rewards: `[P, N]`, in [0, 1]; 1 passes.
+        rewards: `[P, N]`, in [0, 1]; 1 passes. NaN where the scorer gave none (`scoring.py`): such an
+            answer counts as one that was not drawn.
         temperature: at which the completions were sampled.
         on_policy: whether the policy as it now stands sampled them.
         explore: `[P]`, which problems are to be explored rather than exploited; None where nobody asked.
@@ -158,6 +159,11 @@ class RolloutBatch:
     def passed(self) -> Tensor:
         """[P, N], bool"""
         return self.rewards >= 1
+
+    @property
+    def scored(self) -> Tensor:
+        """Which answers have a reward.  [P, N], bool"""
+        return ~self.rewards.isnan()
 
     @property
     def rows(self) -> list[Completion]:
@@ -194,12 +200,12 @@ class RolloutBatch:
         return torch.arange(int(lengths.max()), device=lengths.device) < lengths
 
     def experience(self, advantages: Tensor) -> Experience:
-        """Flatten once, to rows of tokens.  [P, N] or [P, N, T] -> P * N rows"""
+        """Flatten once, to rows of tokens; unscored answers make none.  [P, N] or [P, N, T] -> P * N rows"""
         tokens, logprobs, entropies = (self.padded(name) for name in ("tokens", "logprobs", "entropies"))
         assert tokens is not None
         mask = self.mask.to(tokens.device)
         of_tokens = advantages if advantages.ndim == 3 else advantages[..., None]
-        return Experience(
+        rows = Experience(
             prompts=self.prompts,
             problem=torch.arange(len(self), device=tokens.device).repeat_interleave(mask.shape[1]),
             tokens=tokens.flatten(0, 1),
@@ -208,6 +214,40 @@ class RolloutBatch:
             logprobs=None if logprobs is None else logprobs.flatten(0, 1),
             entropies=None if entropies is None else entropies.flatten(0, 1),
             temperature=self.temperature,
+        )
+        scored = self.scored.flatten()
+        return rows if scored.all() else rows.select(scored.to(tokens.device))
+
+    def by_scored(self) -> Iterator[tuple[Tensor, RolloutBatch]]:
+        """The batch in parts whose problems have equally many scored answers, the other answers left out.
+
+        Yields the places [p] of a part's problems and the part, p problems with m rollouts each. A
+        problem without a scored answer is in none.
+        """
+        if self.scored.all():
+            yield torch.arange(len(self), device=self.rewards.device), self
+            return
+        counts = self.scored.sum(-1)  # [P]
+        for count in counts.unique().tolist():
+            places = (counts == count).nonzero()[:, 0]
+            if count:
+                yield places, self.select(places, self.scored[places])
+
+    def select(self, places: Tensor, kept: Tensor | None = None) -> RolloutBatch:
+        """Some of the problems, and all of their rollouts or equally many of each.  [p] indices, [p, N] bool"""
+        kept = torch.ones_like(self.scored[places]) if kept is None else kept
+        grouped = lambda values: values[places][kept].view(len(places), -1)  # noqa: E731
+        return replace(
+            self,
+            problems=[self.problems[place] for place in places.tolist()],
+            prompts=[self.prompts[place] for place in places.tolist()] if self.prompts else [],
+            completions=[
+                [row for row, keep in zip(self.completions[place], own, strict=True) if keep]
+                for place, own in zip(places.tolist(), kept.tolist(), strict=True)
+            ],
+            rewards=grouped(self.rewards),
+            explore=None if self.explore is None else self.explore[places],
+            ratios=None if self.ratios is None else grouped(self.ratios),
         )
 
     def replace(self, places: Tensor, other: RolloutBatch, chosen: Tensor) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
+
+from app.processes import is_first
 
 
 @torch.no_grad()
@@ -38,13 +41,19 @@ def full_weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
 
 
 def save_weights(model: PreTrainedModel, folder: str | Path) -> None:
-    """Write an ordinary transformers folder, of which loading makes the model with its adapters merged."""
+    """Write an ordinary transformers folder, of which loading makes the model with its adapters merged.
+
+    All processes call it together, and the first writes.
+    """
+    weights = {name: weight.cpu() for name, weight in full_weights(model) if is_first()}
+    if not is_first():
+        return
     config = deepcopy(model.config)
     vars(config).pop("quantization_config", None)  # merged weights are not quantised
+    kind = next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))  # FSDP2 makes a class of it
     with torch.device("meta"):
-        plain = type(model)(config)
+        plain = kind(config)
     plain.generation_config = model.generation_config
-    weights = {name: weight.cpu() for name, weight in full_weights(model)}
     plain.save_pretrained(folder, state_dict=weights, save_original_format=False)
 
 

@@ -1,9 +1,11 @@
-"""How fast Enigmata's tasks are drawn and judged, and whether hostile answers disturb a scorer.
+"""How fast Enigmata's tasks are drawn and judged, and whether hostile answers disturb or deceive a scorer.
 
-    python -m benchmarks.enigmata [--tasks game24 sudoku] [--number 100] [--hostile 100000]
+    python -m benchmarks.enigmata [--tasks game24 sudoku] [--number 100] [--hostile 100000] [--seed 0]
 
-Every task and difficulty: milliseconds to draw a problem, answers judged per second (half of them right), and of
-the hostile answers the slowest and whether any raised. A line of JSON for each task, then the totals.
+Every task and difficulty: milliseconds to draw a problem, and answers judged per second (half of them right). Of the
+hostile answers: how many were accepted, how many of these the task's oracle calls wrong (false accepts; each is shown),
+how many raised, and the slowest by the clock and by the processor, which a busy machine does not slow. A line of
+JSON for each task, then the totals.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import json
 from collections.abc import Sequence
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from benchmarks.hostile import hostile, mutations
+from benchmarks.oracles import oracle_named
+from benchmarks.oracles.reading import block
 from datamodules.puzzles.enigmata.records import TASKS
 from datamodules.puzzles.enigmata.task import DIFFICULTIES, TaskProblem, TaskPuzzle, task_named
 
@@ -32,34 +36,60 @@ def drawn(puzzle: TaskPuzzle, number: int, sentence: str) -> list[TaskProblem]:
     return found
 
 
-def measure(name: str, number: int, num_hostile: int, others: Sequence[str]) -> dict[str, Any]:
-    """Everything about one task."""
-    result: dict[str, Any] = {"task": name}
+def draw_all(name: str, number: int) -> tuple[list[TaskProblem], dict[str, Any]]:
+    """So many problems of each difficulty, and what drawing them took."""
     problems: list[TaskProblem] = []
+    figures: dict[str, Any] = {}
     for difficulty in DIFFICULTIES:
         start = perf_counter()
         problems += drawn(TaskPuzzle(task_named(name), difficulty), number, "benchmark")
-        result[f"{difficulty}_ms"] = round(1e3 * (perf_counter() - start) / number, 2)
-    result["distinct"] = len({problem.key for problem in problems})
+        figures[f"{difficulty}_ms"] = round(1e3 * (perf_counter() - start) / number, 2)
+    return problems, figures | {"distinct": len({problem.key for problem in problems})}
+
+
+def judged_per_second(problems: Sequence[TaskProblem]) -> int:
+    """Right answers and mutations of them, one each of every problem."""
     random = Random("benchmark")
-    pairs = [(each, each.solution) for each in problems] + [
-        (each, mutations(random, each.answer, ())) for each in problems
-    ]
+    pairs = [(each, each.solution) for each in problems]
+    pairs += [(each, mutations(random, each.answer, ())) for each in problems]
     start = perf_counter()
     for problem, response in pairs:
         problem.score(response)
-    result["judged_per_second"] = round(len(pairs) / (perf_counter() - start))
-    slowest, raised = 0.0, 0
-    for _ in range(num_hostile):
+    return round(len(pairs) / (perf_counter() - start))
+
+
+def attack(name: str, problems: Sequence[TaskProblem], number: int, others: Sequence[str], seed: int) -> dict[str, Any]:
+    """So many hostile answers; an accepted one must be right for the oracle, too."""
+    random, right = Random(f"{seed}/{name}"), oracle_named(name)
+    counts = {"hostile": number, "accepted": 0, "false_accepts": 0, "raised": 0}
+    slowest, slowest_cpu = 0.0, 0.0
+    for _ in range(number):
         problem = random.choice(problems)
-        response = hostile(random, problem.answer, others)
-        start = perf_counter()
+        response = hostile(random, problem.answer, [*others, random.choice(problems).answer])
+        start, start_cpu = perf_counter(), thread_time()
         try:
-            problem.score(response)
+            accepted = problem.score(response) > 0
         except Exception:
-            raised += 1
+            counts["raised"], accepted = counts["raised"] + 1, False
+        slowest_cpu = max(slowest_cpu, thread_time() - start_cpu)
         slowest = max(slowest, perf_counter() - start)
-    return {**result, "hostile": num_hostile, "slowest_ms": round(1e3 * slowest, 1), "raised": raised}
+        counts["accepted"] += accepted
+        if accepted and not right(problem.question, block(response)):
+            counts["false_accepts"] += 1
+            print(json.dumps({"false_accept": response[:300], "of": problem.question}))
+    return counts | {"slowest_ms": round(1e3 * slowest, 1), "slowest_cpu_ms": round(1e3 * slowest_cpu, 1)}
+
+
+def totals(results: Sequence[dict[str, Any]], number: int) -> dict[str, Any]:
+    """Over all tasks."""
+    seconds = [sum(row[f"{level}_ms"] for level in DIFFICULTIES) * number / 1e3 for row in results]
+    return {
+        "seconds_to_draw_all": round(sum(seconds), 1),
+        "seconds_of_the_slowest_task": round(max(seconds), 1),
+        "median_judged_per_second": median(row["judged_per_second"] for row in results),
+        **{key: sum(row[key] for row in results) for key in ("hostile", "accepted", "false_accepts", "raised")},
+        **{key: max(row[key] for row in results) for key in ("slowest_ms", "slowest_cpu_ms")},
+    }
 
 
 def main() -> None:
@@ -68,25 +98,18 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="*", default=list(TASKS))
     parser.add_argument("--number", type=int, default=100)
     parser.add_argument("--hostile", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    easy = [drawn(TaskPuzzle(task_named(name), "easy"), 1, "others")[0] for name in options.tasks]
+    easy = [drawn(TaskPuzzle(task_named(name), "easy"), 1, "others")[0] for name in TASKS]
     results = []
     for name in options.tasks:
-        others = [problem.answer for problem in easy if problem.task.name != name] or ["24"]
-        results.append(measure(name, options.number, options.hostile, others))
+        others = [problem.answer for problem in easy if problem.task.name != name]
+        problems, figures = draw_all(name, options.number)
+        figures |= {"judged_per_second": judged_per_second(problems)}
+        figures |= attack(name, problems, options.hostile, others, options.seed)
+        results.append({"task": name, **figures})
         print(json.dumps(results[-1]), flush=True)
-    seconds = [sum(row[f"{level}_ms"] for level in DIFFICULTIES) * options.number / 1e3 for row in results]
-    print(
-        json.dumps(
-            {
-                "seconds_to_draw_all": round(sum(seconds), 1),
-                "seconds_of_the_slowest_task": round(max(seconds), 1),
-                "median_judged_per_second": median(row["judged_per_second"] for row in results),
-                "slowest_hostile_ms": max(row["slowest_ms"] for row in results),
-                "raised": sum(row["raised"] for row in results),
-            }
-        )
-    )
+    print(json.dumps(totals(results, options.number)))
 
 
 if __name__ == "__main__":

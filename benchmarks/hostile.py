@@ -1,12 +1,19 @@
-"""Answers that no honest policy would give: what a scorer has to bear without an exception, a pause or a mistake."""
+"""Answers that no honest policy would give: what a scorer has to bear without an exception, a pause or a mistake.
+
+Half of them are a right answer that was changed a little, or not at all: there a scorer errs, if it does.
+"""
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Sequence
 from random import Random
 
 from datamodules.puzzles.enigmata.answers import FENCE
+
+_PART = re.compile(r"\s+|\w+|[^\w\s]")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 Maker = Callable[[Random, str, Sequence[str]], str]
 """A random stream, a right answer to the question, answers to other puzzles -> what is given."""
@@ -101,11 +108,54 @@ def mutations(random: Random, right: str, others: Sequence[str]) -> str:
     return fenced("".join(letters))
 
 
-MAKERS: tuple[Maker, ...] = (
-    random_bytes, numbers, brackets, code, fences, long, others_answers, mutations, mutations, mutations,
-)  # fmt: skip
+def near_misses(random: Random, right: str, others: Sequence[str]) -> str:
+    """The right answer with one or two of its parts (words, numbers, marks) changed, doubled, dropped or exchanged."""
+    parts = _PART.findall(right)
+    for _ in range(random.randint(1, 2)):
+        place, other = random.randrange(len(parts)), random.randrange(len(parts))
+        kind = random.randrange(6)
+        if kind == 0:
+            parts[place], parts[other] = parts[other], parts[place]
+        elif kind == 1:
+            parts[place] = parts[other]
+        elif kind == 2:
+            parts[place] *= 2
+        elif kind == 3:
+            parts[place] = parts[place].swapcase()
+        elif _NUMBER.fullmatch(parts[place]):
+            parts[place] = str(int(parts[place]) + random.choice((-1, 1)))
+        else:
+            parts[place] = ""
+    return fenced("".join(parts))
+
+
+def in_lines(random: Random, right: str, others: Sequence[str]) -> str:
+    """The right answer with its lines, or what stands between commas, in another order, doubled or dropped."""
+    between = random.choice(("\n", ", ", "," if "," in right else " "))
+    parts = right.split(between)
+    kind = random.randrange(4)
+    if kind == 0:
+        random.shuffle(parts)
+    elif kind == 1:
+        parts.reverse()
+    elif kind == 2:
+        parts.insert(random.randrange(len(parts)), random.choice(parts))
+    else:
+        del parts[random.randrange(len(parts))]
+    return fenced(between.join(parts))
+
+
+def spelled(random: Random, right: str, others: Sequence[str]) -> str:
+    """The right answer as people write it, with talk around it."""
+    text = random.choice((right, right.lower(), right.upper(), f'"{right}"', f" {right} ", f"[{right}]", f"{right}."))
+    text = random.choice((text, text.replace(" ", ""), text.replace(" ", ", "), text.replace("\n", "\n\n")))
+    return f"{random.choice(('', 'So it is this:', fenced('no')))}\n{fenced(text)}\nDone."
+
+
+NEAR: tuple[Maker, ...] = (mutations, mutations, mutations, near_misses, near_misses, in_lines, spelled)
+FAR: tuple[Maker, ...] = (random_bytes, numbers, brackets, code, fences, long, others_answers)
 
 
 def hostile(random: Random, right: str, others: Sequence[str]) -> str:
-    """One such response."""
-    return random.choice(MAKERS)(random, right, others)
+    """One such response, of either sort equally often."""
+    return random.choice(random.choice((NEAR, FAR)))(random, right, others)

@@ -22,7 +22,7 @@ class AdvantageCurves(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
-        if board is None or not trainer.is_global_zero:
+        if board is None or not trainer.is_global_zero or trainer.ckpt_path is not None:  # it resumes: they stand there
             return
         writer: Any = board.experiment
         writer.add_figure("stage/advantages", curves_figure(_objectives(trainer, pl_module)), rlvr(pl_module).iteration)

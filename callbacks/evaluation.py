@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,16 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torchmetrics import MetricCollection
 
-from app.metrics import Accuracy, evaluation_metrics
+from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
 from app.types import RolloutBatch, Sampling
 from callbacks.report import print_results
+from callbacks.results import Tally, write_results
 from callbacks.rollout import check_sampling, rlvr
 from callbacks.schedule import StageSchedule, rollout_of
+from callbacks.sets import ALL, Evaluated, Group, Sets, Settings, held_out
+
+log = logging.getLogger(__name__)
 
 
 class PassKEvaluation(Callback):
@@ -32,35 +38,42 @@ class PassKEvaluation(Callback):
         sampling: how answers are drawn; the paper evaluates at temperature 1 and top_p 0.95. None
             samples as training does.
         greedy: whether to take the most probable answer as well, which tells learning from sharpening.
+        sets: by the name of a set, its own n, ks or sampling. Figures over all problems are then given for the ks that
+            all sets have.
     """
 
     def __init__(
-        self, n: int = 32, ks: Sequence[int] = (1, 4, 8), sampling: Sampling | None = None, greedy: bool = True
+        self,
+        n: int = 32,
+        ks: Sequence[int] = (1, 4, 8),
+        sampling: Sampling | None = None,
+        greedy: bool = True,
+        sets: Mapping[str, Settings] | None = None,
     ) -> None:
-        if n < 1:
-            raise ValueError(f"n={n} must be at least 1")
-        if not ks:
-            raise ValueError("ks must name at least one k")
-        for k in ks:
-            if not 1 <= k <= n:
-                raise ValueError(f"k={k} must lie between 1 and the n={n} answers to each problem")
-        self.n, self.ks, self.sampling, self.greedy = n, sorted(ks), sampling, greedy
-        self.sets: dict[str, MetricCollection] = {}
-        self.greedy_sets: dict[str, Accuracy] = {}
+        self.greedy, self.given, self.samples_as_training = greedy, sets or {}, sampling is None
+        self.plan = Sets(Evaluated(n, tuple(sorted(ks)), sampling or Sampling()), self.given)
+        self.groups: dict[str, Group] = {}
+        self.metrics: dict[str, MetricCollection] = {}
+        self.greedy_metrics: dict[str, Accuracy] = {}
+        self.tally = Tally()
         self.history: list[dict[str, Any]] = []
+        self.results: list[dict[str, Any]] = []
         self.shown: RolloutBatch | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self.sampling = self.sampling or rollout_of(trainer).sampling
+        if self.samples_as_training:
+            self.plan = Sets(replace(self.plan.default, sampling=rollout_of(trainer).sampling), self.given)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self.sampling is not None
-        check_sampling(trainer, rlvr(pl_module).policy, self.sampling)
+        problems = held_out(trainer)
+        self.groups = self.plan.groups(problems)
+        for settings, part in self.plan.parts(problems).items():
+            check_sampling(trainer, rlvr(pl_module).policy, settings.sampling, part)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
             self.on_fit_start(trainer, pl_module)
-        self.sets, self.greedy_sets, self.shown = {}, {}, None
+        self.metrics, self.greedy_metrics, self.tally, self.shown = {}, {}, Tally(), None
 
     def on_validation_batch_start(
         self,
@@ -70,31 +83,40 @@ class PassKEvaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        assert self.sampling is not None
-        if not len(batch):
-            return
         rollout = rollout_of(trainer)
-        rollout.fill(trainer, pl_module, batch, rollout.engine, self.n, self.sampling, "evaluation")
-        self.shown = self.shown or batch
-        self._count(batch, self._metrics)
-        if self.greedy:
-            greedy = RolloutBatch(batch.problems)
-            once = Sampling(0.0, max_new_tokens=self.sampling.max_new_tokens, stop_tokens=self.sampling.stop_tokens)
-            rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, once, "evaluation")
-            self._count(greedy, self._greedy_metrics)
+        for settings, problems in self.plan.parts(batch.problems).items():
+            part = RolloutBatch(problems)
+            rollout.fill(trainer, pl_module, part, rollout.engine, settings.n, settings.sampling, "evaluation")
+            self.shown = self.shown or part
+            for label, own in by_set(part):
+                self._metrics(label, pl_module.device).update(own)
+                self.tally.update(label, own)
+            if self.greedy:
+                greedy, drawn = RolloutBatch(problems), settings.sampling
+                once = Sampling(0.0, max_new_tokens=drawn.max_new_tokens, stop_tokens=drawn.stop_tokens)
+                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, once, "evaluation")
+                for label, own in by_set(greedy):
+                    self._greedy_metrics(label, pl_module.device).update(own)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        figures = self.compute(pl_module.device)
+        spent = rollout_of(trainer).spent(pl_module)
+        figures = self.compute(pl_module.device) | {f"eval/{name}": value for name, value in spent.items()}
         if trainer.sanity_checking:
             return
+        for k, left_out in self.left_out(pl_module.device).items():
+            log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
         pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
         record = {"iteration": rlvr(pl_module).iteration, "stage": _stage_name(trainer), **figures}
         self.history.append(record)
+        self._record(record)
         folder = run_folder(trainer)
         if trainer.is_global_zero:
+            write_results(self.results, folder)
             with (folder / "results.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
+                file.write(
+                    json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
+                )
 
     on_test_start = on_validation_start
     on_test_batch_start = on_validation_batch_start
@@ -116,42 +138,50 @@ class PassKEvaluation(Callback):
 
     def compute(self, device: torch.device) -> dict[str, float]:
         """All figures over all processes, by their logged names."""
-        labels = sorted(union_over_processes(set(self.sets)))
+        labels = sorted(union_over_processes(set(self.metrics)))
         figures: dict[str, float] = {}
         for label in labels:
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             values = self._metrics(label, device).compute()
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
-            figures |= {prefix + name: round(float(value), 6) for name, value in values.items()}
+            known = {name: value for name, value in values.items() if not value.isnan()}  # no entropy from an endpoint
+            figures |= {prefix + name: round(float(value), 6) for name, value in known.items()}
         return figures
 
-    def _count(self, rollouts: RolloutBatch, metrics_of: Any) -> None:
-        """Add a batch to the metrics of all problems, and of each set where there are several."""
-        metrics_of(ALL, rollouts.rewards.device).update(rollouts)
-        groups = [problem.groups for problem in rollouts.problems]
-        for label in sorted({label for own in groups for label in own}):
-            metrics_of(label, rollouts.rewards.device).update(_part(rollouts, [label in own for own in groups]))
+    def _record(self, record: dict[str, Any]) -> None:
+        """Keep what `results.json` says of this validation, which takes the place of the same stage's last one."""
+        sets = self.tally.records(self.groups)
+        for label, of_set in sets.items():
+            prefix = "eval/" if label == ALL else f"eval/{label}/"
+            of_set |= {"greedy": record[prefix + "greedy"]} if self.greedy else {}
+        if self.results and self.results[-1]["stage"] == record["stage"]:
+            self.results.pop()
+        self.results.append({"iteration": record["iteration"], "stage": record["stage"], "sets": sets})
+
+    def left_out(self, device: torch.device) -> dict[int, int]:
+        """For each k that some problems have too few scored answers for, how many, over all processes."""
+        metric = self._metrics(ALL, device)["pass@k"]
+        assert isinstance(metric, PassAtK)
+        with metric.sync_context():
+            counts = metric.left_out.tolist()
+        return {k: count for k, count in zip(self.groups[ALL].ks, counts, strict=True) if count}
 
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
-        if label not in self.sets:
-            self.sets[label] = evaluation_metrics(self.ks).to(device)
-        return self.sets[label]
+        if label not in self.metrics:
+            self.metrics[label] = evaluation_metrics(self.groups[label].ks).to(device)
+        return self.metrics[label]
 
     def _greedy_metrics(self, label: str, device: torch.device) -> Accuracy:
-        if label not in self.greedy_sets:
-            self.greedy_sets[label] = Accuracy().to(device)
-        return self.greedy_sets[label]
+        if label not in self.greedy_metrics:
+            self.greedy_metrics[label] = Accuracy().to(device)
+        return self.greedy_metrics[label]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history}
+        return {"history": self.history, "results": self.results}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = state_dict["history"]
-
-
-ALL = ""
-"""The label of all problems together."""
+        self.history, self.results = state_dict["history"], state_dict["results"]
 
 
 def run_folder(trainer: Trainer) -> Path:
@@ -161,14 +191,12 @@ def run_folder(trainer: Trainer) -> Path:
     return folder
 
 
-def _part(rollouts: RolloutBatch, keep: list[bool]) -> RolloutBatch:
-    """The problems that are to be kept."""
-    rows = [index for index, kept in enumerate(keep) if kept]
-    return RolloutBatch(
-        problems=[rollouts.problems[row] for row in rows],
-        completions=[rollouts.completions[row] for row in rows],
-        rewards=rollouts.rewards[rows],
-    )
+def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:
+    """All problems, then those of each of their groups."""
+    yield ALL, rollouts
+    groups = [problem.groups for problem in rollouts.problems]
+    for label in sorted({label for own in groups for label in own}):
+        yield label, rollouts.select(torch.tensor([row for row, own in enumerate(groups) if label in own]))
 
 
 def _stage_name(trainer: Trainer) -> str:

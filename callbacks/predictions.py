@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 from app.types import RolloutBatch
 from callbacks.evaluation import run_folder
+from callbacks.report import spent_line
+from callbacks.schedule import rollout_of
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Completions with their scores as JSON lines: set, key, rollout, response, score, finish, tokens.
+    """Completions as JSON lines: set, key, rollout, response, score (null where it has none), finish, tokens.
 
     Args:
         path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
@@ -50,7 +53,7 @@ class PredictionWriter(BasePredictionWriter):
                         "key": problem.key,
                         "rollout": rollout,
                         "response": row.text,
-                        "score": reward,
+                        "score": reward if isfinite(reward) else None,
                         "finish": row.finish,
                         "tokens": len(row.tokens),
                     }
@@ -58,8 +61,11 @@ class PredictionWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._path(trainer)
+        spent = rollout_of(trainer).spent(pl_module)
         if trainer.is_global_zero:
             print(f"Completions: {path}")
+            if spent:
+                print(spent_line(spent))
 
     def _path(self, trainer: Trainer) -> Path:
         if self.path is not None:

@@ -17,6 +17,13 @@ COLUMNS = {
 }
 """The columns after Pass@k, in this order; shares are given in percent."""
 
+SPENT = {
+    "prompt_tokens": "{:,.0f} prompt tokens",
+    "completion_tokens": "{:,.0f} completion tokens",
+    "cost": "cost {:.4f}",
+}
+"""What an endpoint charges for, and how it is told."""
+
 
 def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     """What each stage ended with; then, where there are several sets of problems, the last figures of each."""
@@ -27,7 +34,15 @@ def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     sets = sorted({name.split("/")[1] for name in last if name.count("/") == 2}, key=_natural)
     if len(sets) > 1:
         console.print(sets_table(last, sets))
+    spent = {name: last[f"eval/{name}"] for name in SPENT if f"eval/{name}" in last}
+    if spent:
+        console.print(spent_line(spent))
     console.print(f"Run folder: {folder}", soft_wrap=True)
+
+
+def spent_line(spent: dict[str, float]) -> str:
+    """What the answers cost, in a line."""
+    return "Spent: " + ", ".join(SPENT[name].format(value) for name, value in spent.items())
 
 
 def results_table(history: list[dict[str, Any]]) -> Table:
@@ -46,8 +61,9 @@ def results_table(history: list[dict[str, Any]]) -> Table:
 
 
 def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
-    """A row for each set of problems in one validation."""
-    names = columns(record, f"eval/{sets[0]}/")
+    """A row for each set of problems in one validation; empty where a set lacks what another has."""
+    own = dict.fromkeys(name for label in sets for name in record if name.startswith(f"eval/{label}/"))
+    names = columns({f"eval/{name.split('/')[2]}": 0 for name in own}, "eval/")
     table = _table("set", names, "By set (%)")
     for label in sets:
         table.add_row(label, *_cells(record, f"eval/{label}/", names))
@@ -69,9 +85,9 @@ def columns(record: dict[str, Any], prefix: str) -> list[str]:
 
 
 def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
-    values = [record[prefix + name] for name in names]
+    values = [record.get(prefix + name) for name in names]
     return [
-        f"{value:.2f}" if name in ("entropy", "length") else f"{100 * value:.1f}"
+        "" if value is None else f"{value:.2f}" if name in ("entropy", "length") else f"{100 * value:.1f}"
         for name, value in zip(names, values, strict=True)
     ]
 

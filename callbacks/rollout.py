@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from heapq import nlargest
 from itertools import islice
 from random import Random
@@ -12,18 +13,24 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from app.advantages.base import check_share, informative_problems
 from app.engines.base import RolloutEngine
 from app.engines.transformers import TransformersEngine
 from app.module import RLVRModule
 from app.policy import Policy
 from app.processes import union_over_processes
-from app.types import Completion, Problem, Request, RolloutBatch, Sampling
+from app.remote import RemotePolicy
+from app.scoring import Contained, Scorer, Verdict
+from app.types import Problem, Request, RolloutBatch, Sampling
+
+log = logging.getLogger(__name__)
 
 
 class RolloutCallback(Callback):
     """Have an engine answer every problem N times, and the problems score the answers.
 
-    A truncated answer has no end and does not pass, whatever it says.
+    A truncated answer has no end and does not pass, whatever it says. One whose scorer fails is
+    unscored (`app/scoring.py`): it counts as one that was not drawn.
 
     Args:
         engine: samples the policy; a stage may put another in its place.
@@ -32,6 +39,8 @@ class RolloutCallback(Callback):
         attempts: dynamic sampling (DAPO, 2503.14476): problems that teach nothing under the objective are
             replaced by others of the train split, which are sampled too, until none is left or so many
             times in all have been tried; 1 keeps them.
+        scorer: has the answers scored, in a process of their own where None.
+        max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
         seed: rollout r of a problem in iteration i draws from "<seed>/fit/<i>/<problem>/<r>"; None
             takes the run's `seed_everything`.
     """
@@ -42,17 +51,26 @@ class RolloutCallback(Callback):
         rollouts: int = 32,
         sampling: Sampling | None = None,
         attempts: int = 1,
+        scorer: Scorer | None = None,
+        max_unscored: float = 1.0,
         seed: int | None = None,
     ) -> None:
         for name, value in {"rollouts": rollouts, "attempts": attempts}.items():
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
+        check_share("max_unscored", max_unscored)
+        self.scorer, self.max_unscored = scorer or Contained(), max_unscored
+        self.failures: set[str] = set()  # kinds of them that the user has been told of
         self.engine = engine or TransformersEngine()
         self.stage_engine = self.engine
         self.rollouts, self.sampling, self.seed = rollouts, sampling or Sampling(), seed or 0
         self.attempts = attempts
         self.phase = ""
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        check_engine(self.engine, policy_of(pl_module), stage)
+        self.scorer.begin()
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_sampling(trainer, policy_of(pl_module), self.sampling)
@@ -75,7 +93,7 @@ class RolloutCallback(Callback):
         """Put problems that teach something in the places of those in the objective's dead zone."""
         module = rlvr(pl_module)
         others = self._others(trainer, f"{self.seed}/dynamic/{module.iteration}", batch)
-        alive = module.advantage.informative(batch)
+        alive = informative_problems(module.advantage, batch)
         sampled, dead, attempt = len(batch), int((~alive).sum()), 1
         while attempt < self.attempts and not alive.all():
             fresh = RolloutBatch(list(islice(others, int((~alive).sum()))))
@@ -83,7 +101,7 @@ class RolloutCallback(Callback):
                 break
             attempt += 1
             self._fill_for_training(trainer, pl_module, fresh)
-            useful = module.advantage.informative(fresh)
+            useful = informative_problems(module.advantage, fresh)
             sampled, dead = sampled + len(fresh), dead + int((~useful).sum())
             places = (~alive).nonzero()[: int(useful.sum()), 0]
             batch.replace(places, fresh, useful.nonzero()[:, 0])
@@ -150,22 +168,53 @@ class RolloutCallback(Callback):
         batch.on_policy = engine.samples_the_policy
         self.enter("scoring")
         sampled = perf_counter()
-        scores = [
-            [score(problem, row) for row in rows]
-            for problem, rows in zip(batch.problems, batch.completions, strict=True)
-        ]
-        batch.rewards = torch.tensor(scores, device=pl_module.device).view(len(batch), n)
+        batch.rewards = torch.tensor(self.score(batch), device=pl_module.device).view(len(batch), n)
         self.seconds["sampling"] += sampled - start
         self.seconds["scoring"] += perf_counter() - sampled
+
+    def score(self, batch: RolloutBatch) -> list[float]:
+        """The reward of every answer, problem by problem; NaN where it is unscored.
+
+        Raises:
+            ValueError: more of them are unscored than may be, with the first cause.
+        """
+        pairs = [
+            (problem, row) for problem, rows in zip(batch.problems, batch.completions, strict=True) for row in rows
+        ]
+        verdicts = self.scorer([(problem, row.text) for problem, row in pairs if row.finish == "stop"])
+        rewards, causes = [], []
+        for problem, row in pairs:
+            verdict = next(verdicts) if row.finish == "stop" else TRUNCATED
+            rewards.append(verdict.score)
+            if not verdict.scored:
+                causes.append(f"{problem.label}, {problem.key!r:.80}: {verdict.cause}")
+                self._tell(verdict.cause, causes[-1])
+            if len(causes) > self.max_unscored * len(pairs):
+                raise ValueError(
+                    f"more than max_unscored={self.max_unscored:g} of the {len(pairs)} answers have no score; "
+                    f"the first: {causes[0]}"
+                )
+        return rewards
+
+    def _tell(self, cause: str, where: str) -> None:
+        """Warn of a failing scorer, once of each kind."""
+        kind = cause.split(":")[0]
+        if kind not in self.failures:
+            self.failures.add(kind)
+            log.warning("an answer is unscored and left out (rollout/unscored counts them): %s", where)
+
+    def spent(self, pl_module: LightningModule) -> dict[str, float]:
+        """What the engine's answers cost since this was last asked, over all processes."""
+        own = self.engine.spent()
+        return dict(zip(own, rlvr(pl_module).sum_over_processes(list(own.values())), strict=True)) if own else {}
 
     def enter(self, phase: str) -> None:
         """Name what is being done, for whoever shows it."""
         self.phase = phase
 
 
-def score(problem: Problem, completion: Completion) -> float:
-    """The reward of one answer, in [0, 1]."""
-    return problem.score(completion.text) if completion.finish == "stop" else 0.0
+TRUNCATED = Verdict(0.0)
+"""On an answer without an end, which its problem is not asked about."""
 
 
 def policy_of(pl_module: LightningModule) -> Policy:
@@ -180,14 +229,26 @@ def rlvr(pl_module: LightningModule) -> RLVRModule:
     return pl_module
 
 
-def check_sampling(trainer: Trainer, policy: Policy, sampling: Sampling) -> None:
+def check_engine(engine: RolloutEngine, policy: Policy, command: str) -> None:
+    """Raise where a remote model is to be trained, or an engine has no policy to sample."""
+    name = type(engine).__name__
+    if engine.is_remote and command == "fit":
+        raise ValueError(f"{name} gives text without tokens, which can't be trained on: use validate, test or predict")
+    if not engine.is_remote and isinstance(policy, RemotePolicy):
+        raise ValueError(f"{name} has no policy to sample: RemotePolicy is for engines such as OpenAIEngine")
+
+
+def check_sampling(
+    trainer: Trainer, policy: Policy, sampling: Sampling, problems: Sequence[Problem] | None = None
+) -> None:
     """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
 
-    Of all problems the 32 with the longest prompts, by characters, are looked at.
+    Of these problems, of all splits where None, the 32 with the longest prompts, by characters, are looked at.
     """
     policy.stop_ids(sampling)
-    splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
-    problems = [problem for split in splits.values() for problem in split]
+    if problems is None:
+        splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
+        problems = [problem for split in splits.values() for problem in split]
     for problem in nlargest(32, problems, key=lambda problem: len(str(problem.prompt))):
         length = len(policy.encode(problem.prompt))
         if length + sampling.max_new_tokens > policy.context_length:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_only
 
 from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.types import Sampling
-from callbacks.rollout import RolloutCallback, check_sampling, rlvr
+from callbacks.rollout import RolloutCallback, check_engine, check_sampling, rlvr
+from callbacks.saving import export, replacing_together
 from callbacks.triggers import Steps, Trigger
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,8 @@ class StageSchedule(Callback):
         _check_stages(self.stages)
         self.index = 0
         self.step = 0  # iterations of this stage
-        self.ending = False
+        self.ending = False  # and waiting for its validation
+        self.finished = False  # with the last stage
         self.usual: dict[str, Any] = {}
         self.usual_interval: int | float | None = None
 
@@ -115,11 +116,11 @@ class StageSchedule(Callback):
                 self._check(trainer, pl_module, stage)
             except ValueError as error:
                 raise ValueError(f"stage {stage.name!r}: {error}") from error
-        self._enter(trainer, pl_module)
 
     def _check(self, trainer: Trainer, pl_module: LightningModule, stage: Stage) -> None:
         """Raise ValueError for what could not work once the stage is reached."""
         stage.advantage.check(stage.rollouts or self.usual["rollouts"])
+        check_engine(stage.engine or self.usual["engine"], rlvr(pl_module).policy, "fit")
         sampling = stage.sampling or self.usual["sampling"]
         if sampling.temperature == 0:
             raise ValueError("temperature=0 gives N equal answers, which teach nothing")
@@ -129,7 +130,10 @@ class StageSchedule(Callback):
             raise ValueError(f"problems={stage.problems} must be at most the {len(train)} problems of the train split")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.ending:  # resumed between a stage's last iteration and its validation
+        self._enter(trainer, pl_module)
+        if self.finished:
+            self.finished = self._fires({})  # as the stage now is configured
+        if self.finished or (self.ending and not self._ask_for_validation(trainer)):
             self._next(trainer, pl_module)
 
     def on_train_batch_end(
@@ -161,8 +165,9 @@ class StageSchedule(Callback):
 
     def _next(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave this stage, save, and enter the next or stop."""
-        name, number, self.ending = self.stage.name, self.index + 1, False
-        if number == len(self.stages):
+        name, number, left_before = self.stage.name, self.index + 1, self.finished
+        self.ending, self.finished = False, number == len(self.stages)
+        if self.finished:
             trainer.should_stop = True
         else:
             self.index, self.step = number, 0
@@ -173,8 +178,8 @@ class StageSchedule(Callback):
                 for optimizer in trainer.optimizers:
                     optimizer.state.clear()
             self._enter(trainer, pl_module)
-        if self.save_stages and trainer.log_dir:
-            self._save(trainer, pl_module, f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}")
+        if self.save_stages and trainer.log_dir and not left_before:
+            self._save(trainer, f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}")
 
     def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the stage's settings where they are read."""
@@ -206,28 +211,33 @@ class StageSchedule(Callback):
             "problems": getattr(getattr(trainer, "datamodule", None), "batch_size", None),
         }
 
-    def _save(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
-        folder = Path(str(trainer.log_dir)) / "stages" / name
-        trainer.save_checkpoint(folder / "stage.ckpt")
-        rank_zero_only(rlvr(pl_module).policy.save)(folder)
+    def _save(self, trainer: Trainer, name: str) -> None:
+        with replacing_together(trainer, Path(str(trainer.log_dir)) / "stages" / name) as folder:
+            trainer.save_checkpoint(folder / "stage.ckpt")
+            export(trainer, folder)
 
     def state_dict(self) -> dict[str, Any]:
         until = self.stage.until
-        trigger = {} if until is None else until.state_dict()
-        objective = self.stage.advantage.state_dict()
         return {
-            "index": self.index, "step": self.step, "ending": self.ending, "until": trigger, "advantage": objective,
-        }  # fmt: skip
+            "index": self.index,
+            "step": self.step,
+            "ending": self.ending,
+            "finished": self.finished,
+            "advantage": {type(self.stage.advantage).__qualname__: self.stage.advantage.state_dict()},
+            "until": {} if until is None else {type(until).__qualname__: until.state_dict()},
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if state_dict["index"] >= len(self.stages):
             raise ValueError(
                 f"the checkpoint is in stage {state_dict['index'] + 1}, the schedule has {len(self.stages)}"
             )
-        self.index, self.step, self.ending = state_dict["index"], state_dict["step"], state_dict["ending"]
-        self.stage.advantage.load_state_dict(state_dict["advantage"])
-        if self.stage.until is not None:
-            self.stage.until.load_state_dict(state_dict["until"])
+        for name in ("index", "step", "ending", "finished"):
+            setattr(self, name, state_dict[name])
+        for name in ("advantage", "until"):  # of another class, it begins anew
+            part = getattr(self.stage, name)
+            if type(part).__qualname__ in state_dict[name]:
+                part.load_state_dict(state_dict[name][type(part).__qualname__])
 
 
 def rollout_of(trainer: Trainer) -> RolloutCallback:

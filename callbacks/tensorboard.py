@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 
-from app.passk import pass_at_k
+from app.metrics import pass_at_ks
 from app.types import RolloutBatch
 from callbacks.evaluation import PassKEvaluation
 from callbacks.rollout import rlvr
@@ -49,9 +49,10 @@ class TensorBoardPictures(Callback):
 def pass_at_k_figure(rollouts: RolloutBatch) -> Figure:
     """Unbiased Pass@k of these problems for every k from 1 to N."""
     ks = range(1, rollouts.rewards.shape[-1] + 1)
+    total, problems = pass_at_ks(rollouts, ks)
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
-    axes.plot(ks, [float(pass_at_k(rollouts.passed, k).mean()) for k in ks], marker=".")
+    axes.plot(ks, (total / problems).tolist(), marker=".")
     axes.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1), title=f"{len(rollouts)} held-out problems")
     axes.set_xscale("log", base=2)
     axes.grid(alpha=0.3)

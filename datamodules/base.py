@@ -68,17 +68,18 @@ class ProblemDataModule(LightningDataModule, ABC):
             self._stream.batch_size = batch_size
 
     def setup(self, stage: str) -> None:
-        """Load all splits, once, whatever the stage."""
+        """Load all splits, once, whatever the stage; a set to train on is demanded by `fit` alone."""
         if self.splits:
             return
         splits, dropped = self.load_splits()
-        for split in ("train", "validation"):
+        for split in ("train", "validation") if stage == "fit" else ("validation",):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
-        check_fits(self.batch_size, len(splits["train"]))
         report(splits, dropped)
+        if splits["train"]:
+            check_fits(self.batch_size, len(splits["train"]))
+            self._stream = ProblemStream(splits["train"], self.batch_size, self.seed)
         self.splits = splits
-        self._stream = ProblemStream(splits["train"], self.batch_size, self.seed)
 
     @property
     def stream(self) -> ProblemStream:
@@ -104,10 +105,16 @@ class ProblemDataModule(LightningDataModule, ABC):
         return self._batches("test")
 
     def state_dict(self) -> dict[str, Any]:
-        return self.stream.state_dict()
+        return {**self.stream.state_dict(), "problems": self.stream.fingerprint}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.stream.load_state_dict(state_dict)
+        """Go on at a place in the train split; ValueError where that holds other problems now."""
+        if self._stream is None:  # a checkpoint may be validated where there is nothing to train on
+            return
+        training = self.trainer is None or self.trainer.state.fn == "fit"
+        if training and state_dict["problems"] != self._stream.fingerprint:
+            raise ValueError("the train split holds other problems than when the checkpoint was written")
+        self._stream.load_state_dict(state_dict)
 
     def _batches(self, split: str) -> ProblemBatches:
         if not self.splits[split]:

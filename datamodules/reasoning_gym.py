@@ -15,6 +15,9 @@ from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.puzzles.enigmata.answers import FENCE, last_block
 
+APART = 1_000_000
+"""Between the seeds of two splits: reasoning-gym draws an entry from the seed plus its index."""
+
 FORMAT = "\n\nGive the final answer in a fenced code block (three backquotes before and after it)."
 
 
@@ -66,7 +69,8 @@ class ReasoningGymDataModule(ProblemDataModule):
 
     Args:
         tasks: by the name of each data set, its own settings, such as `{chain_sum: {max_terms: 3}}`.
-        train, validation, test: how many problems of each task; they are drawn from three seeds.
+        train, validation, test: how many problems of each task; drawn from seeds so far apart that no
+            entry is in two of them by its seed.
         seed: of the problems and of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
@@ -91,8 +95,8 @@ class ReasoningGymDataModule(ProblemDataModule):
         self.tasks = tasks
         self.sizes = {"train": train, "validation": validation, "test": test}
         for split, size in self.sizes.items():
-            if size < 0:
-                raise ValueError(f"{split}={size} must be at least 0")
+            if not 0 <= size <= APART:
+                raise ValueError(f"{split}={size} must lie between 0 and {APART}")
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """Every task's data set, one for each split."""
@@ -104,7 +108,7 @@ class ReasoningGymDataModule(ProblemDataModule):
         for name, settings in self.tasks.items():
             if not self.sizes[split]:
                 continue
-            seed = 3 * self.seed + place
+            seed = APART * (3 * self.seed + place)
             try:
                 gym = library.create_dataset(name, seed=seed, size=self.sizes[split], **settings)
             except (ValueError, TypeError, AssertionError) as error:

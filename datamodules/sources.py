@@ -1,7 +1,8 @@
-"""Reads rows of published data: a .parquet file, a .jsonl file, or a data set of the hub."""
+"""Reads rows of published data: a .parquet, .jsonl or .csv file, or a data set of the hub."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -10,16 +11,19 @@ from typing import Any
 
 from app.types import Prompt
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
+SUFFIXES = (".parquet", ".jsonl", ".csv")
 
 
 def check_source(source: str) -> None:
-    """Raise ValueError unless `source` is an existing .parquet or .jsonl file, or reads like a hub id."""
-    if Path(source).suffix in (".parquet", ".jsonl"):
+    """Raise ValueError unless `source` is an existing .parquet, .jsonl or .csv file, or reads like a hub id."""
+    if Path(source).suffix in SUFFIXES:
         if not Path(source).is_file():
             raise ValueError(f"{source} is not a file")
     elif not HUB_ID.fullmatch(source):
-        raise ValueError(f"{source} is neither a .parquet file, a .jsonl file nor a hub id (owner/name[:split])")
+        raise ValueError(
+            f"{source} is neither a .parquet, .jsonl or .csv file nor a hub id (owner/name[/configuration][:split])"
+        )
 
 
 def read_rows(source: str, split: str) -> Iterable[Any]:
@@ -31,10 +35,14 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     suffix = Path(source).suffix
     if suffix == ".jsonl":
         return read_jsonl(Path(source))
+    if suffix == ".csv":
+        return read_csv(Path(source))
     if suffix == ".parquet":
         return read_dataset(source, "parquet", data_files=source, split="train", streaming=True)
-    name, _, given = source.partition(":")
-    return read_dataset(source, name, split=given or split)
+    hub = HUB_ID.fullmatch(source)
+    assert hub is not None  # check_source
+    name, configuration, given = hub.groups()
+    return read_dataset(source, name, configuration, split=given or split)
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
@@ -49,6 +57,16 @@ def read_jsonl(path: Path) -> Iterator[Any]:
         raise ValueError(f"{path}, row {number}: not JSON ({error})") from None
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None
+
+
+def read_csv(path: Path) -> Iterator[dict[str, str]]:
+    """A row for each line after the first, which names the columns; every value is text."""
+    try:
+        csv.field_size_limit(2**31 - 1)  # the library's own limit is 128 KiB
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            yield from csv.DictReader(lines, strict=True)
+    except (ValueError, csv.Error, OSError) as error:
+        raise ValueError(f"{path} can't be read: {error}") from None
 
 
 def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:

@@ -7,6 +7,8 @@ in a checkpoint. Lightning fetches nothing ahead from an iterable that has a len
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from hashlib import blake2b
 from itertools import islice
 from random import Random
 
@@ -56,6 +58,11 @@ class ProblemStream:
         first = self.position
         self.position += self.batch_size
         return RolloutBatch([self._at(place) for place in range(first + self.rank, self.position, self.world_size)])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of the problems' keys, in order: the position means nothing among others."""
+        return blake2b("\n".join(problem.key for problem in self.problems).encode(), digest_size=16).hexdigest()
 
     def state_dict(self) -> dict[str, int]:
         return {"position": self.position}

@@ -205,8 +205,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no data file": (published("{folder}/none.jsonl"), "{folder}/none.jsonl is not a file"),
     "no data format": (
-        published("{folder}/data.csv"),
-        "{folder}/data.csv is neither a .parquet file, a .jsonl file nor a hub id (owner/name[:split])",
+        published("{folder}/data.tsv"),
+        "{folder}/data.tsv is neither a .parquet, .jsonl or .csv file nor a hub id (owner/…",
     ),
     "data that are no JSON": (published("{folder}/prose.jsonl"), "{folder}/prose.jsonl, row 1: not JSON …"),
     "data without a maze": (

@@ -51,7 +51,7 @@ def in_a_process(passk: CommandLine, command: str, *options: str, **overlay: Any
 
 
 def test_results_have_a_line_for_every_validation(finished: Run) -> None:
-    names = {"pass@1", "pass@2", "pass@4", "greedy", "length", "truncated", "entropy", "distinct_wrong"}
+    names = {"pass@1", "pass@2", "pass@4", "greedy", "length", "truncated", "entropy", "distinct_wrong", "unscored"}
     figures = {f"eval/{name}" for name in names} | {f"eval/7x7/{name}" for name in names}
     for row in finished.results:
         assert row.keys() == {"iteration", "stage"} | figures

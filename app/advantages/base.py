@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from app.types import RolloutBatch
 
@@ -44,7 +46,37 @@ class AdvantageEstimator(ABC):
         for name in self.reads:
             if any(getattr(row, name) is None for row in rollouts.rows):
                 raise ValueError(f"{type(self).__name__} reads {name}, which these completions were not sampled with")
-        return self.estimate(rollouts)
+        return self.estimate(rollouts) if rollouts.scored.all() else self._estimate_scored(rollouts)
+
+    def _estimate_scored(self, rollouts: RolloutBatch) -> Tensor:
+        """Each problem estimated from its scored answers alone; the others, and problems with too few, have 0."""
+        self.observe(rollouts)
+        ratios = torch.ones_like(rollouts.rewards) if rollouts.ratios is None else rollouts.ratios
+        parts = replace(rollouts, ratios=ratios).by_scored()
+        estimates = [(places, self(part)) for places, part in parts if self.serves(part.rewards.shape[1])]
+        width = [int(rollouts.lengths.max())] if any(own.ndim == 3 for _, own in estimates) else []
+        advantages = torch.zeros(*rollouts.rewards.shape, *width, dtype=torch.double, device=rollouts.rewards.device)
+        for places, own in estimates:
+            where = torch.zeros_like(rollouts.scored)
+            where[places] = rollouts.scored[places]
+            rows = own.flatten(0, 1)
+            advantages[where] = (pad(rows, (0, width[0] - rows.shape[1])) if width else rows).to(advantages)
+        return advantages
+
+    def serves(self, num_rollouts: int) -> bool:
+        """Whether so many rollouts per problem are enough."""
+        try:
+            self.check(num_rollouts)
+        except ValueError:
+            return False
+        return True
+
+    def observe(self, rollouts: RolloutBatch) -> None:  # noqa: B027 - most remember nothing
+        """Take note of a batch with unscored answers, which comes to be estimated in parts.
+
+        Called once a batch, on all processes that have such answers, by one that carries something
+        from one iteration to the next; the parts have `ratios`, as has a batch that is estimated anew.
+        """
 
     def check(self, num_rollouts: int) -> None:
         """Raise ValueError, before any sampling, where so many rollouts per problem can't serve."""
@@ -52,11 +84,11 @@ class AdvantageEstimator(ABC):
             raise ValueError(f"{type(self).__name__} compares rollouts: N={num_rollouts} must be at least 2")
 
     def check_rewards(self, rewards: Tensor) -> None:
-        """Raise ValueError for rewards [P, N] that the formula does not mean."""
+        """Raise ValueError for rewards [P, N] that the formula does not mean; NaN is an unscored answer."""
         if rewards.ndim != 2:
             raise ValueError(f"rewards of shape {tuple(rewards.shape)} must be [problems, rollouts]")
         self.check(rewards.shape[-1])
-        outside = rewards[~((rewards >= 0) & (rewards <= 1))]  # NaN too
+        outside = rewards[(rewards < 0) | (rewards > 1)]
         if outside.numel():
             raise ValueError(f"a reward of {outside[0].item():g} must lie in [0, 1]")
         graded = rewards[(rewards > 0) & (rewards < 1)]
@@ -102,6 +134,9 @@ class Wrapper(AdvantageEstimator):
     def check(self, num_rollouts: int) -> None:
         self.of.check(num_rollouts)
 
+    def observe(self, rollouts: RolloutBatch) -> None:
+        self.of.observe(rollouts)
+
     def informative(self, rollouts: RolloutBatch) -> Tensor:
         """Where the other one teaches; to be overridden by one that silences problems or wakes them.  -> [P], bool"""
         return self.of.informative(rollouts)
@@ -111,6 +146,15 @@ class Wrapper(AdvantageEstimator):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.of.load_state_dict(state)
+
+
+def informative_problems(estimator: AdvantageEstimator, rollouts: RolloutBatch) -> Tensor:
+    """Which problems teach anything by their scored answers.  -> [P], bool"""
+    found = torch.zeros(len(rollouts), dtype=torch.bool, device=rollouts.rewards.device)
+    for places, part in rollouts.by_scored():
+        if estimator.serves(part.rewards.shape[1]):
+            found[places] = estimator.informative(part).to(found.device)
+    return found
 
 
 def per_problem(values: Tensor, like: Tensor) -> Tensor:

@@ -71,8 +71,9 @@ class FADE(AdvantageEstimator):
         self._first_entropy: float | None = None
 
     def estimate(self, rollouts: RolloutBatch) -> Tensor:
-        pass_rate, entropy = self._observe(rollouts)
-        return fade_advantage(rollouts.rewards, self._alpha(pass_rate), self._delta(entropy))
+        self.observe(rollouts)
+        assert self._pass_rate is not None and self._entropy is not None
+        return fade_advantage(rollouts.rewards, self._alpha(self._pass_rate), self._delta(self._entropy))
 
     def informative(self, rollouts: RolloutBatch) -> Tensor:
         """Where rewards differ: no alpha or delta changes that, so the running means are left alone.
@@ -82,21 +83,23 @@ class FADE(AdvantageEstimator):
         self.check_rewards(rollouts.rewards)
         return centred(rollouts.rewards).ne(0).any(-1)
 
-    def _observe(self, rollouts: RolloutBatch) -> tuple[float, float]:
-        """Move the running means by one batch, the first time it is seen.  -> pass rate, entropy"""
-        if rollouts.ratios is not None and self._pass_rate is not None and self._entropy is not None:
-            return self._pass_rate, self._entropy
+    def observe(self, rollouts: RolloutBatch) -> None:
+        """Move the running means by one batch's scored answers, the first time it is seen."""
+        if rollouts.ratios is not None and self._pass_rate is not None:
+            return
         entropies = rollouts.padded("entropies")
         assert entropies is not None
-        rewards, device = rollouts.rewards.double(), rollouts.rewards.device
-        totals = [rewards.sum(), rewards.numel(), entropies.double().sum(), rollouts.lengths.sum()]
+        scored, device = rollouts.scored, rollouts.rewards.device
+        rewards, entropies = rollouts.rewards[scored].double(), entropies[scored.to(entropies.device)].double()
+        totals = [rewards.sum(), rewards.numel(), entropies.sum(), rollouts.lengths[scored].sum()]
         sums = torch.stack([torch.as_tensor(total, dtype=torch.double, device=device) for total in totals])
         reward, num_rollouts, entropy, num_tokens = sum_over_processes(sums).tolist()
+        if not num_rollouts:
+            return
         now = reward / num_rollouts, entropy / num_tokens
         if self._first_entropy is None:
             self._first_entropy = now[1]
         self._pass_rate, self._entropy = self._moved(self._pass_rate, now[0]), self._moved(self._entropy, now[1])
-        return self._pass_rate, self._entropy
 
     def _moved(self, old: float | None, now: float) -> float:
         return now if old is None else (1 - self.rate) * old + self.rate * now

@@ -36,6 +36,10 @@ class Pair(AdvantageEstimator):
         one, other = (each.informative(rollouts) for each in self.both.values())
         return one | other
 
+    def observe(self, rollouts: RolloutBatch) -> None:
+        for each in self.both.values():
+            each.observe(rollouts)
+
     def state_dict(self) -> dict[str, Any]:
         states = {name: each.state_dict() for name, each in self.both.items()}
         return {name: state for name, state in states.items() if state}

@@ -18,9 +18,12 @@ class RolloutEngine(ABC):
     Attributes:
         samples_the_policy: whether the recorded log-probabilities are the present policy's own, so
             that the first update of an iteration is on-policy and needs no ratio.
+        is_remote: whether another model answers, in text alone: such an engine needs no policy, and nothing
+            can be trained on what it says.
     """
 
     samples_the_policy: bool = True
+    is_remote: bool = False
 
     @abstractmethod
     def sync(self, policy: Policy) -> None:
@@ -33,3 +36,7 @@ class RolloutEngine(ABC):
         Rollout r of a request depends on the weights, the prompt, the sampling and the sentence
         f"{request.seed}/{r}" alone, not on what else is in the call.
         """
+
+    def spent(self) -> dict[str, float]:
+        """What sampling has cost since this was last asked, by name; nothing where nobody counts."""
+        return {}

@@ -19,6 +19,7 @@ from app.engines.base import RolloutEngine
 from app.engines.sampling import RolloutNoise, draw_tokens
 from app.linear import packed_weights
 from app.policy import Policy
+from app.sharding import gathered
 from app.types import Completion, Request, Sampling
 
 
@@ -43,7 +44,7 @@ class TransformersEngine(RolloutEngine):
         try:
             prompts = [request.tokens.to(policy.model.device) for request in requests]
             noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
-            with packed_weights(policy.model):
+            with gathered(policy), packed_weights(policy.model):
                 decoder = _decoder_for(policy)(policy, prompts, n, sampling.max_new_tokens)
                 return self._sample(decoder, policy, noise, sampling, len(requests), n)
         finally:

@@ -20,9 +20,11 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
-from app.linear import use_onednn
+from app.linear import is_faster, use_onednn
+from app.allocation import keep_freed_memory
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
+from app.processes import is_first
 from app.types import Experience, Prompt, Sampling
 from app.weights import save_weights
 
@@ -61,7 +63,9 @@ class Policy(nn.Module, ABC):
         if self.adapter is not None:
             self.adapter.add(self.model)
             leave_out_frozen(self)
-        use_onednn(self.model)
+        if is_faster():
+            use_onednn(self.model)
+        keep_freed_memory()
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
@@ -119,11 +123,14 @@ class Policy(nn.Module, ABC):
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
     def save(self, folder: str | Path) -> None:
-        """Write an ordinary transformers folder, which has an adapter merged in, and beside it as `adapter/`."""
-        if self.adapter is None:
-            self.model.save_pretrained(folder)
-        else:
-            save_weights(self.model, folder)
+        """Write an ordinary transformers folder, which has an adapter merged in, and beside it as `adapter/`.
+
+        All processes call it together, and the first writes.
+        """
+        save_weights(self.model, folder)
+        if not is_first():
+            return
+        if self.adapter is not None:
             self.adapter.save(self.model, Path(folder) / "adapter")
         self.tokenizer.save_pretrained(folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -49,6 +50,7 @@ def naive(batches: list[RolloutBatch]) -> dict[str, float]:
         "entropy": sum(entropies) / len(entropies),
         "distinct_wrong": distinct / wrong,
         "accuracy": passes / len(rollouts),
+        "unscored": 0,
     }
 
 
@@ -128,6 +130,7 @@ def test_what_a_training_iteration_says() -> None:
     assert actual == pytest.approx(
         {
             "rollout/reward": batch.rewards.mean().item(),
+            "rollout/unscored": 0,
             "rollout/solved": sum(1 in row for row in batch.rewards.tolist()) / 4,
             "rollout/informative": 1 / 4,
             "rollout/length": expected["length"],
@@ -137,6 +140,39 @@ def test_what_a_training_iteration_says() -> None:
         },
         abs=1e-6,
     )
+
+
+# -- unscored answers ---------------------------------------------------------------------------------
+
+
+def test_unscored_answers_count_as_not_drawn() -> None:
+    """Problem 0 has 5 scored answers, problem 1 one, problem 2 all 6, problem 3 none."""
+    batch = random_batch(5, problems=4)
+    batch.rewards[0, 2], batch.rewards[1, 1:], batch.rewards[3] = torch.nan, torch.nan, torch.nan
+    left = [batch.select(torch.tensor([place]), batch.scored[place : place + 1]) for place in range(3)]
+    assert [part.rewards.shape[1] for part in left] == [5, 1, 6]
+    found, naively = figures([batch]), naive(left)
+    assert found["pass@1"] == pytest.approx(naive_pass_at_k(left, 1))
+    assert found["pass@2"] == pytest.approx(naive_pass_at_k([left[0], left[2]], 2))
+    assert found["pass@6"] == pytest.approx(naive_pass_at_k([left[2]], 6))
+    assert found["accuracy"] == pytest.approx(naively["accuracy"])
+    assert found["distinct_wrong"] == pytest.approx(naively["distinct_wrong"])
+    assert found["unscored"] == pytest.approx((1 + 5 + 6) / 24)
+    metric = PassAtK([1, 2, 6])
+    metric.update(batch)
+    assert metric.left_out.tolist() == [1, 2, 3]
+    said = rollout_metrics(batch, torch.zeros(4, 6))
+    assert float(said["rollout/reward"]) == pytest.approx(naively["accuracy"])
+    assert float(said["rollout/unscored"]) == pytest.approx(12 / 24)
+
+
+def test_with_nothing_scored_there_is_no_pass_at_k() -> None:
+    batch = random_batch(0)
+    batch.rewards[:] = torch.nan
+    found = figures([batch])
+    assert all(math.isnan(found[f"pass@{k}"]) for k in (1, 2, 6))
+    assert (found["accuracy"], found["unscored"]) == (0, 1)
+    assert rollout_metrics(batch, torch.zeros(3, 6))["rollout/reward"] == 0
 
 
 def test_demonstrations_have_no_entropy_to_tell() -> None:

@@ -565,6 +565,29 @@ def test_bad_arguments_raise(arguments: dict[str, Any], message: str) -> None:
         RLVRModule(TinyPolicy(), **arguments)
 
 
+# -- unscored answers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, UNEVEN["ratios, correction, k3"]()])
+def test_unscored_answers_train_as_if_they_had_not_been_drawn(changes: dict[str, Any]) -> None:
+    batch = perturbed(sampled(build_tiny_policy(), PASSES.clone()))
+    batch.rewards[:, 2] = torch.nan
+    batch.rewards[0, [0, 2]] = torch.tensor([torch.nan, 0.0])
+    without = batch.select(torch.arange(4), batch.scored)
+    assert without.rewards.shape == (4, 5)
+    found, wanted = (parameters(fitted([each], **{"minibatch_size": 2, **changes})) for each in (batch, without))
+    assert distance(found, wanted) < 1e-7
+    assert distance(found, parameters(build_tiny_policy())) > 1e-3
+
+
+def test_a_batch_without_a_score_trains_nothing() -> None:
+    batch = sampled(build_tiny_policy(), torch.full_like(PASSES, torch.nan))
+    assert distance(parameters(fitted([batch])), parameters(build_tiny_policy())) == 0
+
+
+# -- two processes ----------------------------------------------------------------------------------
+
+
 def test_two_processes_train_as_one_does(two_processes: list[dict[str, Any]]) -> None:
     """Three iterations of four problems, two on each process.
 

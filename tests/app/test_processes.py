@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import torch
 
-from app.processes import gather_over_processes, sum_over_processes, union_over_processes, world_size
+from app.processes import gather_over_processes, sum_of_counters, sum_over_processes, union_over_processes, world_size
+from app.types import RolloutBatch
+from tests.callbacks.test_results import GROUPS, REWARDS, tallied
 
 
 def test_one_process_has_what_it_was_given() -> None:
@@ -17,6 +20,7 @@ def test_one_process_has_what_it_was_given() -> None:
     assert torch.equal(gathered, values)
     assert first == 0
     assert union_over_processes({"a"}) == {"a"}
+    assert sum_of_counters(Counter("aab")) == {"a": 2, "b": 1}
 
 
 def test_two_processes_have_what_both_were_given(two_processes: list[dict[str, Any]]) -> None:
@@ -32,6 +36,13 @@ def test_two_processes_have_what_both_were_given(two_processes: list[dict[str, A
         assert found["one"][1] == 0
         assert found["none"][0].tolist() == []
         assert found["union"] == {"a", "b", "c"}
+
+
+def test_results_of_two_processes_are_those_of_one(two_processes: list[dict[str, Any]]) -> None:
+    """Problems shared out unevenly, one set on one process only; intervals and all."""
+    tally = tallied(REWARDS)
+    tally.update("B", RolloutBatch([], rewards=torch.tensor([[1.0, 0.0, 0.0, 0.0]])))
+    assert [result["results"] for result in two_processes] == [tally.records(GROUPS)] * 2
 
 
 def test_dynamic_sampling_draws_for_each_what_neither_has(two_processes: list[dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from app.types import RolloutBatch
 from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
 from tests.app.updates import PASSES, PROBLEMS, Watch, fit, fitted, parameters, part, perturbed, sampled
+from tests.callbacks.test_results import GROUPS, REWARDS, tallied
 from tests.conftest import EchoProblem, build_tiny_policy
 
 
@@ -57,6 +58,7 @@ def work(rank: int, folder: Path, port: int) -> None:
         "variants": {name: variant(name, rank) for name in VARIANTS},
         "uneven": {name: uneven(name, rank) for name in UNEVEN},
         "replacements": draw_again(rank, 2),
+        "results": tally(rank),
     }
     torch.save(found, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
@@ -65,6 +67,14 @@ def work(rank: int, folder: Path, port: int) -> None:
 def measure(rank: int) -> dict[str, float]:
     """Rank 0 sees batches 0, 2 and 4, rank 1 batch 1 alone."""
     return figures([random_batch(seed) for seed in ([0, 2, 4], [1])[rank]])
+
+
+def tally(rank: int) -> dict[str, Any]:
+    """Rank 0 has the first two batches, rank 1 the last and the only problem of set B; see test_results.py."""
+    part = tallied([REWARDS[:4], REWARDS[4:]][rank])
+    if rank == 1:
+        part.update("B", RolloutBatch([], rewards=torch.tensor([[1.0, 0.0, 0.0, 0.0]])))
+    return part.records(GROUPS)
 
 
 def train(rank: int) -> tuple[RLVRModule, Watch]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from time import sleep
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
-from app.types import Problem, RolloutBatch
+from app.engines.transformers import TransformersEngine
+from app.types import Completion, Problem, RolloutBatch
 from datamodules.base import ProblemDataModule
 
 
@@ -21,6 +23,22 @@ class ByLength(AdvantageEstimator):
     def estimate(self, rollouts: RolloutBatch) -> Tensor:
         lengths = rollouts.lengths.float()
         return lengths - lengths.mean(-1, keepdim=True)
+
+
+class Slowly(ByLength):
+    """Takes longer to train than a bar takes to be drawn again."""
+
+    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        sleep(0.5)
+        return super().estimate(rollouts)
+
+
+class SlowEngine(TransformersEngine):
+    """Takes as long to sample."""
+
+    def generate(self, *arguments: Any) -> list[list[Completion]]:
+        sleep(0.5)
+        return super().generate(*arguments)
 
 
 class Witness(Callback):
@@ -79,9 +97,29 @@ class Coin(Problem):
 class CoinDataModule(ProblemDataModule):
     """So many coins in every split."""
 
+    kind = Coin
+
     def __init__(self, batch_size: int = 4, eval_batch_size: int = 8) -> None:
         super().__init__(0, batch_size, eval_batch_size)
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         splits = ("train", "validation", "test")
-        return {split: [Coin(f"{split} {index}") for index in range(16)] for split in splits}, dict.fromkeys(splits, 0)
+        problems = {split: [self.kind(f"{split} {index}") for index in range(16)] for split in splits}
+        return problems, dict.fromkeys(splits, 0)
+
+
+class Moody(Coin):
+    """Passes whoever says "a"; of some answers, or of all, the scorer makes nothing."""
+
+    def score(self, response: str) -> float:
+        if response == "hang":
+            sleep(3600)
+        if response == "raise" or (response == "odd" and int(self.key.split()[1]) % 2):
+            raise ZeroDivisionError("one over nothing")
+        return float(response == "a")
+
+
+class MoodyDataModule(CoinDataModule):
+    """So many of them."""
+
+    kind = Moody

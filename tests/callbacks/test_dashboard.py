@@ -48,11 +48,12 @@ def test_every_must_be_some() -> None:
 
 @pytest.mark.timeout(200)
 def test_a_terminal_shows_a_bar_with_the_stage_and_the_phase(passk: CommandLine) -> None:
-    """A run in a process of its own under a pseudo terminal, wide enough for the whole bar."""
+    """A run in a process of its own under a pseudo terminal, wide enough for the whole bar, with phases that last."""
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 160))
-    schedule = {"stages": [demonstrated(until=steps(3)), stage("exploit", until=steps(3))]}
+    slowly = stage("exploit", "tests.callbacks.extras.Slowly", engine="tests.callbacks.extras.SlowEngine")
+    schedule = {"stages": [demonstrated(until=steps(4)), slowly]}
     arguments = [sys.executable, "-m", "app", "fit", *passk.options(schedule=schedule)]
     environment = {**os.environ, "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=theirs, stderr=theirs)

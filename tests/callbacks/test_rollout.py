@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from math import isnan
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
@@ -12,22 +15,24 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from app.advantages import AdvantageEstimator, PassK, PassOne
+from app.cli import main
 from app.engines.base import RolloutEngine
 from app.engines.scripted import ScriptedEngine
 from app.module import RLVRModule
 from app.policy import Policy, TinyPolicy
 from app.types import Completion, Problem, Request, RolloutBatch, Sampling
-from callbacks.rollout import RolloutCallback, rlvr, score
+from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.schedule import rollout_of
 from tests.app.updates import Watch
-from tests.conftest import CommandLine, EchoProblem, build_tiny_policy, stage, steps
+from tests.conftest import CommandLine, EchoProblem, build_tiny_policy, callback, scripted, stage, steps
 
 
 @pytest.mark.parametrize(("finish", "reward"), [("stop", 1.0), ("length", 0.0)])
 def test_a_truncated_answer_does_not_pass(
     echo: Callable[[str], Problem], finish: Literal["stop", "length"], reward: float
 ) -> None:
-    assert score(echo("UD"), Completion("UD", torch.tensor([3, 4]), finish)) == reward
+    batch = RolloutBatch([echo("UD")], completions=[[Completion("UD", torch.tensor([3, 4]), finish)]])
+    assert RolloutCallback().score(batch) == [reward]
 
 
 def test_rollouts_must_be_some() -> None:
@@ -249,3 +254,74 @@ def test_dynamic_sampling_from_the_command_line(passk: CommandLine) -> None:
     assert cli.model.iteration == 2
     assert cli.model.figures["rollout/attempts"] == 3
     assert cli.model.figures["rollout/dead"] == 1
+
+
+# -- answers without a score --------------------------------------------------------------------------
+
+MOODY = {"class_path": "tests.callbacks.extras.MoodyDataModule", "init_args": {"batch_size": 4}}
+
+
+def moody(passk: CommandLine, command: str, script: list[str], *options: str, **overlay: Any) -> Any:
+    """The command on problems whose scorers fail on some of these answers, each asked for as many as there are."""
+    engine = {**overlay, "rollout": {"engine": scripted(*script), "rollouts": len(script)}}
+    arguments = passk.options(*options, cached=False, data=MOODY, **engine)
+    return main([command, *arguments])
+
+
+def test_a_failing_scorer_costs_an_answer_its_score_and_the_run_nothing(
+    passk: CommandLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of four answers one passes, one fails, one is unscored by all and one by every other problem."""
+    stages = [stage("exploit", "app.advantages.Imitate", until=steps(2))]
+    cli = moody(passk, "fit", ["a", "b", "raise", "odd"], schedule={"stages": stages})
+    assert cli.model.iteration == 2
+    even = sum(int(problem.key.split()[1]) % 2 == 0 for problem in cli.datamodule.splits["validation"])
+    assert even == 8
+    found = callback(cli, "PassKEvaluation").history[-1]
+    assert found["eval/unscored"] == (1 + 1 / 2) / 4
+    assert found["eval/pass@1"] == pytest.approx((1 / 2 + 1 / 3) / 2, abs=1e-6)
+    assert found["eval/pass@2"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
+    assert isnan(found["eval/pass@4"])
+    assert 1 / 4 <= cli.model.figures["rollout/unscored"] <= 1 / 2
+    assert 1 / 3 <= cli.model.figures["rollout/reward"] <= 1 / 2
+    told = [record.getMessage() for record in caplog.records if "unscored" in record.getMessage()]
+    assert len(told) == 1
+    assert "ZeroDivisionError: one over nothing" in told[0]
+    assert "pass@4 leaves 16 problems out: fewer than 4 of their answers have a score" in caplog.text
+    lines = (Path(cli.trainer.log_dir) / "results.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1], parse_constant=pytest.fail)["eval/pass@4"] is None
+
+
+def test_predictions_without_a_score_have_none(passk: CommandLine) -> None:
+    options = [
+        "--trainer.callbacks+=callbacks.predictions.PredictionWriter",
+        f"--trainer.callbacks.path={passk.folder}/p",
+    ]
+    moody(passk, "predict", ["a", "raise"], *options)
+    scores = [json.loads(line)["score"] for line in (passk.folder / "p").read_text().splitlines()]
+    assert scores == [1.0, None] * 16
+
+
+def test_a_share_of_unscored_answers_ends_the_run_with_the_first_cause(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        moody(passk, "validate", ["a", "raise", "b", "b"], "--rollout.max_unscored=0.2")
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "passk: error: more than max_unscored=0.2 of the 32 answers have no score; "
+        "the first: coin, 'validation 0': ZeroDivisionError: one over nothing"
+    )
+    moody(passk, "validate", ["a", "raise", "b", "b"], "--rollout.max_unscored=0.25", "--evaluation.greedy=false")
+
+
+def test_a_hanging_scorer_is_left_behind(passk: CommandLine) -> None:
+    limits = ["--rollout.scorer.seconds=0.3", "--trainer.limit_val_batches=1", "--data.eval_batch_size=1"]
+    found = callback(moody(passk, "validate", ["b", "hang", "a", "b"], *limits), "PassKEvaluation").history[-1]
+    assert found["eval/unscored"] == 0.25
+    assert found["eval/pass@1"] == pytest.approx(1 / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_the_share_is_a_share(share: float) -> None:
+    with pytest.raises(ValueError, match=r"max_unscored=.* must lie in \[0, 1\]"):
+        RolloutCallback(max_unscored=share)

@@ -59,7 +59,11 @@ def test_splits_are_drawn_scored_and_distinct() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"tasks": {}}, "at least one"), ({"tasks": TASKS, "train": -1}, "train=-1")],
+    [
+        ({"tasks": {}}, "at least one"),
+        ({"tasks": TASKS, "train": -1}, "train=-1"),
+        ({"tasks": TASKS, "test": 1_000_001}, "test=1000001 must lie between 0 and 1000000"),
+    ],
 )
 def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -71,3 +75,15 @@ def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
 def test_what_the_library_does_not_know(tasks: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(ValueError, match="reasoning-gym's"):
         ReasoningGymDataModule(tasks, train=4, validation=1, test=0, batch_size=4).setup("fit")
+
+
+@installed
+def test_splits_are_drawn_apart() -> None:
+    """Entries come from seed plus index: neighboring seeds would share nearly all of them."""
+    data = ReasoningGymDataModule({"chain_sum": {"min_digits": 4}}, train=40, validation=20, test=20, batch_size=4)
+    data.setup("fit")
+    assert {split: len(problems) for split, problems in data.splits.items()} == {
+        "train": 40,
+        "validation": 20,
+        "test": 20,
+    }

@@ -57,7 +57,7 @@ def test_prompts() -> None:
             read_prompt(bad)
 
 
-@pytest.mark.parametrize("source", ["mazes.csv", "missing.jsonl", "missing.parquet", "", "/some/dir/file", "a/b/c"])
+@pytest.mark.parametrize("source", ["mazes.csv", "missing.jsonl", "missing.parquet", "", "/some/dir/file", "a/b/c/d"])
 def test_bad_sources(source: str) -> None:
     with pytest.raises(ValueError, match=r"is neither|is not a file"):
         check_source(source)

@@ -43,6 +43,7 @@ from app.advantages import (
     WeightedPositives,
     WithoutEasy,
 )
+from app.advantages.base import informative_problems
 from app.types import Completion, RolloutBatch
 from tests.conftest import EchoProblem
 
@@ -133,7 +134,7 @@ def test_informative_problems_are_those_with_an_advantage(estimator: AdvantageEs
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
 def test_bad_rewards_stay_outside(estimator: AdvantageEstimator) -> None:
-    for value, message in {float("nan"): "nan must lie", 1.5: "1.5 must lie", -0.1: "-0.1 must lie"}.items():
+    for value, message in {float("inf"): "inf must lie", 1.5: "1.5 must lie", -0.1: "-0.1 must lie"}.items():
         batch = rollouts()
         batch.rewards[2, 3] = value
         with pytest.raises(ValueError, match=message):
@@ -145,6 +146,45 @@ def test_bad_rewards_stay_outside(estimator: AdvantageEstimator) -> None:
             estimator(graded)
     else:
         assert estimator(graded).isfinite().all()
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_an_unscored_answer_counts_as_one_that_was_not_drawn(estimator: AdvantageEstimator) -> None:
+    """Problems 4 and 6 lack one answer, problem 5 two of them: each as if alone with the others."""
+    batch, lacking = rollouts(), {4: [3], 5: [0, 6], 6: [7]}
+    for place, gone in lacking.items():
+        batch.rewards[place, gone] = torch.nan
+    before = batch.rewards.clone()
+    advantages = estimator(batch)
+    assert advantages[~batch.scored].eq(0).all()
+    assert torch.equal(batch.rewards.nan_to_num(-1), before.nan_to_num(-1))
+    if isinstance(estimator, FADE | FlipNegatives | PassKBootstrap):
+        return  # whose running means, and whose draws, depend on the batch
+    for place in range(9):
+        kept = [n for n in range(8) if n not in lacking.get(place, [])]
+        alone = RolloutBatch(
+            [batch.problems[place]],
+            completions=[[batch.completions[place][n] for n in kept]],
+            rewards=batch.rewards[place : place + 1, kept],
+            explore=None if batch.explore is None else batch.explore[place : place + 1],
+        )
+        wanted = estimator(alone).double()
+        torch.testing.assert_close(advantages[place : place + 1, kept], wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_too_few_scored_answers_teach_nothing(estimator: AdvantageEstimator) -> None:
+    batch = rollouts()
+    batch.rewards[3, 1:] = torch.nan
+    batch.rewards[4] = torch.nan
+    advantages = estimator(batch)
+    assert advantages[4].eq(0).all()
+    assert isinstance(estimator, Imitate) or advantages[3].eq(0).all()
+    assert not informative_problems(estimator, batch)[4]
+    assert isinstance(estimator, Imitate) or not informative_problems(estimator, batch)[3]
+    batch.rewards[:] = torch.nan
+    assert estimator(batch).eq(0).all()
+    assert not informative_problems(estimator, batch).any()
 
 
 @pytest.mark.parametrize("estimator", [each for each in ALL if not isinstance(each, Imitate)], ids=repr)

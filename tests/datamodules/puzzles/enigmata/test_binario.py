@@ -6,37 +6,9 @@ from itertools import product
 
 import pytest
 
+from benchmarks.oracles.binario import follows_the_rules
 from datamodules.puzzles.enigmata.binario import EMPTY, TASK, fillings
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-
-
-def follows_the_rules(rows: list[list[int]]) -> bool:
-    lines = [*rows, *([row[c] for row in rows] for c in range(len(rows)))]
-    texts = ["".join(map(str, line)) for line in lines]
-    return all(text.count("0") == text.count("1") and "000" not in text and "111" not in text for text in texts)
-
-
-def right(question: Question, answer: str) -> bool:
-    rows = [[int(word) for word in line.split() if word in ("0", "1")] for line in answer.splitlines() if line.strip()]
-    size = len(question["grid"])
-    words = answer.split()
-    if set(words) - {"0", "1"} or len(rows) != size or any(len(row) != size for row in rows):
-        return False
-    kept = all(question["grid"][r][c] in (EMPTY, rows[r][c]) for r, c in product(range(size), repeat=2))
-    return kept and follows_the_rules(rows)
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def test_all_fillings_of_four_by_four() -> None:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations, product
+from itertools import combinations, product
 
 import pytest
 
+from benchmarks.oracles.campsite import fits, places
+from benchmarks.oracles.reading import Cell, tagged
 from datamodules.puzzles.enigmata.answers import FENCE
 from datamodules.puzzles.enigmata.campsite import TASK, paired, solutions
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-
-Cell = tuple[int, int]
-
-
-def inside(text: str) -> list[str]:
-    """The board between the tags, or all of a text that has none."""
-    after = text.split("<begin_board>")[-1]
-    return ["".join(line.split()) for line in after.split("<end_board>")[0].splitlines() if line.strip()]
-
-
-def places(board: list[str], symbol: str) -> list[Cell]:
-    return [(r, c) for r, line in enumerate(board) for c, cell in enumerate(line) if cell == symbol]
+from datamodules.puzzles.enigmata.task import DIFFICULTIES
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def pitched(board: list[str], tents: list[Cell]) -> str:
@@ -30,49 +20,12 @@ def pitched(board: list[str], tents: list[Cell]) -> str:
     )
 
 
-def fits(question: Question, tents: list[Cell]) -> bool:
-    """The rules in words: counts, distance, and some order of the trees in which each is beside its tent."""
-    trees = places(question["board"], "X")
-    rows = [sum(r == row for r, _ in tents) for row in range(len(question["rows"]))]
-    columns = [sum(c == column for _, c in tents) for column in range(len(question["columns"]))]
-    if rows != question["rows"] or columns != question["columns"] or len(trees) != len(tents):
-        return False
-    if any((a - c) ** 2 + (b - d) ** 2 <= 2 for (a, b), (c, d) in combinations(tents, 2)):
-        return False
-    return any(
-        all((a - c) ** 2 + (b - d) ** 2 == 1 for (a, b), (c, d) in zip(tents, order, strict=True))
-        for order in permutations(trees)
-    )
-
-
-def right(question: Question, answer: str) -> bool:
-    board, size = inside(answer), len(question["rows"])
-    if [len(line) for line in board] != [size] * size:
-        return False
-    tents = places(board, "*")
-    on_ground = all(question["board"][r][c] == "." for r, c in tents)
-    cells = [cell for cell in product(range(size), range(size)) if cell not in tents]
-    return on_ground and all(board[r][c] == question["board"][r][c] for r, c in cells) and fits(question, tents)
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
-
-
 def test_the_only_solution_is_the_reference() -> None:
     for problem in [p for p in draws(TASK, 6, seed=1) if p.difficulty != "hard"]:
         question = problem.question
         ground = places(question["board"], ".")
         (tents,) = [t for t in combinations(ground, sum(question["rows"])) if fits(question, list(t))]
-        assert places(inside(problem.answer), "*") == list(tents)
+        assert places(tagged(problem.answer), "*") == list(tents)
 
 
 def test_all_solutions_of_any_clues() -> None:

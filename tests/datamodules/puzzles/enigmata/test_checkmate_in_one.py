@@ -7,64 +7,17 @@ from statistics import mean
 import chess
 import pytest
 
+from benchmarks.oracles.checkmate_in_one import spellings
 from datamodules.puzzles.enigmata.checkmate_in_one import TASK, mates, move_named, replayed
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 FOOLS = {"moves": "1. f3 e5 2. g4", "fen": "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2"}
-
-
-def spellings(board: chess.Board, move: chess.Move) -> set[str]:
-    """Short, and with file, rank or both of where it comes from, wherever python-chess still knows which is meant."""
-    bare = board.san(move).rstrip("+#")
-    found = {bare}
-    if bare[0] in "KQRBN":
-        target, takes = chess.square_name(move.to_square), "x" * board.is_capture(move)
-        start = chess.square_name(move.from_square)
-        longer = [f"{bare[0]}{part}{takes}{target}" for part in ("", start[0], start[1], start)]
-        found |= {text for text in longer if known(board, text)}
-    elif bare[0] == "O":
-        found.add(bare.replace("O", "0"))
-    return {text + sign for text in found for sign in ("", "+", "#")}
-
-
-def known(board: chess.Board, text: str) -> bool:
-    try:
-        board.parse_san(text)
-    except ValueError:
-        return False
-    return True
-
-
-def right(question: Question, answer: str) -> bool:
-    board = chess.Board(question["fen"])
-    found: set[str] = set()
-    for move in board.legal_moves:
-        after = board.copy()
-        after.push(move)
-        if after.is_check() and not any(after.legal_moves):
-            found |= spellings(board, move)
-    return answer.strip() in found
-
-
-def test_contract() -> None:
-    check_contract(TASK, 3)
-
-
-def test_distinct() -> None:
-    """About one draw in eight comes to a mate, too few for the contract's count."""
-    problems = draws(TASK, 10, seed=5)
-    assert len({problem.key for problem in problems}) == len(problems)
 
 
 def test_one_position_is_one_puzzle() -> None:
     boards = [replayed(f"1. {first} e5 2. {second}") for first, second in (("f3", "g4"), ("g4", "f3"))]
     keys = [TASK.canonical({"moves": "", "fen": board.fen()}) for board in boards if board]
     assert keys == [" ".join(FOOLS["fen"].split()[:4])] * 2
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right, 3)
 
 
 def test_every_move_of_a_position_is_read_as_python_chess_reads_it() -> None:

@@ -1,104 +1,18 @@
-"""Known keys: every cipher decrypted by the test's own hand."""
+"""Known keys: every cipher decrypted by hand."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from functools import cache
-from itertools import product
 from random import Random
 from typing import Any
 
 import pytest
 
+from benchmarks.oracles.crypto_kka import decrypted
 from datamodules.puzzles.enigmata.answers import unquoted
-from datamodules.puzzles.enigmata.ciphers import ALPHABET, ENCRYPT, SQUARE_LETTERS, encrypt, opening, prepared
+from datamodules.puzzles.enigmata.ciphers import ENCRYPT, encrypt, opening
 from datamodules.puzzles.enigmata.crypto_kka import TASK
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-
-
-def by_table(encrypted: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda text: "".join({encrypted(letter): letter for letter in ALPHABET}[letter] for letter in text)
-
-
-def by_keystream(text: str, keyword: str, itself: bool) -> str:
-    found, stream = "", list(keyword)
-    for i, letter in enumerate(text):
-        found += ALPHABET[(ALPHABET.index(letter) - ALPHABET.index(stream[i])) % 26]
-        stream.append(found[-1] if itself else stream[i])
-    return found
-
-
-def by_square(text: str, keyword: str) -> str:
-    letters = [*keyword, *(letter for letter in SQUARE_LETTERS if letter not in keyword)]
-    at = {letter: divmod(i, 5) for i, letter in enumerate(letters)}
-    found = ""
-    for a, b in zip(text[::2], text[1::2], strict=True):
-        (r, c), (s, d) = at[a], at[b]
-        places = [(r, c - 1), (s, d - 1)] if r == s else [(r - 1, c), (s - 1, d)] if c == d else [(r, d), (s, c)]
-        found += "".join(letters[5 * (i % 5) + j % 5] for i, j in places)
-    return found
-
-
-def by_zigzag(text: str, rails: int) -> str:
-    rows = [([*range(rails), *range(rails - 2, 0, -1)] * len(text))[i] for i in range(len(text))]
-    order = sorted(range(len(text)), key=lambda i: (rows[i], i))
-    return "".join(letter for _, letter in sorted(zip(order, text, strict=True)))
-
-
-@cache
-def by_blocks(text: str, matrix: tuple[tuple[int, ...], ...]) -> str:
-    size = len(matrix)
-    found = ""
-    for i in range(0, len(text), size):
-        block = [ALPHABET.index(letter) for letter in text[i : i + size]]
-        fits = (
-            guess
-            for guess in product(range(26), repeat=size)
-            if all(sum(map(int.__mul__, row, guess)) % 26 == value for row, value in zip(matrix, block, strict=True))
-        )
-        found += "".join(ALPHABET[number] for number in next(fits))
-    return found
-
-
-def decrypted(text: str, key: dict[str, Any]) -> str:
-    match key["method"].split()[0]:
-        case "Affine":
-            return by_table(lambda x: ALPHABET[(key["a"] * ALPHABET.index(x) + key["b"]) % 26])(text)
-        case "Atbash":
-            return by_table(lambda x: ALPHABET[::-1][ALPHABET.index(x)])(text)
-        case "Caesar":
-            return by_table(lambda x: (ALPHABET * 2)[ALPHABET.index(x) + key["shift"]])(text)
-        case "Substitution":
-            return by_table(lambda x: key["key"][ALPHABET.index(x)])(text)
-        case "Playfair":
-            return by_square(text, key["keyword"])
-        case "Hill":
-            return by_blocks(text, tuple(map(tuple, key["matrix"])))
-        case "Rail":
-            return by_zigzag(text, key["rails"])
-        case other:
-            return by_keystream(text, key["keyword"], itself=other == "Autokey")
-
-
-def right(question: Question, answer: str) -> bool:
-    text = re.sub(r"[\s\"'`.,_-]", "", answer).upper()
-    if not re.fullmatch("[A-Z]+", text):
-        return False
-    return prepared(text, question["key"]) == decrypted(question["ciphertext"], question["key"])
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right, number=4)
+from datamodules.puzzles.enigmata.task import DIFFICULTIES
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def test_every_cipher_of_every_difficulty() -> None:

@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
+from benchmarks.oracles.sliding import slides_home
 from datamodules.puzzles.enigmata.eight_puzzle import TASK
 from datamodules.puzzles.enigmata.sliding import can_be_slid, slides, ways
-from tests.datamodules.puzzles.enigmata.boards import slides_home
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 NEAR = {"board": [[1, 2, 3], [4, 5, 6], [0, 7, 8]]}
 
@@ -35,18 +35,6 @@ def distances(goal: str) -> dict[str, int]:
                 found[after] = found[board] + 1
                 queue.append(after)
     return found
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, slides_home)
 
 
 def test_every_board_that_can_be_ordered_and_no_other() -> None:

@@ -6,37 +6,12 @@ from random import Random
 
 import pytest
 
+from benchmarks.oracles.sliding import NEVER, possible, slides_home
 from datamodules.puzzles.enigmata.fifteen_puzzle import TASK
 from datamodules.puzzles.enigmata.sliding import can_be_slid, slides, ways
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.boards import even, is_phrase, slides_home
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
-NEVER = "No feasible move path exists."
 SWAPPED = {"board": [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 15, 14, 0]]}
-
-
-def possible(question: Question) -> bool:
-    """Every move exchanges two tiles and leads the gap one cell on."""
-    tiles = [tile or 16 for row in question["board"] for tile in row]
-    row, column = divmod(tiles.index(16), 4)
-    return even(tiles) == ((3 - row + 3 - column) % 2 == 0)
-
-
-def right(question: Question, answer: str) -> bool:
-    return not possible(question) if is_phrase(answer, NEVER) else slides_home(question, answer)
-
-
-def test_contract() -> None:
-    check_contract(TASK, 6)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK, 100)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right, 5)
 
 
 def test_some_boards_can_not_be_ordered() -> None:

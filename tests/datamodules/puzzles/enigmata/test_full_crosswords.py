@@ -7,34 +7,13 @@ from itertools import permutations
 
 import pytest
 
+from benchmarks.oracles.full_crosswords import fits
 from datamodules.puzzles.enigmata.clues import CLUES
 from datamodules.puzzles.enigmata.full_crosswords import TASK, layout
 from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 SMALL: Question = {"text": "two by two", "across": ["AT", "NO"], "down": ["AN", "TO"]}
-
-
-def fits(size: int, across: list[str], down: list[str]) -> bool:
-    """Whether the words fill the grid, each cell with one letter: written out, not looked up."""
-    drawn = layout(size)
-    full = [r for r in range(size) if "*" not in drawn[r]]
-    upright = [c for c in range(size) if all(row[c] != "*" for row in drawn)]
-    cells: dict[tuple[int, int], set[str]] = {}
-    for r, word in zip(full, across, strict=True):
-        for c, letter in enumerate(word):
-            cells.setdefault((r, c), set()).add(letter)
-    for c, word in zip(upright, down, strict=True):
-        for r, letter in enumerate(word):
-            cells.setdefault((r, c), set()).add(letter)
-    blanks = {(r, c) for r in range(size) for c in range(size) if drawn[r][c] == "_"}
-    return set(cells) == blanks and all(len(letters) == 1 for letters in cells.values())
-
-
-def right(question: Question, answer: str) -> bool:
-    text = re.sub(r"[ \t\[\]'\"`.*]", "", answer).upper().splitlines()
-    expected = [f"{way.upper()}:{','.join(question[way])}" for way in ("across", "down")]
-    return sorted(line.rstrip(",").replace(":,", ":") for line in text if line) == expected
 
 
 def test_words() -> None:
@@ -43,30 +22,18 @@ def test_words() -> None:
     assert all(word not in clue.lower() and clue.isascii() for word, clue in CLUES.items())
 
 
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
-
-
 def test_words_cross_and_their_clues_are_told() -> None:
     for problem in draws(TASK, 12):
         question, size = problem.question, 5 if problem.difficulty == "easy" else 7
         across, down = question["across"], question["down"]
-        assert fits(size, across, down)
+        assert fits(layout(size), across, down)
         assert len({*across, *down}) == 6
         told = [line[2:] for line in str(problem.prompt).splitlines() if line.startswith("- ")]
         expected = [CLUES[word.lower()] for word in across + down]
         assert sorted(told[:3]) == sorted(expected[:3])
         assert sorted(told[3:]) == sorted(expected[3:])
         assert problem.difficulty == "hard" or told == expected
-        ways = [fits(size, list(a), list(d)) for a in permutations(across) for d in permutations(down)]
+        ways = [fits(layout(size), list(a), list(d)) for a in permutations(across) for d in permutations(down)]
         assert problem.difficulty != "hard" or sum(ways) == 1
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from fractions import Fraction
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations_with_replacement
 
 import pytest
 
+from benchmarks.oracles.game24 import reachable
 from datamodules.puzzles.enigmata.expressions import evaluate, forms, tokens
 from datamodules.puzzles.enigmata.game24 import TASK
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 EIGHTS = {"numbers": [3, 3, 8, 8], "solvable": True}
 ONES = {"numbers": [1, 1, 1, 1], "solvable": False}
@@ -26,38 +25,6 @@ def pythons_value(text: str) -> Fraction | None:
         return eval(re.sub(r"\d+", r"Fraction(\g<0>)", re.sub(r"\b0\d+", "?", text)), {"Fraction": Fraction})
     except (SyntaxError, ZeroDivisionError, TypeError):
         return None
-
-
-def right(question: Question, answer: str) -> bool:
-    if answer == "cannot form 24":
-        return not question["solvable"]
-    counts = Counter(map(int, re.findall(r"\d+", answer)))
-    return counts == Counter(question["numbers"]) and pythons_value(answer) == 24
-
-
-def reachable(numbers: tuple[Fraction, ...]) -> set[Fraction]:
-    """All values of all the numbers: join any two, and go on with what there is then."""
-    if len(numbers) == 1:
-        return set(numbers)
-    found: set[Fraction] = set()
-    for i, j in combinations(range(len(numbers)), 2):
-        rest = tuple(number for place, number in enumerate(numbers) if place not in (i, j))
-        a, b = numbers[i], numbers[j]
-        for joined in {a + b, a * b, a - b, b - a, *([a / b] if b else []), *([b / a] if a else [])}:
-            found |= reachable((*rest, joined))
-    return found
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")

@@ -5,54 +5,15 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
-import networkx as nx
-
+from benchmarks.oracles.hitori import follows_the_rules
 from datamodules.puzzles.enigmata.hitori import TASK, solutions
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-from tests.datamodules.puzzles.enigmata.coordinates import cells_in, check_records, check_spellings
-
-
-def follows_the_rules(grid: list[list[int]], black: set[tuple[int, int]]) -> bool:
-    size = len(grid)
-    board = nx.grid_2d_graph(size, size)
-    if not black <= set(board) or board.subgraph(black).number_of_edges():
-        return False
-    white = board.subgraph(set(board) - black)
-    rows = [grid[r][c] + 100 * r for r, c in white]
-    columns = [grid[r][c] + 100 * c for r, c in white]
-    return len(set(rows)) == len(rows) and len(set(columns)) == len(columns) and nx.is_connected(white)
-
-
-def right(question: Question, answer: str) -> bool:
-    cells = cells_in(answer)
-    return cells is not None and follows_the_rules(question["grid"], set(cells))
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def all_solutions(grid: list[list[int]]) -> list[list[tuple[int, int]]]:
     cells = [(row, column) for row in range(3) for column in range(3)]
     subsets = ([cell for cell, bit in zip(cells, bits, strict=True) if bit] for bits in product((0, 1), repeat=9))
     return sorted(subset for subset in subsets if follows_the_rules(grid, set(subset)))
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
-
-
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
 
 
 def test_solver_against_all_subsets() -> None:

@@ -5,46 +5,14 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
+from benchmarks.oracles.kakurasu import sums
+from benchmarks.oracles.reading import cells
 from datamodules.puzzles.enigmata.kakurasu import TASK, solutions, subsets
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-from tests.datamodules.puzzles.enigmata.coordinates import cells_in, check_records, check_spellings
-
-
-def question_of(cells: set[tuple[int, int]], height: int, width: int) -> Question:
-    grid = [[int((r, c) in cells) for c in range(1, width + 1)] for r in range(1, height + 1)]
-    down = [sum(weight * row[c] for weight, row in enumerate(grid, 1)) for c in range(width)]
-    return {"rows": [sum(weight * bit for weight, bit in enumerate(row, 1)) for row in grid], "columns": down}
-
-
-def right(question: Question, answer: str) -> bool:
-    cells, height, width = cells_in(answer), len(question["rows"]), len(question["columns"])
-    inside = cells is not None and all(0 < r <= height and 0 < c <= width for r, c in cells)
-    return inside and question_of(set(cells or ()), height, width) == question
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def as_answer(solution: list[tuple[int, ...]]) -> str:
     return str([(row, column) for row, columns in enumerate(solution, 1) for column in columns])
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
-
-
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
 
 
 def test_rows_count_columns_and_columns_count_rows() -> None:
@@ -59,9 +27,9 @@ def test_solver_against_all_subsets() -> None:
     by_question: dict[str, list[str]] = {}
     for bits in product((0, 1), repeat=12):
         chosen = [cell for cell, bit in zip(cells, bits, strict=True) if bit]
-        by_question.setdefault(str(question_of(set(chosen), 3, 4)), []).append(str(chosen))
+        by_question.setdefault(str(sums(set(chosen), 3, 4)), []).append(str(chosen))
     random = Random(0)
-    questions = [question_of(set(random.sample(cells, 5)), 3, 4) for _ in range(20)]
+    questions = [sums(set(random.sample(cells, 5)), 3, 4) for _ in range(20)]
     questions += [{"rows": [3, 3, 3], "columns": [3, 3, 3, 0]}]
     questions += [{"rows": [random.randint(0, 6) for _ in range(3)], "columns": [2, 1, 2, 1]} for _ in range(20)]
     numbers = set[int]()
@@ -88,5 +56,5 @@ def test_one_solution_is_left() -> None:
 def test_harder_is_larger_or_fuller() -> None:
     black = {"easy": 0, "medium": 0, "hard": 0}
     for problem in draws(TASK, 30):
-        black[problem.difficulty] += len(cells_in(problem.answer) or ())
+        black[problem.difficulty] += len(cells(problem.answer) or ())
     assert black["easy"] < black["medium"] < black["hard"]

@@ -1,62 +1,15 @@
-"""Knights and knaves: the text read by the test's own reader, all worlds tried."""
+"""Knights and knaves: the text read by its oracle, all worlds tried."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import product
 
 import pytest
 
+from benchmarks.oracles.knights_and_knaves import solved
 from datamodules.puzzles.enigmata.knights_and_knaves import TASK
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-
-World = dict[str, bool]
-
-
-def holds(sentence: str, world: World) -> bool:
-    """Whether a sentence is true in a world in which these are knights."""
-    sentence = sentence.rstrip(".")
-    if match := re.fullmatch(r"(\w+) is a (knight|knave)", sentence):
-        return world[match[1]] == (match[2] == "knight")
-    if match := re.fullmatch(r"If (.+), then (.+)", sentence):
-        return not holds(match[1], world) or holds(match[2], world)
-    if match := re.fullmatch(r"Of (.+), exactly (\d) are knights", sentence):
-        return sum(world[name] for name in re.findall(r"[A-Z]\w+", match[1])) == int(match[2])
-    if match := re.fullmatch(r"(\w+) and (\w+) are of (the same kind|different kinds)", sentence):
-        return (world[match[1]] == world[match[2]]) == (match[3] == "the same kind")
-    if match := re.fullmatch(r"(.+), (and|or) (.+)", sentence):
-        both = (holds(match[1], world), holds(match[3], world))
-        return all(both) if match[2] == "and" else any(both)
-    raise AssertionError(sentence)
-
-
-def solved(text: str) -> tuple[str, int]:
-    """The verdict, and how many worlds are possible."""
-    people = re.findall(r"[A-Z]\w+", text.partition(" live here.")[0])
-    said = re.findall(r'(\w+) says: "([^"]+)"', text)
-    conclusion = text.rpartition("Statement: ")[2]
-    worlds = [dict(zip(people, kinds, strict=True)) for kinds in product((False, True), repeat=len(people))]
-    possible = [world for world in worlds if all(world[who] == holds(what, world) for who, what in said)]
-    verdicts = {holds(conclusion, world) for world in possible}
-    return "Unknown" if len(verdicts) == 2 else "Entailment" if True in verdicts else "Contradiction", len(possible)
-
-
-def right(question: Question, answer: str) -> bool:
-    return answer.strip(" \n\"'`").rstrip(".").lower() == solved(question["text"])[0].lower()
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right, number=4, mutants=10)
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def test_the_verdict_is_that_of_all_worlds() -> None:

@@ -5,55 +5,9 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
+from benchmarks.oracles.light_up import follows_the_rules
 from datamodules.puzzles.enigmata.light_up import TASK, bits, board, solutions
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-from tests.datamodules.puzzles.enigmata.coordinates import cells_in, check_records, check_spellings
-
-
-def shines(grid: list[str], bulb: tuple[int, int], cell: tuple[int, int]) -> bool:
-    """Whether nothing black lies on the straight way between the two."""
-    (r, c), (y, x) = sorted((bulb, cell))
-    way = grid[r][min(c, x) : max(c, x) + 1] if r == y else "".join(row[c] for row in grid[r : y + 1])
-    return (r == y or c == x) and set(way) == {"."}
-
-
-def follows_the_rules(grid: list[str], bulbs: set[tuple[int, int]]) -> bool:
-    if not all(r < len(grid) and c < len(grid[0]) and grid[r][c] == "." for r, c in bulbs):
-        return False
-    for r, c in product(range(len(grid)), range(len(grid[0]))):
-        lit = sum(shines(grid, bulb, (r, c)) for bulb in bulbs)
-        beside = len(bulbs & {(r + 1, c), (r - 1, c), (r, c + 1), (r, c - 1)})
-        if grid[r][c] == "." and (not lit or ((r, c) in bulbs and lit > 1)):
-            return False
-        if grid[r][c] in "01234" and beside != int(grid[r][c]):
-            return False
-    return True
-
-
-def right(question: Question, answer: str) -> bool:
-    cells = cells_in(answer)
-    return cells is not None and follows_the_rules(question["grid"], set(cells))
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK, number=60, difficulty="hard")
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
-
-
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def test_solver_against_all_subsets() -> None:

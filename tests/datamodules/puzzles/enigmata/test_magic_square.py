@@ -7,32 +7,10 @@ from itertools import permutations, product
 
 import pytest
 
+from benchmarks.oracles.magic_square import Square, keeps, magic
 from datamodules.puzzles.enigmata.magic_square import TASK
 from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-
-Square = list[list[int]]
-
-
-def magic(square: Square) -> bool:
-    (a, b, c), (d, e, f), (g, h, i) = square
-    sums = [a + b + c, d + e + f, g + h + i, a + d + g, b + e + h, c + f + i, a + e + i, c + e + g]
-    return min(sums) == max(sums) and len({a, b, c, d, e, f, g, h, i}) == 9
-
-
-def keeps(square: Square, question: Question) -> bool:
-    return all(question["grid"][r][c] in (None, square[r][c]) for r, c in product(range(3), repeat=2))
-
-
-def right(question: Question, answer: str) -> bool:
-    lines = [line.strip("[], \t") for line in re.split(r"\n|\],", answer) if line.strip()]
-    words = [[word for word in re.split(r"[\s,]+", line) if word] for line in lines]
-    if [len(line) for line in words] != [3, 3, 3]:
-        return False
-    if not all(re.fullmatch(r"-?(0|[1-9]\d*)", word) for line in words for word in line):
-        return False
-    square = [[int(word) for word in line] for line in words]
-    return magic(square) and keeps(square, question)
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def solutions(question: Question, reach: int) -> list[Square]:
@@ -42,18 +20,6 @@ def solutions(question: Question, reach: int) -> list[Square]:
         square = [[e + u, e - u - v, e + v], [e - u + v, e, e + u - v], [e - v, e + u + v, e - u]]
         found += [square] if keeps(square, question) and magic(square) else []
     return found
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 def test_exactly_the_magic_squares_of_one_to_nine() -> None:

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise, product
 from random import Random
 
 import networkx
 import pytest
 
+from benchmarks.oracles.maze import open_cells
 from datamodules.puzzles.enigmata.maze import TASK
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 OPEN = {"grid": ["S..", ".B.", "..E"]}
 SHUT = {"grid": ["S.B", ".B.", "B.E"]}
-
-
-def open_cells(grid: list[str]) -> networkx.Graph:
-    graph = networkx.grid_2d_graph(len(grid), len(grid[0]))
-    graph.remove_nodes_from([(r, c) for r, c in product(range(len(grid)), range(len(grid[0]))) if grid[r][c] == "B"])
-    return graph
-
-
-def right(question: Question, answer: str) -> bool:
-    graph, size = open_cells(question["grid"]), len(question["grid"])
-    if answer.strip(" .") == "not exist":
-        return not networkx.has_path(graph, (0, 0), (size - 1, size - 1))
-    text = re.sub(r"[\s>-]|(?<=\)),|,(?=\()", "", answer)
-    if not re.fullmatch(r",*(\([0-9]+,[0-9]+\),*)+", text):
-        return False
-    way = [(int(r) - 1, int(c) - 1) for r, c in re.findall(r"\(([0-9]+),([0-9]+)\)", answer)]
-    if way[0] != (0, 0) or way[-1] != (size - 1, size - 1):
-        return False
-    return all(graph.has_edge(*step) for step in pairwise(way))
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 6])

@@ -5,19 +5,19 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
+from benchmarks.oracles.minesweeper import certain as certain_by_cells
+from benchmarks.oracles.reading import cells
 from datamodules.puzzles.enigmata.minesweeper import HIDDEN, TASK, certain_mines
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-from tests.datamodules.puzzles.enigmata.coordinates import cells_in, check_records, check_spellings
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def layouts(grid: list[list[int]]) -> list[set[tuple[int, int]]]:
     """All ways to lay mines that agree with the numbers."""
-    cells = list(product(range(len(grid)), range(len(grid[0]))))
-    hidden = [(r, c) for r, c in cells if grid[r][c] == HIDDEN]
+    places = list(product(range(len(grid)), range(len(grid[0]))))
+    hidden = [(r, c) for r, c in places if grid[r][c] == HIDDEN]
     near = {
         (r, c): {(y, x) for y, x in hidden if max(abs(y - r), abs(x - c)) == 1}
-        for r, c in cells
+        for r, c in places
         if grid[r][c] != HIDDEN
     }
     found = []
@@ -28,30 +28,7 @@ def layouts(grid: list[list[int]]) -> list[set[tuple[int, int]]]:
     return found
 
 
-def test_contract() -> None:
-    check_contract(TASK, number=5)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    answers = {str(p.question): p.answer for p in draws(TASK, 4, seed=2)}
-
-    def right(question: Question, answer: str) -> bool:
-        cells = cells_in(answer)
-        return cells is not None and sorted(set(cells)) == cells_in(answers[str(question)])
-
-    check_corrupted(TASK, right, number=4)
-
-
-def test_spellings() -> None:
-    check_spellings(TASK)
-
-
-def test_records() -> None:
-    check_records(TASK)
+def test_no_such_number() -> None:
     assert TASK.question_of({"meta": {"question": [[-1, 0]]}, "answer": None}) is None
 
 
@@ -63,6 +40,7 @@ def test_certain_mines_against_all_layouts() -> None:
         ways = layouts(grid)
         certain = set.intersection(*ways) if ways else set()
         assert certain_mines(grid) == certain
+        assert not ways or certain_by_cells(tuple(map(tuple, grid))) == certain
         sentence = '"Unable to determine any mine locations."'
         assert TASK.judge({"grid": grid}, sentence) == (not certain)
         assert TASK.judge({"grid": grid}, str(sorted(certain)))
@@ -80,7 +58,7 @@ def test_two_numbers_together_tell_more_than_each() -> None:
 
 def test_numbers_are_those_of_some_layout_in_which_the_answer_is_mined() -> None:
     for problem in draws(TASK, 4):
-        grid, mines = problem.question["grid"], cells_in(problem.answer) or []
+        grid, mines = problem.question["grid"], cells(problem.answer) or []
         assert all(grid[r][c] == HIDDEN for r, c in mines)
         for r, c in product(range(len(grid)), repeat=2):
             near = [(y, x) for y in (r - 1, r, r + 1) for x in (c - 1, c, c + 1)]

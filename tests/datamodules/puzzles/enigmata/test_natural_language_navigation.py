@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-import networkx
 import pytest
 
+from benchmarks.oracles.natural_language_navigation import shortest_ways
 from datamodules.puzzles.enigmata.natural_language_navigation import TASK
 from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 TOWN: Question = {
     "start": "bank A",
@@ -17,33 +17,6 @@ TOWN: Question = {
     "roads": [["house C", "store D", 100], ["bank A", "house C", 100], ["bank A", "store B", 200]],
 }
 """Two stores, each 200 meters away."""
-
-
-def shortest_ways(question: Question) -> list[str]:
-    graph = networkx.Graph()
-    for one, other, length in question["roads"]:
-        graph.add_edge(one, other, length=length)
-    distances = networkx.single_source_dijkstra_path_length(graph, question["start"], weight="length")
-    ways = networkx.single_source_dijkstra_path(graph, question["start"], weight="length")
-    goals = [landmark for landmark in graph if landmark.startswith(question["goal"] + " ")]
-    least = min(distances[goal] for goal in goals)
-    return ["".join(landmark[-1] for landmark in ways[goal]) for goal in goals if distances[goal] == least]
-
-
-def right(question: Question, answer: str) -> bool:
-    return answer.upper() in shortest_ways(question)
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 def test_one_answer_and_it_is_the_shortest() -> None:

@@ -9,33 +9,15 @@ from random import Random
 import pytest
 from sympy.combinatorics import Permutation, PermutationGroup
 
+from benchmarks.oracles.reading import says
+from benchmarks.oracles.shifting import NEVER, possible, shifts_home
+from benchmarks.oracles.sliding import even
 from datamodules.puzzles.enigmata.nine_puzzle import TASK
 from datamodules.puzzles.enigmata.shifting import can_be_shifted, shifts
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.boards import even, is_phrase, shifts_home
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
-NEVER = "No valid sequence of moves exists."
 NEAR = {"board": [[3, 1, 2], [4, 5, 6], [7, 8, 9]]}
 SWAPPED = {"board": [[1, 2, 3], [7, 5, 6], [4, 8, 9]]}
-
-
-def right(question: Question, answer: str) -> bool:
-    if is_phrase(answer, NEVER):
-        return not even([tile for row in question["board"] for tile in row])
-    return shifts_home(question, answer)
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 def test_shifts_make_half_of_all_boards() -> None:
@@ -97,9 +79,9 @@ def test_a_fourth_column_does_not_swap_two_tiles() -> None:
 
 def test_some_boards_can_not_be_ordered() -> None:
     problems = draws(TASK, 40, seed=1)
-    never = [is_phrase(problem.answer, NEVER) for problem in problems]
+    never = [says(problem.answer, NEVER) for problem in problems]
     assert 1 <= sum(never) <= 25
-    assert never == [not even([tile for row in problem.question["board"] for tile in row]) for problem in problems]
+    assert never == [not possible(problem.question) for problem in problems]
 
 
 def test_record_and_difficulty() -> None:

@@ -7,25 +7,12 @@ from math import factorial
 import pytest
 from sympy.combinatorics import Permutation, PermutationGroup
 
+from benchmarks.oracles.shifting import NEVER
 from datamodules.puzzles.enigmata.shifting import can_be_shifted, shifts
 from datamodules.puzzles.enigmata.sixteen_puzzle import TASK
-from tests.datamodules.puzzles.enigmata.boards import shifts_home
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
-NEVER = "No valid sequence of moves exists."
 NEAR = {"board": [[4, 1, 2, 3], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]}
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, shifts_home)
 
 
 def test_shifts_make_all_boards() -> None:

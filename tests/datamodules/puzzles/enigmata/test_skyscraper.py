@@ -8,12 +8,11 @@ from itertools import permutations, product
 
 import pytest
 
+from benchmarks.oracles.skyscraper import Square, views
 from datamodules.puzzles.enigmata.grids import fillings
 from datamodules.puzzles.enigmata.skyscraper import SIDES, TASK
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-
-Square = list[list[int]]
+from datamodules.puzzles.enigmata.task import DIFFICULTIES
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 @cache
@@ -24,45 +23,6 @@ def squares(size: int) -> list[Square]:
         chosen for chosen in product(lines, repeat=size) if all(len(set(c)) == size for c in zip(*chosen, strict=True))
     )
     return [[list(line) for line in chosen] for chosen in found]
-
-
-def seen(line: list[int]) -> list[int]:
-    """The buildings of which all in front are lower."""
-    return [height for place, height in enumerate(line) if all(other < height for other in line[:place])]
-
-
-def looks(square: Square) -> dict[str, list[list[int]]]:
-    """What is seen from each side."""
-    turned = [[row[c] for row in square] for c in range(len(square))]
-    return {
-        "top": [seen(line) for line in turned],
-        "left": [seen(line) for line in square],
-        "right": [seen(list(reversed(line))) for line in square],
-        "bottom": [seen(list(reversed(line))) for line in turned],
-    }
-
-
-def right(question: Question, answer: str) -> bool:
-    lines = ["".join(line.split()) for line in answer.splitlines() if line.strip()]
-    size = len(question["top"])
-    if [len(line) for line in lines] != [size] * size:
-        return False
-    square = [[int(cell) for cell in line] for line in lines]
-    latin = all(len(set(line)) == size for line in (*lines, *zip(*lines, strict=True)))
-    return latin and all([len(s) for s in looks(square)[side]] == question[side] for side in SIDES)
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK, difficulty="medium")
-    check_distinct(TASK, 150)  # there are 450 easy ones
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 def test_all_latin_squares() -> None:
@@ -81,7 +41,7 @@ def test_exactly_the_squares_that_look_like_it_pass() -> None:
     for problem in [p for p in draws(TASK, 12) if p.difficulty == "easy"]:
         size = len(problem.question["top"])
         for square in squares(size):
-            same = all([len(s) for s in looks(square)[side]] == problem.question[side] for side in SIDES)
+            same = all([len(s) for s in views(square)[side]] == problem.question[side] for side in SIDES)
             assert TASK.judge(problem.question, str(square)) == same
 
 

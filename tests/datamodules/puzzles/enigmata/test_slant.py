@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations, product
 
 import networkx as nx
 import pytest
 from pysat.solvers import Minisat22
 
+from benchmarks.oracles.slant import ends, follows_the_rules
 from datamodules.puzzles.enigmata.slant import TASK, UNKNOWN, numbers_of
-from datamodules.puzzles.enigmata.task import Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 LOOP = "1 -1\n-1 1"
-
-
-def ends(r: int, c: int, way: int) -> list[tuple[int, int]]:
-    return [(r, c), (r + 1, c + 1)] if way == -1 else [(r, c + 1), (r + 1, c)]
-
-
-def follows_the_rules(corners: list[list[int]], drawing: Sequence[Sequence[int]]) -> bool:
-    edges = [ends(r, c, way) for r, row in enumerate(drawing) for c, way in enumerate(row)]
-    graph = nx.MultiGraph(edges)
-    graph.add_nodes_from((r, c) for r, row in enumerate(corners) for c in range(len(row)))
-    clues = [(graph.degree[r, c], number) for r, row in enumerate(corners) for c, number in enumerate(row)]  # type: ignore[index]
-    return nx.is_forest(graph) and all(number in (UNKNOWN, degree) for degree, number in clues)
-
-
-def right(question: Question, answer: str) -> bool:
-    """Of answers without commas and brackets."""
-    drawing = [
-        [{"1": 1, "-1": -1, "+1": 1}.get(word, 0) for word in line.split()]
-        for line in answer.splitlines()
-        if line.strip()
-    ]
-    size = len(question["corners"]) - 1
-    if len(drawing) != size or any(len(row) != size or 0 in row for row in drawing):
-        return False
-    return follows_the_rules(question["corners"], drawing)
 
 
 def number_of_solutions(corners: list[list[int]], most: int = 2) -> int:
@@ -62,18 +36,6 @@ def number_of_solutions(corners: list[list[int]], most: int = 2) -> int:
             wrong = [graph.edges[a, b]["v"] for a, b in around] or model
             solver.add_clause([-v for v in wrong])
     return found
-
-
-def test_contract() -> None:
-    check_contract(TASK, number=5)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK, number=60)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right, number=5)
 
 
 def test_one_solution_is_left() -> None:

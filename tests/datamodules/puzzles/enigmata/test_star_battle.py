@@ -6,13 +6,13 @@ from itertools import combinations, product
 
 import pytest
 
+from benchmarks.oracles.reading import Cell, tagged
+from benchmarks.oracles.sat import exactly_one, models
+from benchmarks.oracles.star_battle import near
 from datamodules.puzzles.enigmata.answers import FENCE
 from datamodules.puzzles.enigmata.star_battle import TASK, arrangements
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-from tests.datamodules.puzzles.enigmata.sat import exactly_one, models
-
-Cell = tuple[int, int]
+from datamodules.puzzles.enigmata.task import DIFFICULTIES
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 
 def solutions(board: list[str], most: int = 2) -> list[set[Cell]]:
@@ -27,41 +27,6 @@ def solutions(board: list[str], most: int = 2) -> list[set[Cell]]:
     return [{cell for cell in cells if number[cell] in model} for model in models(clauses, most)]
 
 
-def near(a: Cell, b: Cell) -> bool:
-    return abs(a[0] - b[0]) < 2 and abs(a[1] - b[1]) < 2
-
-
-def inside(text: str) -> list[str]:
-    """The board between the tags, or all of a text that has none."""
-    after = text.split("<begin_board>")[-1]
-    return ["".join(line.split()) for line in after.split("<end_board>")[0].splitlines() if line.strip()]
-
-
-def right(question: Question, answer: str) -> bool:
-    found = inside(answer)
-    size = len(question["board"])
-    if [len(line) for line in found] != [size] * size:
-        return False
-    cells = list(product(range(size), range(size)))
-    stars = [(r, c) for r, c in cells if found[r][c] == "*"]
-    same = all(found[r][c] == question["board"][r][c] for r, c in cells if (r, c) not in stars)
-    on_open = all(question["board"][r][c] == "." for r, c in stars)
-    lines = sorted(r for r, _ in stars) == sorted(c for _, c in stars) == list(range(size))
-    return same and on_open and lines and not any(near(a, b) for a, b in combinations(stars, 2))
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
-
-
 def test_all_arrangements() -> None:
     assert [len(arrangements(size)) for size in (4, 5, 6, 7)] == [2, 14, 90, 646]
     assert len(solutions(["." * 6] * 6, 100)) == 90
@@ -70,7 +35,7 @@ def test_all_arrangements() -> None:
 def test_the_only_solution_is_the_reference() -> None:
     for problem in draws(TASK, 8, seed=1):
         (stars,) = solutions(problem.question["board"])
-        lines = inside(problem.answer)
+        lines = tagged(problem.answer)
         assert stars == {(r, c) for r, line in enumerate(lines) for c, cell in enumerate(line) if cell == "*"}
 
 

@@ -1,4 +1,4 @@
-"""Sudoku against a SAT solver and a judge that looks at sets."""
+"""Sudoku against a SAT solver."""
 
 from __future__ import annotations
 
@@ -7,46 +7,23 @@ from random import Random
 
 import pytest
 
+from benchmarks.oracles.sat import exactly_one, models
+from benchmarks.oracles.sudoku import units
 from datamodules.puzzles.enigmata.sudoku import TASK
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
-from tests.datamodules.puzzles.enigmata.sat import exactly_one, models
+from datamodules.puzzles.enigmata.task import DIFFICULTIES
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 NINE = range(9)
-UNITS = [
-    *([(i, j) for j in NINE] for i in NINE),
-    *([(j, i) for j in NINE] for i in NINE),
-    *([(3 * i + a, 3 * j + b) for a in range(3) for b in range(3)] for i in range(3) for j in range(3)),
-]
 
 
 def solutions(grid: list[list[int]], most: int = 2) -> list[list[list[int]]]:
-    """By SAT: variable 81 row + 9 column + digit."""
-    clauses = [clause for r, c in product(NINE, NINE) for clause in exactly_one([81 * r + 9 * c + d + 1 for d in NINE])]
-    clauses += [clause for u in UNITS for d in NINE for clause in exactly_one([81 * r + 9 * c + d + 1 for r, c in u])]
-    clauses += [[81 * r + 9 * c + grid[r][c]] for r, c in product(NINE, NINE) if grid[r][c]]
+    """By SAT: a variable to each digit of each cell."""
+    number = {place: i for i, place in enumerate(product(NINE, NINE, NINE), 1)}
+    clauses = [clause for r, c in product(NINE, NINE) for clause in exactly_one([number[r, c, d] for d in NINE])]
+    clauses += [clause for u in units(9) for d in NINE for clause in exactly_one([number[r, c, d] for r, c in u])]
+    clauses += [[number[r, c, grid[r][c] - 1]] for r, c in product(NINE, NINE) if grid[r][c]]
     found = models(clauses, most)
-    return [[[next(d + 1 for d in NINE if 81 * r + 9 * c + d + 1 in m) for c in NINE] for r in NINE] for m in found]
-
-
-def right(question: Question, answer: str) -> bool:
-    lines = ["".join(line.split()) for line in answer.splitlines() if line.strip()]
-    if [len(line) for line in lines] != [9] * 9:
-        return False
-    kept = all(question["grid"][r][c] in (0, int(lines[r][c])) for r, c in product(NINE, NINE))
-    return kept and all({lines[r][c] for r, c in unit} == set("123456789") for unit in UNITS)
-
-
-def test_contract() -> None:
-    check_contract(TASK, 4)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK, 50)
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
+    return [[[next(d + 1 for d in NINE if number[r, c, d] in m) for c in NINE] for r in NINE] for m in found]
 
 
 def test_the_only_solution_is_the_reference() -> None:

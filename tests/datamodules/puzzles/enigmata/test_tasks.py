@@ -1,4 +1,4 @@
-"""All tasks of Enigmata alike: hostile answers, records, that none is missing."""
+"""All tasks of Enigmata alike: the contract, corrupted and hostile answers, records, that none is missing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from random import Random
 from time import perf_counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from benchmarks.hostile import hostile
+from benchmarks.hostile import fenced, hostile
+from benchmarks.oracles import oracle_named
+from benchmarks.oracles.reading import block
 from datamodules.puzzles.enigmata.records import TASKS, problem_of, record_of
-from datamodules.puzzles.enigmata.task import CATEGORIES, Task, task_named
-from tests.datamodules.puzzles.enigmata.contract import draws
+from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, Difficulty, Task, TaskPuzzle, task_named
+from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, draws, number_of_distinct
+
+FEWER = {("twiddle", "easy"): 84, ("stack_permutation", "easy"): 130}
+"""Where there are fewer than 200: 84, and 144, of which 2,000 draws do not find all."""
 
 
 def test_there_are_thirty_six() -> None:
@@ -29,8 +36,26 @@ def test_a_task_is_what_its_name_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_hostile_answers_disturb_nobody(name: str) -> None:
-    """No exception, no pause; what passes is the right answer with something harmless around it."""
+def test_contract(name: str) -> None:
+    check_contract(task_named(name))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_corrupted_answers(name: str) -> None:
+    check_corrupted(task_named(name), oracle_named(name))
+
+
+@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+@pytest.mark.parametrize("name", TASKS)
+def test_two_hundred_are_distinct(name: str, difficulty: Difficulty) -> None:
+    """Of mates fewer, which are slow to find; the benchmark counts them, too."""
+    wanted = FEWER.get((name, difficulty), 40 if name == "checkmate_in_one" else 200)
+    assert number_of_distinct(TaskPuzzle(task_named(name), difficulty), wanted) == wanted
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_hostile_answers_neither_disturb_nor_deceive(name: str) -> None:
+    """No exception, no pause, the same verdict twice, and nothing passes that the oracle calls wrong."""
     random, problems = Random(0), draws(task_named(name), 2)
     others = ["24", "No", "1 2\n3 4", "UUDD", "A B C", "(1, 2)"]
     for _ in range(150):
@@ -41,6 +66,22 @@ def test_hostile_answers_disturb_nobody(name: str) -> None:
         assert perf_counter() - start < 0.5  # 0.05 on a quiet machine: see benchmarks/enigmata.py
         assert verdict in (0.0, 1.0)
         assert verdict == problem.score(response)
+        assert not verdict or oracle_named(name)(problem.question, block(response)), response[:300]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_any_text_has_a_verdict(name: str) -> None:
+    (problem, *_) = draws(task_named(name), 1)
+    marks = st.sampled_from(sorted({*problem.answer, *"0123456789()[]{},;|-+*/ \n\"'`"}))
+
+    @settings(max_examples=25, derandomize=True, deadline=None, database=None)
+    @given(st.text(max_size=200) | st.text(marks, max_size=60))
+    def judged(text: str) -> None:
+        verdict = problem.score(fenced(text))
+        assert verdict in (0.0, 1.0)
+        assert not verdict or oracle_named(name)(problem.question, block(fenced(text)))
+
+    judged()
 
 
 @pytest.mark.parametrize("name", TASKS)

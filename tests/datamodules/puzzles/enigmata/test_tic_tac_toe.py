@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import product
 
 import pytest
 
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question, TaskPuzzle
-from datamodules.puzzles.enigmata.tic_tac_toe import TASK, board_in, written
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from benchmarks.oracles.tic_tac_toe import best, other, outcome, put, three
+from datamodules.puzzles.enigmata.task import DIFFICULTIES, TaskPuzzle
+from datamodules.puzzles.enigmata.tic_tac_toe import TASK, written
+from tests.datamodules.puzzles.enigmata.contract import draws
 
-TRIPLES = ("012", "345", "678", "036", "147", "258", "048", "246")
 FORK = {"board": ["X..", ".O.", "..X"], "player": "O"}
-
-
-def three(cells: str, player: str) -> bool:
-    return any(all(cells[int(place)] == player for place in triple) for triple in TRIPLES)
-
-
-def put(cells: str, place: int, player: str) -> str:
-    return cells[:place] + player + cells[place + 1 :]
-
-
-def other(player: str) -> str:
-    return "O" if player == "X" else "X"
-
-
-@cache
-def outcome(cells: str, player: str, turn: str) -> int:
-    """For the player, where it is the turn of one or the other."""
-    for one, result in ((player, 1), (other(player), -1)):
-        if three(cells, one):
-            return result
-    places = [place for place in range(9) if cells[place] == "."]
-    results = [outcome(put(cells, place, turn), player, other(turn)) for place in places]
-    return (max if turn == player else min)(results) if results else 0
-
-
-def best(cells: str, player: str) -> list[int]:
-    places = [place for place in range(9) if cells[place] == "."]
-    for one in (player, other(player)):
-        if urgent := [place for place in places if three(put(cells, place, one), one)]:
-            return urgent
-    results = {place: outcome(put(cells, place, player), player, other(player)) for place in places}
-    return [place for place in places if results[place] == max(results.values())]
-
-
-def right(question: Question, answer: str) -> bool:
-    cells, player = "".join(question["board"]), question["player"]
-    return board_in(answer) in [rows_of(put(cells, place, player)) for place in best(cells, player)]
 
 
 def rows_of(cells: str) -> list[str]:
@@ -65,21 +27,6 @@ def positions() -> list[tuple[str, str]]:
         if ahead in (0, 1) and "." in cells and not three(cells, "X") and not three(cells, "O"):
             found.append((cells, "O" if ahead else "X"))
     return found
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    check_distinct(TASK, 100)
-    check_distinct(TASK, 60, "medium")
-    hard = [problem.key for problem in draws(TASK, 30) if problem.difficulty == "hard"]  # of 458
-    assert len(set(hard)) >= 20
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 def test_every_move_of_every_position() -> None:

@@ -6,30 +6,12 @@ from itertools import product
 
 import pytest
 
-from datamodules.puzzles.enigmata.task import Question
+from benchmarks.oracles.twiddle import turn
 from datamodules.puzzles.enigmata.twiddle import TASK
-from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, check_distinct, draws
+from tests.datamodules.puzzles.enigmata.contract import draws
 
 NEAR = {"board": [[4, 1, 3], [5, 2, 6], [7, 8, 9]]}
 """One turn of the upper left square away."""
-
-
-def turn(rows: list[list[int]], r: int, c: int) -> list[list[int]]:
-    new = [list(row) for row in rows]
-    new[r][c], new[r][c + 1] = rows[r][c + 1], rows[r + 1][c + 1]
-    new[r + 1][c + 1], new[r + 1][c] = rows[r + 1][c], rows[r][c]
-    return new
-
-
-def right(question: Question, answer: str) -> bool:
-    """The moves in order, with nothing but arrows, commas and one pair of brackets besides."""
-    rows, text, rest = question["board"], answer.replace("->", ""), ""
-    while text:
-        if text[:5] in ("(0,0)", "(0,1)", "(1,0)", "(1,1)"):
-            rows, text = turn(rows, int(text[1]), int(text[3])), text[5:]
-        else:
-            rest, text = rest + text[0], text[1:]
-    return rest.replace(",", "") in ("", "()") and rows == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
 
 
 def back(rows: list[list[int]], r: int, c: int) -> list[list[int]]:
@@ -46,21 +28,6 @@ def layers(number: int) -> list[list[str]]:
         seen |= reached.keys()
         found.append([str(rows) for rows in front])
     return found
-
-
-def test_contract() -> None:
-    check_contract(TASK)
-
-
-def test_distinct() -> None:
-    """There are 84 easy and 314 medium puzzles."""
-    check_distinct(TASK, 40)
-    check_distinct(TASK, 150, "medium")
-    check_distinct(TASK, 200, "hard")
-
-
-def test_corrupted_answers() -> None:
-    check_corrupted(TASK, right)
 
 
 def test_no_shorter_way_than_the_reference() -> None:

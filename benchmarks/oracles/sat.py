@@ -1,4 +1,4 @@
-"""A SAT solver as the second opinion on puzzles of a square."""
+"""A SAT solver as the second opinion on puzzles of choices."""
 
 from __future__ import annotations
 

@@ -1,31 +1,21 @@
-"""Cells as the tests read them: token by token, where the project has a regular expression."""
+"""What holds of all tasks that are answered with cells."""
 
 from __future__ import annotations
 
-from datamodules.puzzles.enigmata.task import Task
+import pytest
+
+from benchmarks.oracles.reading import cells as cells_in
+from datamodules.puzzles.enigmata.task import task_named
 from tests.datamodules.puzzles.enigmata.contract import draws
 
-
-def cells_in(text: str) -> list[tuple[int, int]] | None:
-    for mark in "()[]{},;|":
-        text = text.replace(mark, f" {mark} ")
-    tokens, found, rest, place = text.strip("\"'` \n").split(), [], "", 0
-    while place < len(tokens):
-        opening, first, comma, second, closing = [*tokens[place : place + 5], *[""] * 5][:5]
-        shaped = opening in ("(", "[") and comma == "," and closing in (")", "]")
-        if shaped and all(t.isascii() and t.isdigit() and str(int(t)) == t and len(t) < 5 for t in (first, second)):
-            found.append((int(first), int(second)))
-            place += 5
-        else:
-            rest += "" if opening in (",", ";", "|") else opening
-            place += 1
-    return found if rest in ("[]", "{}", "()") or (not rest and found) else None
+NAMES = ("hitori", "kakurasu", "light_up", "minesweeper")
 
 
-def check_spellings(task: Task) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_spellings(name: str) -> None:
     """Cells in any order, with any brackets and spaces, or with none around them; not half of them, nor more."""
-    for problem in draws(task, 2):
-        answer, judge = problem.answer, task.judge
+    for problem in draws(task_named(name), 2):
+        answer, judge = problem.answer, problem.task.judge
         cells = cells_in(answer) or []
         assert cells == sorted(cells)
         assert cells
@@ -40,8 +30,10 @@ def check_spellings(task: Task) -> None:
             assert not judge(problem.question, wrong), wrong
 
 
-def check_records(task: Task) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_records(name: str) -> None:
     """A question written as upstream's record, and read back, is the same puzzle; junk is none."""
+    task = task_named(name)
     for problem in draws(task, 3):
         answer = task.upstream_answer(problem.question, problem.answer)
         assert answer == [list(cell) for cell in cells_in(problem.answer) or ()]

@@ -1,0 +1,228 @@
+"""A model behind an OpenAI-compatible endpoint, to be evaluated: closed models, SGLang, llama.cpp, vLLM.
+
+Its answers are text alone, so that they are scored and reported like a policy's and never trained on.
+Waiting, trying again and back-off are the `openai` client's: on 408, 409, 429, 5xx, a timeout or a
+broken connection, with jitter, and after what a Retry-After of up to two minutes says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import torch
+
+from app.engines.base import RolloutEngine
+from app.seeds import number_of
+from app.types import Completion, Request, Sampling
+
+try:
+    import httpx2
+    import openai
+except ImportError as error:
+    raise ImportError(f"OpenAIEngine needs the extra [openai], pip install 'passk[openai]': {error}") from error
+
+if TYPE_CHECKING:
+    from app.policy import Policy
+
+NO_KEY = "none"
+"""Sent where there is no key: without one the client would send the OPENAI_API_KEY it finds."""
+
+CONNECTING = 10.0
+"""Seconds that an endpoint has to take a connection."""
+
+UNKNOWN_TOKEN = -1
+"""In place of every token of an answer: an endpoint tells how many there were, not which."""
+
+
+class OpenAIEngine(RolloutEngine):
+    """Ask an endpoint: messages go to its chat completions, plain text to its completions.
+
+    Args:
+        base_url: of the endpoint, such as http://127.0.0.1:8000/v1.
+        model: as the endpoint names it.
+        key_variable: the environment variable that holds the key; None sends none.
+        samples_per_call: samples of a problem asked for at once. Where a server gives fewer it is asked
+            again; where it refuses to give more than one, take 1.
+        concurrency: calls under way at once, of each process.
+        retries: of a call, before the run ends.
+        timeout: seconds of silence after which a call counts as failed.
+        fields: of every call's body, put beside or in place of the usual ones; null leaves one out.
+        prices: of a million prompt and a million completion tokens, in any currency.
+
+    A rollout's seed is sent; whether the same seed gives the same answer is up to the endpoint. The tokens
+    of the samples of one call are counted together by the endpoint and here shared out evenly.
+    """
+
+    samples_the_policy = False
+    is_remote = True
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        key_variable: str | None = None,
+        samples_per_call: int = 8,
+        concurrency: int = 16,
+        retries: int = 8,
+        timeout: float = 600.0,
+        fields: dict[str, Any] | None = None,
+        prices: tuple[float, float] | None = None,
+    ) -> None:
+        counts = {"samples_per_call": samples_per_call, "concurrency": concurrency}
+        for name, value in counts.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+        if retries < 0:
+            raise ValueError(f"retries={retries} must be at least 0")
+        if not timeout > 0:
+            raise ValueError(f"timeout={timeout} must be above 0")
+        if prices is not None and not min(prices) >= 0:
+            raise ValueError(f"prices={prices} must be at least 0")
+        check_url(base_url)
+        key_of(key_variable)
+        self.base_url, self.model, self.key_variable = base_url, model, key_variable
+        self.samples_per_call, self.concurrency = samples_per_call, concurrency
+        self.retries, self.timeout = retries, timeout
+        self.fields, self.prices = fields or {}, prices
+        self.tokens = Counter[str]()  # since `spent` was last asked
+
+    @cached_property
+    def client(self) -> openai.OpenAI:
+        """The connection; only here is the key held."""
+        return openai.OpenAI(
+            api_key=key_of(self.key_variable),
+            base_url=self.base_url,
+            max_retries=self.retries,
+            timeout=openai.Timeout(self.timeout, connect=min(self.timeout, CONNECTING)),
+            http_client=openai.DefaultHttpxClient(event_hooks={"response": [check_reply]}),
+        )
+
+    def sync(self, policy: Policy) -> None:
+        """Nothing: the endpoint's weights are its own."""
+
+    def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
+        """n answers to each request, in order; ConnectionError where a call fails for good."""
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            futures = [pool.submit(self._answer, request, n, sampling) for request in requests]
+            try:
+                for future in as_completed(futures):
+                    self.tokens += future.result()[1]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [future.result()[0] for future in futures]
+
+    def spent(self) -> dict[str, float]:
+        """Tokens, and their cost where prices are given, since this was last asked."""
+        spent = {name: float(self.tokens[name]) for name in ("prompt_tokens", "completion_tokens")}
+        self.tokens.clear()
+        if self.prices is not None:
+            spent["cost"] = sum(count * price / 1e6 for count, price in zip(spent.values(), self.prices, strict=True))
+        return spent
+
+    def _answer(self, request: Request, n: int, sampling: Sampling) -> tuple[list[Completion], Counter[str]]:
+        """As many calls as it takes, and the tokens they cost."""
+        completions: list[Completion] = []
+        tokens = Counter[str]()
+        while len(completions) < n:
+            wanted = min(self.samples_per_call, n - len(completions))
+            body = self.body(request, wanted, len(completions), sampling)
+            reply = self._call("/completions" if "prompt" in body else "/chat/completions", body)
+            choices, usage = read(reply)
+            tokens += usage
+            whole, over = divmod(usage["completion_tokens"], len(choices))
+            sizes = [whole + (place < over) for place in range(len(choices))]
+            completions += [completion(*choice, size) for choice, size in zip(choices, sizes, strict=True)]
+        return completions[:n], tokens
+
+    def body(self, request: Request, count: int, first: int, sampling: Sampling) -> dict[str, Any]:
+        """What is asked for this many samples, the first of which is rollout `first`."""
+        prompt = request.problem.prompt
+        asked = {"prompt": prompt} if isinstance(prompt, str) else {"messages": list(prompt)}
+        usual = {
+            "model": self.model,
+            "n": count if count > 1 else None,
+            "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k or None,  # OpenAI's own models refuse it
+            "stop": list(sampling.stop_tokens) or None,
+            "seed": number_of(f"{request.seed}/{first}"),
+        }
+        return {name: value for name, value in (asked | usual | self.fields).items() if value is not None}
+
+    def _call(self, path: str, body: dict[str, Any]) -> Any:
+        try:
+            return self.client.post(path, cast_to=object, body=body)
+        except openai.APIError as error:
+            reason = reason_of(error)
+            if self.key_variable is not None:  # an endpoint may repeat it
+                reason = reason.replace(key_of(self.key_variable), "***")
+            raise ConnectionError(f"{self.base_url}: {' '.join(reason.split()):.300}") from None
+
+
+def reason_of(error: openai.APIError) -> str:
+    """What the endpoint said, or what broke on the way to it."""
+    if isinstance(error, openai.APIStatusError):
+        return f"status {error.status_code}: {error.response.text}"
+    return str(error.__cause__ or "") or str(error)
+
+
+def key_of(variable: str | None) -> str:
+    """The key that the variable of this name holds; ValueError where it holds none.
+
+    What can't be a name may be the key itself, and is not repeated.
+    """
+    if variable is None:
+        return NO_KEY
+    if not re.fullmatch("[A-Z][A-Z0-9_]*", variable):
+        raise ValueError("key_variable must be the name of an environment variable, in capitals, not a key")
+    key = os.environ.get(variable, "").strip()
+    if not re.fullmatch("[!-~]+", key):
+        raise ValueError(f"the environment variable {variable}, named by key_variable, holds no key")
+    return key
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError for what is no address, or holds a password, which would be logged."""
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        raise ValueError("base_url must hold neither a user's name, nor a password, nor a query: see key_variable")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"base_url={url!r} must begin with http:// or https:// and name a host")
+
+
+def check_reply(response: httpx2.Response) -> None:
+    """Have the client treat a reply that is no completion as a connection that broke: it calls again."""
+    response.read()
+    if response.is_success:
+        try:
+            read(response.json())
+        except ValueError:
+            raise httpx2.RemoteProtocolError(f"the reply is no completion: {response.text!r}") from None
+
+
+def read(reply: Any) -> tuple[list[tuple[str, str]], Counter[str]]:
+    """The text and the reason it ended of each choice, and the tokens used; ValueError where there are none."""
+    try:
+        texts = [choice["message"]["content"] if "message" in choice else choice["text"] for choice in reply["choices"]]
+        choices = [(text or "", choice["finish_reason"]) for text, choice in zip(texts, reply["choices"], strict=True)]
+        usage = reply.get("usage") or {}
+        tokens = Counter({name: max(0, int(usage.get(name) or 0)) for name in ("prompt_tokens", "completion_tokens")})
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"no completion: {error!r}") from error
+    if not choices or not all(isinstance(text, str) for text, _ in choices):
+        raise ValueError("no completion: no text in it")
+    return choices, tokens
+
+
+def completion(text: str, finish: str, size: int) -> Completion:
+    """An answer whose tokens are counted and not known; one that was filtered, say, is not whole either."""
+    return Completion(text, torch.tensor(UNKNOWN_TOKEN).expand(size), "stop" if finish == "stop" else "length")

@@ -1,0 +1,179 @@
+"""Which checkpoint a command goes on from, and whether its configuration can.
+
+Lightning's command line would merge a checkpoint's hyperparameters over the configuration. Here the configuration
+is the user's, and what of it can't be had with the checkpoint is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from app.checkpoint import CheckpointError, read_checkpoint
+from app.files import recover
+
+log = logging.getLogger(__name__)
+
+Config: TypeAlias = dict[str, Any]
+"""Of a run, as plain data."""
+Change: TypeAlias = tuple[str, Any, Any]
+"""A dotted name, what it was and what it is."""
+
+FIXED = ("data.", "model.policy.", "model.optimizer.class_path", "rollout.rollouts")
+"""What a run keeps from its beginning to its end, beside the stages it has been through."""
+FREE = {
+    *("data.cache_dir", "data.batch_size", "data.eval_batch_size"),
+    *("model.policy.path", "model.policy.gradient_checkpointing", "model.policy.head_tokens"),
+}
+"""What may change there all the same: where it lies, or how it is gone about."""
+NOT_OF_THE_RUN = ("config", "ckpt_path", "auto_resume", "weights_only", "verbose", "schedule")
+
+
+# -- finding it ---------------------------------------------------------------------------------------
+
+
+def runs_of(config: Config) -> Path | None:
+    """The folder in which the logger keeps its runs, each in a `version_<number>`; None where it keeps none so."""
+    logger = config["trainer"].get("logger")
+    logger = logger[0] if isinstance(logger, list) and logger else logger
+    arguments = logger.get("init_args", {}) if isinstance(logger, dict) else {}
+    kept = {"save_dir", "name", "version"} <= arguments.keys()
+    return Path(arguments["save_dir"], arguments["name"] or "") if kept else None
+
+
+def run_folders(root: Path | None) -> dict[int, Path]:
+    """The runs in a logger's folder by their numbers, in order."""
+    named = {path.name.removeprefix("version_"): path for path in root.glob("version_*")} if root is not None else {}
+    return {number: named[str(number)] for number in sorted(int(name) for name in named if name.isdigit())}
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Where a run keeps the checkpoint it goes on from."""
+    return folder / "checkpoints" / "last.ckpt"
+
+
+def source_of(ckpt_path: str | Path | None, auto_resume: bool, root: Path | None) -> Path | None:
+    """The checkpoint that a command asks for; None where it asks for none, or there is none to resume automatically.
+
+    Args:
+        ckpt_path: a path, or "last" for the last checkpoint of the newest run.
+        auto_resume: as "last", but for where there is none.
+        root: the logger's folder.
+    """
+    if auto_resume and ckpt_path:
+        raise ValueError(f"auto_resume=true finds its own checkpoint: leave out ckpt_path={ckpt_path}")
+    if not auto_resume and ckpt_path != "last":
+        return Path(ckpt_path) if ckpt_path else None
+    newest = [last_checkpoint(folder) for folder in run_folders(root).values()][-1:]
+    found = [path for path in newest if recover(path)]
+    if not found and ckpt_path == "last":
+        raise CheckpointError(f"there is no last checkpoint: the newest run in {root} has none")
+    return found[0] if found else None
+
+
+def version_of(path: Path | None, root: Path | None) -> int | None:
+    """The run in a logger's folder whose last checkpoint this is."""
+    lasts = {number: last_checkpoint(folder) for number, folder in run_folders(root).items()}
+    return next((number for number, last in lasts.items() if path and last.exists() and last.samefile(path)), None)
+
+
+def check_source(path: Path | None, config: Config) -> list[Change]:
+    """Say what a run goes on from, and what has changed since; CheckpointError for what can't be gone on from.
+
+    config: to go on with; empty for a command that only evaluates.
+    """
+    if path is None:
+        return []
+    found = read_checkpoint(path, lazily=True)
+    if not config:
+        return []
+    stage = found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0)
+    changes = check_resumable(found.get("config", {}), config, stage)
+    say = rank_zero_only(log.info)
+    say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, found["iteration"], stage + 1)
+    if changes:
+        say("changed since then: %s", described(changes))
+    return changes
+
+
+# -- comparing configurations -------------------------------------------------------------------------
+
+
+def check_resumable(theirs: Config, mine: Config, stage: int) -> list[Change]:
+    """What has changed since the checkpoint; CheckpointError where the run can't go on with it.
+
+    Args:
+        theirs: the checkpoint's configuration.
+        mine: the one to go on with.
+        stage: the number of the stage, from 0, that the checkpoint is in.
+    """
+    changes = [change for key in theirs if key in mine for change in _section(key, theirs[key], mine[key])]
+    for name, was, now in changes:
+        if name.startswith(FIXED) and name not in FREE:
+            raise CheckpointError(f"the run can't go on with {name}={_short(now)}: it has {_short(was)}")
+    their_stages, my_stages = (unrolled(each.get("schedule", {}).get("stages", [])) for each in (theirs, mine))
+    return [*changes, *_check_stages(their_stages, my_stages, stage)]
+
+
+def _section(key: str, theirs: Any, mine: Any) -> Iterator[Change]:
+    return iter(()) if key in NOT_OF_THE_RUN else differences(theirs, mine, key)
+
+
+def _check_stages(theirs: list[Config], mine: list[Config], current: int) -> list[Change]:
+    """The changes in the stage the run is in and in those to come; CheckpointError for one in those it has left."""
+    if len(mine) <= current:
+        raise CheckpointError(f"the run is in stage {current + 1}, the schedule has {len(mine)}")
+    changes: list[Change] = [("the number of stages", len(theirs), len(mine))] if len(theirs) != len(mine) else []
+    for index, (their, my) in enumerate(zip(theirs, mine, strict=False)):
+        own = list(differences(their, my, f"stage {index + 1}"))
+        fixed = [change for change in own if index < current or (index == current and change[0].endswith(".rollouts"))]
+        for name, was, now in fixed:
+            where = "has been through it" if index < current else "is in it"
+            raise CheckpointError(f"the run can't go on with {name}={_short(now)}: it {where} with {_short(was)}")
+        changes += own
+    return changes
+
+
+def unrolled(parts: list[Config]) -> list[Config]:
+    """Stages one after another, rounds of them written out."""
+    return [stage for part in parts for stage in (part["stages"] * part["repeat"] if "repeat" in part else [part])]
+
+
+def differences(theirs: Any, mine: Any, name: str, arguments: bool = True) -> Iterator[Change]:
+    """Values that differ, by their dotted names.
+
+    An argument that only one of two versions of passk knows is no difference; a key in a mapping that is itself a
+    value, such as how many problems of each size, is one.
+    """
+    if arguments and isinstance(theirs, dict) and isinstance(mine, dict):
+        if theirs.get("class_path") != mine.get("class_path"):
+            yield f"{name}.class_path", theirs.get("class_path"), mine.get("class_path")
+            return
+        for key in theirs:
+            if key in mine:
+                yield from differences(
+                    theirs[key], mine[key], f"{name}.{key}", key == "init_args" or _is_class(mine[key])
+                )
+    elif isinstance(theirs, list) and isinstance(mine, list) and len(theirs) == len(mine):
+        for index, pair in enumerate(zip(theirs, mine, strict=True)):
+            yield from differences(*pair, f"{name}.{index}", _is_class(pair[1]))
+    elif theirs != mine:
+        yield name.replace(".init_args.", "."), theirs, mine
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, dict) and "class_path" in value
+
+
+def described(changes: list[Change]) -> str:
+    """The changes in one line."""
+    return ", ".join(f"{name} is {_short(now)} and was {_short(was)}" for name, was, now in changes)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

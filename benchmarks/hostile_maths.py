@@ -1,0 +1,89 @@
+"""Hostile answers to questions of mathematics: monsters for sympy, mutilated LaTeX, hedging, and what `hostile` has."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from random import Random
+
+from benchmarks.hostile import hostile
+
+REFERENCES = (
+    "204",
+    r"\frac{1}{2}",
+    r"3\sqrt{2}",
+    r"\{1, 2\}",
+    "x^2+1",
+    r"(0, \frac{\pi}{2}]",
+    "2^{2024}-1",
+    r"\text{Paris}",
+)
+"""Answers of every kind that references have."""
+
+PIECES = (
+    "9", "10^9", "999999999", "x", "y", "n", "e", r"\pi", r"\infty", "i", "0", "1", "-1", "0.3", "1e309", r"\%", "!",
+    "!!",
+    "^", "_", "=", "<", r"\le", ",", ";", r"\cup", r"\cdot", "/", "+", "-", r"\pm", r"\to", "|", "&", r"\\", "'",
+    r"\text{or}",
+    r"\text{", r"\mathrm{d}x", r"\left(", r"\right)", r"\sin", r"\log_{10}", r"\ln", r"\arctan", r"\sqrt", r"\circ",
+)  # fmt: skip
+WRAPS = (
+    "({})", "{{{}}}", "[{}]", r"\frac{{{}}}{{{}}}", r"\sqrt{{{}}}", r"\sqrt[{}]{{{}}}", "{}^{{{}}}", "({})^{{{}}}",
+    "({})!", r"\binom{{{}}}{{{}}}",
+    r"\sum_{{k=1}}^{{{}}} {}", r"\int_0^{{{}}} {} dx", r"\lfloor {} \rfloor", r"\sin({})", r"\log_{{{}}}({})", "|{}|",
+    r"\{{{}, {}\}}",
+    r"\begin{{pmatrix}}{}&1\\0&{}\end{{pmatrix}}", r"\lim_{{x\to {}}} {}", "{}+{}", "{}{}", r"\text{{{}}}",
+    r"\boxed{{{}}}",
+)  # fmt: skip
+TOWERS = (
+    "9^{9^{9^{9}}}", "9^9^9^9", "(9!)!", "9!!!!", "10^{10^{10}}", "((2^{999})^{999})^{999}", "(x+y+z+w)^{40}",
+    "(a+b)^{9999}",
+    r"\binom{10^{9}}{10^{8}}", r"\sum_{k=1}^{10^{9}} k", r"\prod_{k=1}^{10^{9}} k", r"e^{10^9\ln 10}",
+    r"9^{\lfloor e^{99}\rfloor}",
+    r"\frac{1}{\sqrt{2}+\sqrt{3}+\sqrt{5}+\sqrt{7}+\sqrt{11}+\sqrt{13}}", r"\sin(3^{2025})",
+    r"\cos(\frac{\pi}{9973})", "2024!",
+    r"\begin{pmatrix}1&2\\3&4\end{pmatrix}^{999}", "x^{x^{x^{x}}}", r"\sqrt{" * 9 + "2" + "}" * 9, "(x+y+z+w)^{40+t-t}",
+    r"\frac{x^{99}-1}{x-1}", r"\sqrt{2}^{\sqrt{2}^{\sqrt{2}}}", r"\sqrt[97]{2}+\sqrt[89]{3}", r"\log_{2}(3^{2025}!)",
+    "(x+1)^{99}(x-1)^{99}",
+)  # fmt: skip
+
+
+def expression(random: Random, depth: int) -> str:
+    """Anything that the pieces make."""
+    if depth == 0:
+        return "".join(random.choice(PIECES) for _ in range(random.randint(1, 3)))
+    wrap = random.choice(WRAPS)
+    return wrap.format(*(expression(random, depth - 1) for _ in range(wrap.count("{}"))))
+
+
+def mutilated(random: Random, text: str) -> str:
+    """With a few characters gone, doubled or replaced."""
+    letters = list(text)
+    for _ in range(random.randint(1, 4)):
+        place = random.randrange(len(letters) + 1)
+        letters[place : place + random.randint(0, 2)] = random.choice(
+            ("", "{", "}", "\\", "^", "(", random.choice(string.printable))
+        )
+    return "".join(letters)
+
+
+def hedged(random: Random, right: str, others: Sequence[str]) -> str:
+    """The right answer among others."""
+    joiner = random.choice((", ", r" \text{ or } ", r" \cup ", ";", " ", "=", "|", r"\\", r"}{", "} \\boxed{"))
+    return joiner.join(random.sample([right, *others, "7"], 3))
+
+
+def hostile_maths(random: Random, right: str, others: Sequence[str]) -> str:
+    """One response."""
+    kind = random.randrange(8)
+    if kind == 0:
+        return hostile(random, right, others).replace("```", r"\boxed{", 1).replace("```", "}", 1)
+    answer = (
+        expression(random, random.randint(0, 4)) if kind < 4
+        else random.choice(TOWERS) if kind == 4
+        else mutilated(random, random.choice((right, *TOWERS))) if kind < 7
+        else hedged(random, right, others)
+    )  # fmt: skip
+    return random.choice((r"\boxed{%s}", "Answer: %s", r"\boxed{%s", r"$%s$", r"\boxed{%s}\boxed{%s}")).replace(
+        "%s", answer
+    )

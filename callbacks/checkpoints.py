@@ -1,0 +1,235 @@
+"""When a run is saved, what it goes on from, and how it stops early: nothing is lost but what can be redone exactly."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from app.checkpoint import FORMAT
+from app.files import replacing, sync
+from callbacks.border import Loops, at_rest, is_due
+from callbacks.evaluation import PassKEvaluation, run_folder
+from callbacks.events import event_files, keep_events
+from callbacks.rollout import rlvr
+from callbacks.saving import export, replacing_together, save_checkpoint
+from callbacks.signals import Signals
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints(Callback):
+    """Keep `checkpoints/last.ckpt`, from which a killed run resumes to end as if it had never been killed.
+
+    It is written at the start, every so many iterations, after each validation and at the end, always between two
+    iterations; those since are redone. Whoever saves in the middle of one gets the state before it.
+    On SIGTERM the micro-batch or the batch of a validation under way is finished, then the checkpoint written, and the
+    run exits with status 0. An iteration that has made an update is finished first, as it is with several processes.
+
+    It comes first of all callbacks, so that it sees the state before others change it.
+
+    Args:
+        every: iterations between two checkpoints, at most.
+
+    Attributes:
+        config: of the run, as plain data, to be kept in checkpoints.
+        changed: what of it differs from the checkpoint that the run resumes from, by its dotted name.
+    """
+
+    def __init__(self, every: int = 20) -> None:
+        if every < 1:
+            raise ValueError(f"every={every} must be at least 1")
+        self.every = every
+        self.config: dict[str, Any] = {}
+        self.changed: Iterable[str] = ()
+        self.signals = Signals()
+        self.loops: Loops = {}  # after the last whole iteration
+        self.data: dict[str, Any] = {}
+        self.folder = ""
+        self.phase = "rest"  # or "batch end", "validation"
+        self.untouched = True  # since the last whole iteration: no update has been made
+        self.saved: tuple[int, bool] | None = None  # at which iteration, and whether its validation was due
+        self.validated = False  # since
+
+    # -- where the run stands -----------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.signals.listen(trainer)
+        if self.loops:
+            self._resume(trainer, pl_module)
+        else:
+            self._pass_border(trainer)
+        self.save(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.phase = "rest"
+        loop = trainer.fit_loop.epoch_loop
+        loop._batches_that_stepped = rlvr(pl_module).iteration  # Lightning loses count of one where it restarts
+        loop._results.reset()  # or it logs figures again that this iteration does not measure
+        self._stop_if_told(trainer)
+        assert self.saved is not None
+        if self.validated or rlvr(pl_module).iteration - self.saved[0] >= self.every:
+            self.save(trainer, pl_module)
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.untouched and trainer.world_size == 1:
+            self._stop_if_told(trainer)
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
+        self.untouched = False
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.phase = "batch end"
+        self._pass_border(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.phase = "validation"
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self.phase == "validation":
+            self._stop_if_told(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.phase, self.validated = "rest", self.phase == "validation"
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.phase, self.saved = "rest", None
+        self.save(trainer, pl_module)
+
+    def _pass_border(self, trainer: Trainer) -> None:
+        """Take down where Lightning and the data stand: an iteration is whole."""
+        self.untouched = True
+        self.loops = trainer.fit_loop.state_dict()
+        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
+        self.data = deepcopy(datamodule.state_dict()) if datamodule is not None else {}
+
+    # -- stopping early -----------------------------------------------------------------------------
+
+    def _stop_if_told(self, trainer: Trainer) -> None:
+        if self.signals.stop(trainer):
+            raise SIGTERMException
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if not isinstance(exception, SIGTERMException) or not self.loops:
+            return
+        self.save(trainer, pl_module)
+        self.signals.put_in_queue(trainer)
+        iteration = rlvr(pl_module).iteration
+        rank_zero_only(log.info)("stopped after iteration %d; to go on: --ckpt_path %s", iteration, last_of(trainer))
+
+    # -- writing and reading ------------------------------------------------------------------------
+
+    def save(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write `last.ckpt`, unless it stands for this very state."""
+        state = (rlvr(pl_module).iteration, self.validation_due(trainer))
+        if state != self.saved and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            save_checkpoint(trainer, last_of(trainer))
+        self.saved, self.validated = state, False
+
+    def validation_due(self, trainer: Trainer) -> bool:
+        """Does the validation after the last whole iteration still have to be run, or to be run to its end?"""
+        loop = trainer.fit_loop
+        if self.phase == "batch end" and trainer.enable_validation and loop._data_fetcher is not None:
+            return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+        return self.phase == "validation"
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint |= {"format": FORMAT, "config": self.config}
+        if trainer.state.fn != "fit" or not self.loops:
+            return
+        checkpoint["loops"]["fit_loop"] = at_rest(self.loops, self.validation_due(trainer))
+        checkpoint["folder"] = str(run_folder(trainer).absolute())
+        if self.data:
+            checkpoint[type(trainer.datamodule).__qualname__] = self.data  # type: ignore[attr-defined]
+        _flush(trainer)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if trainer.state.fn != "fit":
+            return
+        self.loops, self.folder = checkpoint["loops"]["fit_loop"], checkpoint["folder"]
+        self.data = checkpoint.get(type(trainer.datamodule).__qualname__, {})  # type: ignore[attr-defined]
+        self.phase = "validation" if is_due(self.loops) else "rest"
+
+    def _resume(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Cut curves and results back to the checkpoint, and hold to what was configured anew."""
+        folder, source = run_folder(trainer), _source(trainer, Path(self.folder))
+        due = self.phase == "validation"
+        if trainer.is_global_zero:
+            keep_events(
+                source if source.is_dir() else folder, folder, rlvr(pl_module).iteration, "eval/" if due else None
+            )
+            write_results(trainer, folder)
+        if source == folder.absolute():
+            self.saved = (rlvr(pl_module).iteration, due)
+        of_optimizer = [name.rsplit(".", 1)[1] for name in self.changed if name.startswith("model.optimizer.")]
+        for optimizer in trainer.optimizers:  # restoring has put the old ones back
+            for group in optimizer.param_groups:
+                group.update({name: optimizer.defaults[name] for name in of_optimizer if name in optimizer.defaults})
+
+
+class BestCheckpoints(ModelCheckpoint):
+    """Lightning's ModelCheckpoint, with a transformers folder `<name>` beside each `<name>.ckpt`."""
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        super()._save_checkpoint(trainer, filepath)
+        with replacing_together(trainer, Path(filepath).with_suffix("")) as folder:
+            export(trainer, folder)
+
+    def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        super()._remove_checkpoint(trainer, filepath)
+        trainer.strategy.remove_checkpoint(Path(filepath).with_suffix(""))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "saved_at": self._last_global_step_saved}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._last_global_step_saved = state_dict["saved_at"]  # no step is saved twice, in a resumed run neither
+
+
+def last_of(trainer: Trainer) -> Path:
+    """Where the run's last checkpoint stands."""
+    return run_folder(trainer) / "checkpoints" / "last.ckpt"
+
+
+def write_results(trainer: Trainer, folder: Path) -> None:
+    """The validations up to the checkpoint, as if they had been written one by one."""
+    evaluation = next((each for each in trainer.callbacks if isinstance(each, PassKEvaluation)), None)  # type: ignore[attr-defined]
+    if evaluation is not None and evaluation.history:
+        with replacing(folder / "results.jsonl") as temporary:
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in evaluation.history))
+
+
+def _flush(trainer: Trainer) -> None:
+    """Have the disk hold all that was logged before the checkpoint says so."""
+    folder = run_folder(trainer)
+    if trainer.is_global_zero:
+        for logger in trainer.loggers:
+            logger.save()
+        for path in event_files(folder):
+            sync(path)
+
+
+def _source(trainer: Trainer, recorded: Path) -> Path:
+    """The run folder that the checkpoint lies in, or that it was written to where it has been moved out."""
+    above = Path(str(trainer.ckpt_path)).absolute().parents
+    return next((folder for folder in above[:4] if event_files(folder)), recorded)

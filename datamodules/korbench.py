@@ -1,0 +1,107 @@
+"""KOR-Bench, reasoning by rules that nobody knows beforehand, for `validate` (docs/generalisation.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.types import Problem, Prompt
+from datamodules.base import ProblemDataModule
+from datamodules.dedup import deduplicate
+from datamodules.korbench_rules import Question, judge, reference
+from datamodules.sources import check_source, read_jsonl, read_rows
+
+CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
+
+
+@dataclass(frozen=True)
+class KORProblem(Problem):
+    """A question about a rule that stands above it.
+
+    Args:
+        rule: its text.
+        text: the question, which says what its answer must look like.
+        question: how it is judged.
+    """
+
+    rule: str
+    text: str
+    question: Question
+
+    @property
+    def prompt(self) -> Prompt:  # type: ignore[override]
+        asked = f"Read this rule:\n\n{self.rule}\n\nAnswer by the rule, not by what is usual:\n\n{self.text}"
+        return ({"role": "user", "content": asked},)
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return f"{self.label} {self.question.rule} {self.text}"
+
+    @property
+    def solution(self) -> str:  # type: ignore[override]
+        return reference(self.question)
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        return self.question.category
+
+    def score(self, response: str) -> float:
+        return float(judge(self.question, response))
+
+
+class KORBenchDataModule(ProblemDataModule):
+    """KOR-Bench's questions, reported by category; there is nothing to train on.
+
+    Args:
+        validation: a folder as the benchmark's repository has it (`<category>/sample.jsonl` and `rule.jsonl`), or a
+            .parquet, .jsonl or .csv file or hub id whose rows have the columns category, rule_id, idx,
+            rule_content, question and answer.
+        seed: unused by itself.
+        batch_size: unused by itself.
+        eval_batch_size: problems per batch and rank.
+
+    Raises:
+        ValueError: where the source can't be read, naming it and the row.
+    """
+
+    def __init__(self, validation: str, seed: int = 0, batch_size: int = 16, eval_batch_size: int = 64) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        if not Path(validation).is_dir():
+            check_source(validation)
+        self.source = validation
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """All categories, one after the other."""
+        rows = folder_rows(Path(self.source)) if Path(self.source).is_dir() else read_rows(self.source, "test")
+        problems: list[Problem] = []
+        for number, row in enumerate(rows, start=1):
+            try:
+                problems.append(problem_of(row))
+            except ValueError as error:
+                raise ValueError(f"{self.source}, row {number}: {error}") from None
+        return deduplicate({"train": [], "validation": problems, "test": []})
+
+
+def folder_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """The questions of every category that the folder has, each with its rule."""
+    found = [category for category in CATEGORIES if (folder / category / "sample.jsonl").is_file()]
+    if not found:
+        raise ValueError(f"{folder} holds no <category>/sample.jsonl for any of {', '.join(CATEGORIES)}")
+    for category in found:
+        rules = {rule["idx"]: rule["rule_content"] for rule in read_jsonl(folder / category / "rule.jsonl")}
+        for row in read_jsonl(folder / category / "sample.jsonl"):
+            yield {**row, "category": category, "rule_content": rules.get(row.get("rule_id"))}
+
+
+def problem_of(row: Any) -> KORProblem:
+    """The problem of a row; ValueError where a column is missing or the category is unknown."""
+    columns = ("category", "rule_id", "idx", "rule_content", "question", "answer")
+    missing = [name for name in columns if not isinstance(row, dict) or row.get(name) in (None, "")]
+    if missing:
+        raise ValueError(f"no value in the column {missing[0]!r}")
+    category, rule_id, index, rule, question, answer = (str(row[name]) for name in columns)
+    if category not in CATEGORIES:
+        raise ValueError(f"the category {category!r} must be one of {', '.join(CATEGORIES)}")
+    return KORProblem(rule, question, Question(category, rule_id, index, answer))

@@ -1,0 +1,172 @@
+"""How KOR-Bench judges answers (arXiv 2410.06526): a rule for each category, and for some of its rules and questions.
+
+The official verifier was read; this is not its code. It departs from it where that could be cheated or
+could run text: arithmetic is parsed and not evaluated by Python, an empty answer never passes, one of several
+words must be a whole one, and expressions are compared by `datamodules/maths`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from datamodules.maths.answers import equivalent
+from datamodules.puzzles.enigmata.expressions import evaluate, tokens
+
+LONGEST = 4_000
+"""Characters of an answer; a longer one is none."""
+
+MATHEMATICAL = frozenset((
+    18, 73, 74, 77, 94, 115, 116, 117, 121, 122, 123, 125, 131, 132, 134, 135, 136, 141, 143, 145, 146, 147, 149,
+    151, 152, 153, 154, 155, 156, 160, 161, 162, 164, 165, 166, 170, 206, 209, 211, 212, 213, 214, 215, 217, 218,
+))  # fmt: skip
+"""Questions of the category operation that are answered by an expression."""
+INEQUALITIES = frozenset((178, 179))
+"""Questions of the category operation that are answered by bounds."""
+
+_BOUND = re.compile(r"([≥≤])\s*(-?[0-9]+\.?[0-9]*)")
+_SIGNS = re.compile(r"[-+*/]")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What decides how an answer is judged.
+
+    Args:
+        category: operation, logic, cipher, puzzle or counterfactual.
+        rule: the number of the rule in its category.
+        index: the number of the question in its category.
+        answer: the official one, in double square brackets.
+    """
+
+    category: str
+    rule: str
+    index: str
+    answer: str
+
+
+def judge(question: Question, response: str) -> bool:
+    """Whether the first answer in double square brackets is right."""
+    given, wanted = bracketed(response, question.category == "puzzle"), bracketed(question.answer, True)
+    wanted = question.answer if wanted is None else wanted
+    if given is None or not given.strip() or len(given) > LONGEST:
+        return False
+    return _judge_of(question)(given, wanted)
+
+
+def reference(question: Question) -> str:
+    """An answer that passes: the official one, or its first word where it lists several of which one is asked."""
+    if question.category != "puzzle" or question.rule not in ("2", "4"):
+        return question.answer
+    words = bracketed(question.answer, True) or question.answer
+    return f"[[{words.replace(',', ' ').split()[0]}]]"
+
+
+def bracketed(text: str, strict: bool) -> str | None:
+    """What the first [[..]] holds; unless strict, else the first $\\boxed{..}$, else the first [..]."""
+    for opening, closing in (("[[", "]]"),) if strict else (("[[", "]]"), ("$\\boxed{", "}$"), ("[", "]")):
+        start = text.find(opening) + len(opening)
+        end = text.find(closing, start) if start >= len(opening) else -1
+        if end >= 0:
+            return text[start:end]
+    return None
+
+
+def _judge_of(question: Question) -> Callable[[str, str], bool]:
+    """The comparison of a given and a wanted answer that belongs to a question."""
+    if question.category == "puzzle":
+        return PUZZLES.get(question.rule, _same_by(_words_alone))
+    if question.category == "logic":
+        return _same_by(_in_any_order(_tight, ";")) if question.rule == "5" else _same_by(_tight)
+    if question.category == "operation":
+        return _operation(question)
+    return _same_by(_unbracketed)
+
+
+def _operation(question: Question) -> Callable[[str, str], bool]:
+    index = int(question.index) if question.index.isdecimal() else -1
+    if index in INEQUALITIES:
+        return _same_by(lambda text: sorted(_BOUND.findall(text)))
+    if question.rule == "18":
+        return _same_by(lambda text: sorted(_words_alone(text)))
+    if question.rule in ("23", "24", "25"):
+        return _same_by(lambda text: [number.lstrip("0") for number in re.findall(r"[0-9]+", text)])
+    return _expressions if index in MATHEMATICAL else _same_by(_in_any_order(_unbracketed, "or"))
+
+
+def _expressions(given: str, wanted: str) -> bool:
+    """Each of the expressions between "or" has its equal on the other side."""
+    ours, theirs = ([_right_side(part) for part in text.split("or")] for text in (_or(given), _or(wanted)))
+    if len(ours) != len(theirs):
+        return False
+    return all(any(equivalent(our, their) for their in theirs) for our in ours) and all(
+        any(equivalent(our, their) for our in ours) for their in theirs
+    )
+
+
+def _right_side(text: str) -> str:
+    return re.sub(r'["\n$\[\]]|\\[()\[\]]', "", text).rpartition("=")[2].strip()
+
+
+def _or(text: str) -> str:
+    return text.replace("\\text{or}", "or")
+
+
+def _same_by(form: Callable[[str], object]) -> Callable[[str, str], bool]:
+    """Equal in this form."""
+    return lambda given, wanted: form(given) == form(wanted)
+
+
+def _in_any_order(clean: Callable[[str], str], separator: str) -> Callable[[str], list[str]]:
+    return lambda text: sorted(clean(_or(text)).split(separator))
+
+
+def _tight(text: str) -> str:
+    return re.sub(r'["\s.]', "", text)
+
+
+def _unbracketed(text: str) -> str:
+    return re.sub(r'["\s\[\]]', "", text)
+
+
+def _words_alone(text: str) -> str:
+    return re.sub(r"\W+", "", text)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z]", "", text.lower())
+
+
+def _equation(given: str, wanted: str) -> bool:
+    """The same signs in the same order, between single figures, and the wanted value."""
+    ours, theirs = (tokens(text.partition("=")[0]) or [] for text in (given, wanted))
+    value = re.search(r"=\s*(-?[0-9]{1,9})", wanted)
+    figures = [token for token in ours if token.isdecimal()]
+    return (
+        value is not None
+        and [token for token in ours if _SIGNS.match(token)] == [token for token in theirs if _SIGNS.match(token)]
+        and all(len(figure) == 1 for figure in figures)
+        and evaluate(ours) == Fraction(value[1])
+    )
+
+
+def _twenty_four(given: str, wanted: str) -> bool:
+    """The same figures, and 24."""
+    ours, theirs = (tokens(text.strip().split("\n")[0].partition("=")[0]) or [] for text in (given, wanted))
+    used, there = (sorted(token for token in found if token.isdecimal()) for found in (ours, theirs))
+    return bool(ours) and used == there and evaluate(ours) == 24
+
+
+PUZZLES: dict[str, Callable[[str, str], bool]] = {
+    "1": _same_by(_letters),
+    "2": lambda given, wanted: _letters(given) in map(_letters, wanted.split(",")),
+    "3": _same_by(lambda text: sorted(re.findall(r"\w+", text.lower()))),
+    "4": lambda given, wanted: _letters(given) in map(_letters, wanted.split()),
+    "5": _same_by(lambda text: sorted("".join(text.split()).split(","))),
+    "9": _equation,
+    "10": _twenty_four,
+    "18": _same_by(lambda text: re.sub(r"[,\s\[\]]+", "", text)),
+}
+"""By the number of the rule; the others are judged by letters and figures alone."""

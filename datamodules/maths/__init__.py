@@ -1,0 +1,1 @@
+"""Answers to questions of mathematics: reading them, measuring them, comparing them."""

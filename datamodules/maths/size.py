@@ -1,0 +1,136 @@
+r"""How large an expression may become, by its text alone: what keeps `9^{9^{9}}` from ever being computed.
+
+One pass over the tokens estimates from above, without evaluating anything, the decimal digits of the number that
+results if everything is multiplied together, and the degree of the polynomial. Both add up along a
+group and are multiplied by an exponent. It is no proof: what is built to slip through meets the time
+limit of whoever contains the scorer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import accumulate
+from math import comb, log10
+
+LONGEST = 300
+"""Characters of an expression."""
+DIGITS = 10_000
+"""Decimal digits that the numbers in an expression may come to: 3^{2025} and 2024! stay below."""
+TERMS = 500
+"""Terms that a polynomial may have when it is multiplied out."""
+DEPTH = 10
+"""Brackets inside brackets: the parser's time is exponential in them."""
+
+OPERATORS = frozenset((
+    "sum", "prod", "coprod", "int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "bigcup", "bigcap", "uparrow",
+    "lfloor", "rfloor", "lceil", "rceil",
+))  # fmt: skip
+"""Commands that ask for work instead of stating a result; an answer that has one is not tame."""
+BINOMIALS = frozenset(("binom", "dbinom", "tbinom", "choose"))
+STRUCTURE = frozenset((
+    "frac", "dfrac", "tfrac", "cfrac", "sqrt", "left", "right", "cdot", "times", "div", "pm", "mp", "begin", "end",
+    "text", "mathrm", "mathbf", "mathbb", "circ", "degree", "sin", "cos", "tan", "cot", "sec", "csc", "arcsin",
+    "arccos", "arctan", "log", "ln", "lg", "exp", "infty", "cup", "cap", "in", "notin", "le", "leq", "ge", "geq",
+    "lt", "gt", "ne", "neq", "quad", "qquad", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "displaystyle", "ldots",
+    "cdots", "dots", "mid",
+))  # fmt: skip
+"""Commands that are neither a number nor a letter."""
+
+_TOKEN = re.compile(r"\\([a-zA-Z]+)|\\(.)|([0-9]+(?:\.[0-9]+)?)|(\*\*|\^)|([a-zA-Z])|([{(\[])|([})\]])|(!)", re.DOTALL)
+_BRACKET = re.compile(r"[{}()\[\]]")
+_MATRIX = re.compile(r"(?:begin|end)\s*\{[a-z]*matrix\}")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a part of an expression.
+
+    Attributes:
+        digits: decimal digits, a letter counting half of one since e and pi are letters.
+        numbers: decimal digits of what is written in numerals alone.
+        degree: in the letters.
+    """
+
+    digits: float = 0.0
+    numbers: float = 0.0
+    degree: float = 0.0
+
+    def __add__(self, other: Size) -> Size:
+        return Size(self.digits + other.digits, self.numbers + other.numbers, self.degree + other.degree)
+
+    def to_the(self, exponent: Size) -> Size:
+        times, numeral = value_of(exponent.digits), value_of(exponent.numbers)
+        return Size(self.digits * times, self.numbers * numeral, self.degree * numeral + exponent.degree)
+
+    def factorial(self) -> Size:
+        return Size(self.digits * value_of(self.digits), self.numbers * value_of(self.numbers), self.degree)
+
+
+LETTER = Size(digits=0.5, degree=1)
+
+
+def value_of(digits: float) -> float:
+    """The number that has so many digits, no larger than what is refused anyway."""
+    return 10 ** min(digits, 9.0)
+
+
+def is_tame(expression: str) -> bool:
+    """Whether sympy may be given this: balanced, not too deep, and not too large."""
+    if len(expression) > LONGEST:
+        return False
+    levels = depths(expression)
+    if levels and (min(levels) < 0 or max(levels) > DEPTH or levels[-1] != 0):
+        return False
+    text = _MATRIX.sub("", expression)
+    tokens = list(_TOKEN.finditer(text))
+    if any(token[1] in OPERATORS for token in tokens):
+        return False
+    size, _ = _group(tokens, 0)
+    letters = len({token[0] for token in tokens if token[5] or (token[1] and token[1] not in STRUCTURE)})
+    return size.digits <= DIGITS and size.degree <= TERMS and comb(int(size.degree) + letters, letters) <= TERMS
+
+
+def depths(expression: str) -> list[int]:
+    """How many brackets are open after each bracket."""
+    return list(accumulate(1 if letter in "{([" else -1 for letter in _BRACKET.findall(expression)))
+
+
+def _group(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
+    """The size of what stands before the next closing bracket, and the place behind that bracket."""
+    total = Size()
+    while place < len(tokens):
+        if tokens[place][7]:
+            return total, place + 1
+        part, place = _power(tokens, place)
+        total += part
+    return total, place
+
+
+def _power(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
+    """An atom with its factorials and its exponent, which may have an exponent of its own; the place behind."""
+    size, place = _atom(tokens, place)
+    while place < len(tokens) and tokens[place][8]:
+        size, place = size.factorial(), place + 1
+    if place < len(tokens) and tokens[place][4]:
+        exponent, place = _power(tokens, place + 1)
+        size = size.to_the(exponent)
+    return size, place
+
+
+def _atom(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
+    """A number, a letter, a group or a command, and the place behind it."""
+    if place >= len(tokens):
+        return Size(), place
+    command, _, number, _, letter, opening, _, _ = tokens[place].groups()
+    if opening:
+        return _group(tokens, place + 1)
+    if number:
+        digits = log10(max(float(number), 2.0))
+        return Size(digits, digits), place + 1
+    if command in BINOMIALS:
+        upper, place = _atom(tokens, place + 1)
+        return Size(value_of(upper.digits), value_of(upper.numbers), upper.degree), place
+    if letter or (command and command not in STRUCTURE):
+        return LETTER, place + 1
+    return Size(), place + 1

@@ -1,0 +1,80 @@
+"""What judges a response by the answer in its row: the one class that a task of your own needs.
+
+A scorer is named in YAML by its class_path, with its arguments; scorers compose.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+
+class Scorer(ABC):
+    """Judges a response to a question whose row holds `answer`."""
+
+    @abstractmethod
+    def score(self, response: str, answer: Any) -> float:
+        """A number in [0, 1], of which 1 alone passes; best total, quick and without side effects.
+
+        Args:
+            response: what the policy wrote, without its stop token.
+            answer: as the row has it: text, a number, or whatever JSON holds.
+        """
+
+    def solve(self, answer: Any) -> str:
+        """A response that passes, for demonstrations to imitate; the answer itself unless said."""
+        return str(answer)
+
+
+class Exact(Scorer):
+    """Passes the answer itself, white space around it aside."""
+
+    def score(self, response: str, answer: Any) -> float:
+        return float(response.strip() == str(answer).strip())
+
+
+class Weighted(Scorer):
+    """A weighted mean of scorers: continuous, and 1 only where all of them say 1.
+
+    Args:
+        scorers: at least one; the first one's solution is the solution.
+        weights: of each, above 0; they need not sum to 1.
+    """
+
+    def __init__(self, scorers: list[Scorer], weights: Sequence[float]) -> None:
+        if not scorers or len(scorers) != len(weights):
+            raise ValueError(f"{len(weights)} weights must be given for {len(scorers)} scorers, at least one")
+        for weight in weights:
+            if not 0 < weight < float("inf"):
+                raise ValueError(f"the weight {weight} must be above 0")
+        self.scorers, self.weights = scorers, weights
+
+    def score(self, response: str, answer: Any) -> float:
+        scores = [scorer.score(response, answer) for scorer in self.scorers]
+        if min(scores) >= 1:
+            return 1.0  # which the rounding of a mean might miss
+        return sum(weight * score for weight, score in zip(self.weights, scores, strict=True)) / sum(self.weights)
+
+    def solve(self, answer: Any) -> str:
+        return self.scorers[0].solve(answer)
+
+
+class AtLeast(Scorer):
+    """Binary: 1 where another scorer gives at least so much, 0 elsewhere.
+
+    Args:
+        scorer: the other.
+        threshold: in (0, 1].
+    """
+
+    def __init__(self, scorer: Scorer, threshold: float) -> None:
+        if not 0 < threshold <= 1:
+            raise ValueError(f"threshold={threshold} must lie in (0, 1]")
+        self.scorer, self.threshold = scorer, threshold
+
+    def score(self, response: str, answer: Any) -> float:
+        return float(self.scorer.score(response, answer) >= self.threshold)
+
+    def solve(self, answer: Any) -> str:
+        return self.scorer.solve(answer)

@@ -1,0 +1,114 @@
+"""Several data modules as one: trained on some of them, validated on all, each set under a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from app.types import Problem, Prompt
+from datamodules.base import ProblemDataModule
+from datamodules.dedup import deduplicate
+
+
+@dataclass(frozen=True)
+class NamedProblem(Problem):
+    """A problem of one of several sets.
+
+    Args:
+        problem: asks and scores.
+        names: the sets it is reported under: the set's name, and the parts of the set that it belongs to.
+    """
+
+    problem: Problem
+    names: tuple[str, ...]
+
+    @property
+    def prompt(self) -> Prompt:  # type: ignore[override]
+        return self.problem.prompt
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return self.problem.key
+
+    @property
+    def solution(self) -> str:  # type: ignore[override]
+        return self.problem.solution
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        return self.names[0]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.names
+
+    def score(self, response: str) -> float:
+        return self.problem.score(response)
+
+    def demonstrate(self, random: Random) -> str:
+        return self.problem.demonstrate(random)
+
+    def draw(self, response: str) -> str | None:
+        return self.problem.draw(response)
+
+
+class SeveralDataModule(ProblemDataModule):
+    """The problems of several data modules, deduplicated over all of them, test wins.
+
+    A set is reported by its name, and where it has parts (tasks, sizes, categories) by "<name>.<part>". The data
+    modules' own batch sizes and seeds of order are not used.
+
+    Args:
+        sets: data modules by the names under which their problems are reported.
+        train: of which of them the train splits are trained on, one after the other; none is for `validate`.
+        seed: of the order of training.
+        batch_size: P, problems per iteration over all ranks.
+        eval_batch_size: problems per batch and rank in validation, test and prediction.
+
+    Raises:
+        ValueError: for a name that is no set, or one with a "/" or a "." in it.
+    """
+
+    def __init__(
+        self,
+        sets: dict[str, ProblemDataModule],
+        train: Sequence[str] = (),
+        seed: int = 0,
+        batch_size: int = 16,
+        eval_batch_size: int = 64,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        if not sets:
+            raise ValueError("sets must hold at least one data module")
+        for name in sets:
+            if not name or set(name) & set("/."):
+                raise ValueError(f"the name {name!r} of a set must hold neither / nor .")
+        for name in train:
+            if name not in sets:
+                raise ValueError(f"train: {name!r} must be one of the sets {', '.join(sets)}")
+        self.sets, self.trained = sets, train
+
+    def prepare_data(self) -> None:
+        for data in self.sets.values():
+            data.prepare_data()
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """The splits of all sets, set by set."""
+        loaded = {name: data.load_splits() for name, data in self.sets.items()}
+        names = {"train": self.trained, "validation": list(loaded), "test": list(loaded)}
+        joined = {
+            split: [problem for name in names[split] for problem in named(name, loaded[name][0][split])]
+            for split in names
+        }
+        splits, dropped = deduplicate(joined)
+        before = {split: sum(loaded[name][1][split] for name in names[split]) for split in names}
+        return splits, {split: dropped[split] + before[split] for split in names}
+
+
+def named(name: str, problems: Sequence[Problem]) -> list[Problem]:
+    """The problems of a split under the set's name, and under their own groups where these tell them apart."""
+    parts = {group for problem in problems for group in problem.groups}
+    if len(parts) == 1:
+        return [NamedProblem(problem, (name,)) for problem in problems]
+    return [NamedProblem(problem, (name, *(f"{name}.{group}" for group in problem.groups))) for problem in problems]

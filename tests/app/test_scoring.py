@@ -1,0 +1,194 @@
+"""Scorers that raise, hang, crash or talk nonsense cost their answers a score, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+import pytest
+
+from app.scoring import Answer, Contained, InProcess, Scorer, Verdict, Worker
+from tests.app.misbehaving import Misbehaving, Plain
+from tests.conftest import ROOT
+
+SECONDS = 0.5
+"""For an answer; a tenth of it would do but for busy machines."""
+
+
+def answers(*said: str) -> list[Answer]:
+    return [(Misbehaving(), text) for text in said]
+
+
+def verdicts(scorer: Scorer, *said: str) -> list[Verdict]:
+    return list(scorer(answers(*said)))
+
+
+@pytest.fixture(params=[InProcess(), Contained(SECONDS)], ids=["in process", "contained"])
+def scorer(request: pytest.FixtureRequest) -> Scorer:
+    return request.param
+
+
+CONTAINED = Contained(SECONDS)
+
+
+def test_ordinary_scores_are_those_of_the_problems(scorer: Scorer) -> None:
+    batch: list[Answer] = [(Plain(f"p{index}"), f"p{index % 7}") for index in range(500)]
+    assert list(scorer(batch)) == [Verdict(problem.score(text)) for problem, text in batch]
+    assert list(scorer([])) == []
+    assert [verdict.score for verdict in verdicts(scorer, "half", "one", "true", "yes", "é\n\ud800")] == [
+        0.5,
+        1,
+        1,
+        1,
+        0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("raises", "ZeroDivisionError: by zero"),
+        ("exits", "SystemExit: 3"),
+        ("recurses", "RecursionError: maximum recursion depth exceeded"),
+        ("word", "a score of 'great' is no number in [0, 1]"),
+        ("nothing", "a score of None is no number in [0, 1]"),
+        ("list", "a score of [1.0] is no number in [0, 1]"),
+        ("nan", "a score of nan is no number in [0, 1]"),
+        ("inf", "a score of inf is no number in [0, 1]"),
+        ("two", "a score of 2 is no number in [0, 1]"),
+        ("minus", "a score of -0.5 is no number in [0, 1]"),
+        ("odd", "ArithmeticError: no"),
+    ],
+)
+def test_what_raises_or_is_no_score_is_unscored(scorer: Scorer, said: str, cause: str) -> None:
+    passed, unscored, failed = verdicts(scorer, "yes", said, "no")
+    assert (passed, failed) == (Verdict(1.0), Verdict(0.0))
+    assert isnan(unscored.score)
+    assert unscored.cause.startswith(cause)
+    assert not unscored.scored
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("hangs", "the scorer did not end in time"),
+        ("backtracks", "the scorer did not end in time"),
+        ("crashes", "the scorer ended its process (status -11)"),
+        ("leaves", "the scorer ended its process (status 7)"),
+        ("meddles", "the scorer's process had to be ended: timed out"),
+        ("murders", "the scorer's process had to be ended: it is gone"),
+        ("hoards", "MemoryError: "),
+    ],
+)
+def test_what_would_take_the_trainer_with_it_is_unscored(said: str, cause: str) -> None:
+    *before, unscored, after = verdicts(CONTAINED, "yes", "no", said, "yes")
+    assert before == [Verdict(1.0), Verdict(0.0)]
+    assert isnan(unscored.score) and unscored.cause == cause
+    assert after == Verdict(1.0)
+
+
+def test_one_breakdown_after_another() -> None:
+    found = verdicts(CONTAINED, "leaves", "yes", "crashes", "raises", "hangs", "yes")
+    assert [verdict.scored for verdict in found] == [False, True, False, False, False, True]
+
+
+def test_what_a_scorer_prints_is_no_score() -> None:
+    assert verdicts(CONTAINED, "prints", "no") == [Verdict(1.0), Verdict(0.0)]
+
+
+def test_a_batch_read_to_its_last_verdict_leaves_the_worker_running() -> None:
+    verdicts_of = iter(CONTAINED(answers("yes", "no")))
+    assert [next(verdicts_of), next(verdicts_of)] == [Verdict(1.0), Verdict(0.0)]
+    process = CONTAINED.worker.process
+    del verdicts_of
+    assert CONTAINED.worker.process is process is not None and process.poll() is None
+
+
+def test_a_batch_left_halfway_spoils_nothing() -> None:
+    verdicts_of: Iterator[Verdict] = CONTAINED(answers("yes", "no", "yes"))
+    assert next(verdicts_of) == Verdict(1.0)
+    del verdicts_of
+    assert verdicts(CONTAINED, "no", "yes") == [Verdict(0.0), Verdict(1.0)]
+
+
+def test_one_worker_serves_all_and_a_killed_one_is_replaced() -> None:
+    verdicts(CONTAINED, "yes")
+    worker = CONTAINED.worker
+    assert Contained(3.0).worker is worker and Contained(memory=1.0).worker is not worker
+    assert worker.process is not None
+    first = worker.process.pid
+    verdicts(Contained(2.0), "yes")
+    assert worker.process.pid == first
+    os.kill(first, signal.SIGKILL)
+    worker.process.wait()
+    assert verdicts(CONTAINED, "yes") == [Verdict(1.0)]
+    assert worker.process.pid != first
+
+
+def test_modules_that_can_be_imported_later_are_found(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts(CONTAINED, "yes")
+    (tmp_path / "late_problem.py").write_text("from tests.app.misbehaving import Plain\nclass Late(Plain): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    from late_problem import Late  # type: ignore[import-not-found]
+
+    assert list(CONTAINED([(Late("a"), "a")])) == [Verdict(1.0)]
+
+
+def test_a_problem_that_cannot_be_sent_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Local(Plain):
+        """Known in this function alone."""
+
+    problem = Local("a")
+    with pytest.raises(
+        ValueError, match=r"Local can't be scored in a process of its own \(.*\): define it in a module"
+    ):
+        list(CONTAINED([(problem, "a")]))
+    assert list(InProcess()([(problem, "a")])) == [Verdict(1.0)]
+
+
+def test_a_problem_that_only_this_process_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Misbehaving, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "Misbehaving", Misbehaving, raising=False)
+    with pytest.raises(ValueError, match=r"Misbehaving can't be scored in a process of its own .*InProcess"):
+        verdicts(CONTAINED, "yes")
+    monkeypatch.undo()
+    assert verdicts(CONTAINED, "yes") == [Verdict(1.0)]
+
+
+def test_a_worker_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match="the process that scores did not start"):
+        list(Worker(1.0).judge(answers("yes"), 1.0))
+
+
+def test_the_worker_ends_with_its_trainer() -> None:
+    """Even where the trainer is killed while an answer hangs."""
+    program = (
+        "from app.scoring import Contained; from tests.app.test_scoring import answers\n"
+        "scorer = Contained(1.0); scorer.begin(); print(scorer.worker.process.pid, flush=True)\n"
+        "list(Contained(1.0)(answers('yes', 'hangs')))"
+    )
+    trainer = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert trainer.stdout is not None
+    worker = int(trainer.stdout.readline())
+    time.sleep(0.2)
+    trainer.kill()
+    trainer.communicate()
+    deadline = time.monotonic() + 60
+    while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not os.path.exists(f"/proc/{worker}")
+
+
+@pytest.mark.parametrize("changes", [{"seconds": 0.0}, {"memory": -1.0}, {"seconds": float("nan")}])
+def test_limits_are_above_nothing(changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be above 0"):
+        Contained(**changes)

@@ -1,0 +1,20 @@
+"""A scorer against answers that no honest policy would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from time import perf_counter
+
+Maker = Callable[[Random, str, Sequence[str]], str]
+
+
+def assert_total(score: Callable[[str], float], hostile: Maker, right: str, number: int = 150) -> None:
+    """No exception, a number in [0, 1], and nothing above a second: ten times what was ever seen."""
+    for index in range(number):
+        response = hostile(Random(f"hostile/{right}/{index}"), right, ["1", "0 0"])
+        start = perf_counter()
+        value = score(response)
+        assert type(value) is float, response[:200]
+        assert 0 <= value <= 1, response[:200]
+        assert perf_counter() - start < 1, response[:200]

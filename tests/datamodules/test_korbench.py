@@ -1,0 +1,107 @@
+"""KOR-Bench's records and the rules by which its answers are judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.hostile import hostile
+from datamodules.korbench import CATEGORIES, KORBenchDataModule, folder_rows, problem_of
+from datamodules.korbench_rules import Question, judge
+from tests.datamodules.hostility import assert_total
+
+pytest.importorskip("math_verify")
+SAMPLES = Path(__file__).parent / "samples" / "korbench"
+
+
+def problems(source: Path = SAMPLES) -> list[Any]:
+    return KORBenchDataModule(str(source)).load_splits()[0]["validation"]
+
+
+def test_every_category_is_read_and_its_answers_pass() -> None:
+    found = problems()
+    assert {problem.label for problem in found} == set(CATEGORIES)
+    for problem in found:
+        assert problem.score(f"By the rule:\n{problem.solution}") == 1
+        assert problem.score("[[]]") == problem.score("[[nothing]]") == problem.score("") == 0
+    assert "2a + b" in found[0].prompt[0]["content"]
+    assert "Compute 3&4." in found[0].prompt[0]["content"]
+
+
+def test_rows_of_one_table_hold_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in folder_rows(SAMPLES)))
+    assert problems(path) == problems()
+
+
+@pytest.mark.parametrize(
+    ("category", "rule", "index", "answer", "right", "wrong"),
+    [
+        ("operation", "1", "1", "[[24]]", ["[[24]]", "[[ 24 ]]", "[24]", r"$\boxed{24}$"], ["24", "[[25]]",
+         "[[2]] [[24]]"]),
+        ("operation", "1", "6", "[[650or5or125]]", ["[[5or125or650]]", r"[[5 \text{or} 125 or 650]]"], ["[[5or125]]",
+         "[[5]]"]),
+        ("operation", "2", "18", r"[[-6+\sqrt{22}or-6-\sqrt{22}]]", [r"[[X=-\sqrt{22}-6 or \sqrt{22}-6]]"],
+         [r"[[-6+\sqrt{22}]]"]),
+        ("operation", "9", "94", r"[[\frac{1}{2}]]", ["[[1/2]]", "[[0.5]]"], ["[[2]]", "[[9^{9^{9^{9}}}]]"]),
+        ("operation", "17", "178", "[[≥2 or ≤-1]]", ["[[≤-1 or ≥2]]"], ["[[≥2]]", "[[]]"]),
+        ("operation", "18", "173", "[[{1,2,5}]]", ["[[{5,1,2}]]"], ["[[{1,2}]]"]),
+        ("operation", "23", "221", "[[((1,2),(3,4))]]", ["[[[1,2],[3,4]]]", "[[1 2 3 4]]"], ["[[2 1 3 4]]",
+         "[[" + "9" * 5000 + "]]"]),
+        ("logic", "1", "1", "[[p1&p2];[p3||p4]]", ["[[p1 & p2]; [p3 || p4]]", '[["p1&p2"];[p3||p4]]'], ["[[p1&p2]]"]),
+        ("logic", "5", "41", "[[a;b]]", ["[[b; a.]]"], ["[[a]]", "[[a;b;c]]"]),
+        ("cipher", "1", "1", "[[NQ]]", ["[[NQ]]", '[["N Q"]]'], ["[[nq]]", "[[NR]]"]),
+        ("counterfactual", "1", "1", "[[C]]", ["[[C]]"], ["[[A]]", "C"]),
+        ("puzzle", "1", "1", "[[nine ten]]", ["[[Nine, ten]]"], ["[nine ten]", "[[ten nine]]"]),
+        ("puzzle", "2", "11", "[[t,tal]]", ["[[t]]", "[[-tal]]"], ["[[ta]]", "[[]]", "[[t,tal]]"]),
+        ("puzzle", "3", "21", "[[pea ape]]", ["[[ape, pea]]"], ["[[pea]]"]),
+        ("puzzle", "4", "33", "[[scape capes]]", ["[[Capes]]"], ["[[cape]]", "[[a]]", "[[ ]]", "[[1]]"]),
+        ("puzzle", "5", "42", "[[O=1,T=2]]", ["[[T=2, O=1]]"], ["[[O=1]]"]),
+        ("puzzle", "9", "81", "[[6+2*3-2=10]]", ["[[1+2*5-1=10]]", "[[6+2\u00d73-2]]"], 
+         ["[[10+2*1-2=10]]", "[[5+5=10]]",
+         "[[1/0*0-0]]"]),
+        ("puzzle", "10", "91", "[[(1+2+3)*4=24]]", ["[[4*(3+2+1)]]", "[[4*3*2*1 = 24]]"], ["[[24]]", "[[4*3*2]]",
+         "[[9**9**9]]"]),
+        ("puzzle", "18", "175", "[[1,2\n3,4]]", ["[[1 2 3 4]]"], ["[[1 2 3]]"]),
+        ("puzzle", "8", "71", "[[A (1,2)(3,4)\nB (1,1)(2,2)]]", ["[[A(1, 2)(3, 4) B (1,1)(2,2)]]"],
+         ["[[A (1,2)(3,4)]]"]),
+    ],
+)  # fmt: skip
+def test_rules(category: str, rule: str, index: str, answer: str, right: list[str], wrong: list[str]) -> None:
+    question = Question(category, rule, index, answer)
+    assert [text for text in right if not judge(question, text)] == []
+    assert [text for text in wrong if judge(question, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([], "no value in the column 'category'"),
+        (
+            {"category": "maths", "rule_id": "1", "idx": "1", "rule_content": "r", "question": "q", "answer": "a"},
+            "the category 'maths' must be one of operation, logic",
+        ),
+    ],
+)
+def test_rows_that_are_none(row: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        problem_of(row)
+
+
+def test_a_folder_without_categories(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds no <category>/sample.jsonl"):
+        problems(tmp_path)
+
+
+def test_hostile_answers() -> None:
+    for problem in problems():
+
+        def in_brackets(random: Any, right: str, others: Any) -> str:
+            return hostile(random, right, others).replace("```", "[[", 1).replace("```", "]]")
+
+        assert_total(problem.score, in_brackets, problem.solution.strip("[]"))
+    for text in ("[" * 1_000_000, "[[" * 500_000, "$\\boxed{" * 100_000):
+        assert [problem.score(text) for problem in problems()] == [0] * len(problems())

@@ -1,0 +1,98 @@
+"""Questions of mathematics from files, and their scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.hostile_maths import REFERENCES, hostile_maths
+from datamodules.math import PUBLIC, MathDataModule, MathScorer
+from datamodules.task import Table
+from tests.conftest import CommandLine, callback, scripted
+from tests.datamodules.hostility import assert_total
+
+pytest.importorskip("math_verify")
+SAMPLES = Path(__file__).parent / "samples"
+LESSONS = {"source": str(SAMPLES / "lessons.jsonl"), "prompt": "question"}
+SETS = {
+    "Exam": {"source": str(SAMPLES / "maths.jsonl"), "prompt": "problem"},
+    "Olympiad": {"source": str(SAMPLES / "olympiad.csv"), "prompt": "question", "answer": "result"},
+}
+
+
+def build(**changes: object) -> MathDataModule:
+    sets = {name: Table(**columns) for name, columns in SETS.items()}
+    return MathDataModule(**{"train": Table(**LESSONS), "validation": sets, "batch_size": 2, **changes})
+
+
+def test_every_set_has_its_name_and_its_solutions_pass() -> None:
+    splits, dropped = build().load_splits()
+    assert [problem.label for problem in splits["validation"]] == ["Exam"] * 4 + ["Olympiad"] * 2
+    assert len(splits["train"]) == 4
+    assert dropped == {"train": 1, "validation": 0, "test": 0}  # the hens are asked in the exam
+    for problem in splits["train"] + splits["validation"]:
+        assert problem.score(f"I think so: {problem.solution}") == 1
+        assert problem.score("I don't know") == 0
+
+
+def test_a_question_becomes_a_message_with_the_instruction_below() -> None:
+    splits, _ = build(instruction="Box it.").load_splits()
+    assert splits["train"][0].prompt == ({"role": "user", "content": "What is 7 + 8?\n\nBox it."},)
+    assert splits["validation"][5].prompt[0]["content"].startswith("Find the remainder of $2^{10}$\ndivided")
+
+
+def test_parquet_holds_the_same(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (SAMPLES / "maths.jsonl").read_text().splitlines()]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "maths.parquet")
+    both = [build(validation={"Exam": Table(str(path), "problem")}).load_splits()[0] for path in
+            (SAMPLES / "maths.jsonl", tmp_path / "maths.parquet")]  # fmt: skip
+    assert both[0]["validation"] == both[1]["validation"]
+
+
+def test_the_public_sets_are_those_of_the_paper() -> None:
+    assert list(PUBLIC) == ["AIME24", "AIME25", "Olym-Easy", "Olym-Hard"]
+    assert MathDataModule().sets["validation"] == PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"question": "What?", "result": 1}, "row 1: no value in the column 'answer'; there are question, result"),
+        ({"question": "What?", "answer": None}, "row 1: no value in the column 'answer'"),
+        ({"question": "What?", "answer": "$$"}, "row 1: the answer '\\$\\$' says nothing"),
+        ({"question": ["What?"], "answer": 1}, r"row 1: the question must be text, not \['What\?'\]"),
+        ([], "row 1: not an object with named columns"),
+    ],
+)
+def test_a_row_that_is_none_is_named(tmp_path: Path, row: object, message: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row))
+    with pytest.raises(ValueError, match=message):
+        build(train=Table(str(path), "question")).load_splits()
+
+
+def test_pass_at_k_of_each_set_through_the_command_line(passk: CommandLine) -> None:
+    """Half of the answers say 18, which is right for one question of the six."""
+    data = {"class_path": "datamodules.math.MathDataModule", "init_args": {"validation": SETS}}
+    engine = scripted(r"That is \boxed{18}.", "No idea.")
+    overlay = {"rollout": {"engine": engine}, "evaluation": {"sampling": {"max_new_tokens": 32}}}
+    options = passk.options(cached=False, **overlay)
+    settings = passk.folder / "maths.yaml"
+    settings.write_text(json.dumps({"data": data}))
+    from app.cli import main
+
+    figures = callback(main(["validate", *options, f"--config={settings}"]), "PassKEvaluation").history[-1]
+    assert figures["eval/Exam/pass@1"] == pytest.approx(1 / 8)
+    assert figures["eval/Exam/pass@4"] == pytest.approx(1 / 4)
+    assert figures["eval/Olympiad/pass@4"] == 0
+    assert figures["eval/pass@4"] == pytest.approx(1 / 6, abs=1e-6)
+
+
+def test_hostile_answers() -> None:
+    scorer = MathScorer()
+    for reference in REFERENCES:
+        assert_total(lambda response, wanted=reference: scorer.score(response, wanted), hostile_maths, reference)

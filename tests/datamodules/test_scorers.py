@@ -1,0 +1,55 @@
+"""Scorers and what is made of several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from datamodules.scorers import AtLeast, Exact, Scorer, Weighted
+
+
+class Share(Scorer):
+    """The share of the answer's letters that the response begins with."""
+
+    def score(self, response: str, answer: Any) -> float:
+        same = [ours == theirs for ours, theirs in zip(response, answer, strict=False)]
+        return [*same, False].index(False) / len(answer)
+
+    def solve(self, answer: Any) -> str:
+        return answer + "!"
+
+
+def test_exact() -> None:
+    assert [Exact().score(response, 3) for response in ("3", " 3\n", "3.0", "")] == [1, 1, 0, 0]
+    assert Exact().solve(3) == "3"
+
+
+def test_a_weighted_mean_is_one_where_all_are() -> None:
+    both = Weighted([Share(), Exact()], [3.0, 1.0])
+    assert both.score("abxx", "abcd") == pytest.approx(0.375)
+    assert both.score("abcd!", "abcd") == 0.75
+    assert both.score("abcd", "abcd") == 1
+    assert Weighted([Exact()] * 3, [0.1, 0.2, 0.3]).score("a", "a") == 1
+    assert both.solve("abcd") == "abcd!"
+
+
+def test_a_threshold_makes_it_binary() -> None:
+    half = AtLeast(Share(), 0.5)
+    assert [half.score(response, "abcd") for response in ("a", "ab", "abcd")] == [0, 1, 1]
+    assert half.solve("abcd") == "abcd!"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Weighted([], []), "0 weights must be given for 0 scorers"),
+        (lambda: Weighted([Exact()], [1, 2]), "2 weights must be given for 1 scorers"),
+        (lambda: Weighted([Exact()], [0.0]), r"the weight 0.0 must be above 0"),
+        (lambda: Weighted([Exact()], [float("nan")]), r"the weight nan must be above 0"),
+        (lambda: AtLeast(Exact(), 0.0), r"threshold=0.0 must lie in \(0, 1\]"),
+    ],
+)
+def test_values_out_of_bounds_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
