@@ -128,11 +128,10 @@ class Policy(nn.Module, ABC):
         All processes call it together, and the first writes.
         """
         save_weights(self.model, folder)
-        if not is_first():
-            return
         if self.adapter is not None:
             self.adapter.save(self.model, Path(folder) / "adapter")
-        self.tokenizer.save_pretrained(folder)
+        if is_first():
+            self.tokenizer.save_pretrained(folder)
 
     # -- scores -----------------------------------------------------------------------------------
 
