@@ -1,4 +1,4 @@
-"""The command line, where app, datamodules and callbacks meet: `passk fit`, `validate`, `test`, `predict`."""
+"""The command line, where app, datamodules and callbacks meet: `passk fit`, `validate`, `test`, `predict`, `replay`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from transformers.utils.logging import disable_progress_bar
 
 from app.module import RLVRModule
+from app.replay import replay
 from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
@@ -65,9 +66,13 @@ def main(args: list[str] | None = None) -> PassKCLI:
     A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback.
     """
     quiet()
+    given = sys.argv[1:] if args is None else args
     strict = {"exit_on_error": False, "allow_abbrev": False}
     defaults = {"default_config_files": [str(DEFAULTS)]}
     try:
+        if given[:1] == ["replay"]:
+            replay(*given[1:])
+            raise SystemExit(0)
         return PassKCLI(
             RLVRModule,
             LightningDataModule,

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DeviceMesh, DTensor
+from torch.distributed.tensor import DTensor
 
 from app.policy import Policy
 from app.processes import max_over_processes

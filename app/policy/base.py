@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import use_onednn
 from app.policy.sharing import proves_sharing
-from app.processes import is_first
+from app.processes import rank
 from app.types import Experience, Prompt, Sampling
 from app.weights import full_weights
 
@@ -114,8 +114,8 @@ class Policy(nn.Module, ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write an ordinary transformers folder: called by all processes together, written by the first."""
-        weights = {name: weight.cpu() for name, weight in full_weights(self.model) if is_first()}
-        if is_first():
+        weights = {name: weight.cpu() for name, weight in full_weights(self.model) if rank() == 0}
+        if rank() == 0:
             self.model.save_pretrained(folder, state_dict=weights)
             self.tokenizer.save_pretrained(folder)
 
