@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,9 +26,12 @@ from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
 from app.metrics import rollout_metrics
 from app.policy import Policy
-from app.processes import sum_over_processes, world_size
+from app.processes import rank, sum_over_processes, world_size
+from app.replay import NotFiniteError, keep
 from app.sharding import gathered, is_sharded, keep_step, shard, whole
-from app.types import Experience, RolloutBatch
+from app.types import Experience, Problem, RolloutBatch
+
+log = logging.getLogger(__name__)
 
 
 class RLVRModule(LightningModule):
@@ -48,6 +53,8 @@ class RLVRModule(LightningModule):
             into equal parts, the first of which is on-policy.
         microbatch_tokens: tokens in one forward and backward pass; bounds memory, not the result.
         max_grad_norm: of the gradient over all parameters.
+        skips: updates in a row that may be left out because their loss or gradient is not finite; one more
+            ends the run. The first is kept in the run's folder for `passk replay`.
         count_skipped_tokens: whether rows without advantage, which are not computed, still count in
             the loss's divisor, as they do in a plain mean.
     """
@@ -65,6 +72,7 @@ class RLVRModule(LightningModule):
         minibatch_size: int = 32,
         microbatch_tokens: int = 2048,
         max_grad_norm: float = 1.0,
+        skips: int = 3,
         count_skipped_tokens: bool = True,
     ) -> None:
         super().__init__()
@@ -75,6 +83,8 @@ class RLVRModule(LightningModule):
             raise ValueError(f"entropy_bonus={entropy_bonus} must be at least 0")
         if not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={max_grad_norm} must be above 0")
+        if skips < 0:
+            raise ValueError(f"skips={skips} must be at least 0")
         self.automatic_optimization = False
         self.policy = policy
         self.advantage = advantage or PassK()
@@ -83,7 +93,9 @@ class RLVRModule(LightningModule):
         self.loss = loss or Clipped()
         self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
         self.minibatch_size, self.microbatch_tokens = minibatch_size, microbatch_tokens
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm, self.skips = max_grad_norm, skips
+        self.skipped = 0  # updates in a row
+        self.broken: Path | None = None  # where the first such update is kept
         self.count_skipped_tokens = count_skipped_tokens
         self.iteration = 0
         self.updates = 0  # since the stage began
@@ -131,7 +143,7 @@ class RLVRModule(LightningModule):
             on_policy = index == 0 and rollouts.on_policy
             if self.advantage.reads_ratios and not on_policy:
                 update = self.estimate_anew(rollouts, update)
-            self.update_policy(update, on_policy)
+            self.update_policy(update, on_policy, rollouts.problems)
         if self.kl is not None:
             self.kl.reference.follow(self.policy)
         self.iteration += 1
@@ -192,7 +204,7 @@ class RLVRModule(LightningModule):
         anew = rollouts.experience(self.advantage(rollouts).float())
         return replace(update, advantages=anew.select(torch.isin(anew.problem, problems)).advantages)
 
-    def update_policy(self, update: Experience, on_policy: bool) -> None:
+    def update_policy(self, update: Experience, on_policy: bool, problems: list[Problem]) -> None:
         """One optimizer step on the rows that have a gradient; none where no process has any.
 
         AdamW moves on a zero gradient too (momentum, weight decay), so an update without a single
@@ -218,8 +230,12 @@ class RLVRModule(LightningModule):
                 sums = {name: value + sums.get(name, 0) for name, value in figures.items()}
             for nothing in keep_step(self.policy, passes):
                 self.manual_backward(nothing)
-        self.step()
-        self.log_update(sums, count, trained)
+        norm, figures = self.sum_gradients(), self.figures_of(sums, count, trained)
+        if math.isfinite(norm + figures["train/loss"]):
+            self.step()
+        else:
+            self.skip(trained, problems, figures["train/loss"], norm)
+        self.report({**figures, "train/grad_norm": norm, "train/updates": float(self.updates)})
 
     def loss_of(self, rows: Experience, on_policy: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a micro-batch, summed, and the sums that are reported of it."""
@@ -248,31 +264,51 @@ class RLVRModule(LightningModule):
         """Parts that fit into one forward pass."""
         return rows.microbatches(self.microbatch_tokens, self.policy.shares_prompts)
 
-    def step(self) -> None:
-        """Sum gradients over processes, clip, step, forget."""
-        optimizer: Any = self.optimizers()
+    def sum_gradients(self) -> float:
+        """Sum gradients over processes and clip them.  -> their norm before, the same on all processes"""
         parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         if world_size() > 1:
             for parameter in (each for each in parameters if not is_sharded(each)):
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = sum_over_processes(parameter.grad)
-        norm = whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm))
+        return float(whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)))
+
+    def step(self) -> None:
+        """Step and forget."""
+        optimizer: Any = self.optimizers()
         rate = self.learning_rate(self.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
         optimizer.zero_grad()
         self.updates += 1
-        self.report({"train/grad_norm": norm, "train/learning_rate": rate, "train/updates": float(self.updates)})
+        self.skipped = 0
+        self.report({"train/learning_rate": rate})
 
-    def log_update(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> None:
-        """Report one update: the loss as it was minimised, everything else as a mean over the tokens computed."""
+    def skip(self, rows: Experience, problems: list[Problem], loss: float, norm: float) -> None:
+        """Forget an update that is not finite, on all processes alike; keep the first, and end with one too many."""
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad()
+        self.skipped += 1
+        if self.broken is None:
+            facts = {"iteration": self.iteration, "update": self.updates, "loss": loss, "norm": norm}
+            folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)  # asked by all: the first tells them
+            self.broken = folder / "broken" / f"iteration-{self.iteration}"
+            keep(self.broken, self.policy, rows, problems, facts)
+        what = f"iteration {self.iteration} has a loss of {loss:g} and a gradient of norm {norm:g}"
+        where = f"`passk replay {self.broken / f'rows.{rank()}.pt'}` tells where the first began"
+        if self.skipped > self.skips:
+            raise NotFiniteError(f"{what}, and {self.skips} updates before it were skipped; {where}")
+        log.warning("%s: the update is skipped; %s", what, where)
+
+    def figures_of(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> dict[str, float]:
+        """What is reported of an update: the loss as minimised, everything else as a mean over the tokens computed."""
         names = ["loss", "clipped", "logprob_gap"]
         if trained.logprobs is not None:
             names += ["entropy"] * (self.entropy_bonus > 0) + ["kl"] * (self.kl is not None)
         values = self.sum_over_processes([*(float(sums.get(name, 0.0)) for name in names), trained.num_tokens])
         figures = {name: value / max(values[-1], 1) for name, value in zip(names, values, strict=False)}
-        self.report({f"train/{name}": value for name, value in (figures | {"loss": values[0] / count}).items()})
+        return {f"train/{name}": value for name, value in (figures | {"loss": values[0] / count}).items()}
 
     def report(self, figures: Mapping[str, float | Tensor]) -> None:
         """Log figures that all processes share, and keep those of this iteration for whoever decides by them."""

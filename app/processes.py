@@ -31,9 +31,9 @@ def max_over_processes(number: int, device: torch.device) -> int:
     return int(gather_over_processes(torch.tensor([number], device=device))[0].max())
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes what all share."""
-    return world_size() == 1 or dist.get_rank() == 0
+def rank() -> int:
+    """Which of the processes this is; the first, 0, writes what all share."""
+    return dist.get_rank() if world_size() > 1 else 0
 
 
 def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:

@@ -24,7 +24,7 @@ from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import is_faster, use_onednn
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
-from app.processes import is_first
+from app.processes import rank
 from app.types import Experience, Prompt, Sampling
 from app.weights import save_weights
 
@@ -130,7 +130,7 @@ class Policy(nn.Module, ABC):
         save_weights(self.model, folder)
         if self.adapter is not None:
             self.adapter.save(self.model, Path(folder) / "adapter")
-        if is_first():
+        if rank() == 0:
             self.tokenizer.save_pretrained(folder)
 
     # -- scores -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from app.processes import is_first
+from app.processes import rank
 
 
 class LoRA:
@@ -58,7 +58,7 @@ class LoRA:
         """Write the adapter alone, in peft's format; all processes call it together, and the first writes."""
         trained = ((name, weight.detach()) for name, weight in model.named_parameters() if weight.requires_grad)
         weights = {name: (w.full_tensor() if isinstance(w, DTensor) else w).cpu() for name, w in trained}
-        if is_first():
+        if rank() == 0:
             model.save_pretrained(folder, state_dict=weights)
 
 
