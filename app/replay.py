@@ -95,7 +95,8 @@ def replay(file: str) -> None:
     policy.build()
     rows = kept["rows"]
     print(
-        f"iteration {kept['iteration']}, update {kept['update']}: loss {kept['loss']:.3g}, gradient norm {kept['norm']:.3g}"
+        f"iteration {kept['iteration']}, update {kept['update']}: "
+        f"loss {kept['loss']:.3g}, gradient norm {kept['norm']:.3g}"
     )
     for index, problem in enumerate(kept["problems"]):
         print(f"problem {index}: {problem['label']} {problem['key']!r:.200}")

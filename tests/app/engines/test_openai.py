@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_waits_grow_and_retry_after_is_kept() -> None:
     def gaps(fault: Script, times: int) -> list[float]:
         _, endpoint = sample(failing_first(fault, times), retries=times)
         times_of = [call.at for call in endpoint.calls]
-        return [later - earlier for earlier, later in zip(times_of, times_of[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(times_of)]
 
     short, long = gaps(FAULTS["500"], 2)  # 0.5 s and 1 s, less a quarter at most by chance
     assert 0.35 < short < 0.75 <= long + 0.05
@@ -202,7 +203,7 @@ def test_a_call_that_goes_on_failing_ends_the_run_with_its_cause(fault: str) -> 
 def test_a_failure_keeps_what_has_not_begun_from_being_asked() -> None:
     with serving(lambda call: status(400, '{"error": {"message": "n is too large"}}')) as endpoint:
         engine = OpenAIEngine(endpoint.url, "m", concurrency=2)
-        with pytest.raises(ConnectionError, match="400.*n is too large"):
+        with pytest.raises(ConnectionError, match=r"400.*n is too large"):
             engine.generate(asked(*"abcdefghijklmnop"), 1, Sampling())
     assert len(endpoint.calls) < 8
 
