@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.policy.base import Policy
@@ -15,6 +17,7 @@ class PretrainedPolicy(Policy):
         revision: of the hub's repository.
         dtype: of the weights, such as "float32" or "bfloat16"; "auto" takes the checkpoint's own.
         attention: transformers' attention implementation for ordinary rows.
+        trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
     """
 
     def __init__(
@@ -23,18 +26,21 @@ class PretrainedPolicy(Policy):
         revision: str | None = None,
         dtype: str = "auto",
         attention: str = "sdpa",
+        trust_remote_code: bool = False,
         gradient_checkpointing: bool = False,
         head_tokens: int = 4096,
     ) -> None:
         super().__init__(gradient_checkpointing, head_tokens)
         self.path, self.revision, self.dtype, self.attention = path, revision, dtype, attention
+        self.trust_remote_code = trust_remote_code
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
         try:
-            config = AutoConfig.from_pretrained(self.path, revision=self.revision)
-            tokenizer = AutoTokenizer.from_pretrained(self.path, revision=self.revision)
+            config = AutoConfig.from_pretrained(self.path, **source)
+            tokenizer = AutoTokenizer.from_pretrained(self.path, **source)
             model = AutoModelForCausalLM.from_pretrained(
-                self.path, config=config, revision=self.revision, dtype=self.dtype, attn_implementation=self.attention
+                self.path, config=config, dtype=self.dtype, attn_implementation=self.attention, **source
             )
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]

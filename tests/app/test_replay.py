@@ -55,7 +55,7 @@ def test_the_run_ends_with_one_too_many() -> None:
     module = fitted([broken_batch()] * 2, skips=2)
     assert distance(parameters(module), parameters(build_tiny_policy())) == 0
     assert (module.iteration, module.updates, module.skipped) == (2, 0, 2)
-    with pytest.raises(NotFiniteError, match="iteration 0 has a loss of nan and a gradient of norm 0.39134, and 0"):
+    with pytest.raises(NotFiniteError, match=r"iteration 0 has a loss of nan and a gradient of norm 0\.39134, and 0"):
         fitted([broken_batch()], skips=0)
     with pytest.raises(ValueError, match="skips=-1 must be at least 0"):
         RLVRModule(build_tiny_policy(), skips=-1)
