@@ -94,10 +94,7 @@ def replay(file: str) -> None:
     policy = PretrainedPolicy(str(path.parent / "policy"))
     policy.build()
     rows = kept["rows"]
-    print(
-        f"iteration {kept['iteration']}, update {kept['update']}: "
-        f"loss {kept['loss']:.3g}, gradient norm {kept['norm']:.3g}"
-    )
+    print("iteration {iteration}, update {update}: loss {loss:.3g}, gradient norm {norm:.3g}".format(**kept))
     for index, problem in enumerate(kept["problems"]):
         print(f"problem {index}: {problem['label']} {problem['key']!r:.200}")
     found = faults(policy, rows)
