@@ -14,6 +14,8 @@ from tests.conftest import MINIATURE, ROOT, CommandLine
 
 DEFAULTS = ROOT / "lightning.yaml"
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+RUNS = [path for path in CONFIGS if path.parent.name != "policies"]
+"""What is left of the others under the miniature's policy is the defaults."""
 LARGEST = {
     "steps": 2, "at_most": 2, "repeat": 2, "problems": 4, "rollouts": 4, "k": 2, "n": 4, "max_new_tokens": 24,
     "start": 0, "end": 2, "warmup": 1,
