@@ -9,7 +9,7 @@ Per process, in bytes, with n weights of which m are trained (a process's own sh
     cache         keys and values while sampling: 2 layers x key heads x their size, for every token sampled or read
 
 Training holds all but the cache, sampling all but gradients and activations. What the allocator and
-the libraries add is not in it; tests/app/test_memory.py holds the rest to within a factor of 1.5 of what was measured.
+the libraries add is not in it; tests/app/test_memory.py holds the rest to within a factor of 1.3 of what was measured.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def activations(policy: Policy, compute: torch.dtype, tokens: int) -> int:
 def _widths(policy: Policy) -> dict[str, int]:
     """Numbers that a token has in a layer; in a mixture's MLP, those of all experts that it goes to."""
     config: Any = policy.model.config.get_text_config()
-    heads, hidden = config.num_attention_heads, config.hidden_size
+    hidden, heads = config.hidden_size, getattr(config, "num_attention_heads", None) or 1
     size = getattr(config, "head_dim", None) or hidden // heads
     mlp = getattr(config, "intermediate_size", None) or 4 * hidden
     if getattr(config, "num_experts_per_tok", None):
@@ -115,13 +115,10 @@ def _layers(policy: Policy) -> int:
 
 def _layer_weights(policy: Policy) -> int:
     """Weights of one layer: all but the embeddings', evenly."""
-    model = policy.model
-    embeddings = {id(module.weight): module.weight.numel() for module in _embeddings(model)}
-    return (sum(parameter.numel() for parameter in model.parameters()) - sum(embeddings.values())) // _layers(policy)
-
-
-def _embeddings(model: Any) -> list[Any]:
-    return [model.get_input_embeddings(), model.get_output_embeddings()]
+    model: Any = policy.model
+    embeddings = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}  # one, where they are tied
+    rest = (parameter.numel() for parameter in model.parameters() if parameter not in embeddings)
+    return sum(rest) // _layers(policy)
 
 
 def _bytes(parameter: Tensor) -> int:

@@ -55,15 +55,13 @@ class Shaped(Policy):
         return model, character_tokenizer("".join(map(chr, range(32, 127))))
 
 
-def measure(options: argparse.Namespace, shape: dict[str, Any] | None = None) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> dict[str, Any]:
     """From building the policy to the last optimizer step; from the second on, moments are held all the time."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     before = peak_memory_mib()
     dtype = getattr(torch, options.weights)
-    policy = Shaped(
-        shape or SHAPE, dtype, gradient_checkpointing=options.checkpointing, head_tokens=options.head_tokens
-    )
+    policy = Shaped(SHAPE, dtype, gradient_checkpointing=options.checkpointing, head_tokens=options.head_tokens)
     policy.build()
     problems = random_problems(policy.tokenizer, options.problems * options.steps, options.prompt_chars, 0)
     sampling = Sampling(max_new_tokens=options.max_new_tokens)

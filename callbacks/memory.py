@@ -21,7 +21,7 @@ class MemoryEstimate(Callback):
     def __init__(self) -> None:
         self.memory: Memory | None = None
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         module, rollout = rlvr(pl_module), rollout_of(trainer)
         data = getattr(trainer, "datamodule", None)
         problems: list[Problem] = getattr(data, "splits", {}).get("train", [])
