@@ -74,17 +74,17 @@ class PassKEvaluation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         assert self.sampling is not None
-        if not len(batch):
-            return
-        rollout = rollout_of(trainer)
+        rollout = rollout_of(trainer)  # asked for no answer too: with weights in shards processes sample together
         rollout.fill(trainer, pl_module, batch, rollout.engine, self.n, self.sampling, "evaluation")
-        self.shown = self.shown or batch
-        self._count(batch, self._metrics)
+        if len(batch):
+            self.shown = self.shown or batch
+            self._count(batch, self._metrics)
         if self.greedy:
             greedy = RolloutBatch(batch.problems)
             once = Sampling(0.0, max_new_tokens=self.sampling.max_new_tokens, stop_tokens=self.sampling.stop_tokens)
             rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, once, "evaluation")
-            self._count(greedy, self._greedy_metrics)
+            if len(batch):
+                self._count(greedy, self._greedy_metrics)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         figures = self.compute(pl_module.device)

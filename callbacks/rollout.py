@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.distributed.fsdp import FSDPModule
 
 from app.advantages.base import check_share, informative_problems
 from app.engines.base import RolloutEngine
@@ -69,6 +70,10 @@ class RolloutCallback(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.scorer.begin()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.attempts > 1 and isinstance(policy_of(pl_module), FSDPModule):
+            raise ValueError(f"attempts={self.attempts} must be 1 with sharded weights: processes would wait for ever")
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_sampling(trainer, policy_of(pl_module), self.sampling)
