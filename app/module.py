@@ -28,7 +28,7 @@ from app.metrics import rollout_metrics
 from app.policy import Policy
 from app.processes import rank, sum_over_processes, world_size
 from app.replay import NotFiniteError, keep
-from app.sharding import gathered, is_sharded, keep_step, shard, whole
+from app.sharding import gathered, idle_loss, idle_passes, is_sharded, shard, whole
 from app.types import Experience, Problem, RolloutBatch
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,8 @@ class RLVRModule(LightningModule):
         if mesh is not None and not isinstance(self.policy, FSDPModule):
             if mesh["tensor_parallel"].size() > 1:
                 raise ValueError("tensor_parallel_size must be 1: weights are sharded over data-parallel processes")
+            if self.kl is not None:
+                raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
             shard(self.policy, mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
@@ -220,16 +222,16 @@ class RLVRModule(LightningModule):
             self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
         sums: dict[str, Tensor] = {}
-        passes = 0
+        parts = list(self.microbatches(trained))
+        idle = idle_passes(self.policy, len(parts))
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`
-            for rows in self.microbatches(trained):
+            for rows in parts:
                 loss, figures = self.loss_of(rows, on_policy)
                 self.manual_backward(loss / count)
-                passes += 1
                 sums = {name: value + sums.get(name, 0) for name, value in figures.items()}
-            for nothing in keep_step(self.policy, passes):
-                self.manual_backward(nothing)
+            for _ in range(idle):
+                self.manual_backward(idle_loss(self.policy))
         norm, figures = self.sum_gradients(), self.figures_of(sums, count, trained)
         if math.isfinite(norm + figures["train/loss"]):
             self.step()

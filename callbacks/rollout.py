@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.distributed.fsdp import FSDPModule
 
 from app.advantages.base import check_share, informative_problems
 from app.engines.base import RolloutEngine
@@ -75,6 +76,8 @@ class RolloutCallback(Callback):
         self.scorer.begin()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.attempts > 1 and isinstance(policy_of(pl_module), FSDPModule):
+            raise ValueError(f"attempts={self.attempts} must be 1 with sharded weights: processes would wait for ever")
         self.make_ready(trainer, pl_module, self.engine)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -193,7 +196,7 @@ class RolloutCallback(Callback):
             engine.sync(policy)
             batch.completions = engine.generate(requests, n, sampling)
             engine.rest()
-            if engine.is_rescored:
+            if engine.is_rescored and len(batch):
                 rlvr(pl_module).score_completions(batch)
         batch.on_policy = engine.samples_the_policy
         self.enter("scoring")
