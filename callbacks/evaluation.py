@@ -119,9 +119,7 @@ class PassKEvaluation(Callback):
         if trainer.is_global_zero:
             write_results(self.results, folder)
             with (folder / "results.jsonl").open("a") as file:
-                file.write(
-                    json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
-                )
+                file.write(line_of(record))
 
     on_test_start = on_validation_start
     on_test_batch_start = on_validation_batch_start
@@ -150,7 +148,7 @@ class PassKEvaluation(Callback):
             values = self._metrics(label, device).compute()
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
-            known = {name: value for name, value in values.items() if not value.isnan()}  # no entropy from an endpoint
+            known = {name: value for name, value in values.items() if name != "entropy" or not value.isnan()}
             figures |= {prefix + name: round(float(value), 6) for name, value in known.items()}
         return figures
 
@@ -187,6 +185,11 @@ class PassKEvaluation(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history, self.results = state_dict["history"], state_dict["results"]
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """A validation as `results.jsonl` has it; a figure that there is none of is null."""
+    return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
 
 
 def run_folder(trainer: Trainer) -> Path:

@@ -265,15 +265,15 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "YAML that is no mapping": (["fit", "-c", "{folder}/list.yaml"], "Unexpected config: - model"),
     "no checkpoint": (
         ["fit", "--ckpt_path", "{folder}/none.ckpt"],
-        "Checkpoint file not found: {folder}/none.ckpt",
+        "there is no checkpoint {folder}/none.ckpt",
     ),
     "no checkpoint to validate": (
         ["validate", "--ckpt_path", "{folder}/none.ckpt"],
-        "Checkpoint file not found: {folder}/none.ckpt",
+        "there is no checkpoint {folder}/none.ckpt",
     ),
     "a checkpoint that is none": (
         ["validate", "--ckpt_path", "{folder}/prose.ckpt"],
-        "the checkpoint can't be read: …",
+        "{folder}/prose.ckpt is cut short or is not a checkpoint",
     ),
     "no policy": (
         ["fit", *pretrained("{folder}/none")],

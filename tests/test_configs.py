@@ -109,7 +109,11 @@ def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
         }
 
 
-ELSEWHERE = {"openai": "tests/app/engines/test_openai.py"}
+ELSEWHERE = {
+    "openai": "tests/app/engines/test_openai.py",
+    "vllm": "tests/app/engines/test_vllm.py",
+    "fsdp": "tests/test_processes.py",
+}
 """What can't be trained on one CPU, and the test that drives it."""
 
 
