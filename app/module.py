@@ -222,7 +222,7 @@ class RLVRModule(LightningModule):
             self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
         sums: dict[str, Tensor] = {}
-        parts = list(self.microbatches(trained))
+        parts = [*self.microbatches(trained)]
         idle = idle_passes(self.policy, len(parts))
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`
