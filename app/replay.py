@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -41,7 +42,10 @@ def load(file: Path) -> dict[str, Any]:
     Raises:
         ValueError: for a file of another kind.
     """
-    kept = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        kept = torch.load(file, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise ValueError(f"{file} holds more than plain data and is not read") from None
     if not isinstance(kept, dict) or kept.get("version") != VERSION:
         raise ValueError(f"{file} holds no update that this version of passk has kept")
     return {**kept, "rows": Experience(**kept["rows"])}

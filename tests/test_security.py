@@ -78,7 +78,7 @@ def test_a_checkpoint_that_would_run_something_is_refused(
     with pytest.raises(SystemExit) as ended:
         main([command, str(path)] if command == "replay" else [command, *options])
     assert ended.value.code == 2
-    assert "passk: error: the checkpoint can't be read" in capsys.readouterr().err
+    assert f"{path} holds more than plain data and is not read" in capsys.readouterr().err
     assert not trace.exists()
 
 
