@@ -68,16 +68,16 @@ class Announcer(Callback):
     def __init__(self) -> None:
         self.stage = 0
 
-    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+    def on_train_batch_start(self, trainer: Any, *_: Any, **__: Any) -> None:
         say("sampling" if _schedule(trainer).index else "cold start")
 
-    def on_before_backward(self, *_: Any) -> None:
+    def on_before_backward(self, *_: Any, **__: Any) -> None:
         say("backward")
 
-    def on_validation_batch_start(self, *_: Any) -> None:
+    def on_validation_batch_start(self, *_: Any, **__: Any) -> None:
         say("validation")
 
-    def on_save_checkpoint(self, trainer: Any, *_: Any) -> None:
+    def on_save_checkpoint(self, trainer: Any, *_: Any, **__: Any) -> None:
         index = _schedule(trainer).index
         say("checkpoint" if index == self.stage else "transition")
         self.stage = index
