@@ -1,4 +1,4 @@
-"""The command line, where app, datamodules and callbacks meet: `passk fit`, `validate`, `test`, `predict`."""
+"""The command line, where app, datamodules and callbacks meet: `passk fit`, `validate`, `test`, `predict`, `replay`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from transformers.utils.logging import disable_progress_bar
 
 from app.checkpoint import PlainCheckpointIO
+from app.engines.base import EngineError
 from app.module import RLVRModule
+from app.replay import replay
 from app.resume import check_source, runs_of, source_of, version_of
 from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
@@ -87,6 +89,7 @@ MISTAKES = (
     TypeError,
     OSError,
     ImportError,
+    EngineError,
 )
 """What a user's mistake raises, here and in the libraries."""
 
@@ -100,9 +103,15 @@ def main(args: list[str] | None = None) -> PassKCLI:
     A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback.
     """
     quiet()
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a user has modules of their own; last, so that they hide none
+    given = sys.argv[1:] if args is None else args
     strict = {"exit_on_error": False, "allow_abbrev": False}
     defaults = {"default_config_files": [str(DEFAULTS)]}
     try:
+        if given[:1] == ["replay"]:
+            replay(*given[1:])
+            raise SystemExit(0)
         return PassKCLI(
             RLVRModule,
             LightningDataModule,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,9 +26,12 @@ from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
 from app.metrics import rollout_metrics
 from app.policy import Policy
-from app.processes import sum_over_processes, world_size
-from app.sharding import gathered, is_sharded, keep_step, shard, whole
-from app.types import Experience, RolloutBatch
+from app.processes import rank, sum_over_processes, world_size
+from app.replay import NotFiniteError, keep
+from app.sharding import gathered, idle_loss, idle_passes, is_sharded, shard, whole
+from app.types import Experience, Problem, RolloutBatch
+
+log = logging.getLogger(__name__)
 
 
 class RLVRModule(LightningModule):
@@ -48,6 +53,8 @@ class RLVRModule(LightningModule):
             into equal parts, the first of which is on-policy.
         microbatch_tokens: tokens in one forward and backward pass; bounds memory, not the result.
         max_grad_norm: of the gradient over all parameters.
+        skips: updates in a row that may be left out because their loss or gradient is not finite; one more
+            ends the run. The first is kept in the run's folder for `passk replay`.
         count_skipped_tokens: whether rows without advantage, which are not computed, still count in
             the loss's divisor, as they do in a plain mean.
     """
@@ -65,6 +72,7 @@ class RLVRModule(LightningModule):
         minibatch_size: int = 32,
         microbatch_tokens: int = 2048,
         max_grad_norm: float = 1.0,
+        skips: int = 3,
         count_skipped_tokens: bool = True,
     ) -> None:
         super().__init__()
@@ -75,6 +83,8 @@ class RLVRModule(LightningModule):
             raise ValueError(f"entropy_bonus={entropy_bonus} must be at least 0")
         if not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={max_grad_norm} must be above 0")
+        if skips < 0:
+            raise ValueError(f"skips={skips} must be at least 0")
         self.automatic_optimization = False
         self.policy = policy
         self.advantage = advantage or PassK()
@@ -83,7 +93,9 @@ class RLVRModule(LightningModule):
         self.loss = loss or Clipped()
         self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
         self.minibatch_size, self.microbatch_tokens = minibatch_size, microbatch_tokens
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm, self.skips = max_grad_norm, skips
+        self.skipped = 0  # updates in a row
+        self.broken: Path | None = None  # where the first such update is kept
         self.count_skipped_tokens = count_skipped_tokens
         self.iteration = 0
         self.updates = 0  # since the stage began
@@ -96,6 +108,8 @@ class RLVRModule(LightningModule):
         if mesh is not None and not isinstance(self.policy, FSDPModule):
             if mesh["tensor_parallel"].size() > 1:
                 raise ValueError("tensor_parallel_size must be 1: weights are sharded over data-parallel processes")
+            if self.kl is not None:
+                raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
             shard(self.policy, mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
@@ -131,7 +145,7 @@ class RLVRModule(LightningModule):
             on_policy = index == 0 and rollouts.on_policy
             if self.advantage.reads_ratios and not on_policy:
                 update = self.estimate_anew(rollouts, update)
-            self.update_policy(update, on_policy)
+            self.update_policy(update, on_policy, rollouts.problems)
         if self.kl is not None:
             self.kl.reference.follow(self.policy)
         self.iteration += 1
@@ -141,22 +155,40 @@ class RLVRModule(LightningModule):
         """Add the log-probabilities that have to be known before the first update."""
         if rows.logprobs is None:
             return rows
-        if self.correction is not None and not on_policy:
+        if self.correction is not None and not on_policy and rows.old is None:
             rows = replace(rows, old=self.rescore(rows))
         if self.kl is not None:
             with self.kl.reference.standing_in(self.policy):
                 rows = replace(rows, reference=self.rescore(rows))
         return rows
 
-    @torch.no_grad()
     def rescore(self, rows: Experience) -> Tensor:
         """Log-probabilities by the policy as it now stands.  -> [B, T]"""
+        return self.scores(rows, with_entropy=False)[0]
+
+    @torch.no_grad()
+    def scores(self, rows: Experience, with_entropy: bool = True) -> Tensor:
+        """Log-probabilities and entropies by the policy as it now stands.  -> [2, B, T]"""
         with gathered(self.policy):  # all processes together, one without rows too
-            parts = [self.policy.logprobs(part) for part in self.microbatches(rows)] if len(rows) else []
+            split = self.microbatches(rows) if len(rows) else ()
+            parts = [torch.stack(self.policy.score(part, with_entropy)) for part in split]
         if not parts:
-            return torch.zeros(rows.mask.shape, device=rows.mask.device)
+            return torch.zeros(2, *rows.mask.shape, device=rows.mask.device)
         width = rows.mask.shape[1]
-        return torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
+        return torch.cat([pad(part, (0, width - part.shape[2])) for part in parts], dim=1)
+
+    def score_completions(self, rollouts: RolloutBatch) -> None:
+        """Add to what another program sampled the trainer's own log-probabilities and the entropies."""
+        n = len(rollouts.completions[0])
+        nothing = torch.zeros(len(rollouts), n, device=self.device)
+        rows = replace(rollouts, rewards=nothing).experience(nothing)
+        scored = [
+            replace(row, old=old[mask], entropies=entropies[mask], logprobs=old[mask] if whole is None else whole)
+            for row, whole, mask, old, entropies in zip(
+                rollouts.rows, (row.logprobs for row in rollouts.rows), rows.mask, *self.scores(rows), strict=True
+            )
+        ]
+        rollouts.completions = [scored[first : first + n] for first in range(0, len(scored), n)]
 
     def estimate_anew(self, rollouts: RolloutBatch, update: Experience) -> Experience:
         """The update with advantages by how likely its responses have become since they were sampled.
@@ -174,7 +206,7 @@ class RLVRModule(LightningModule):
         anew = rollouts.experience(self.advantage(rollouts).float())
         return replace(update, advantages=anew.select(torch.isin(anew.problem, problems)).advantages)
 
-    def update_policy(self, update: Experience, on_policy: bool) -> None:
+    def update_policy(self, update: Experience, on_policy: bool, problems: list[Problem]) -> None:
         """One optimizer step on the rows that have a gradient; none where no process has any.
 
         AdamW moves on a zero gradient too (momentum, weight decay), so an update without a single
@@ -190,18 +222,22 @@ class RLVRModule(LightningModule):
             self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
         sums: dict[str, Tensor] = {}
-        passes = 0
+        parts = [*self.microbatches(trained)]
+        idle = idle_passes(self.policy, len(parts))
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`
-            for rows in self.microbatches(trained):
+            for rows in parts:
                 loss, figures = self.loss_of(rows, on_policy)
                 self.manual_backward(loss / count)
-                passes += 1
                 sums = {name: value + sums.get(name, 0) for name, value in figures.items()}
-            for nothing in keep_step(self.policy, passes):
-                self.manual_backward(nothing)
-        self.step()
-        self.log_update(sums, count, trained)
+            for _ in range(idle):
+                self.manual_backward(idle_loss(self.policy))
+        norm, figures = self.sum_gradients(), self.figures_of(sums, count, trained)
+        if math.isfinite(norm + figures["train/loss"]):
+            self.step()
+        else:
+            self.skip(trained, problems, figures["train/loss"], norm)
+        self.report({**figures, "train/grad_norm": norm, "train/updates": float(self.updates)})
 
     def loss_of(self, rows: Experience, on_policy: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a micro-batch, summed, and the sums that are reported of it."""
@@ -230,31 +266,51 @@ class RLVRModule(LightningModule):
         """Parts that fit into one forward pass."""
         return rows.microbatches(self.microbatch_tokens, self.policy.shares_prompts)
 
-    def step(self) -> None:
-        """Sum gradients over processes, clip, step, forget."""
-        optimizer: Any = self.optimizers()
+    def sum_gradients(self) -> float:
+        """Sum gradients over processes and clip them.  -> their norm before, the same on all processes"""
         parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         if world_size() > 1:
             for parameter in (each for each in parameters if not is_sharded(each)):
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = sum_over_processes(parameter.grad)
-        norm = whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm))
+        return float(whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)))
+
+    def step(self) -> None:
+        """Step and forget."""
+        optimizer: Any = self.optimizers()
         rate = self.learning_rate(self.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
         optimizer.zero_grad()
         self.updates += 1
-        self.report({"train/grad_norm": norm, "train/learning_rate": rate, "train/updates": float(self.updates)})
+        self.skipped = 0
+        self.report({"train/learning_rate": rate})
 
-    def log_update(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> None:
-        """Report one update: the loss as it was minimised, everything else as a mean over the tokens computed."""
+    def skip(self, rows: Experience, problems: list[Problem], loss: float, norm: float) -> None:
+        """Forget an update that is not finite, on all processes alike; keep the first, and end with one too many."""
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad()
+        self.skipped += 1
+        if self.broken is None:
+            facts = {"iteration": self.iteration, "update": self.updates, "loss": loss, "norm": norm}
+            folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)  # asked by all: the first tells them
+            self.broken = folder / "broken" / f"iteration-{self.iteration}"
+            keep(self.broken, self.policy, rows, problems, facts)
+        what = f"iteration {self.iteration} has a loss of {loss:g} and a gradient of norm {norm:g}"
+        where = f"`passk replay {self.broken / f'rows.{rank()}.pt'}` tells where the first began"
+        if self.skipped > self.skips:
+            raise NotFiniteError(f"{what}, and {self.skips} updates before it were skipped; {where}")
+        log.warning("%s: the update is skipped; %s", what, where)
+
+    def figures_of(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> dict[str, float]:
+        """What is reported of an update: the loss as minimised, everything else as a mean over the tokens computed."""
         names = ["loss", "clipped", "logprob_gap"]
         if trained.logprobs is not None:
             names += ["entropy"] * (self.entropy_bonus > 0) + ["kl"] * (self.kl is not None)
         values = self.sum_over_processes([*(float(sums.get(name, 0.0)) for name in names), trained.num_tokens])
         figures = {name: value / max(values[-1], 1) for name, value in zip(names, values, strict=False)}
-        self.report({f"train/{name}": value for name, value in (figures | {"loss": values[0] / count}).items()})
+        return {f"train/{name}": value for name, value in (figures | {"loss": values[0] / count}).items()}
 
     def report(self, figures: Mapping[str, float | Tensor]) -> None:
         """Log figures that all processes share, and keep those of this iteration for whoever decides by them."""

@@ -31,9 +31,9 @@ def max_over_processes(number: int, device: torch.device) -> int:
     return int(gather_over_processes(torch.tensor([number], device=device))[0].max())
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes what all share."""
-    return world_size() == 1 or dist.get_rank() == 0
+def rank() -> int:
+    """Which of the processes this is; the first, 0, writes what all share."""
+    return dist.get_rank() if world_size() > 1 else 0
 
 
 def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:
@@ -56,11 +56,6 @@ def union_over_processes(values: set[str]) -> set[str]:
     parts: list[set[str]] = [set() for _ in range(world_size())]
     dist.all_gather_object(parts, values)
     return set().union(*parts)
-
-
-def rank() -> int:
-    """This process's number."""
-    return 0 if world_size() == 1 else dist.get_rank()
 
 
 def gather_objects(value: T) -> list[T]:

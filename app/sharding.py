@@ -14,8 +14,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DeviceMesh, DTensor
+from torch.distributed.tensor import DTensor
 
 from app.policy import Policy
 from app.processes import max_over_processes
@@ -60,12 +61,17 @@ def gathered(policy: Policy) -> Iterator[None]:
             part.set_reshard_after_forward(part is not policy, recurse=False)
 
 
-def keep_step(policy: Policy, passes: int) -> Iterator[Tensor]:
-    """Losses of zero to go backward on, until this process has made as many passes as the busiest."""
-    if not isinstance(policy, FSDPModule):
-        return
-    for _ in range(max_over_processes(passes, policy.model.device) - passes):
-        yield 0.0 * policy.logprobs(_stub(policy)).sum()
+def idle_passes(policy: Policy, own: int) -> int:
+    """How many passes the busiest process makes beyond this one's own; asked by all before their first.
+
+    Whoever holds whole weights needs no company: 0.
+    """
+    return max_over_processes(own, policy.model.device) - own if isinstance(policy, FSDPModule) else 0
+
+
+def idle_loss(policy: Policy) -> Tensor:
+    """A pass through all layers, to go backward on, that adds nothing to a gradient.  -> []"""
+    return 0.0 * policy.logprobs(_stub(policy)).sum()
 
 
 def is_sharded(parameter: Tensor) -> bool:

@@ -95,6 +95,11 @@ class Sampling:
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens={self.max_new_tokens} must be at least 1")
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether samples come from the whole distribution, which their log-probabilities then describe."""
+        return self.temperature > 0 and self.top_p == 1 and self.top_k == 0
+
 
 @dataclass(frozen=True)
 class Request:
@@ -115,6 +120,8 @@ class Completion:
         finish: "stop", or "length" where `max_new_tokens` cut it off.
         logprobs: `[T]`, log-probability of each token, or None where it was not sampled (a demonstration).
         entropies: `[T]`, entropy of each token's distribution in nats, or None.
+        old: `[T]`, log-probability of each token by the trainer, before it learnt from them; None where
+            `logprobs` are the trainer's own, or nobody asked.
     """
 
     text: str
@@ -122,6 +129,12 @@ class Completion:
     finish: Literal["stop", "length"]
     logprobs: Tensor | None = None
     entropies: Tensor | None = None
+    old: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Completion:
+        """The same with its tensors there."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})
 
 
 @dataclass
@@ -186,7 +199,7 @@ class RolloutBatch:
         sums = self._grouped([float("nan") if row.entropies is None else row.entropies.sum() for row in self.rows])
         return sums.sum(-1) / self.lengths.sum(-1)
 
-    def padded(self, name: Literal["tokens", "logprobs", "entropies"]) -> Tensor | None:
+    def padded(self, name: Literal["tokens", "logprobs", "entropies", "old"]) -> Tensor | None:
         """What the completions hold of each token, 0 after their ends.  [P, N, T]; None where one holds nothing"""
         values = [getattr(row, name) for row in self.rows]
         if any(value is None for value in values):
@@ -201,7 +214,7 @@ class RolloutBatch:
 
     def experience(self, advantages: Tensor) -> Experience:
         """Flatten once, to rows of tokens; unscored answers make none.  [P, N] or [P, N, T] -> P * N rows"""
-        tokens, logprobs, entropies = (self.padded(name) for name in ("tokens", "logprobs", "entropies"))
+        tokens, logprobs, entropies, old = map(self.padded, ("tokens", "logprobs", "entropies", "old"))
         assert tokens is not None
         mask = self.mask.to(tokens.device)
         of_tokens = advantages if advantages.ndim == 3 else advantages[..., None]
@@ -213,6 +226,7 @@ class RolloutBatch:
             advantages=(of_tokens.to(tokens.device) * mask).flatten(0, 1),
             logprobs=None if logprobs is None else logprobs.flatten(0, 1),
             entropies=None if entropies is None else entropies.flatten(0, 1),
+            old=None if old is None else old.flatten(0, 1),
             temperature=self.temperature,
         )
         scored = self.scored.flatten()

@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
 
-from app.processes import is_first
+from app.processes import rank
 
 
 @torch.no_grad()
@@ -45,8 +45,8 @@ def save_weights(model: PreTrainedModel, folder: str | Path) -> None:
 
     All processes call it together, and the first writes.
     """
-    weights = {name: weight.cpu() for name, weight in full_weights(model) if is_first()}
-    if not is_first():
+    weights = {name: weight.cpu() for name, weight in full_weights(model) if rank() == 0}
+    if rank() > 0:
         return
     config = deepcopy(model.config)
     vars(config).pop("quantization_config", None)  # merged weights are not quantised

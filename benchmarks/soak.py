@@ -72,9 +72,11 @@ def soak(iterations: int, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
     (folder / "soak.yaml").write_text(yaml.safe_dump(overlay))
     with redirect_stdout(StringIO()):
-        cli = passk(["fit", "-c", str(folder / "soak.yaml"), "--trainer.callbacks+=benchmarks.soak.Gauge"])
-    rows = next(each.rows for each in cli.trainer.callbacks if type(each).__name__ == Gauge.__name__)
-    events = sorted(Path(cli.trainer.log_dir).glob("events.*"))
+        trainer: Any = passk(
+            ["fit", "-c", str(folder / "soak.yaml"), "--trainer.callbacks+=benchmarks.soak.Gauge"]
+        ).trainer
+    rows = next(each.rows for each in trainer.callbacks if type(each).__name__ == Gauge.__name__)
+    events = sorted(Path(trainer.log_dir).glob("events.*"))
     return figures(rows) | {
         "event_files": len(events),
         "event_mib": sum(path.stat().st_size for path in events) / 2**20,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
-from torch import Tensor
 
 from app.processes import gather_objects, rank, world_size
 from app.types import Completion, Request
@@ -55,7 +53,7 @@ class Ahead:
         self.current, self.coming = self.coming, None
         devices = [request.tokens.device for request in requests]
         groups = self.current.groups.result()
-        return [[_moved(row, device) for row in rows] for rows, device in zip(groups, devices, strict=True)]
+        return [[row.to(device) for row in rows] for rows, device in zip(groups, devices, strict=True)]
 
     def wait(self) -> None:
         """Until nothing is being sampled."""
@@ -80,7 +78,7 @@ class Ahead:
         slot = next((slot for slot in (self.current, self.coming) if slot and slot.iteration == iteration), None)
         if slot is None:
             return []
-        groups = [[dict(vars(_moved(row, "cpu"))) for row in rows] for rows in slot.groups.result()]
+        groups = [[dict(vars(row.to("cpu"))) for row in rows] for rows in slot.groups.result()]
         return gather_objects({"iteration": iteration, "seeds": slot.seeds, "groups": groups})
 
     def load(self, saved: list[dict[str, Any]]) -> None:
@@ -105,8 +103,3 @@ def aside(trainer: Trainer) -> AbstractContextManager[Any]:
 
 def _seeds(requests: Sequence[Request]) -> list[str]:
     return [request.seed for request in requests]
-
-
-def _moved(row: Completion, device: torch.device | str) -> Completion:
-    values = {field.name: getattr(row, field.name) for field in fields(row)}
-    return replace(row, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})

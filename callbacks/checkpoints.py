@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from copy import deepcopy
@@ -17,7 +16,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from app.checkpoint import FORMAT
 from app.files import replacing, sync
 from callbacks.border import Loops, at_rest, is_due
-from callbacks.evaluation import PassKEvaluation, run_folder
+from callbacks.evaluation import PassKEvaluation, line_of, run_folder
 from callbacks.events import event_files, keep_events
 from callbacks.rollout import rlvr
 from callbacks.saving import export, replacing_together, save_checkpoint
@@ -216,7 +215,7 @@ def write_results(trainer: Trainer, folder: Path) -> None:
     evaluation = next((each for each in trainer.callbacks if isinstance(each, PassKEvaluation)), None)  # type: ignore[attr-defined]
     if evaluation is not None and evaluation.history:
         with replacing(folder / "results.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in evaluation.history))
+            temporary.write_text("".join(map(line_of, evaluation.history)))
 
 
 def _flush(trainer: Trainer) -> None:

@@ -22,7 +22,7 @@ def check_engine(engine: RolloutEngine, overlap: bool) -> None:
     if overlap and not engine.samples_aside:
         raise ValueError(
             f"overlap=true needs an engine with weights of its own, which {name} has not: "
-            "put app.engines.snapshot.SnapshotEngine around it"
+            "app.engines.snapshot.SnapshotEngine has"
         )
 
 

@@ -60,6 +60,7 @@ class PassKEvaluation(Callback):
         self.history: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
         self.shown: RolloutBatch | None = None
+        self.asked: tuple[Evaluated, ...] = ()  # the ways in which held-out problems are evaluated
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.samples_as_training:
@@ -68,7 +69,9 @@ class PassKEvaluation(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         problems = held_out(trainer)
         self.groups = self.plan.groups(problems)
-        for settings, part in self.plan.parts(problems).items():
+        parts = self.plan.parts(problems)
+        self.asked = tuple(parts) or (self.plan.default, *self.plan.own.values())
+        for settings, part in parts.items():
             check_sampling(trainer, rlvr(pl_module).policy, settings.sampling, part)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -84,20 +87,22 @@ class PassKEvaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        rollout = rollout_of(trainer)
-        for settings, problems in self.plan.parts(batch.problems).items():
-            part = RolloutBatch(problems)
+        rollout, parts = rollout_of(trainer), self.plan.parts(batch.problems)
+        for settings in self.asked:  # for no answer too: with weights in shards processes sample together
+            part, greedy = RolloutBatch(parts.get(settings, [])), RolloutBatch(parts.get(settings, []))
             rollout.fill(trainer, pl_module, part, rollout.engine, settings.n, settings.sampling, "evaluation")
+            if self.greedy:
+                drawn = settings.sampling
+                once = Sampling(0.0, max_new_tokens=drawn.max_new_tokens, stop_tokens=drawn.stop_tokens)
+                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, once, "evaluation")
+            if not len(part):
+                continue
             self.shown = self.shown or part
             for label, own in by_set(part):
                 self._metrics(label, pl_module.device).update(own)
                 self.tally.update(label, own)
-            if self.greedy:
-                greedy, drawn = RolloutBatch(problems), settings.sampling
-                once = Sampling(0.0, max_new_tokens=drawn.max_new_tokens, stop_tokens=drawn.stop_tokens)
-                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, once, "evaluation")
-                for label, own in by_set(greedy):
-                    self._greedy_metrics(label, pl_module.device).update(own)
+            for label, own in by_set(greedy) if self.greedy else ():
+                self._greedy_metrics(label, pl_module.device).update(own)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         spent = rollout_of(trainer).spent(pl_module)
@@ -115,9 +120,7 @@ class PassKEvaluation(Callback):
         if trainer.is_global_zero:
             write_results(self.results, folder)
             with (folder / "results.jsonl").open("a") as file:
-                file.write(
-                    json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
-                )
+                file.write(line_of(record))
 
     on_test_start = on_validation_start
     on_test_batch_start = on_validation_batch_start
@@ -146,7 +149,7 @@ class PassKEvaluation(Callback):
             values = self._metrics(label, device).compute()
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
-            known = {name: value for name, value in values.items() if not value.isnan()}  # no entropy from an endpoint
+            known = {name: value for name, value in values.items() if name != "entropy" or not value.isnan()}
             figures |= {prefix + name: round(float(value), 6) for name, value in known.items()}
         return figures
 
@@ -183,6 +186,11 @@ class PassKEvaluation(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history, self.results = state_dict["history"], state_dict["results"]
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """A validation as `results.jsonl` has it; a figure that there is none of is null."""
+    return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
 
 
 def run_folder(trainer: Trainer) -> Path:

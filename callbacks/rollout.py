@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.distributed.fsdp import FSDPModule
 
 from app.advantages.base import check_share, informative_problems
 from app.engines.base import RolloutEngine
 from app.engines.transformers import TransformersEngine
+from app.mismatch import mismatch
 from app.module import RLVRModule
 from app.policy import Policy
 from app.processes import union_over_processes
@@ -69,6 +71,7 @@ class RolloutCallback(Callback):
         self.rollouts, self.sampling, self.seed = rollouts, sampling or Sampling(), seed or 0
         self.attempts = attempts
         self.overlap, self.ahead = overlap, Ahead()
+        self.ready: list[RolloutEngine] = []  # to be closed
         self.phase = ""
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
@@ -80,11 +83,34 @@ class RolloutCallback(Callback):
                 check_overlap(trainer, rlvr(pl_module))
         self.scorer.begin()
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.attempts > 1 and isinstance(policy_of(pl_module), FSDPModule):
+            raise ValueError(f"attempts={self.attempts} must be 1 with sharded weights: processes would wait for ever")
+        self.make_ready(trainer, pl_module, self.engine)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            self.make_ready(trainer, pl_module, self.engine)
+
+    on_test_start = on_validation_start
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_sampling(trainer, policy_of(pl_module), self.sampling)
+        self.make_ready(trainer, pl_module, self.engine)
+
+    def make_ready(self, trainer: Trainer, pl_module: LightningModule, engine: RolloutEngine) -> None:
+        """Set an engine up for the policy, and have it closed with the run."""
+        with trainer.precision_plugin.forward_context():
+            engine.setup(policy_of(pl_module))
+        self.ready.append(engine)
+
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.ahead.close()
+        while self.ready:
+            self.ready.pop().close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self.ahead.close()
+        self.teardown(trainer, pl_module, "")
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if self.overlap:
@@ -94,9 +120,6 @@ class RolloutCallback(Callback):
         if self.overlap and checkpoint.get("ahead"):
             self.ahead.load(checkpoint["ahead"])
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_sampling(trainer, policy_of(pl_module), self.sampling)
-
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
     ) -> None:
@@ -104,6 +127,8 @@ class RolloutCallback(Callback):
         self._fill_for_training(trainer, pl_module, batch)
         if self.attempts > 1:
             self._replace_dead(trainer, pl_module, batch)
+        if self.stage_engine.is_rescored and self.sampling.is_whole:
+            rlvr(pl_module).report(mismatch(batch))
         if self.overlap:
             self._look_ahead(trainer, pl_module)
         self.enter("training")
@@ -120,11 +145,14 @@ class RolloutCallback(Callback):
         problems = trainer.datamodule.stream.peek().problems  # type: ignore[attr-defined]
         requests = self.requests(pl_module, problems, f"fit/{module.iteration + 1}")
         n, sampling = self.rollouts, self.sampling
-        engine.sync(module.policy)
+        with trainer.precision_plugin.forward_context():
+            engine.sync(module.policy)
 
         def sample() -> list[list[Completion]]:
             with aside(trainer):
-                return engine.generate(requests, n, sampling)
+                groups = engine.generate(requests, n, sampling)
+            engine.rest()
+            return groups
 
         self.ahead.begin(module.iteration + 1, requests, sample)
         self.seconds["sampling"] += perf_counter() - start
@@ -197,14 +225,17 @@ class RolloutCallback(Callback):
         start = perf_counter()
         requests = self.requests(pl_module, batch.problems, occasion)
         batch.prompts = [request.tokens for request in requests]
-        ahead = self.ahead.take(requests)
-        if ahead is None:
-            engine.sync(policy_of(pl_module))
-            with trainer.precision_plugin.forward_context():
-                batch.completions = engine.generate(requests, n, sampling)
-        else:
-            batch.completions = ahead
         batch.temperature = sampling.temperature or 1.0
+        ahead = self.ahead.take(requests)
+        with trainer.precision_plugin.forward_context():
+            if ahead is None:
+                engine.sync(policy_of(pl_module))
+                batch.completions = engine.generate(requests, n, sampling)
+                engine.rest()
+            else:
+                batch.completions = ahead
+            if engine.is_rescored and len(batch):
+                rlvr(pl_module).score_completions(batch)
         batch.on_policy = engine.samples_the_policy and ahead is None
         self.enter("scoring")
         sampled = perf_counter()

@@ -126,6 +126,8 @@ class StageSchedule(Callback):
         if sampling.temperature == 0:
             raise ValueError("temperature=0 gives N equal answers, which teach nothing")
         check_sampling(trainer, rlvr(pl_module).policy, sampling)
+        if stage.engine is not None:
+            rollout_of(trainer).make_ready(trainer, pl_module, stage.engine)
         train = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train")
         if train is not None and stage.problems is not None and stage.problems > len(train):
             raise ValueError(f"problems={stage.problems} must be at most the {len(train)} problems of the train split")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import html
 from typing import Any
 
@@ -42,6 +43,7 @@ class TensorBoardPictures(Callback):
         drawing = drawn_answers(shown, self.problems)
         if drawing is not None:
             writer.add_figure("eval/drawn", drawing, step)
+        gc.collect()  # figures are knots of references: left to themselves they hold megabytes for many validations
 
     on_test_end = on_validation_end
 

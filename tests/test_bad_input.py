@@ -30,6 +30,12 @@ def data(**init_args: Any) -> dict[str, Any]:
     return {"data": of_class("datamodules.maze.MazeDataModule", **init_args)}
 
 
+def sharded() -> dict[str, Any]:
+    """Weights in shards, of which this one process has the only one."""
+    sizes = {"data_parallel_size": 1, "tensor_parallel_size": 1}
+    return {"trainer": {"strategy": of_class("lightning.pytorch.strategies.ModelParallelStrategy", **sizes)}}
+
+
 def published(file: str) -> dict[str, Any]:
     paths = {f"{split}_path": file for split in ("train", "validation")}
     return {"data": of_class("datamodules.published_maze.PublishedMazeDataModule", **paths)}
@@ -173,6 +179,24 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "clip_low above 1": (model(loss=clipped(clip_low=1.5)), "clip_low=1.5 must lie in [0, 1]"),
     "clip_high below 0": (model(loss=clipped(clip_high=-0.1)), "clip_high=-0.1 must be at least 0"),
     "no gradient norm": (model(max_grad_norm=0.0), "max_grad_norm=0.0 must be above 0"),
+    "updates to skip": (model(skips=-1), "skips=-1 must be at least 0"),
+    "no time to score": (
+        {"rollout": {"scorer": of_class("app.scoring.Contained", seconds=0.0)}},
+        "seconds=0.0 must be above 0",
+    ),
+    "no memory to score": (
+        {"rollout": {"scorer": of_class("app.scoring.Contained", memory=-1.0)}},
+        "memory=-1.0 must be above 0",
+    ),
+    "unscored answers": ({"rollout": {"max_unscored": 1.5}}, "max_unscored=1.5 must lie in [0, 1]"),
+    "penalty in shards": (
+        {**sharded(), **model(kl=of_class("app.losses.K3", coefficient=0.1))},
+        "kl must be null with sharded weights: the reference stands in for whole ones",
+    ),
+    "dynamic sampling in shards": (
+        {**sharded(), "rollout": {"attempts": 2}},
+        "attempts=2 must be 1 with sharded weights: processes would wait for ever",
+    ),
     "no micro-batch": (model(microbatch_tokens=0), "microbatch_tokens=0 must be at least 1"),
     "no minibatch": (model(minibatch_size=0), "minibatch_size=0 must be at least 1"),
     "temperature 0": (sampling(temperature=0.0), NO_ANSWERS),
@@ -241,15 +265,15 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "YAML that is no mapping": (["fit", "-c", "{folder}/list.yaml"], "Unexpected config: - model"),
     "no checkpoint": (
         ["fit", "--ckpt_path", "{folder}/none.ckpt"],
-        "Checkpoint file not found: {folder}/none.ckpt",
+        "there is no checkpoint {folder}/none.ckpt",
     ),
     "no checkpoint to validate": (
         ["validate", "--ckpt_path", "{folder}/none.ckpt"],
-        "Checkpoint file not found: {folder}/none.ckpt",
+        "there is no checkpoint {folder}/none.ckpt",
     ),
     "a checkpoint that is none": (
         ["validate", "--ckpt_path", "{folder}/prose.ckpt"],
-        "the checkpoint can't be read: …",
+        "{folder}/prose.ckpt is cut short or is not a checkpoint",
     ),
     "no policy": (
         ["fit", *pretrained("{folder}/none")],
@@ -284,6 +308,11 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         ],
         "File exists: {folder}/file",
     ),
+    "bound of a warning": (
+        ["fit", "--trainer.callbacks+=callbacks.health.Health", "--trainer.callbacks.ratio=0.5"],
+        "ratio=0.5 must be above 1",
+    ),
+    "run folder on a device": (["fit", "--trainer.logger.save_dir", "/dev/full"], "Not a directory: /dev/full/maze"),
     "empty test": (["test", "--data.test={{}}"], "the test split is empty: there is nothing to evaluate"),
     "empty test to predict": (["predict", "--data.test={{}}"], "the test split is empty: there is nothing to evaluate"),
 }

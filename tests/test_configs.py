@@ -82,6 +82,7 @@ def test_the_defaults_are_under_every_command(command: str, capsys: pytest.Captu
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_holds_what_it_says(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(NEEDS.get(path.stem, "torch"))
     found, wanted = parsed(capsys, path), yaml.safe_load(path.read_text())
     wanted.pop("schedule", None)
     assert missing(said(wanted), said(found)) == []
@@ -96,6 +97,7 @@ def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
     def flat(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [stage for part in parts for stage in (part["stages"] if "repeat" in part else [part])]
 
+    pytest.importorskip(NEEDS.get(path.stem, "torch"))
     unset = {field.name: field.default for field in fields(Stage)}
     found = flat(parsed(capsys, path)["schedule"]["stages"])
     wanted = flat(stages_of(path))
@@ -107,14 +109,21 @@ def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
         }
 
 
-ELSEWHERE = {"openai": "tests/app/engines/test_openai.py"}
+ELSEWHERE = {
+    "openai": "tests/app/engines/test_openai.py",
+    "vllm": "tests/app/engines/test_vllm.py",
+    "fsdp": "tests/test_processes.py",
+}
 """What can't be trained on one CPU, and the test that drives it."""
 
 
-@pytest.mark.parametrize(
-    "path", [DEFAULTS, *(path for path in CONFIGS if path.stem not in ELSEWHERE)], ids=lambda path: path.stem
-)
+RUNS = [path for path in CONFIGS if path.stem not in ELSEWHERE and path.parent.name != "policies"]
+"""Under the miniature's own policy the others' are nothing but the defaults: tests/app/policy has them."""
+
+
+@pytest.mark.parametrize("path", [DEFAULTS, *RUNS], ids=lambda path: path.stem)
 def test_a_config_runs(path: Path, passk: CommandLine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(NEEDS.get(path.stem, "torch"))
     stages = shrunk(stages_of(path))
     small = tmp_path / "small.yaml"
     small.write_text(yaml.safe_dump({"schedule": {"stages": stages}}, sort_keys=False))
@@ -130,6 +139,31 @@ def test_overlays_compose(capsys: pytest.CaptureFixture[str]) -> None:
     assert [stage["name"] for stage in found["schedule"]["stages"]] == ["cold start", "exploit"]
     assert found["rollout"]["rollouts"] == 4
 
+
+POLICIES = sorted((ROOT / "configs" / "policies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_a_policy_composes_with_an_experiment_a_device_and_an_adapter(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The policy first: what comes later wins, lengths among it."""
+    configs = ROOT / "configs"
+    found = parsed(capsys, path, configs / "enigmata.yaml", configs / "gpu.yaml")
+    assert found["trainer"]["accelerator"] == "gpu"
+    found = parsed(capsys, path, configs / "paper" / "figure_13_adaptive.yaml")
+    policy = found["model"]["policy"]["init_args"]
+    assert (policy["dtype"], policy["head_tokens"]) == ("float32", 1024)
+    assert found["rollout"]["rollouts"] == 32
+    assert found["rollout"]["sampling"]["max_new_tokens"] == 4096
+    pytest.importorskip("peft")
+    adapted = parsed(capsys, path, configs / "lora.yaml")["model"]["policy"]["init_args"]
+    assert adapted["path"] == yaml.safe_load(path.read_text())["model"]["policy"]["init_args"]["path"]
+    assert (adapted["dtype"], adapted["adapter"]["class_path"]) == ("bfloat16", "app.policy.LoRA")
+
+
+NEEDS = {"lora": "peft", "qlora": "bitsandbytes"}
+"""What an overlay can't be parsed without."""
 
 PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
 

@@ -101,3 +101,10 @@ def test_the_pictures_are_those_of_the_classes(tmp_path: Path, monkeypatch: pyte
     assert {path.name for path in (DOCS / "advantages").iterdir()} == names
     for estimators in drawing.PICTURES.values():
         assert len(drawing.draw_curves(dict(list(estimators.items())[:1])).axes) == 4
+
+
+def test_every_policy_has_its_row_and_every_row_its_file() -> None:
+    named = set(re.findall(r"`([\w./]+\.yaml)`", (DOCS / "support.md").read_text()))
+    policies = {path.name for path in (ROOT / "configs" / "policies").iterdir()}
+    assert policies <= named
+    assert named <= policies | {path.name for path in (ROOT / "configs").glob("*.yaml")}

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from app.policy import Policy
 
 
+class EngineError(RuntimeError):
+    """An engine can't go on, and the message says why: it died, would not start, or no longer holds the policy."""
+
+
 class RolloutEngine(ABC):
     """Prompts -> completions.
 
@@ -22,11 +26,23 @@ class RolloutEngine(ABC):
             can be trained on what it says.
         samples_aside: whether `generate` may run in a thread while the policy trains: it reads no weights of the
             policy and waits for no other process.
+        is_rescored: whether the trainer scores what was sampled, for its own log-probabilities and entropies:
+            another program's are never quite those, and it does not tell entropies.
     """
 
     samples_the_policy: bool = True
     is_remote: bool = False
     samples_aside: bool = False
+    is_rescored: bool = False
+
+    def setup(self, policy: Policy) -> None:  # noqa: B027 - most have nothing to prepare
+        """Make ready for this policy: called once it is built and placed, and processes know of each other."""
+
+    def rest(self) -> None:  # noqa: B027
+        """Give back what the trainer may need: nothing is sampled until the next `sync`."""
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of memory and processes; the run is over, or has failed."""
 
     @abstractmethod
     def sync(self, policy: Policy) -> None:

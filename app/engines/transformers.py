@@ -37,14 +37,14 @@ class TransformersEngine(RolloutEngine):
         policy = self.policy
         if policy is None:
             raise RuntimeError("sync the engine with a policy before sampling")
-        if not requests:
-            return []
         training = policy.training
         policy.eval()
         try:
-            prompts = [request.tokens.to(policy.model.device) for request in requests]
-            noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
             with gathered(policy), packed_weights(policy.model):
+                if not requests:
+                    return []
+                prompts = [request.tokens.to(policy.model.device) for request in requests]
+                noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
                 decoder = _decoder_for(policy)(policy, prompts, n, sampling.max_new_tokens)
                 return self._sample(decoder, policy, noise, sampling, len(requests), n)
         finally:

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from app.allocation import keep_freed_memory
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import is_faster, use_onednn
-from app.allocation import keep_freed_memory
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
-from app.processes import is_first
+from app.processes import rank
 from app.types import Experience, Prompt, Sampling
 from app.weights import save_weights
 
@@ -128,11 +128,10 @@ class Policy(nn.Module, ABC):
         All processes call it together, and the first writes.
         """
         save_weights(self.model, folder)
-        if not is_first():
-            return
         if self.adapter is not None:
             self.adapter.save(self.model, Path(folder) / "adapter")
-        self.tokenizer.save_pretrained(folder)
+        if rank() == 0:
+            self.tokenizer.save_pretrained(folder)
 
     # -- scores -----------------------------------------------------------------------------------
 

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from transformers import BitsAndBytesConfig, PreTrainedModel
+
+from app.processes import rank
 
 
 class LoRA:
@@ -52,8 +55,11 @@ class LoRA:
                 parameter.data = parameter.data.float()
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
-        """Write the adapter alone, in peft's format."""
-        model.save_pretrained(folder)
+        """Write the adapter alone, in peft's format; all processes call it together, and the first writes."""
+        trained = ((name, weight.detach()) for name, weight in model.named_parameters() if weight.requires_grad)
+        weights = {name: (w.full_tensor() if isinstance(w, DTensor) else w).cpu() for name, w in trained}
+        if rank() == 0:
+            model.save_pretrained(folder, state_dict=weights)
 
 
 class QLoRA(LoRA):

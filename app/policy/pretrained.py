@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.policy.base import Policy
@@ -17,6 +19,7 @@ class PretrainedPolicy(Policy):
         dtype: of the weights, such as "float32" or "bfloat16"; "auto" takes the checkpoint's own.
         attention: transformers' attention implementation for ordinary rows.
         adapter: trained in place of the weights; None trains those.
+        trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
     """
 
     def __init__(
@@ -26,24 +29,27 @@ class PretrainedPolicy(Policy):
         dtype: str = "auto",
         attention: str = "sdpa",
         adapter: LoRA | None = None,
+        trust_remote_code: bool = False,
         gradient_checkpointing: bool = False,
         head_tokens: int = 4096,
     ) -> None:
         super().__init__(gradient_checkpointing, head_tokens)
         self.path, self.revision, self.dtype, self.attention = path, revision, dtype, attention
         self.adapter = adapter
+        self.trust_remote_code = trust_remote_code
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
         try:
-            config = AutoConfig.from_pretrained(self.path, revision=self.revision)
-            tokenizer = AutoTokenizer.from_pretrained(self.path, revision=self.revision)
+            config = AutoConfig.from_pretrained(self.path, **source)
+            tokenizer = AutoTokenizer.from_pretrained(self.path, **source)
             model = AutoModelForCausalLM.from_pretrained(
                 self.path,
                 config=config,
-                revision=self.revision,
                 dtype=self.dtype,
                 attn_implementation=self.attention,
                 quantization_config=None if self.adapter is None else self.adapter.quantization,
+                **source,
             )
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]

@@ -108,8 +108,11 @@ def apart(one: Any, other: Any) -> bool:
         return True
     if not one.is_number or not other.is_number or _is_percentage(one) or _is_percentage(other):
         return False
-    size, gap = (abs(value.evalf(15, maxn=400)) for value in (other, one - other))
-    return not gap.is_finite or bool(gap.is_Float and size.is_Float and gap > TOLERANCE * max(1, size))
+    try:
+        size, gap = (abs(value).evalf(15, maxn=400) for value in (other, one - other))
+        return not gap.is_finite or bool(gap.is_Float and size.is_Float and gap > TOLERANCE * max(1, size))
+    except Exception:  # a pole, say: sympy raises whatever its parts do, and what has no value equals nothing
+        return True
 
 
 def _is_percentage(value: Any) -> bool:

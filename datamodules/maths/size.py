@@ -39,7 +39,7 @@ STRUCTURE = frozenset((
 
 _TOKEN = re.compile(r"\\([a-zA-Z]+)|\\(.)|([0-9]+(?:\.[0-9]+)?)|(\*\*|\^)|([a-zA-Z])|([{(\[])|([})\]])|(!)", re.DOTALL)
 _BRACKET = re.compile(r"[{}()\[\]]")
-_MATRIX = re.compile(r"(?:begin|end)\s*\{[a-z]*matrix\}")
+_LAYOUT = re.compile(r"\\(?:begin|end)\s*\{[a-z]*matrix\}|\\[!,;:> ]")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def is_tame(expression: str) -> bool:
     levels = depths(expression)
     if levels and (min(levels) < 0 or max(levels) > DEPTH or levels[-1] != 0):
         return False
-    text = _MATRIX.sub("", expression)
+    text = _LAYOUT.sub("", expression)
     tokens = list(_TOKEN.finditer(text))
     if any(token[1] in OPERATORS for token in tokens):
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from hashlib import blake2b
 from time import sleep
@@ -79,6 +81,19 @@ class Silence(Callback):
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         trainer.progress_bar_callback.disable()
+
+
+class Death(Callback):
+    """The process of this rank ends in the second iteration, by an exception or without a word."""
+
+    def __init__(self, rank: int, silently: bool) -> None:
+        self.rank, self.silently = rank, silently
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: RolloutBatch, batch_idx: int) -> None:
+        if trainer.global_rank == self.rank and pl_module.iteration == 1:
+            if self.silently:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise RuntimeError("the disk of this machine is gone")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""What engines share that are another program than the trainer, such as vLLM: they hold a copy of the weights.
+
+A copy can be stale. The known way to lose a week is silent: rollouts from last week's weights, or from a
+prefix cache that was filled with them. So `sync` ends by sampling a few answers to fixed prompts, which the trainer
+scores too, and a difference that arithmetic does not explain stops the run.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+
+from app.engines.base import EngineError, RolloutEngine
+from app.policy import Policy
+from app.types import Completion, Problem, Request, RolloutBatch, Sampling
+
+BOUNDS = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
+"""How far the log-probability of one token may be apart, by the engine's precision.
+
+Ten times what was seen between two implementations of the same arithmetic, or more: docs/vllm.md has the figures.
+"""
+
+BLOCK_SIZE = 32
+"""Tokens in a block of the prefix cache, unless told otherwise: a prompt of the check fills one."""
+
+
+class ExternalEngine(RolloutEngine):
+    """An engine with weights of its own.
+
+    Its log-probabilities are those of another program's arithmetic. Training recomputes them, which also gives the
+    entropies (`is_rescored`); what the two differ by is logged as `rollout/mismatch` and can be corrected for
+    (`model.correction`).
+
+    Args:
+        bound: on the difference of a token's log-probability between engine and trainer after an update;
+            None takes that of the engine's precision (BOUNDS).
+    """
+
+    samples_the_policy = False
+    is_rescored = True
+
+    def __init__(self, bound: float | None = None) -> None:
+        if bound is not None and not bound > 0:
+            raise ValueError(f"bound={bound} must be above 0")
+        self.bound = bound
+        self.policy: Policy | None = None
+        self.max_length = 2**31  # tokens of a prompt and its answer
+
+    def sync(self, policy: Policy) -> None:
+        """Hand over the policy's present weights, whole, and prove that they have arrived."""
+        self.policy = policy
+        self.update(policy)
+        check_agreement(self, policy, self.bound or BOUNDS[compute_dtype(policy)])
+
+    @abstractmethod
+    def update(self, policy: Policy) -> None:
+        """Take over the weights, and forget all that was computed with earlier ones."""
+
+    def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
+        if self.policy is None:
+            raise RuntimeError("sync the engine with a policy before sampling")
+        for request in requests:
+            if len(request.tokens) + sampling.max_new_tokens > self.max_length:
+                raise ValueError(
+                    f"a prompt of {len(request.tokens)} tokens and max_new_tokens={sampling.max_new_tokens} exceed "
+                    f"the engine's max_model_len of {self.max_length}"
+                )
+        return self.sample(requests, n, sampling, self.policy.stop_ids(sampling)) if requests else []
+
+    @abstractmethod
+    def sample(
+        self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
+    ) -> list[list[Completion]]:
+        """n completions of each request, which fit; `stops` are the tokens that end one."""
+
+    def completions(
+        self, sampled: Sequence[tuple[Sequence[int], Sequence[float]]], stops: list[int], sampling: Sampling
+    ) -> list[Completion]:
+        """Completions of their tokens and log-probabilities, the stop token included in both.
+
+        Where `top_p`, `top_k` or a temperature of 0 cut the distribution, what the engine tells is of what they
+        left, not of the whole: then the trainer's own log-probabilities are taken.
+        """
+        assert self.policy is not None
+        device = self.policy.model.device
+        ended = [tokens[-1] in stops for tokens, _ in sampled]
+        texts = self.policy.decode(
+            [list(tokens[: len(tokens) - end]) for (tokens, _), end in zip(sampled, ended, strict=True)]
+        )
+        return [
+            Completion(
+                text=text,
+                tokens=torch.tensor(tokens, device=device),
+                finish="stop" if end else "length",
+                logprobs=torch.tensor(logprobs, device=device) if sampling.is_whole else None,
+            )
+            for text, (tokens, logprobs), end in zip(texts, sampled, ended, strict=True)
+        ]
+
+
+def compute_dtype(policy: Policy) -> torch.dtype:
+    """In which the policy computes: autocast's type where the Trainer's precision is mixed, else its weights'."""
+    device = policy.model.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else policy.model.dtype
+
+
+def write_config(policy: Policy, folder: Path) -> None:
+    """What an engine needs to build the policy's architecture: all of a transformers folder but the weights."""
+    config = deepcopy(policy.model.config)
+    own = (kind.__name__ for kind in type(policy.model).__mro__ if kind.__module__.startswith("transformers.models."))
+    config.architectures = config.architectures or [next(own, type(policy.model).__name__)]
+    config.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
+
+
+class Probe(Problem):
+    """Some fixed tokens; nobody scores what is said to them."""
+
+    prompt, key, solution, label = "", "probe", "", "probe"
+
+    def score(self, response: str) -> float:
+        return 0.0
+
+
+def probes(policy: Policy) -> list[Request]:
+    """One prompt longer than a block of the prefix cache, so that a stale block shows, and a short one."""
+    generator = torch.Generator().manual_seed(0)
+    size = policy.model.config.get_text_config().vocab_size
+    lengths = (min(BLOCK_SIZE + 1, policy.context_length - 4), 3)
+    return [Request(Probe(), torch.randint(size, (length,), generator=generator), f"{length}") for length in lengths]
+
+
+@torch.no_grad()
+def check_agreement(engine: RolloutEngine, policy: Policy, bound: float) -> float:
+    """The largest difference between the engine's and the trainer's log-probabilities of a few samples.
+
+    Raises:
+        EngineError: where it exceeds the bound, or is no number.
+    """
+    requests, sampling = probes(policy), Sampling(max_new_tokens=4)
+    prompts = [request.tokens.to(policy.model.device) for request in requests]
+    batch = RolloutBatch([request.problem for request in requests], prompts, engine.generate(requests, 4, sampling))
+    rows = batch.experience(torch.zeros(len(requests), 4))
+    assert rows.logprobs is not None
+    own = policy.logprobs(rows)  # [B, T]
+    gap = (rows.logprobs - own).abs() * rows.mask
+    worst = int(gap.nan_to_num(float("inf")).argmax())
+    if not gap.max() <= bound:
+        token, theirs, ours = (each.flatten()[worst].item() for each in (rows.tokens, rows.logprobs, own))
+        apart = f"{abs(theirs - ours):.2e} apart and bound={bound:g}"
+        raise EngineError(
+            f"{type(engine).__name__} does not sample with the policy's weights: token {token} has log-probability "
+            f"{theirs:.6f} in the engine and {ours:.6f} in the trainer, {apart}"
+        )
+    return gap.max().item()

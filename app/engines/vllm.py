@@ -1,0 +1,210 @@
+"""vLLM in the trainer's process, on the trainer's device (docs/vllm.md).
+
+It is built once the strategy has made its process group, takes over the weights without a copy on
+disk, and on a GPU gives its memory back while the policy trains.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from app.engines.base import EngineError
+from app.engines.external import BLOCK_SIZE, ExternalEngine, compute_dtype, write_config
+from app.policy import Policy
+from app.processes import world_size
+from app.seeds import number_of
+from app.types import Completion, Request, Sampling
+from app.weights import full_weights
+
+OURS = ("model", "load_format", "dtype", "logprobs_mode", "skip_tokenizer_init", "distributed_executor_backend")
+"""Arguments of vLLM that follow from the policy and the Trainer."""
+
+
+class VLLMEngine(ExternalEngine):
+    """Sample with vLLM, in this process.
+
+    Every process of the run has an engine of its own for its own problems. One request is made for each problem, with
+    its N samples: its prompt is read once. vLLM seeds sample r of a request with the request's seed plus r, so that a
+    rollout depends on "<seed of the problem>/<r>" alone, as far as its arithmetic does: the batch it is sampled in can
+    move a log-probability by rounding.
+
+    Args:
+        sleep_level: on a GPU, between sampling and sampling: 0 stays awake, 1 moves the weights to the host's memory,
+            2 drops them, as each sampling begins with new ones; the cache is freed by both.
+        bound: see ExternalEngine.
+        arguments: of vLLM's `LLM`, by its names, in place of what is here: max_model_len, gpu_memory_utilization,
+            enforce_eager, kv_cache_memory_bytes and so on.
+    """
+
+    def __init__(
+        self, sleep_level: int = 2, bound: float | None = None, arguments: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(bound)
+        if sleep_level not in (0, 1, 2):
+            raise ValueError(f"sleep_level={sleep_level} must be 0, 1 or 2")
+        check_arguments(arguments or {}, OURS)
+        self.sleep_level, self.arguments = sleep_level, arguments or {}
+        self.llm: Any = None
+
+    def setup(self, policy: Policy) -> None:
+        """Start vLLM with the policy's architecture; its weights come with the first `sync`."""
+        if self.llm is not None:
+            return
+        vllm = import_vllm()
+        on_gpu = policy.model.device.type == "cuda"
+        self.sleep_level = self.sleep_level if on_gpu else 0
+        usual: dict[str, Any] = {"max_model_len": self._longest(policy), "disable_log_stats": True, "seed": 0}
+        usual |= GPU if on_gpu else CPU
+        if not on_gpu:
+            check_head_size(policy)
+        with tempfile.TemporaryDirectory() as folder, isolate_rng():
+            write_config(policy, Path(folder))
+            try:
+                self.llm = vllm.LLM(
+                    model=folder,
+                    load_format="dummy",
+                    dtype=str(compute_dtype(policy)).removeprefix("torch."),
+                    logprobs_mode="processed_logprobs",
+                    skip_tokenizer_init=True,
+                    enable_sleep_mode=self.sleep_level > 0,
+                    distributed_executor_backend="external_launcher" if world_size() > 1 else None,
+                    **(usual | self.arguments),
+                )
+            except (ValueError, RuntimeError, torch.OutOfMemoryError) as error:
+                raise EngineError(f"vLLM would not start: {last_line(error)}") from error
+        self.max_length = self.llm.llm_engine.model_config.max_model_len
+        self.rest()
+
+    def _longest(self, policy: Policy) -> int | None:
+        return policy.context_length if policy.context_length < 2**31 else None
+
+    def close(self) -> None:
+        if self.llm is not None:
+            self.llm.llm_engine.engine_core.shutdown()
+            self.llm = None
+
+    def update(self, policy: Policy) -> None:
+        self.setup(policy)
+        llm = self.llm
+        if self.sleep_level:
+            llm.wake_up(tags=["weights"])
+        llm.collective_rpc("reload_weights", kwargs={"weights_iterator": full_weights(policy.model)})
+        llm.collective_rpc(refresh_tied_head)
+        if self.sleep_level:
+            llm.wake_up(tags=["kv_cache"])
+        self.forget()
+
+    def forget(self) -> None:
+        """Empty the prefix cache; EngineError where it can't be, because something is still being sampled."""
+        if not self.llm.reset_prefix_cache():
+            raise EngineError("vLLM would not empty its prefix cache, which earlier weights have filled")
+
+    def sample(
+        self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
+    ) -> list[list[Completion]]:
+        prompts, parameters = self.as_vllm(requests, n, sampling, stops)
+        groups = self.llm.generate(prompts, parameters, use_tqdm=False)
+        outputs = [output for group in groups for output in group.outputs]
+        rows = self.completions([(output.token_ids, output.logprobs.logprobs) for output in outputs], stops, sampling)
+        return [rows[first : first + n] for first in range(0, len(rows), n)]
+
+    def as_vllm(
+        self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
+    ) -> tuple[list[Any], list[Any]]:
+        """Prompts and sampling parameters as `LLM.generate` takes them."""
+        vllm = import_vllm()
+        prompts = [{"prompt_token_ids": request.tokens.tolist()} for request in requests]
+        parameters = [
+            vllm.SamplingParams(
+                n=n,
+                seed=number_of(request.seed),
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                max_tokens=sampling.max_new_tokens,
+                stop_token_ids=stops,
+                ignore_eos=True,  # the policy's own ends are among `stops`
+                logprobs=0,
+                flat_logprobs=True,
+                detokenize=False,
+            )
+            for request in requests
+        ]
+        return prompts, parameters
+
+    def rest(self) -> None:
+        """Give the GPU back to the trainer."""
+        if self.sleep_level:
+            self.llm.sleep(level=self.sleep_level)
+
+
+GPU = {"gpu_memory_utilization": 0.5}
+"""Of the GPU's memory for vLLM, half: the trainer lives there too."""
+
+CPU = {
+    "enforce_eager": True,
+    "kv_cache_memory_bytes": 2**30,
+    "block_size": BLOCK_SIZE,
+    "enable_chunked_prefill": False,
+}
+"""Compiling takes a minute for a fifth of the time; by itself vLLM would take nearly all memory for its cache; and a
+prompt read in chunks makes it wind back a seeded generator, which those of a CPU can't do."""
+
+
+def refresh_tied_head(worker: Any) -> None:
+    """Have an LM head that shares the embedding's weight take it over.
+
+    On a CPU vLLM 0.32 multiplies by a copy that it packed when it loaded, which its own reload forgets: without
+    this the log-probabilities of a tied model were those of the weights before (by up to 6).
+    """
+    from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+    for module in worker.get_model().modules():
+        if isinstance(module, ParallelLMHead) and hasattr(module, "cpu_linear"):
+            module.quant_method.process_weights_after_loading(module)
+
+
+def check_head_size(policy: Policy) -> None:
+    """ValueError where vLLM's attention on a CPU is not made for heads as wide as the policy's."""
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    config = policy.model.config.get_text_config()
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    able = CPUAttentionBackend.get_supported_head_sizes()
+    if size not in able:
+        raise ValueError(f"vLLM on a CPU takes heads of {', '.join(map(str, able))} numbers, the policy's have {size}")
+
+
+def import_vllm() -> Any:
+    """The library, with its engine in this process, and without its reports to its makers.
+
+    Raises:
+        ImportError: where it is not installed, or not as it has to be.
+    """
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    try:
+        import vllm
+    except ImportError as error:
+        raise ImportError(f"VLLMEngine needs vLLM, see docs/vllm.md: {error}") from error
+    return vllm
+
+
+def check_arguments(arguments: dict[str, Any], taken: Sequence[str]) -> None:
+    """Raise ValueError for arguments of vLLM that are not the user's to set."""
+    for name in arguments:
+        if name in taken:
+            raise ValueError(f"arguments={{{name}: ..}} follows from the policy and the Trainer and can't be set")
+
+
+def last_line(error: BaseException) -> str:
+    """Of an error's message, which in vLLM may be long."""
+    return ([line for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

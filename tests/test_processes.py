@@ -1,0 +1,102 @@
+"""Two processes: the same run as one, whole or in shards, and neither left waiting for the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, CommandLine, constant, demonstrated, gap, stage, steps
+
+pytestmark = pytest.mark.timeout(200)
+
+DDP = ["--trainer.devices=2", "--trainer.strategy=ddp"]
+SHARDED = ["-c", str(ROOT / "configs" / "fsdp.yaml")]
+UNEVEN = {
+    "model": {"microbatch_tokens": 120, "minibatch_size": 5},
+    "data": {"init_args": {"batch_size": 5, "validation": {7: 7}}},
+}
+"""Five problems on two processes, micro-batches of a row or a few, two updates where one process may have no row."""
+STAGES = [
+    demonstrated(problems=5, until=steps(4)),
+    stage("explore", "tests.callbacks.extras.ByLength", learning_rate=constant(1e-2), until=steps(6), minibatch_size=2),
+]
+
+
+def start(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[subprocess.Popen[bytes], Path]:
+    """The command line in a process of its own, and what it prints."""
+    log = passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            arguments, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
+    return process, log
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float = 120) -> int:
+    """Its exit status, with nothing of it left; it fails a test that it keeps waiting."""
+    try:
+        return process.wait(timeout=seconds)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def run(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
+    """The run folder of a command that succeeds."""
+    process, log = start(passk, command, *options, **UNEVEN, **overlay)
+    assert ended(process) == 0, log.read_text()
+    return max((passk.folder / "runs" / "maze").iterdir(), key=lambda path: int(path.name.split("_")[1]))
+
+
+def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) -> None:
+    """Ten iterations; then the second stage again from the checkpoint of the first, in shards."""
+    schedule = {"stages": STAGES}
+    alone = Path(passk("fit", **UNEVEN, schedule=schedule).trainer.log_dir)
+    ddp = run(passk, "fit", *DDP, schedule=schedule)
+    sharded = run(passk, "fit", *SHARDED, schedule=schedule)
+    for name in ("1-cold-start", "2-explore"):
+        folders = [folder / "stages" / name for folder in (alone, ddp, sharded)]
+        assert gap(folders[0], folders[1]) < 1e-6
+        assert gap(folders[1], folders[2]) < 1e-6
+    checkpoint = sharded / "stages" / "1-cold-start" / "stage.ckpt"
+    resumed = run(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
+    assert gap(resumed / "stages" / "2-explore", sharded / "stages" / "2-explore") == 0
+    last = sharded / "stages" / "2-explore" / "stage.ckpt"
+    found = [
+        (run(passk, "validate", *options, "--ckpt_path", str(last), schedule=schedule) / "results.jsonl").read_text()
+        for options in ([], SHARDED)
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("silently", [False, True], ids=["raises", "is killed"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: int, silently: bool) -> None:
+    death = {"class_path": "tests.callbacks.extras.Death", "init_args": {"rank": rank, "silently": silently}}
+    schedule = {"stages": [stage("explore", "tests.callbacks.extras.ByLength", until=steps(50))]}
+    begun = monotonic()
+    process, log = start(passk, "fit", *DDP, schedule=schedule, trainer={"callbacks": [death]})
+    assert ended(process, 60) != 0
+    deadline = begun + 60
+    while alive(process.pid) and monotonic() < deadline:
+        pass
+    assert not alive(process.pid), log.read_text()
+    assert silently or "the disk of this machine is gone" in log.read_text()
+
+
+def alive(group: int) -> bool:
+    """Whether any process of the group goes on."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
