@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import dataclass
 from hashlib import blake2b
+from threading import current_thread, main_thread
 from time import sleep
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
+from app.engines.snapshot import SnapshotEngine
 from app.engines.transformers import TransformersEngine
 from app.types import Completion, Problem, RolloutBatch
 from datamodules.base import ProblemDataModule
@@ -138,3 +140,27 @@ class MoodyDataModule(CoinDataModule):
     """So many of them."""
 
     kind = Moody
+
+
+class Goes(Callback):
+    """Asks this process to end, at the beginning of an iteration."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: RolloutBatch, batch_idx: int) -> None:
+        if pl_module.iteration == self.iteration:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class FailingAside(SnapshotEngine):
+    """Samples in the main thread, and once beside it."""
+
+    times = 0
+
+    def generate(self, requests: Any, n: int, sampling: Any) -> Any:
+        if current_thread() is not main_thread():
+            self.times += 1
+            if self.times == 2:
+                raise RuntimeError("the other GPU is gone")
+        return super().generate(requests, n, sampling)
