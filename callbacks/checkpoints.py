@@ -203,6 +203,7 @@ class BestCheckpoints(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
+        self.current_score = state_dict["current_score"]
         self._last_global_step_saved = state_dict["saved_at"]  # no step is saved twice, in a resumed run neither
 
 

@@ -1,0 +1,232 @@
+"""A run that is killed again and again against one that is not: `python -m benchmarks.kill_and_resume [kills]`.
+
+SIGKILL comes at random moments of a cold start, sampling, backward passes, validations, the writing of checkpoints and
+transitions from stage to stage; a run is killed three times before it may end. Then everything it leaves is compared
+bit for bit: checkpoints with weights, optimizer, schedule and Lightning's counters, exported policies, results.jsonl,
+and every curve and picture of TensorBoard but `time/`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from time import sleep
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+
+from app.cli import main
+from app.resume import run_folders
+from callbacks.events import event_files, read_events
+from callbacks.schedule import StageSchedule
+
+CONFIG = """
+auto_resume: true
+checkpoints: {every: 2}
+model:
+  policy: {class_path: app.policy.TinyPolicy, init_args: {hidden_size: 16, num_layers: 1, num_heads: 2}}
+  minibatch_size: 2
+  learning_rate: {class_path: app.learning_rate.Constant, init_args: {peak: 0.02, warmup: 3}}
+  kl: {class_path: app.losses.K3, init_args: {coefficient: 0.01}}
+data: {class_path: datamodules.maze.MazeDataModule, init_args: {
+  train: {7: 17}, validation: {7: 8}, test: {7: 1}, batch_size: 4, eval_batch_size: 2}}
+rollout: {rollouts: 4}
+evaluation: {n: 4, ks: [1, 2, 4]}
+schedule:
+  stages:
+    - name: cold start
+      advantage: app.advantages.Imitate
+      engine: app.engines.demonstrations.DemonstrationEngine
+      problems: 3
+      until: {class_path: callbacks.triggers.Steps, init_args: {steps: 7}}
+    - name: explore
+      advantage: {class_path: app.advantages.Imitate}
+      reset_optimizer: true
+      until: {class_path: callbacks.triggers.Plateau, init_args: {metric: eval/entropy, patience: 2, at_most: 8}}
+    - name: exploit
+      advantage: app.advantages.Imitate
+      until: {class_path: callbacks.triggers.Steps, init_args: {steps: 5}}
+trainer:
+  accelerator: cpu
+  val_check_interval: 3
+  callbacks+: benchmarks.kill_and_resume.Announcer
+"""
+PHASES = ("cold start", "sampling", "backward", "validation", "checkpoint", "transition")
+
+
+class Announcer(Callback):
+    """Says on file descriptor 3 what the run is about to do."""
+
+    def __init__(self) -> None:
+        self.stage = 0
+
+    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+        say("sampling" if _schedule(trainer).index else "cold start")
+
+    def on_before_backward(self, *_: Any) -> None:
+        say("backward")
+
+    def on_validation_batch_start(self, *_: Any) -> None:
+        say("validation")
+
+    def on_save_checkpoint(self, trainer: Any, *_: Any) -> None:
+        index = _schedule(trainer).index
+        say("checkpoint" if index == self.stage else "transition")
+        self.stage = index
+
+
+def _schedule(trainer: Any) -> StageSchedule:
+    return next(each for each in trainer.callbacks if isinstance(each, StageSchedule))
+
+
+def say(phase: str) -> None:
+    os.write(ANNOUNCEMENTS, f"{phase}\n".encode())
+
+
+ANNOUNCEMENTS = 3
+"""The file descriptor that phases are announced on."""
+
+
+def start(arguments: list[str], log: Path) -> tuple[int, Iterator[str]]:
+    """`passk` in a process forked from this one, which has imported everything; its id and what it announces."""
+    read, write = os.pipe()
+    process = os.fork()
+    if process == 0:
+        printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for place, file in {ANNOUNCEMENTS: write, 1: printed, 2: printed}.items():
+            os.dup2(file, place)
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            os._exit(int(ended.code or 0))
+        except BaseException:
+            traceback.print_exc(file=os.fdopen(2, "w"))
+            os._exit(70)
+        os._exit(0)
+    os.close(write)
+    return process, iter(os.fdopen(read).readline, "")
+
+
+def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = None, by: int = signal.SIGKILL) -> int:
+    """Run it to its end, or to so many seconds after it has announced a phase so many times; its exit status."""
+    process, announced = start(arguments, log)
+    phase, times, seconds = kill or ("", 0, 0.0)
+    for line in announced:
+        times -= line.strip() == phase
+        if kill is not None and times == 0:
+            sleep(seconds)
+            os.kill(process, by)
+            break
+    for _ in announced:  # to the end of the process
+        pass
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def trial(folder: Path, kills: list[tuple[str, int, float]], by: int = signal.SIGKILL) -> int:
+    """A run that is killed at these moments and resumed each time, as long as it lasts; how often it was."""
+    arguments, done = arguments_for(folder), 0
+    for kill in kills:
+        status = run(arguments, folder / "log", kill, by)
+        if status == 0 and "stopped after" not in (folder / "log").read_text().splitlines()[-1]:
+            return done
+        done += 1
+    status = run(arguments, folder / "log")
+    if status:
+        raise RuntimeError(f"the run in {folder} ended with status {status}: see its log")
+    return done
+
+
+def arguments_for(folder: Path) -> list[str]:
+    """The command line of a run that keeps its files there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "config.yaml"
+    config.write_text(CONFIG)
+    return ["fit", f"--config={config}", f"--trainer.logger.save_dir={folder}", f"--data.cache_dir={folder.parent}"]
+
+
+# -- what a run leaves ------------------------------------------------------------------------------
+
+
+def differences(whole: Path, resumed: Path) -> list[str]:
+    """Where two runs' folders differ, bit for bit; empty where nowhere."""
+    mine, theirs = newest(whole), newest(resumed)
+    names, other_names = files(mine), files(theirs)
+    found = [] if names == other_names else [f"the files are {names} and {other_names}"]
+    for name in (name for name in names if name in other_names):
+        if name.endswith(".ckpt"):
+            one, other = (torch.load(folder / name, weights_only=True) for folder in (mine, theirs))
+            found += [f"{name}: {place}" for place in unequal(one, other, [str(mine), str(theirs)])]
+        elif (mine / name).read_bytes() != (theirs / name).read_bytes():
+            found.append(name)
+    curves, other_curves = logged(mine), logged(theirs)
+    tags = sorted({*curves, *other_curves})
+    return found + [f"TensorBoard: {tag}" for tag in tags if curves.get(tag) != other_curves.get(tag)]
+
+
+def newest(folder: Path) -> Path:
+    """The run folder that the last process used."""
+    return list(run_folders(folder / "maze").values())[-1]
+
+
+def files(folder: Path) -> list[str]:
+    """All that a run leaves, but for what it logs and is configured with."""
+    kept = [path for path in folder.rglob("*") if path.is_file()]
+    aside = ("events", "hparams", "config.yaml")
+    return sorted(str(path.relative_to(folder)) for path in kept if not path.name.startswith(aside))
+
+
+def unequal(one: Any, other: Any, folders: list[str], place: str = "") -> Iterator[str]:
+    """Places in two checkpoints that hold different values, the names of the runs' folders aside."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            if key not in ("config", "folder"):
+                yield from unequal(one[key], other[key], folders, f"{place}.{key}")
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from unequal(*pair, folders, f"{place}.{index}")
+    elif isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        if one.dtype != other.dtype or not torch.equal(one, other):
+            yield place
+    elif str(one).replace(folders[0], "") != str(other).replace(folders[1], ""):
+        yield f"{place} is {one} and {other}"
+
+
+def logged(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
+    """Every value in a run's event files, as it stands there, with its step; of each name in order. Times aside."""
+    values = defaultdict[str, list[tuple[int, bytes]]](list)
+    for path in event_files(folder):
+        for event in read_events(path):
+            for value in event.summary.value:
+                if not value.tag.startswith("time/"):
+                    values[value.tag].append((event.step, value.SerializeToString()))
+    return values
+
+
+if __name__ == "__main__":
+    total, seed = (int(argument) for argument in (*sys.argv[1:], "30", "0")[:2])
+    random = Random(seed)
+    moments = [PHASES[index % len(PHASES)] for index in range(total)]
+    random.shuffle(moments)
+    with tempfile.TemporaryDirectory() as place:
+        whole = Path(place) / "whole"
+        run(arguments_for(whole), whole / "log")
+        done, wrong, number = 0, 0, 0
+        while done < total:
+            number += 1
+            chosen = sorted(moments[done : done + 3], key=PHASES.index)
+            kills = [(phase, random.randint(1, 2), random.uniform(0, 0.05)) for phase in chosen]
+            killed = Path(place) / f"killed-{number}"
+            done += trial(killed, kills)
+            found = differences(whole, killed)
+            wrong += bool(found)
+            print(f"{done:3d} kills, run {number} ({', '.join(chosen)}): {'; '.join(found) or 'equal'}", flush=True)
+    print(f"{number} runs killed {done} times: {wrong} differ from the run that was not")
+    sys.exit(wrong)
