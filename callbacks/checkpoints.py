@@ -215,9 +215,12 @@ def last_of(trainer: Trainer) -> Path:
 def write_results(trainer: Trainer, folder: Path) -> None:
     """The validations up to the checkpoint, as if they had been written one by one."""
     evaluation = next((each for each in trainer.callbacks if isinstance(each, PassKEvaluation)), None)  # type: ignore[attr-defined]
+    path = folder / "results.jsonl"
     if evaluation is not None and evaluation.history:
-        with replacing(folder / "results.jsonl") as temporary:
+        with replacing(path) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in evaluation.history))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(trainer: Trainer) -> None:
