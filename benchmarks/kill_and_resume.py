@@ -8,6 +8,7 @@ and every curve and picture of TensorBoard but `time/`.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -68,16 +69,18 @@ class Announcer(Callback):
     def __init__(self) -> None:
         self.stage = 0
 
-    def on_train_batch_start(self, trainer: Any, *_: Any, **__: Any) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         say("sampling" if _schedule(trainer).index else "cold start")
 
-    def on_before_backward(self, *_: Any, **__: Any) -> None:
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
         say("backward")
 
-    def on_validation_batch_start(self, *_: Any, **__: Any) -> None:
+    def on_validation_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
         say("validation")
 
-    def on_save_checkpoint(self, trainer: Any, *_: Any, **__: Any) -> None:
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         index = _schedule(trainer).index
         say("checkpoint" if index == self.stage else "transition")
         self.stage = index
@@ -103,12 +106,14 @@ def start(arguments: list[str], log: Path) -> tuple[int, Iterator[str]]:
         printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for place, file in {ANNOUNCEMENTS: write, 1: printed, 2: printed}.items():
             os.dup2(file, place)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+        logging.getLogger().handlers.clear()  # those of the process it was forked from
         try:
             main(arguments)
         except SystemExit as ended:
             os._exit(int(ended.code or 0))
         except BaseException:
-            traceback.print_exc(file=os.fdopen(2, "w"))
+            traceback.print_exc()
             os._exit(70)
         os._exit(0)
     os.close(write)

@@ -202,6 +202,7 @@ class BestCheckpoints(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
+        self.current_score = state_dict["current_score"]
         self._last_global_step_saved = state_dict["saved_at"]  # no step is saved twice, in a resumed run neither
 
 
@@ -213,9 +214,12 @@ def last_of(trainer: Trainer) -> Path:
 def write_results(trainer: Trainer, folder: Path) -> None:
     """The validations up to the checkpoint, as if they had been written one by one."""
     evaluation = next((each for each in trainer.callbacks if isinstance(each, PassKEvaluation)), None)  # type: ignore[attr-defined]
+    path = folder / "results.jsonl"
     if evaluation is not None and evaluation.history:
-        with replacing(folder / "results.jsonl") as temporary:
+        with replacing(path) as temporary:
             temporary.write_text("".join(map(line_of, evaluation.history)))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(trainer: Trainer) -> None:

@@ -275,6 +275,15 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         ["validate", "--ckpt_path", "{folder}/prose.ckpt"],
         "{folder}/prose.ckpt is cut short or is not a checkpoint",
     ),
+    "no last checkpoint": (
+        ["fit", "--ckpt_path", "last"],
+        "there is no last checkpoint: the newest run in {folder}/runs/maze has none",
+    ),
+    "two checkpoints": (
+        ["fit", "--ckpt_path", "{folder}/prose.ckpt", "--auto_resume=true"],
+        "auto_resume=true finds its own checkpoint: leave out ckpt_path={folder}/prose.ckpt",
+    ),
+    "no iterations between checkpoints": (["fit", "--checkpoints.every=0"], "every=0 must be at least 1"),
     "no policy": (
         ["fit", *pretrained("{folder}/none")],
         "no policy could be loaded from '{folder}/none': …",

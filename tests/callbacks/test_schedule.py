@@ -165,7 +165,7 @@ def test_a_stage_leaves_a_transformers_folder(finished: Run, name: str) -> None:
 
 def test_a_stages_two_copies_of_the_policy_agree(finished: Run) -> None:
     folder = finished.stage("2-explore")
-    saved = torch.load(folder / "stage.ckpt", weights_only=False)["state_dict"]
+    saved = torch.load(folder / "stage.ckpt", weights_only=True)["state_dict"]
     for name, value in weights(folder).items():
         assert torch.equal(value, saved[f"policy.model.{name}"])
     assert gap(folder, finished.stage("1-cold-start")) > 0
@@ -177,9 +177,9 @@ def test_nothing_is_left_where_nothing_is_asked_for(passk: CommandLine) -> None:
 
 
 def test_a_checkpoint_holds_the_place_in_the_schedule(finished: Run) -> None:
-    saved = torch.load(finished.stage("1-cold-start") / "stage.ckpt", weights_only=False)
-    place = saved["callbacks"]["StageSchedule"]
-    assert (place["index"], place["step"], place["until"]) == (1, 0, {"Steps": {}})
+    saved = torch.load(finished.stage("1-cold-start") / "stage.ckpt", weights_only=True)
+    state = saved["callbacks"]["StageSchedule"]
+    assert (state["index"], state["step"], state["until"]) == (1, 0, {"Steps": {}})
     assert saved["iteration"] == 3
 
 
