@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from copy import deepcopy
 from dataclasses import dataclass
@@ -113,9 +114,7 @@ def test_replaced_problems_are_sampled_by_the_policy_as_it_stands(
     passk: CommandLine, iterations: list[Iteration]
 ) -> None:
     fit(passk, [stage("explore", until=steps(4))], "--rollout.attempts=3")
-    replaced = [
-        each for before, each in zip(iterations, iterations[1:], strict=False) if before.occasion == each.occasion
-    ]
+    replaced = [each for before, each in itertools.pairwise(iterations) if before.occasion == each.occasion]
     assert replaced
     assert all(each.sampled_by(each.policy) and each.batch.on_policy for each in replaced)
 
