@@ -14,9 +14,11 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
 
 from app.policy import Policy
 from app.processes import max_over_processes
@@ -72,6 +74,20 @@ def idle_passes(policy: Policy, own: int) -> int:
 def idle_loss(policy: Policy) -> Tensor:
     """A pass through all layers, to go backward on, that adds nothing to a gradient.  -> []"""
     return 0.0 * policy.logprobs(_stub(policy)).sum()
+
+
+def empty(optimizer: Optimizer, policy: Policy) -> None:
+    """Leave an optimizer the state of no steps.
+
+    Of one in shards PyTorch makes the state when it is first saved, by a step on zero gradients, which Adam would
+    count: a run would go on otherwise for having been saved. So it is made here, and the count is put back.
+    """
+    optimizer.state.clear()
+    if isinstance(policy, FSDPModule):
+        get_optimizer_state_dict(policy, optimizer)
+        for state in optimizer.state.values():
+            if "step" in state:
+                state["step"].zero_()
 
 
 def is_sharded(parameter: Tensor) -> bool:
