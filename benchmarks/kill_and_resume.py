@@ -1,4 +1,4 @@
-"""A run that is killed again and again against one that is not: `python -m benchmarks.kill_and_resume [kills]`.
+"""A run that is killed again and again against one that is not: `python -m benchmarks.kill_and_resume --kills 30`.
 
 SIGKILL comes at random moments of a cold start, sampling, backward passes, validations, the writing of checkpoints and
 transitions from stage to stage; a run is killed three times before it may end. Then everything it leaves is compared
@@ -8,14 +8,16 @@ and every curve and picture of TensorBoard but `time/`.
 
 from __future__ import annotations
 
-import logging
+import argparse
 import os
 import signal
 import sys
 import tempfile
-import traceback
 from collections import defaultdict
 from collections.abc import Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
 from time import sleep
@@ -91,33 +93,33 @@ def _schedule(trainer: Any) -> StageSchedule:
 
 
 def say(phase: str) -> None:
-    os.write(ANNOUNCEMENTS, f"{phase}\n".encode())
+    os.write(int(os.environ[ANNOUNCEMENTS]), f"{phase}\n".encode())
 
 
-ANNOUNCEMENTS = 3
-"""The file descriptor that phases are announced on."""
+ANNOUNCEMENTS = "PASSK_ANNOUNCEMENTS"
+"""Holds the file descriptor that phases are announced on."""
+
+SERVER = get_context("forkserver")
+SERVER.set_forkserver_preload(["app.cli"])
 
 
-def start(arguments: list[str], log: Path) -> tuple[int, Iterator[str]]:
-    """`passk` in a process forked from this one, which has imported everything; its id and what it announces."""
-    read, write = os.pipe()
-    process = os.fork()
-    if process == 0:
-        printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for place, file in {ANNOUNCEMENTS: write, 1: printed, 2: printed}.items():
-            os.dup2(file, place)
-        sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
-        logging.getLogger().handlers.clear()  # those of the process it was forked from
-        try:
-            main(arguments)
-        except SystemExit as ended:
-            os._exit(int(ended.code or 0))
-        except BaseException:
-            traceback.print_exc()
-            os._exit(70)
-        os._exit(0)
-    os.close(write)
-    return process, iter(os.fdopen(read).readline, "")
+def start(arguments: list[str], log: Path) -> tuple[ForkServerProcess, Iterator[str]]:
+    """`passk` in a process forked from one that has imported everything and runs no threads, and what it announces."""
+    read, write = SERVER.Pipe(duplex=False)
+    process = SERVER.Process(target=_passk, args=(arguments, log, write, dict(os.environ)))
+    process.start()
+    write.close()
+    return process, iter(os.fdopen(os.dup(read.fileno())).readline, "")
+
+
+def _passk(arguments: list[str], log: Path, announcements: Connection, environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment | {ANNOUNCEMENTS: str(announcements.fileno())})
+    printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    main(arguments)
 
 
 def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = None, by: int = signal.SIGKILL) -> int:
@@ -128,11 +130,12 @@ def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = N
         times -= line.strip() == phase
         if kill is not None and times == 0:
             sleep(seconds)
-            os.kill(process, by)
+            os.kill(process.pid or 0, by)
             break
     for _ in announced:  # to the end of the process
         pass
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    process.join()
+    return process.exitcode or 0
 
 
 def trial(folder: Path, kills: list[tuple[str, int, float]], by: int = signal.SIGKILL) -> int:
@@ -216,7 +219,11 @@ def logged(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
 
 
 if __name__ == "__main__":
-    total, seed = (int(argument) for argument in (*sys.argv[1:], "30", "0")[:2])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kill_and_resume", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    total, seed = options.kills, options.seed
     random = Random(seed)
     moments = [PHASES[index % len(PHASES)] for index in range(total)]
     random.shuffle(moments)
