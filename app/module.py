@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
-from app.checkpoint import check_policy, vocabulary_of
+from app.checkpoint import CheckpointError, check_policy, vocabulary_of
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
@@ -28,7 +28,7 @@ from app.metrics import rollout_metrics
 from app.policy import Policy
 from app.processes import rank, sum_over_processes, world_size
 from app.replay import NotFiniteError, keep
-from app.sharding import gathered, idle_loss, idle_passes, is_sharded, shard, whole
+from app.sharding import begin_anew, gathered, idle_loss, idle_passes, is_sharded, shard, whole
 from app.types import Experience, Problem, RolloutBatch
 
 log = logging.getLogger(__name__)
@@ -111,12 +111,14 @@ class RLVRModule(LightningModule):
             if self.kl is not None:
                 raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
             shard(self.policy, mesh["data_parallel"])
+            self.strict_loading = self.policy.adapter is None  # or Lightning wants the frozen weights too
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.optimizer(self.policy.parameters())
         usual = inspect.signature(type(optimizer)).parameters["lr"].default
         if optimizer.defaults["lr"] != usual:
             raise ValueError(f"lr={optimizer.defaults['lr']} of the optimizer has no effect: set model.learning_rate")
+        begin_anew(optimizer, self.policy)
         return optimizer
 
     def begin_stage(self) -> None:
@@ -335,17 +337,24 @@ class RLVRModule(LightningModule):
 
     test_step = validation_step
 
+    @property
+    def trained(self) -> list[str]:
+        """The names of the weights that are."""
+        return [name for name, parameter in self.policy.named_parameters() if parameter.requires_grad]
+
     def predict_step(self, rollouts: RolloutBatch, batch_idx: int) -> RolloutBatch:
         return rollouts
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
-        checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
+        checkpoint["vocabulary"], checkpoint["trained"] = vocabulary_of(self.policy.tokenizer), self.trained
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
+        if checkpoint.get("trained", self.trained) != self.trained:
+            raise CheckpointError("the checkpoint is of another policy: other weights of it are trained")
         self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
         if self.kl is not None and "reference" in checkpoint:
             self.kl.reference.load_state_dict(checkpoint["reference"])

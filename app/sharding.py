@@ -14,9 +14,11 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
 
 from app.policy import Policy
 from app.processes import max_over_processes
@@ -59,6 +61,19 @@ def gathered(policy: Policy) -> Iterator[None]:
         for part in parts:
             part.reshard()
             part.set_reshard_after_forward(part is not policy, recurse=False)
+
+
+def begin_anew(optimizer: Optimizer, policy: Policy) -> None:
+    """Bring the policy's optimizer to where it has made no step.
+
+    Where weights are in shards and there is no state yet, PyTorch makes one before it writes a checkpoint, by a step on
+    gradients of zero, which Adam counts. So it is made here, and the count taken back.
+    """
+    optimizer.state.clear()
+    if isinstance(policy, FSDPModule):
+        get_optimizer_state_dict(policy, optimizer)
+        for state in optimizer.state.values():
+            state.update({"step": 0 * state["step"]} if "step" in state else {})
 
 
 def idle_passes(policy: Policy, own: int) -> int:
