@@ -109,6 +109,16 @@ def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
         }
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_no_source_is_in_two_splits(path: Path) -> None:
+    """Deduplication would empty one of them."""
+    data = yaml.safe_load(path.read_text()).get("data", {}).get("init_args", {})
+    for arguments in [data, *(each["init_args"] for each in data.get("sets", {}).values())]:
+        splits = ("train", "validation", "test", "train_path", "validation_path", "test_path")
+        sources = [arguments[name] for name in splits if isinstance(arguments.get(name), str)]
+        assert len(sources) == len(set(sources))
+
+
 ELSEWHERE = {
     "openai": "tests/app/engines/test_openai.py",
     "vllm": "tests/app/engines/test_vllm.py",
