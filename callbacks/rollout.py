@@ -20,7 +20,7 @@ from app.mismatch import mismatch
 from app.module import RLVRModule
 from app.policy import Policy
 from app.processes import union_over_processes
-from app.scoring import Contained, Scorer, Verdict
+from app.scoring import BatchScorer, Contained, Verdict
 from app.types import Completion, Problem, Request, RolloutBatch, Sampling
 from callbacks.ahead import Ahead, aside
 from callbacks.checks import check_engine, check_overlap, check_policy, check_sampling
@@ -55,7 +55,7 @@ class RolloutCallback(Callback):
         rollouts: int = 32,
         sampling: Sampling | None = None,
         attempts: int = 1,
-        scorer: Scorer | None = None,
+        scorer: BatchScorer | None = None,
         max_unscored: float = 1.0,
         overlap: bool = False,
         seed: int | None = None,
