@@ -28,7 +28,7 @@ from app.metrics import rollout_metrics
 from app.policy import Policy
 from app.processes import rank, sum_over_processes, world_size
 from app.replay import NotFiniteError, keep
-from app.sharding import begin_anew, gathered, idle_loss, idle_passes, is_sharded, shard, whole
+from app.sharding import empty, gathered, idle_loss, idle_passes, is_sharded, shard, whole
 from app.types import Experience, Problem, RolloutBatch
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class RLVRModule(LightningModule):
         usual = inspect.signature(type(optimizer)).parameters["lr"].default
         if optimizer.defaults["lr"] != usual:
             raise ValueError(f"lr={optimizer.defaults['lr']} of the optimizer has no effect: set model.learning_rate")
-        begin_anew(optimizer, self.policy)
+        empty(optimizer, self.policy)
         return optimizer
 
     def begin_stage(self) -> None:

@@ -63,19 +63,6 @@ def gathered(policy: Policy) -> Iterator[None]:
             part.set_reshard_after_forward(part is not policy, recurse=False)
 
 
-def begin_anew(optimizer: Optimizer, policy: Policy) -> None:
-    """Bring the policy's optimizer to where it has made no step.
-
-    Where weights are in shards and there is no state yet, PyTorch makes one before it writes a checkpoint, by a step on
-    gradients of zero, which Adam counts. So it is made here, and the count taken back.
-    """
-    optimizer.state.clear()
-    if isinstance(policy, FSDPModule):
-        get_optimizer_state_dict(policy, optimizer)
-        for state in optimizer.state.values():
-            state.update({"step": 0 * state["step"]} if "step" in state else {})
-
-
 def idle_passes(policy: Policy, own: int) -> int:
     """How many passes the busiest process makes beyond this one's own; asked by all before their first.
 
@@ -87,6 +74,20 @@ def idle_passes(policy: Policy, own: int) -> int:
 def idle_loss(policy: Policy) -> Tensor:
     """A pass through all layers, to go backward on, that adds nothing to a gradient.  -> []"""
     return 0.0 * policy.logprobs(_stub(policy)).sum()
+
+
+def empty(optimizer: Optimizer, policy: Policy) -> None:
+    """Leave an optimizer the state of no steps.
+
+    Of one in shards PyTorch makes the state when it is first saved, by a step on zero gradients, which Adam would
+    count: a run would go on otherwise for having been saved. So it is made here, and the count is put back.
+    """
+    optimizer.state.clear()
+    if isinstance(policy, FSDPModule):
+        get_optimizer_state_dict(policy, optimizer)
+        for state in optimizer.state.values():
+            if "step" in state:
+                state["step"].zero_()
 
 
 def is_sharded(parameter: Tensor) -> bool:

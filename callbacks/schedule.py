@@ -14,7 +14,7 @@ from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
-from app.sharding import begin_anew
+from app.sharding import empty
 from app.types import Sampling
 from callbacks.checks import check_engine, check_sampling
 from callbacks.rollout import RolloutCallback, rlvr
@@ -181,7 +181,7 @@ class StageSchedule(Callback):
                 self.stage.until.reset()
             if self.stage.reset_optimizer:
                 for optimizer in trainer.optimizers:
-                    begin_anew(optimizer, rlvr(pl_module).policy)
+                    empty(optimizer, rlvr(pl_module).policy)
             self._enter(trainer, pl_module)
         if self.save_stages and trainer.log_dir and not left_before:
             self._save(trainer, f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}")

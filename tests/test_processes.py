@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.kill_and_resume import logged
 from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, gap, stage, steps
 
 pytestmark = pytest.mark.timeout(200)
@@ -58,6 +60,15 @@ def run(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path
     return max((passk.folder / "runs" / "maze").iterdir(), key=lambda path: int(path.name.split("_")[1]))
 
 
+def results(folder: Path) -> list[dict[str, Any]]:
+    """Every validation's figures."""
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+def curve(folder: Path, name: str) -> list[tuple[int, bytes]]:
+    return logged(folder)[name]
+
+
 def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) -> None:
     """Ten iterations; then the second stage again from the checkpoint of the first, in shards."""
     schedule = {"stages": STAGES}
@@ -68,6 +79,10 @@ def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) ->
         folders = [folder / "stages" / name for folder in (alone, ddp, sharded)]
         assert gap(folders[0], folders[1]) < 1e-6
         assert gap(folders[1], folders[2]) < 1e-6
+    for run_folder in (ddp, sharded):
+        assert curve(run_folder, "rollout/reward") == curve(alone, "rollout/reward")
+        for mine, theirs in zip(results(run_folder), results(alone), strict=True):
+            assert mine == pytest.approx(theirs, abs=1e-5)
     checkpoint = sharded / "stages" / "1-cold-start" / "stage.ckpt"
     resumed = run(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
     assert gap(resumed / "stages" / "2-explore", sharded / "stages" / "2-explore") == 0

@@ -149,8 +149,7 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(
     unbroken, iterations[:] = list(iterations), []
     with pytest.raises((RuntimeError, SystemExit)):
         fit(passk, stages, "--checkpoints.every=1", trainer={"callbacks": [ending]})
-    stopped = int(iterations[-1].occasion.split("/")[1])
-    assert 0 < stopped < 5
+    assert 0 < len(iterations) < 5
     iterations.clear()
     resumed = fit(passk, stages, "--ckpt_path=last")
     assert gap(last_stage(whole), last_stage(resumed)) == 0
