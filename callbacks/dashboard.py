@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from callbacks.evaluation import PassKEvaluation
+from callbacks.lookup import callback_of
 from callbacks.report import columns
 from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.schedule import StageSchedule
@@ -45,8 +46,8 @@ class Dashboard(ProgressBar):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        self.rollout = _find(trainer, RolloutCallback)
-        self.schedule = _find(trainer, StageSchedule)
+        self.rollout = callback_of(trainer, RolloutCallback)
+        self.schedule = callback_of(trainer, StageSchedule)
         self.begun = perf_counter()
         if self.rollout is not None:
             self.rollout.enter = self._enter_phase  # type: ignore[method-assign]
@@ -147,14 +148,10 @@ class Dashboard(ProgressBar):
         return " ".join([*shown, *([f"{float(seconds):.2f} s"] if seconds is not None else [])])
 
     def _print_validation(self, trainer: Trainer) -> None:
-        evaluation = _find(trainer, PassKEvaluation)
+        evaluation = callback_of(trainer, PassKEvaluation)
         if not self.enabled or evaluation is None or not evaluation.history:
             return
         record = evaluation.history[-1]
         values = " ".join(f"{name} {record['eval/' + name]:.3f}" for name in columns(record, "eval/"))
         line = f"[{record['stage']}] validation at {record['iteration']}: {values}"
         self.bar.console.print(line, markup=False, highlight=False) if self.bar else print(line, flush=True)
-
-
-def _find(trainer: Trainer, kind: type) -> Any:
-    return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
 from app.types import RolloutBatch, Sampling
 from callbacks.checks import check_sampling
+from callbacks.lookup import callback_of
 from callbacks.report import print_results
 from callbacks.results import Tally, write_results
 from callbacks.rollout import rlvr
@@ -209,6 +210,5 @@ def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:
 
 
 def _stage_name(trainer: Trainer) -> str:
-    schedules = [callback for callback in trainer.callbacks if isinstance(callback, StageSchedule)]  # type: ignore[attr-defined]
-    fn = trainer.state.fn
-    return schedules[0].stage.name if schedules and fn == "fit" else str(fn and fn.value)
+    schedule, fn = callback_of(trainer, StageSchedule), trainer.state.fn
+    return schedule.stage.name if schedule and fn == "fit" else str(fn and fn.value)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from app.metrics import pass_at_ks
 from app.types import RolloutBatch
 from callbacks.evaluation import PassKEvaluation
+from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
 
 
@@ -30,7 +31,7 @@ class TensorBoardPictures(Callback):
         self.problems, self.answers = problems, answers
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        evaluation = next((c for c in trainer.callbacks if isinstance(c, PassKEvaluation)), None)  # type: ignore[attr-defined]
+        evaluation = callback_of(trainer, PassKEvaluation)
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
         if evaluation is None or board is None or evaluation.shown is None or trainer.sanity_checking:
             return
