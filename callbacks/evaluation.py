@@ -17,11 +17,10 @@ from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
 from app.types import RolloutBatch, Sampling
 from callbacks.checks import check_sampling
-from callbacks.lookup import callback_of
 from callbacks.report import print_results
 from callbacks.results import Tally, write_results
 from callbacks.rollout import rlvr
-from callbacks.schedule import StageSchedule, rollout_of
+from callbacks.schedule import rollout_of, stage_name
 from callbacks.sets import ALL, Evaluated, Group, Sets, Settings, held_out
 
 log = logging.getLogger(__name__)
@@ -114,7 +113,7 @@ class PassKEvaluation(Callback):
             log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
         pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
-        record = {"iteration": rlvr(pl_module).iteration, "stage": _stage_name(trainer), **figures}
+        record = {"iteration": rlvr(pl_module).iteration, "stage": stage_name(trainer), **figures}
         self.history.append(record)
         self._record(record)
         folder = run_folder(trainer)
@@ -207,8 +206,3 @@ def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:
     groups = [problem.groups for problem in rollouts.problems]
     for label in sorted({label for own in groups for label in own}):
         yield label, rollouts.select(torch.tensor([row for row, own in enumerate(groups) if label in own]))
-
-
-def _stage_name(trainer: Trainer) -> str:
-    schedule, fn = callback_of(trainer, StageSchedule), trainer.state.fn
-    return schedule.stage.name if schedule and fn == "fit" else str(fn and fn.value)

@@ -254,6 +254,12 @@ def rollout_of(trainer: Trainer) -> RolloutCallback:
     return rollout
 
 
+def stage_name(trainer: Trainer) -> str:
+    """The stage that is trained, or the command where none is."""
+    schedule, fn = callback_of(trainer, StageSchedule), trainer.state.fn
+    return schedule.stage.name if schedule and fn == "fit" else str(fn and fn.value)
+
+
 def _check_stages(stages: list[Stage]) -> None:
     if not stages:
         raise ValueError("stages must hold at least one stage")
