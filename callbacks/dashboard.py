@@ -15,7 +15,7 @@ from callbacks.evaluation import PassKEvaluation
 from callbacks.lookup import callback_of
 from callbacks.report import columns
 from callbacks.rollout import RolloutCallback, rlvr
-from callbacks.schedule import StageSchedule
+from callbacks.schedule import StageSchedule, stage_name
 
 
 class Dashboard(ProgressBar):
@@ -67,7 +67,7 @@ class Dashboard(ProgressBar):
             self.bar.update(self.task, completed=iteration, figures=figures)
         elif self.enabled and iteration % self.every == 0:
             total = self.schedule.iterations if self.schedule else None
-            print(f"[{self._stage()}] {iteration}/{total or '?'}  {figures}", flush=True)
+            print(f"[{stage_name(self.trainer)}] {iteration}/{total or '?'}  {figures}", flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()
@@ -123,7 +123,7 @@ class Dashboard(ProgressBar):
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
         self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[figures]}"), console=self.console)
         self.bar.start()
-        self.task = self.bar.add_task(self._stage(), total=total, completed=completed, figures="")
+        self.task = self.bar.add_task(stage_name(self.trainer), total=total, completed=completed, figures="")
 
     def _close(self) -> None:
         if self.bar is not None:
@@ -134,11 +134,7 @@ class Dashboard(ProgressBar):
         assert self.rollout is not None
         self.rollout.phase = phase
         if self.bar is not None:
-            self.bar.update(self.task, description=f"[bold]{self._stage()}[/] {phase:8s}")
-
-    def _stage(self) -> str:
-        fn = self.trainer.state.fn
-        return self.schedule.stage.name if self.schedule and fn == "fit" else str(fn and fn.value)
+            self.bar.update(self.task, description=f"[bold]{stage_name(self.trainer)}[/] {phase:8s}")
 
     def _figures(self, trainer: Trainer) -> str:
         values = trainer.callback_metrics
@@ -152,6 +148,6 @@ class Dashboard(ProgressBar):
         if not self.enabled or evaluation is None or not evaluation.history:
             return
         record = evaluation.history[-1]
-        values = " ".join(f"{name} {record['eval/' + name]:.3f}" for name in columns(record, "eval/"))
+        values = " ".join(f"{name} {record['eval/' + name]:.3f}" for name in columns(record))
         line = f"[{record['stage']}] validation at {record['iteration']}: {values}"
         self.bar.console.print(line, markup=False, highlight=False) if self.bar else print(line, flush=True)
