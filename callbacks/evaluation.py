@@ -89,20 +89,22 @@ class PassKEvaluation(Callback):
     ) -> None:
         rollout, parts = rollout_of(trainer), self.plan.parts(batch.problems)
         for settings in self.asked:  # for no answer too: with weights in shards processes sample together
-            part, greedy = RolloutBatch(parts.get(settings, [])), RolloutBatch(parts.get(settings, []))
-            rollout.fill(trainer, pl_module, part, rollout.engine, settings.n, settings.sampling, "evaluation")
+            problems = parts.get(settings, [])
+            sampled, greedy = RolloutBatch(problems), RolloutBatch(problems)
+            rollout.fill(trainer, pl_module, sampled, rollout.engine, settings.n, settings.sampling, "evaluation")
             if self.greedy:
-                drawn = settings.sampling
-                once = Sampling(0.0, max_new_tokens=drawn.max_new_tokens, stop_tokens=drawn.stop_tokens)
-                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, once, "evaluation")
-            if not len(part):
-                continue
-            self.shown = self.shown or part
-            for label, own in by_set(part):
-                self._metrics(label, pl_module.device).update(own)
-                self.tally.update(label, own)
-            for label, own in by_set(greedy) if self.greedy else ():
-                self._greedy_metrics(label, pl_module.device).update(own)
+                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, settings.greedy, "evaluation")
+            if problems:
+                self._measure(sampled, greedy, pl_module.device)
+
+    def _measure(self, sampled: RolloutBatch, greedy: RolloutBatch, device: torch.device) -> None:
+        """Add answers to the figures of all problems and of each set."""
+        self.shown = self.shown or sampled
+        for label, own in by_set(sampled):
+            self._metrics(label, device).update(own)
+            self.tally.update(label, own)
+        for label, own in by_set(greedy) if self.greedy else ():
+            self._greedy_metrics(label, device).update(own)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         spent = rollout_of(trainer).spent(pl_module)
