@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from time import perf_counter
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -33,7 +32,6 @@ class Dashboard(ProgressBar):
         self.console = Console()
         self.bar: Progress | None = None
         self.enabled = True
-        self.begun = 0.0
 
     def disable(self) -> None:
         self.enabled = False
@@ -46,11 +44,10 @@ class Dashboard(ProgressBar):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        self.rollout = callback_of(trainer, RolloutCallback)
         self.schedule = callback_of(trainer, StageSchedule)
-        self.begun = perf_counter()
-        if self.rollout is not None:
-            self.rollout.enter = self._enter_phase  # type: ignore[method-assign]
+        rollout = callback_of(trainer, RolloutCallback)
+        if rollout is not None:
+            rollout.listeners.add(self._show_phase)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -130,9 +127,7 @@ class Dashboard(ProgressBar):
             self.bar.stop()
             self.bar = None
 
-    def _enter_phase(self, phase: str) -> None:
-        assert self.rollout is not None
-        self.rollout.phase = phase
+    def _show_phase(self, phase: str) -> None:
         if self.bar is not None:
             self.bar.update(self.task, description=f"[bold]{stage_name(self.trainer)}[/] {phase:8s}")
 

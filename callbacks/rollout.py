@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
 from time import perf_counter
@@ -73,6 +73,7 @@ class RolloutCallback(Callback):
         self.overlap, self.ahead = overlap, Ahead()
         self.ready: list[RolloutEngine] = []  # to be closed
         self.phase = ""
+        self.listeners: set[Callable[[str], None]] = set()  # told of every phase that begins
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -290,8 +291,10 @@ class RolloutCallback(Callback):
         return dict(zip(own, rlvr(pl_module).sum_over_processes(list(own.values())), strict=True)) if own else {}
 
     def enter(self, phase: str) -> None:
-        """Name what is being done, for whoever shows it."""
+        """Name what is being done, and tell those who show it."""
         self.phase = phase
+        for listener in self.listeners:
+            listener(phase)
 
 
 TRUNCATED = Verdict(0.0)
