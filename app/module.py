@@ -30,6 +30,7 @@ from app.processes import rank, sum_over_processes, world_size
 from app.replay import NotFiniteError, keep
 from app.sharding import empty, gathered, idle_loss, idle_passes, is_sharded, shard, whole
 from app.types import Experience, Problem, RolloutBatch
+from app.weights import trained_weights
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +271,7 @@ class RLVRModule(LightningModule):
 
     def sum_gradients(self) -> float:
         """Sum gradients over processes and clip them.  -> their norm before, the same on all processes"""
-        parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
+        parameters = [*trained_weights(self.policy).values()]
         if world_size() > 1:
             for parameter in (each for each in parameters if not is_sharded(each)):
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -337,23 +338,20 @@ class RLVRModule(LightningModule):
 
     test_step = validation_step
 
-    @property
-    def trained(self) -> list[str]:
-        """The names of the weights that are."""
-        return [name for name, parameter in self.policy.named_parameters() if parameter.requires_grad]
-
     def predict_step(self, rollouts: RolloutBatch, batch_idx: int) -> RolloutBatch:
         return rollouts
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
-        checkpoint["vocabulary"], checkpoint["trained"] = vocabulary_of(self.policy.tokenizer), self.trained
+        checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
+        checkpoint["trained"] = [*trained_weights(self.policy)]
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
-        if checkpoint.get("trained", self.trained) != self.trained:
+        own = [*trained_weights(self.policy)]
+        if checkpoint.get("trained", own) != own:
             raise CheckpointError("the checkpoint is of another policy: other weights of it are trained")
         self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
         if self.kl is not None and "reference" in checkpoint:
