@@ -79,15 +79,15 @@ def idle_loss(policy: Policy) -> Tensor:
 def empty(optimizer: Optimizer, policy: Policy) -> None:
     """Leave an optimizer the state of no steps.
 
-    Of one in shards PyTorch makes the state when it is first saved, by a step on zero gradients, which Adam would
-    count: a run would go on otherwise for having been saved. So it is made here, and the count is put back.
+    PyTorch makes the state of one in shards when it is saved or read, by a step on zero gradients, which Adam counts:
+    a run would go on otherwise for having been saved. So it is made here and the count put back; for whole
+    weights too, since shards can't go on from a checkpoint whose optimizer has no state.
     """
     optimizer.state.clear()
-    if isinstance(policy, FSDPModule):
-        get_optimizer_state_dict(policy, optimizer)
-        for state in optimizer.state.values():
-            if "step" in state:
-                state["step"].zero_()
+    get_optimizer_state_dict(policy, optimizer)
+    for state in optimizer.state.values():
+        if "step" in state:
+            state["step"].zero_()
 
 
 def is_sharded(parameter: Tensor) -> bool:

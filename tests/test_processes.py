@@ -119,6 +119,15 @@ def test_an_adapter_in_shards_is_trained_kept_resumed_and_exported(passk: Comman
     assert gap(whole / "2-two", resumed / "2-two") == 0 < gap(whole / "2-two", whole / "1-one")
 
 
+def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLine) -> None:
+    """A stage's checkpoint whose optimizer begins anew, taken over by shards."""
+    schedule = {"stages": [demonstrated(problems=5), {**STAGES[1], "until": steps(2), "reset_optimizer": True}]}
+    alone = Path(passk("fit", **UNEVEN, schedule=schedule).trainer.log_dir)
+    checkpoint = alone / "stages" / "1-cold-start" / "stage.ckpt"
+    resumed = run(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
+    assert gap(resumed / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
+
+
 @pytest.mark.parametrize("silently", [False, True], ids=["raises", "is killed"])
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: int, silently: bool) -> None:
