@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from app.policy import Policy
+from app.weights import trained_weights
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,11 @@ def estimate(
         microbatch_tokens: T, prompts and responses of one forward and backward pass.
         cached_tokens: prompts and responses, summed, of all rollouts that are sampled at once.
     """
-    trained = [_bytes(parameter) for parameter in policy.parameters() if parameter.requires_grad]
+    sizes = [_bytes(parameter) for parameter in trained_weights(policy).values()]
     return Memory(
         weights=sum(_bytes(parameter) for parameter in policy.parameters()),
-        gradients=sum(trained) + max(trained),
-        optimizer=moments(optimizer) * sum(trained),
+        gradients=sum(sizes) + max(sizes),
+        optimizer=moments(optimizer) * sum(sizes),
         activations=activations(policy, compute, microbatch_tokens),
         cache=2 * _layers(policy) * _widths(policy)["key"] * compute.itemsize * cached_tokens,
     )

@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
-from app.checkpoint import check_policy, vocabulary_of
+from app.checkpoint import CheckpointError, check_policy, vocabulary_of
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
@@ -30,6 +30,7 @@ from app.processes import rank, sum_over_processes, world_size
 from app.replay import NotFiniteError, keep
 from app.sharding import empty, gathered, idle_loss, idle_passes, is_sharded, shard, whole
 from app.types import Experience, Problem, RolloutBatch
+from app.weights import trained_weights
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ class RLVRModule(LightningModule):
             if self.kl is not None:
                 raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
             shard(self.policy, mesh["data_parallel"])
+            self.strict_loading = self.policy.adapter is None  # or Lightning wants the frozen weights too
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.optimizer(self.policy.parameters())
@@ -269,7 +271,7 @@ class RLVRModule(LightningModule):
 
     def sum_gradients(self) -> float:
         """Sum gradients over processes and clip them.  -> their norm before, the same on all processes"""
-        parameters = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
+        parameters = [*trained_weights(self.policy).values()]
         if world_size() > 1:
             for parameter in (each for each in parameters if not is_sharded(each)):
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -342,11 +344,15 @@ class RLVRModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
         checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
+        checkpoint["trained"] = [*trained_weights(self.policy)]
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
+        own = [*trained_weights(self.policy)]
+        if checkpoint.get("trained", own) != own:
+            raise CheckpointError("the checkpoint is of another policy: other weights of it are trained")
         self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
         if self.kl is not None and "reference" in checkpoint:
             self.kl.reference.load_state_dict(checkpoint["reference"])

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from app.weights import trained_weights
+
 
 class Reference(ABC):
     """The trained weights of an earlier policy."""
@@ -23,7 +25,7 @@ class Reference(ABC):
     @torch.no_grad()
     def begin(self, policy: nn.Module) -> None:
         """Take the policy as it now stands: at the start of a stage."""
-        self.weights = [parameter.detach().clone() for parameter in _trained(policy)]
+        self.weights = [parameter.detach().clone() for parameter in trained_weights(policy).values()]
 
     @abstractmethod
     def follow(self, policy: nn.Module) -> None:
@@ -32,13 +34,13 @@ class Reference(ABC):
     @contextmanager
     def standing_in(self, policy: nn.Module) -> Iterator[None]:
         """Inside, the policy has the reference's weights."""
-        own = [parameter.data for parameter in _trained(policy)]
+        own = [parameter.data for parameter in trained_weights(policy).values()]
         try:
-            for parameter, weight in zip(_trained(policy), self.weights, strict=True):
+            for parameter, weight in zip(trained_weights(policy).values(), self.weights, strict=True):
                 parameter.data = weight.to(parameter)
             yield
         finally:
-            for parameter, data in zip(_trained(policy), own, strict=True):
+            for parameter, data in zip(trained_weights(policy).values(), own, strict=True):
                 parameter.data = data
 
     def state_dict(self) -> dict[str, list[Tensor]]:
@@ -76,9 +78,5 @@ class MovingAverage(Reference):
 
     @torch.no_grad()
     def follow(self, policy: nn.Module) -> None:
-        for weight, parameter in zip(self.weights, _trained(policy), strict=True):
+        for weight, parameter in zip(self.weights, trained_weights(policy).values(), strict=True):
             weight.lerp_(parameter.detach().to(weight), 1 - self.decay)
-
-
-def _trained(policy: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in policy.parameters() if parameter.requires_grad]

@@ -58,8 +58,8 @@ def judge(problem: Problem, text: str) -> Verdict:
         return Verdict(nan, f"{type(error).__name__}: {error}".replace("\n", " ")[:200])
 
 
-class Scorer(ABC):
-    """Has problems score answers."""
+class BatchScorer(ABC):
+    """Has problems score answers, a batch at a time."""
 
     @abstractmethod
     def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
@@ -69,7 +69,7 @@ class Scorer(ABC):
         """Make ready, without waiting for it."""
 
 
-class InProcess(Scorer):
+class InProcess(BatchScorer):
     """Score in the trainer's process: what a scorer raises is contained, but not what never ends or takes all memory.
 
     For problems that can't be pickled, and for a debugger.
@@ -79,7 +79,7 @@ class InProcess(Scorer):
         return (judge(problem, text) for problem, text in answers)
 
 
-class Contained(Scorer):
+class Contained(BatchScorer):
     """Score in a worker process, which is replaced where an answer breaks it.
 
     Args:
@@ -102,7 +102,7 @@ class Contained(Scorer):
         self.worker.start()
 
     def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
-        """See `Scorer`.
+        """See `BatchScorer`.
 
         Raises:
             ValueError: where a problem can't be sent to another process.

@@ -18,6 +18,11 @@ from transformers.core_model_loading import revert_weight_conversion
 from app.processes import rank
 
 
+def trained_weights(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights that are trained, by name: all of them, or those of the adapter."""
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
 @torch.no_grad()
 def full_weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
     """Each weight under its checkpoint's name, gathered from its shards (FSDP2), with its adapter (LoRA) merged in.

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 
 from app.advantages.curves import Curves, curves
+from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
 from callbacks.schedule import StageSchedule, rollout_of
 
@@ -30,7 +31,7 @@ class AdvantageCurves(Callback):
 
 def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:
     """The curves of each stage's objective, by name; of the module's own where there is no schedule."""
-    schedule = next((c for c in trainer.callbacks if isinstance(c, StageSchedule)), None)  # type: ignore[attr-defined]
+    schedule = callback_of(trainer, StageSchedule)
     if schedule is None:
         return {"": curves(rlvr(pl_module).advantage, rollout_of(trainer).rollouts)}
     usual = schedule.usual["rollouts"]  # what a stage without its own has, whatever the first stage has set

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from time import perf_counter
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -12,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from callbacks.evaluation import PassKEvaluation
+from callbacks.lookup import callback_of
 from callbacks.report import columns
 from callbacks.rollout import RolloutCallback, rlvr
-from callbacks.schedule import StageSchedule
+from callbacks.schedule import StageSchedule, stage_name
 
 
 class Dashboard(ProgressBar):
@@ -32,7 +32,6 @@ class Dashboard(ProgressBar):
         self.console = Console()
         self.bar: Progress | None = None
         self.enabled = True
-        self.begun = 0.0
 
     def disable(self) -> None:
         self.enabled = False
@@ -45,11 +44,10 @@ class Dashboard(ProgressBar):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        self.rollout = _find(trainer, RolloutCallback)
-        self.schedule = _find(trainer, StageSchedule)
-        self.begun = perf_counter()
-        if self.rollout is not None:
-            self.rollout.enter = self._enter_phase  # type: ignore[method-assign]
+        self.schedule = callback_of(trainer, StageSchedule)
+        rollout = callback_of(trainer, RolloutCallback)
+        if rollout is not None:
+            rollout.listeners.add(self._show_phase)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -66,7 +64,7 @@ class Dashboard(ProgressBar):
             self.bar.update(self.task, completed=iteration, figures=figures)
         elif self.enabled and iteration % self.every == 0:
             total = self.schedule.iterations if self.schedule else None
-            print(f"[{self._stage()}] {iteration}/{total or '?'}  {figures}", flush=True)
+            print(f"[{stage_name(self.trainer)}] {iteration}/{total or '?'}  {figures}", flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()
@@ -122,22 +120,16 @@ class Dashboard(ProgressBar):
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
         self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[figures]}"), console=self.console)
         self.bar.start()
-        self.task = self.bar.add_task(self._stage(), total=total, completed=completed, figures="")
+        self.task = self.bar.add_task(stage_name(self.trainer), total=total, completed=completed, figures="")
 
     def _close(self) -> None:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
 
-    def _enter_phase(self, phase: str) -> None:
-        assert self.rollout is not None
-        self.rollout.phase = phase
+    def _show_phase(self, phase: str) -> None:
         if self.bar is not None:
-            self.bar.update(self.task, description=f"[bold]{self._stage()}[/] {phase:8s}")
-
-    def _stage(self) -> str:
-        fn = self.trainer.state.fn
-        return self.schedule.stage.name if self.schedule and fn == "fit" else str(fn and fn.value)
+            self.bar.update(self.task, description=f"[bold]{stage_name(self.trainer)}[/] {phase:8s}")
 
     def _figures(self, trainer: Trainer) -> str:
         values = trainer.callback_metrics
@@ -147,14 +139,10 @@ class Dashboard(ProgressBar):
         return " ".join([*shown, *([f"{float(seconds):.2f} s"] if seconds is not None else [])])
 
     def _print_validation(self, trainer: Trainer) -> None:
-        evaluation = _find(trainer, PassKEvaluation)
+        evaluation = callback_of(trainer, PassKEvaluation)
         if not self.enabled or evaluation is None or not evaluation.history:
             return
         record = evaluation.history[-1]
-        values = " ".join(f"{name} {record['eval/' + name]:.3f}" for name in columns(record, "eval/"))
+        values = " ".join(f"{name} {record['eval/' + name]:.3f}" for name in columns(record))
         line = f"[{record['stage']}] validation at {record['iteration']}: {values}"
         self.bar.console.print(line, markup=False, highlight=False) if self.bar else print(line, flush=True)
-
-
-def _find(trainer: Trainer, kind: type) -> Any:
-    return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]

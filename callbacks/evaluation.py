@@ -20,7 +20,7 @@ from callbacks.checks import check_sampling
 from callbacks.report import print_results
 from callbacks.results import Tally, write_results
 from callbacks.rollout import rlvr
-from callbacks.schedule import StageSchedule, rollout_of
+from callbacks.schedule import rollout_of, stage_name
 from callbacks.sets import ALL, Evaluated, Group, Sets, Settings, held_out
 
 log = logging.getLogger(__name__)
@@ -89,20 +89,22 @@ class PassKEvaluation(Callback):
     ) -> None:
         rollout, parts = rollout_of(trainer), self.plan.parts(batch.problems)
         for settings in self.asked:  # for no answer too: with weights in shards processes sample together
-            part, greedy = RolloutBatch(parts.get(settings, [])), RolloutBatch(parts.get(settings, []))
-            rollout.fill(trainer, pl_module, part, rollout.engine, settings.n, settings.sampling, "evaluation")
+            problems = parts.get(settings, [])
+            sampled, greedy = RolloutBatch(problems), RolloutBatch(problems)
+            rollout.fill(trainer, pl_module, sampled, rollout.engine, settings.n, settings.sampling, "evaluation")
             if self.greedy:
-                drawn = settings.sampling
-                once = Sampling(0.0, max_new_tokens=drawn.max_new_tokens, stop_tokens=drawn.stop_tokens)
-                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, once, "evaluation")
-            if not len(part):
-                continue
-            self.shown = self.shown or part
-            for label, own in by_set(part):
-                self._metrics(label, pl_module.device).update(own)
-                self.tally.update(label, own)
-            for label, own in by_set(greedy) if self.greedy else ():
-                self._greedy_metrics(label, pl_module.device).update(own)
+                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, settings.greedy, "evaluation")
+            if problems:
+                self._measure(sampled, greedy, pl_module.device)
+
+    def _measure(self, sampled: RolloutBatch, greedy: RolloutBatch, device: torch.device) -> None:
+        """Add answers to the figures of all problems and of each set."""
+        self.shown = self.shown or sampled
+        for label, own in by_set(sampled):
+            self._metrics(label, device).update(own)
+            self.tally.update(label, own)
+        for label, own in by_set(greedy) if self.greedy else ():
+            self._greedy_metrics(label, device).update(own)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         spent = rollout_of(trainer).spent(pl_module)
@@ -113,7 +115,7 @@ class PassKEvaluation(Callback):
             log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
         pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
-        record = {"iteration": rlvr(pl_module).iteration, "stage": _stage_name(trainer), **figures}
+        record = {"iteration": rlvr(pl_module).iteration, "stage": stage_name(trainer), **figures}
         self.history.append(record)
         self._record(record)
         folder = run_folder(trainer)
@@ -206,9 +208,3 @@ def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:
     groups = [problem.groups for problem in rollouts.problems]
     for label in sorted({label for own in groups for label in own}):
         yield label, rollouts.select(torch.tensor([row for row, own in enumerate(groups) if label in own]))
-
-
-def _stage_name(trainer: Trainer) -> str:
-    schedules = [callback for callback in trainer.callbacks if isinstance(callback, StageSchedule)]  # type: ignore[attr-defined]
-    fn = trainer.state.fn
-    return schedules[0].stage.name if schedules and fn == "fit" else str(fn and fn.value)

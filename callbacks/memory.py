@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from app.memory import Memory, estimate
 from app.types import Problem
+from app.weights import trained_weights
 from callbacks.rollout import rlvr
 from callbacks.schedule import rollout_of
 
@@ -32,7 +33,7 @@ class MemoryEstimate(Callback):
         compute = torch.bfloat16 if "bf16" in str(trainer.precision) else module.policy.model.dtype
         self.memory = estimate(module.policy, trainer.optimizers[0], compute, module.microbatch_tokens, cached)
         log.info("%s", self.memory)
-        coarse = {p.dtype for p in module.policy.parameters() if p.requires_grad} & {torch.bfloat16, torch.float16}
+        coarse = {weight.dtype for weight in trained_weights(module.policy).values()} & {torch.bfloat16, torch.float16}
         if coarse:
             log.warning(
                 "trained weights are in %s, which loses updates of less than 1/500 of a weight: set the policy's "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -44,20 +45,7 @@ class PredictionWriter(BasePredictionWriter):
         dataloader_idx: int,
     ) -> None:
         with self._path(trainer).open("a") as file:
-            for problem, rows, rewards in zip(
-                prediction.problems, prediction.completions, prediction.rewards.tolist(), strict=True
-            ):
-                for rollout, (row, reward) in enumerate(zip(rows, rewards, strict=True)):
-                    record = {
-                        "set": problem.label,
-                        "key": problem.key,
-                        "rollout": rollout,
-                        "response": row.text,
-                        "score": reward if isfinite(reward) else None,
-                        "finish": row.finish,
-                        "tokens": len(row.tokens),
-                    }
-                    file.write(json.dumps(record) + "\n")
+            file.writelines(json.dumps(record) + "\n" for record in records(prediction))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._path(trainer)
@@ -72,3 +60,19 @@ class PredictionWriter(BasePredictionWriter):
             return Path(self.path)
         name = "predictions.jsonl" if trainer.world_size == 1 else f"predictions.{trainer.global_rank}.jsonl"
         return run_folder(trainer) / name
+
+
+def records(rollouts: RolloutBatch) -> Iterator[dict[str, Any]]:
+    """What is told of each completion."""
+    of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
+    for problem, rows, rewards in of_each:
+        for rollout, (row, reward) in enumerate(zip(rows, rewards, strict=True)):
+            yield {
+                "set": problem.label,
+                "key": problem.key,
+                "rollout": rollout,
+                "response": row.text,
+                "score": reward if isfinite(reward) else None,
+                "finish": row.finish,
+                "tokens": len(row.tokens),
+            }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     console = console if console.is_terminal else Console(width=120)
     console.print(results_table(history))
     last = history[-1]
-    sets = sorted({name.split("/")[1] for name in last if name.count("/") == 2}, key=_natural)
+    sets = sorted({name.split("/")[1] for name in last if name.count("/") == 2}, key=natural)
     if len(sets) > 1:
         console.print(sets_table(last, sets))
     spent = {name: last[f"eval/{name}"] for name in SPENT if f"eval/{name}" in last}
@@ -52,7 +53,7 @@ def results_table(history: list[dict[str, Any]]) -> Table:
         for record, following in zip(history, [*history[1:], None], strict=True)
         if following is None or following["stage"] != record["stage"]
     ]
-    names = columns(history[-1], "eval/")
+    names = columns(history[-1])
     table = _table("stage", names, "Held-out problems at the end of each stage (%)")
     table.columns.insert(1, Column("iter", justify="right"))
     for record in ends:
@@ -62,8 +63,7 @@ def results_table(history: list[dict[str, Any]]) -> Table:
 
 def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
     """A row for each set of problems in one validation; empty where a set lacks what another has."""
-    own = dict.fromkeys(name for label in sets for name in record if name.startswith(f"eval/{label}/"))
-    names = columns({f"eval/{name.split('/')[2]}": 0 for name in own}, "eval/")
+    names = in_order({name.split("/")[2] for name in record if name.count("/") == 2})
     table = _table("set", names, "By set (%)")
     for label in sets:
         table.add_row(label, *_cells(record, f"eval/{label}/", names))
@@ -77,11 +77,15 @@ def _table(first: str, names: list[str], title: str) -> Table:
     return table
 
 
-def columns(record: dict[str, Any], prefix: str) -> list[str]:
-    """The names of a record's figures in the order they are shown: Pass@k by k, then the others."""
-    own = [name.removeprefix(prefix) for name in record if name.startswith(prefix)]
-    ks = sorted((name for name in own if name.startswith("pass@")), key=_natural)
-    return [*ks, *(name for name in COLUMNS if name in own)]
+def columns(record: dict[str, Any]) -> list[str]:
+    """The figures over all problems that a record has."""
+    return in_order({name.removeprefix("eval/") for name in record if name.startswith("eval/")})
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Those that are shown: Pass@k by k, then the others."""
+    ks = sorted((name for name in names if re.fullmatch(r"pass@\d+", name)), key=natural)
+    return [*ks, *(name for name in COLUMNS if name in names)]
 
 
 def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
@@ -92,7 +96,7 @@ def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
     ]
 
 
-def _natural(name: str) -> tuple[int, str]:
+def natural(name: str) -> tuple[int, str]:
     """7x7 before 11x11, pass@2 before pass@16."""
     digits = "".join(letter if letter.isdigit() else " " for letter in name).split()
     return (int(digits[0]) if digits else 0, name)

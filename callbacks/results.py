@@ -19,6 +19,7 @@ from app.bootstrap import LEVEL, RESAMPLES, bootstrap_interval
 from app.passk import pass_at_k
 from app.processes import sum_of_counters
 from app.types import RolloutBatch
+from callbacks.report import natural
 from callbacks.sets import Group
 
 METHOD = (
@@ -79,7 +80,7 @@ def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
 def markdown(result: dict[str, Any]) -> str:
     """A table with a row for each set, in percent."""
     sets: dict[str, dict[str, Any]] = result["sets"]
-    columns = sorted({name for record in sets.values() for name in record if name.startswith("pass@")}, key=_k)
+    columns = sorted({name for record in sets.values() for name in record if name.startswith("pass@")}, key=natural)
     greedy = ["greedy"] if any("greedy" in record for record in sets.values()) else []
     head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy]
     rows = [
@@ -90,10 +91,6 @@ def markdown(result: dict[str, Any]) -> str:
     title = f"**{result['stage']}**, iteration {result['iteration']} (%)"
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join([title, "", *(f"| {' | '.join(line)} |" for line in lines)])
-
-
-def _k(name: str) -> int:
-    return int(name.removeprefix("pass@"))
 
 
 def _cell(figure: dict[str, float] | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
 from time import perf_counter
@@ -20,7 +20,7 @@ from app.mismatch import mismatch
 from app.module import RLVRModule
 from app.policy import Policy
 from app.processes import union_over_processes
-from app.scoring import Contained, Scorer, Verdict
+from app.scoring import BatchScorer, Contained, Verdict
 from app.types import Completion, Problem, Request, RolloutBatch, Sampling
 from callbacks.ahead import Ahead, aside
 from callbacks.checks import check_engine, check_overlap, check_policy, check_sampling
@@ -55,7 +55,7 @@ class RolloutCallback(Callback):
         rollouts: int = 32,
         sampling: Sampling | None = None,
         attempts: int = 1,
-        scorer: Scorer | None = None,
+        scorer: BatchScorer | None = None,
         max_unscored: float = 1.0,
         overlap: bool = False,
         seed: int | None = None,
@@ -73,6 +73,7 @@ class RolloutCallback(Callback):
         self.overlap, self.ahead = overlap, Ahead()
         self.ready: list[RolloutEngine] = []  # to be closed
         self.phase = ""
+        self.listeners: set[Callable[[str], None]] = set()  # told of every phase that begins
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -290,8 +291,10 @@ class RolloutCallback(Callback):
         return dict(zip(own, rlvr(pl_module).sum_over_processes(list(own.values())), strict=True)) if own else {}
 
     def enter(self, phase: str) -> None:
-        """Name what is being done, for whoever shows it."""
+        """Name what is being done, and tell those who show it."""
         self.phase = phase
+        for listener in self.listeners:
+            listener(phase)
 
 
 TRUNCATED = Verdict(0.0)

@@ -17,6 +17,7 @@ from app.losses import PolicyLoss
 from app.sharding import empty
 from app.types import Sampling
 from callbacks.checks import check_engine, check_sampling
+from callbacks.lookup import callback_of
 from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.saving import export, replacing_together
 from callbacks.triggers import Steps, Trigger
@@ -247,10 +248,16 @@ class StageSchedule(Callback):
 
 def rollout_of(trainer: Trainer) -> RolloutCallback:
     """The run's rollout callback."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, RolloutCallback):
-            return callback
-    raise ValueError("the Trainer has no RolloutCallback: nobody would sample")
+    rollout = callback_of(trainer, RolloutCallback)
+    if rollout is None:
+        raise ValueError("the Trainer has no RolloutCallback: nobody would sample")
+    return rollout
+
+
+def stage_name(trainer: Trainer) -> str:
+    """The stage that is trained, or the command where none is."""
+    schedule, fn = callback_of(trainer, StageSchedule), trainer.state.fn
+    return schedule.stage.name if schedule and fn == "fit" else str(fn and fn.value)
 
 
 def _check_stages(stages: list[Stage]) -> None:

@@ -42,6 +42,11 @@ class Evaluated:
             if not 1 <= k <= self.n:
                 raise ValueError(f"k={k} must lie between 1 and the n={self.n} answers to each problem")
 
+    @property
+    def greedy(self) -> Sampling:
+        """The most probable answer, under the same limits."""
+        return Sampling(0.0, max_new_tokens=self.sampling.max_new_tokens, stop_tokens=self.sampling.stop_tokens)
+
     def but(self, own: Settings) -> Evaluated:
         """These, where a set has none of its own."""
         return Evaluated(

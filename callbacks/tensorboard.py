@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import html
+from itertools import islice
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from app.metrics import pass_at_ks
 from app.types import RolloutBatch
 from callbacks.evaluation import PassKEvaluation
+from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
 
 
@@ -30,7 +32,7 @@ class TensorBoardPictures(Callback):
         self.problems, self.answers = problems, answers
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        evaluation = next((c for c in trainer.callbacks if isinstance(c, PassKEvaluation)), None)  # type: ignore[attr-defined]
+        evaluation = callback_of(trainer, PassKEvaluation)
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
         if evaluation is None or board is None or evaluation.shown is None or trainer.sanity_checking:
             return
@@ -64,26 +66,21 @@ def pass_at_k_figure(rollouts: RolloutBatch) -> Figure:
 def answers_text(rollouts: RolloutBatch, problems: int, answers: int) -> str:
     """Problems and sampled answers as Markdown; what the policy wrote is escaped, never rendered."""
     parts = []
-    for problem, rows, rewards in list(
-        zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
-    )[:problems]:
+    of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
+    for problem, rows, rewards in islice(of_each, problems):
         prompt = problem.prompt if isinstance(problem.prompt, str) else problem.prompt[-1]["content"]
         parts.append(f"<pre>{html.escape(prompt)}</pre>")
         parts += [
             f"<pre>{reward:.2f} {row.finish:6s} {html.escape(row.text)}</pre>"
-            for row, reward in list(zip(rows, rewards, strict=True))[:answers]
+            for row, reward in islice(zip(rows, rewards, strict=True), answers)
         ]
     return "\n\n".join(parts)
 
 
 def drawn_answers(rollouts: RolloutBatch, problems: int) -> Figure | None:
     """The first answer to each of a few problems drawn into it, where problems can be drawn."""
-    drawings = [
-        (problem.draw(rows[0].text), reward[0])
-        for problem, rows, reward in zip(
-            rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True
-        )
-    ][:problems]
+    of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
+    drawings = ((problem.draw(rows[0].text), rewards[0]) for problem, rows, rewards in islice(of_each, problems))
     texts = [(text, reward) for text, reward in drawings if text is not None]
     if not texts:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from app.types import Problem
@@ -15,6 +15,8 @@ from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, TaskPuzz
 from datamodules.sources import check_source, read_rows
 
 log = logging.getLogger(__name__)
+
+TASKS = tuple(name for names in CATEGORIES.values() for name in names)
 
 UNREAD = 0.05
 """Share of a source's records that may be unreadable: upstream has contradictory ones (docs/enigmata.md)."""
@@ -76,36 +78,25 @@ class EnigmataDataModule(PuzzleDataModule):
         """The problems of a source; a few records that can't be read are left out and counted."""
         problems: list[Problem] = []
         unread: list[str] = []
-        number = 0
         for number, row in enumerate(read_rows(source, split), start=1):
             try:
                 problems.append(problem_of(row))
             except ValueError as error:
                 unread.append(f"{source}, row {number}: {error}")
-        if len(unread) > UNREAD * (len(problems) + len(unread)):
+        total = len(problems) + len(unread)
+        if len(unread) > UNREAD * total:
             raise ValueError(unread[0])
         if unread:
-            log.warning("%d of %d records are left out; the first: %s", len(unread), number, unread[0])
+            log.warning("%d of %d records are left out; the first: %s", len(unread), total, unread[0])
         return problems
 
 
 def mixture(weights: Mapping[str, float] | None, difficulties: Mapping[str, float] | None) -> dict[TaskPuzzle, float]:
     """The weight of every task and difficulty; they sum to 1."""
-    tasks = {name: 0.0 if weights else 1.0 for names in CATEGORIES.values() for name in names}
-    unknown = sorted(set(weights or ()) - set(CATEGORIES) - set(tasks))
-    if unknown:
-        raise ValueError(f"weights: {unknown[0]!r} is neither a task nor a category of Enigmata")
-    levels = {"easy": 1.0, "medium": 1.0, "hard": 1.0} if difficulties is None else dict(difficulties)
-    wrong = sorted(set(levels) - set(DIFFICULTIES))
-    if wrong:
-        raise ValueError(f"difficulties: {wrong[0]!r} must be one of {', '.join(DIFFICULTIES)}")
-    for name, weight in {**(weights or {}), **levels}.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"the weight {weight} of {name} must be at least 0")
-    for category, weight in (weights or {}).items():
-        for name in CATEGORIES.get(category, ()):
-            tasks[name] = weight / len(CATEGORIES[category])
-    tasks |= {name: weight for name, weight in (weights or {}).items() if name in tasks}
+    levels = dict[str, float](dict.fromkeys(DIFFICULTIES, 1.0) if difficulties is None else difficulties)
+    check_weights("weights", weights or {}, (*CATEGORIES, *TASKS), "is neither a task nor a category of Enigmata")
+    check_weights("difficulties", levels, DIFFICULTIES, f"must be one of {', '.join(DIFFICULTIES)}")
+    tasks = dict.fromkeys(TASKS, 1.0) if not weights else task_weights(weights)
     total = sum(tasks.values()) * sum(levels.values())
     if not total:
         raise ValueError("weights and difficulties must leave something to ask")
@@ -114,6 +105,24 @@ def mixture(weights: Mapping[str, float] | None, difficulties: Mapping[str, floa
         for name, weight in tasks.items()
         for level in DIFFICULTIES
         if weight * levels.get(level, 0.0)
+    }
+
+
+def check_weights(argument: str, weights: Mapping[str, float], known: Collection[str], wrong: str) -> None:
+    """Raise ValueError for a name that is not known, or a weight that is none."""
+    for name, weight in weights.items():
+        if name not in known:
+            raise ValueError(f"{argument}: {name!r} {wrong}")
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"{argument}: the weight {weight} of {name} must be at least 0")
+
+
+def task_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Of every task: its own, or its share of its category's, or 0."""
+    return {
+        name: weights.get(name, weights.get(category, 0.0) / len(names))
+        for category, names in CATEGORIES.items()
+        for name in names
     }
 
 

@@ -11,7 +11,7 @@ from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.korbench_rules import Question, judge, reference
-from datamodules.sources import check_source, read_jsonl, read_rows
+from datamodules.sources import check_source, read_each, read_jsonl, read_rows
 
 CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
 
@@ -75,12 +75,7 @@ class KORBenchDataModule(ProblemDataModule):
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """All categories, one after the other."""
         rows = folder_rows(Path(self.source)) if Path(self.source).is_dir() else read_rows(self.source, "test")
-        problems: list[Problem] = []
-        for number, row in enumerate(rows, start=1):
-            try:
-                problems.append(problem_of(row))
-            except ValueError as error:
-                raise ValueError(f"{self.source}, row {number}: {error}") from None
+        problems = [*read_each(self.source, rows, problem_of)]
         return deduplicate({"train": [], "validation": problems, "test": []})
 
 

@@ -8,7 +8,7 @@ from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.puzzles.maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
-from datamodules.sources import check_source, read_prompt, read_rows
+from datamodules.sources import check_source, read_each, read_prompt, read_rows
 from datamodules.verl_format import GRID_KEYS, find_grid
 
 
@@ -58,13 +58,7 @@ class PublishedMazeDataModule(ProblemDataModule):
         return deduplicate({split: self._read(split, source) for split, source in self.sources.items()})
 
     def _read(self, split: str, source: str | None) -> list[Problem]:
-        problems: list[Problem] = []
-        for number, row in enumerate(read_rows(source, split) if source else (), start=1):
-            try:
-                problems.append(self._problem(row))
-            except ValueError as error:
-                raise ValueError(f"{source}, row {number}: {error}") from None
-        return problems
+        return [*read_each(source, read_rows(source, split), self._problem)] if source else []
 
     def _problem(self, row: Any) -> MazeProblem:
         grid = find_grid(row) if isinstance(row, dict) else None

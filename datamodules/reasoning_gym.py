@@ -1,7 +1,8 @@
 """Tasks of the reasoning-gym library as Problems: `pip install -e '.[reasoning-gym]'`.
 
-Its generators and its scorers are its own. A scorer that raises gives 0, since it is not known to be total;
-and some of them parse answers with sympy, so train on them only where that is acceptable.
+Its generators and its scorers are its own, and not known to be total: an answer on which one raises, or gives no
+number in [0, 1], is unscored (`app/scoring.py`). Some parse answers with sympy, so train on them only where
+that is acceptable.
 """
 
 from __future__ import annotations
@@ -55,11 +56,7 @@ class GymProblem(Problem):
         answer = last_block(response)
         if answer is None:
             return 0.0
-        try:
-            verdict = float(self.gym.score_answer(answer, self.entry))
-        except Exception:  # not our parser: see the head of the file
-            return 0.0
-        return verdict if 0 <= verdict <= 1 else 0.0
+        return float(self.gym.score_answer(answer, self.entry))
 
 
 class ReasoningGymDataModule(ProblemDataModule):

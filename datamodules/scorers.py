@@ -52,7 +52,10 @@ class Weighted(Scorer):
 
     def score(self, response: str, answer: Any) -> float:
         scores = [scorer.score(response, answer) for scorer in self.scorers]
-        if min(scores) >= 1:
+        for score in scores:
+            if not 0 <= score <= 1:
+                return score  # and so the answer is unscored
+        if min(scores) == 1:
             return 1.0  # which the rounding of a mean might miss
         return sum(weight * score for weight, score in zip(self.weights, scores, strict=True)) / sum(self.weights)
 
@@ -74,7 +77,8 @@ class AtLeast(Scorer):
         self.scorer, self.threshold = scorer, threshold
 
     def score(self, response: str, answer: Any) -> float:
-        return float(self.scorer.score(response, answer) >= self.threshold)
+        score = self.scorer.score(response, answer)
+        return float(score >= self.threshold) if 0 <= score <= 1 else score
 
     def solve(self, answer: Any) -> str:
         return self.scorer.solve(answer)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app.types import Prompt
+
+T = TypeVar("T")
 
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
 SUFFIXES = (".parquet", ".jsonl", ".csv")
@@ -43,6 +45,15 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     assert hub is not None  # check_source
     name, configuration, given = hub.groups()
     return read_dataset(source, name, configuration, split=given or split)
+
+
+def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T]) -> Iterator[T]:
+    """What `make` makes of each row; its ValueError is given the source and the number of the row."""
+    for number, row in enumerate(rows, start=1):
+        try:
+            yield make(row)
+        except ValueError as error:
+            raise ValueError(f"{source}, row {number}: {error}") from None
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:

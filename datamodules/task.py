@@ -10,7 +10,7 @@ from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.scorers import Scorer
-from datamodules.sources import check_source, read_prompt, read_rows
+from datamodules.sources import check_source, read_each, read_prompt, read_rows
 
 T = TypeVar("T")
 
@@ -64,11 +64,11 @@ class Table:
 
     def read(self, split: str, make: Callable[[Any, Any], T]) -> Iterator[T]:
         """What `make` makes of each prompt and answer; ValueError names the source and the row."""
-        for number, row in enumerate(read_rows(self.source, split), start=1):
-            try:
-                yield make(self._value(row, self.prompt), self._value(row, self.answer))
-            except ValueError as error:
-                raise ValueError(f"{self.source}, row {number}: {error}") from None
+        return read_each(
+            self.source,
+            read_rows(self.source, split),
+            lambda row: make(self._value(row, self.prompt), self._value(row, self.answer)),
+        )
 
     @staticmethod
     def _value(row: Any, column: str) -> Any:

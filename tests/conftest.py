@@ -181,14 +181,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
     return Run(cli, Path(cli.trainer.log_dir), printed.getvalue())
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
+def weights(folder: Path, name: str = "model") -> dict[str, torch.Tensor]:
     """Of an exported policy."""
-    return load_file(folder / "model.safetensors")
+    return load_file(folder / f"{name}.safetensors")
 
 
-def gap(one: Path, other: Path) -> float:
+def gap(one: Path, other: Path, name: str = "model") -> float:
     """The largest difference between two exported policies' weights."""
-    mine, theirs = weights(one), weights(other)
+    mine, theirs = weights(one, name), weights(other, name)
     assert mine.keys() == theirs.keys()
     return max((mine[name] - theirs[name]).abs().max().item() for name in mine)
 

@@ -109,6 +109,16 @@ def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
         }
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_no_source_is_in_two_splits(path: Path) -> None:
+    """Deduplication would empty one of them."""
+    data = yaml.safe_load(path.read_text()).get("data", {}).get("init_args", {})
+    for arguments in [data, *(each["init_args"] for each in data.get("sets", {}).values())]:
+        splits = ("train", "validation", "test", "train_path", "validation_path", "test_path")
+        sources = [arguments[name] for name in splits if isinstance(arguments.get(name), str)]
+        assert len(sources) == len(set(sources))
+
+
 ELSEWHERE = {
     "openai": "tests/app/engines/test_openai.py",
     "vllm": "tests/app/engines/test_vllm.py",
@@ -183,6 +193,8 @@ def test_an_experiment_of_the_paper_has_its_settings(path: Path) -> None:
         assert said_there["evaluation"]["n"] == 32
     else:
         assert said_there["evaluation"]["n"] == 8
+    if "sets" in said_there["evaluation"]:
+        assert set(said_there["evaluation"]["sets"]) <= set(data["validation"])
     assert said_there["evaluation"]["sampling"]["top_p"] == 0.95
     assert said_there["trainer"]["logger"]["init_args"]["name"] == f"paper/{path.stem}"
 

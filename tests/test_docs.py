@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,14 @@ import yaml
 import app.advantages
 import app.losses
 from tests.conftest import ROOT, CommandLine, demonstrated, stage, steps
+from tests.test_configs import missing, parsed, said
 
 DOCS = ROOT / "docs"
+PAGES = [
+    *(page for page in ROOT.glob("*.md") if page.name != "CHANGELOG.md"),
+    ROOT / "configs" / "README.md",
+    *DOCS.glob("*.md"),
+]
 
 
 def spelt(page: str) -> list[Any]:
@@ -86,10 +93,54 @@ def test_every_class_is_on_its_page() -> None:
         assert missing == []
 
 
-def test_every_picture_of_a_page_exists() -> None:
-    for page in DOCS.glob("*.md"):
-        for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
-            assert (page.parent / picture).is_file(), picture
+def test_every_picture_and_page_that_a_page_links_to_exists() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def names_of(page: Path) -> set[str]:
+    """Files, folders, modules and classes of ours that a page names as code."""
+    text = page.read_text()
+    code = [*re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL), *re.findall(r"`([^`\n]+)`", text)]
+    names = re.findall(
+        r"(?<![\w./-])(?:app|callbacks|datamodules|benchmarks|tests|configs|docs)[./][\w./*<>-]*", " ".join(code)
+    )
+    return {name.rstrip("./") for name in names if "<" not in name}
+
+
+def exists(name: str) -> bool:
+    """Whether there is such a file, folder, module or member of one."""
+    if "/" in name or name.count(".") <= 1:
+        return any(ROOT.glob(name)) or (ROOT / f"{name.replace('.', '/')}.py").is_file()
+    module, _, member = name.rpartition(".")
+    return hasattr(import_module(module), member)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    assert [name for name in sorted(names_of(page)) if not exists(name)] == []
+
+
+OVERLAYS = [
+    (page, block)
+    for page in PAGES
+    for block in re.findall(r"^```yaml\n(\w.*?)```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    if page.name != "your_own_task.md"  # has a test of its own
+]
+
+
+@pytest.mark.parametrize(("page", "block"), OVERLAYS, ids=[page.stem for page, _ in OVERLAYS])
+def test_an_overlay_of_a_page_is_read(
+    page: Path, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder that has the files it names."""
+    monkeypatch.chdir(tmp_path)
+    for file in re.findall(r"\w+\.(?:parquet|jsonl|csv)", block):
+        Path(file).touch()
+    Path("overlay.yaml").write_text(block)
+    found, wanted = parsed(capsys, Path("overlay.yaml")), yaml.safe_load(block)
+    assert missing(said(wanted), said(found)) == []
 
 
 def test_the_pictures_are_those_of_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,10 @@ from time import monotonic
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.kill_and_resume import logged
-from tests.conftest import ROOT, CommandLine, constant, demonstrated, gap, stage, steps
+from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, gap, stage, steps
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -91,6 +92,31 @@ def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) ->
         for options in ([], SHARDED)
     ]
     assert found[0] == found[1]
+
+
+def test_an_adapter_in_shards_is_trained_kept_resumed_and_exported(passk: CommandLine) -> None:
+    """As one process has it in single precision; and over bfloat16, as in configs/lora.yaml, exactly resumed."""
+    pytest.importorskip("peft")
+    base = passk.folder / "base"
+    build_tiny_policy(context_length=1024).save(base)
+    lora = ["--model.policy=app.policy.PretrainedPolicy", f"--model.policy.path={base}"]
+    lora += ["-c", str(ROOT / "configs" / "lora.yaml"), "--model.optimizer.eps=1e-3"]  # no step on rounding alone
+    by_length = {"advantage": "tests.callbacks.extras.ByLength", "learning_rate": constant(1e-2)}
+    one, two = stage("one", **by_length), stage("two", **by_length)
+
+    exact = [*lora, "--model.policy.dtype=float32"]
+    alone = Path(passk("fit", *exact, **UNEVEN, schedule={"stages": [one]}).trainer.log_dir) / "stages" / "1-one"
+    sharded = run(passk, "fit", *exact, *SHARDED, schedule={"stages": [one]}) / "stages" / "1-one"
+    assert gap(alone, sharded) < 1e-6 < gap(alone, base)
+    assert gap(alone / "adapter", sharded / "adapter", "adapter_model") < 1e-6
+
+    schedule = {"stages": [one, two]}
+    whole = run(passk, "fit", *lora, *SHARDED, schedule=schedule) / "stages"
+    checkpoint = whole / "1-one" / "stage.ckpt"
+    assert {".lora_" in name for name in torch.load(checkpoint, weights_only=True)["state_dict"]} == {True}
+    resumed = run(passk, "fit", *lora, *SHARDED, f"--ckpt_path={checkpoint}", schedule=schedule) / "stages"
+    assert gap(whole / "2-two" / "adapter", resumed / "2-two" / "adapter", "adapter_model") == 0
+    assert gap(whole / "2-two", resumed / "2-two") == 0 < gap(whole / "2-two", whole / "1-one")
 
 
 def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLine) -> None:

@@ -11,6 +11,7 @@ from torch.distributed.tensor import DTensor
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from app.processes import rank
+from app.weights import trained_weights
 
 
 class LoRA:
@@ -50,14 +51,13 @@ class LoRA:
             target_modules=self.layers,
         )
         model.add_adapter(config)
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
+        for parameter in trained_weights(model).values():
+            parameter.data = parameter.data.float()
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Write the adapter alone, in peft's format; all processes call it together, and the first writes."""
-        trained = ((name, weight.detach()) for name, weight in model.named_parameters() if weight.requires_grad)
-        weights = {name: (w.full_tensor() if isinstance(w, DTensor) else w).cpu() for name, w in trained}
+        own = ((name, weight.detach()) for name, weight in trained_weights(model).items())
+        weights = {name: (w.full_tensor() if isinstance(w, DTensor) else w).cpu() for name, w in own}
         if rank() == 0:
             model.save_pretrained(folder, state_dict=weights)
 
@@ -99,16 +99,12 @@ def leave_out_frozen(policy: nn.Module) -> None:
 
 
 def _drop_frozen(policy: nn.Module, state: dict[str, Tensor], prefix: str, metadata: Any) -> None:
-    trained = {prefix + name for name in _trained(policy)}
-    for name in [name for name in state if name.startswith(prefix) and name not in trained]:
+    kept = {prefix + name for name in trained_weights(policy)}
+    for name in [name for name in state if name.startswith(prefix) and name not in kept]:
         del state[name]
 
 
 def _need_trained_only(policy: nn.Module, incompatible: Any) -> None:
     """Of what a checkpoint lacks, complain about trained weights only."""
     missing: list[str] = incompatible.missing_keys
-    missing[:] = [name for name in missing if name.endswith(_trained(policy))]
-
-
-def _trained(policy: nn.Module) -> tuple[str, ...]:
-    return tuple(name for name, parameter in policy.named_parameters() if parameter.requires_grad)
+    missing[:] = [name for name in missing if name.endswith(tuple(trained_weights(policy)))]

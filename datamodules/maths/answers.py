@@ -88,11 +88,11 @@ def _whole(number: str) -> str:
 
 
 def _verified(answer: str, reference: str) -> bool:
-    """What math-verify says, which turns its own errors into "no", unless the two are apart at a glance."""
+    """What math-verify says, unless the two are apart at a glance; where it raises, the answer is unscored."""
     given, wanted = _parsed(answer), _parsed_reference(reference)
     if not given or not wanted or apart(given[0], wanted[0]):
         return False
-    return bool(_library().verify(wanted, given, timeout_seconds=None))
+    return bool(_library().verify(wanted, given, timeout_seconds=None, raise_on_error=True))
 
 
 def apart(one: Any, other: Any) -> bool:
@@ -110,9 +110,9 @@ def apart(one: Any, other: Any) -> bool:
         return False
     try:
         size, gap = (abs(value).evalf(15, maxn=400) for value in (other, one - other))
-        return not gap.is_finite or bool(gap.is_Float and size.is_Float and gap > TOLERANCE * max(1, size))
-    except Exception:  # a pole, say: sympy raises whatever its parts do, and what has no value equals nothing
+    except ValueError:  # mpmath's word for a pole: what has no value equals nothing
         return True
+    return not gap.is_finite or bool(gap.is_Float and size.is_Float and gap > TOLERANCE * max(1, size))
 
 
 def _is_percentage(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.scoring import Answer, Contained, InProcess, Scorer, Verdict, Worker
+from app.scoring import Answer, BatchScorer, Contained, InProcess, Verdict, Worker
 from tests.app.misbehaving import Misbehaving, Plain
 from tests.conftest import ROOT
 
@@ -26,19 +26,19 @@ def answers(*said: str) -> list[Answer]:
     return [(Misbehaving(), text) for text in said]
 
 
-def verdicts(scorer: Scorer, *said: str) -> list[Verdict]:
+def verdicts(scorer: BatchScorer, *said: str) -> list[Verdict]:
     return list(scorer(answers(*said)))
 
 
 @pytest.fixture(params=[InProcess(), Contained(SECONDS)], ids=["in process", "contained"])
-def scorer(request: pytest.FixtureRequest) -> Scorer:
+def scorer(request: pytest.FixtureRequest) -> BatchScorer:
     return request.param
 
 
 CONTAINED = Contained(SECONDS)
 
 
-def test_ordinary_scores_are_those_of_the_problems(scorer: Scorer) -> None:
+def test_ordinary_scores_are_those_of_the_problems(scorer: BatchScorer) -> None:
     batch: list[Answer] = [(Plain(f"p{index}"), f"p{index % 7}") for index in range(500)]
     assert list(scorer(batch)) == [Verdict(problem.score(text)) for problem, text in batch]
     assert list(scorer([])) == []
@@ -67,7 +67,7 @@ def test_ordinary_scores_are_those_of_the_problems(scorer: Scorer) -> None:
         ("odd", "ArithmeticError: no"),
     ],
 )
-def test_what_raises_or_is_no_score_is_unscored(scorer: Scorer, said: str, cause: str) -> None:
+def test_what_raises_or_is_no_score_is_unscored(scorer: BatchScorer, said: str, cause: str) -> None:
     passed, unscored, failed = verdicts(scorer, "yes", said, "no")
     assert (passed, failed) == (Verdict(1.0), Verdict(0.0))
     assert isnan(unscored.score)

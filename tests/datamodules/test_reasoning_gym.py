@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.scoring import judge
 from datamodules.reasoning_gym import GymProblem, ReasoningGymDataModule
 
 TASKS: dict[str, dict[str, Any]] = {"chain_sum": {"max_terms": 3}, "leg_counting": {}}
@@ -25,24 +26,20 @@ class Gym:
         return self.verdict if answer == entry["answer"] else 0.01
 
 
-@pytest.mark.parametrize(
-    ("verdict", "score"),
-    [
-        (1.0, 1.0),
-        (0.25, 0.25),
-        (KeyError("x"), 0.0),
-        (RecursionError(), 0.0),
-        (float("nan"), 0.0),
-        (2.0, 0.0),
-        ("x", 0.0),
-    ],
-)
-def test_a_verdict_is_a_number_between_0_and_1(verdict: Any, score: float) -> None:
+@pytest.mark.parametrize("verdict", [1.0, 0.25, True])
+def test_a_score_is_the_librarys(verdict: Any) -> None:
     problem = GymProblem(Gym(verdict), {"question": "1 + 1?", "answer": "2"}, "sums")
-    assert problem.score(problem.solution) == score
+    assert problem.score(problem.solution) == verdict
     assert problem.score("2") == 0.0
     assert problem.prompt.startswith("1 + 1?")
     assert (problem.key, problem.label) == ("sums 1 + 1?", "sums")
+
+
+@pytest.mark.parametrize("verdict", [KeyError("x"), RecursionError(), float("nan"), 2.0, "x", None])
+def test_an_answer_is_unscored_where_the_library_fails(verdict: Any) -> None:
+    problem = GymProblem(Gym(verdict), {"question": "1 + 1?", "answer": "2"}, "sums")
+    assert not judge(problem, problem.solution).scored
+    assert judge(problem, "no block").score == 0.0
 
 
 @installed

@@ -40,6 +40,21 @@ def test_a_threshold_makes_it_binary() -> None:
     assert half.solve("abcd") == "abcd!"
 
 
+class Fixed(Scorer):
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def score(self, response: str, answer: Any) -> float:
+        return self.value
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2.0, -1.0])
+def test_what_is_no_score_does_not_become_one(value: float) -> None:
+    """So that the answer is unscored."""
+    for scorer in (Weighted([Exact(), Fixed(value)], [1.0, 1.0]), AtLeast(Fixed(value), 0.5)):
+        assert not 0 <= scorer.score("a", "a") <= 1
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

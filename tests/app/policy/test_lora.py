@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from app.checkpoint import CheckpointError
+from app.module import RLVRModule
 from app.policy import LoRA, PretrainedPolicy, QLoRA
 from app.reference import InitialPolicy
 from app.weights import full_weights
@@ -185,6 +187,16 @@ def test_a_run_saves_the_adapter_and_resumes_exactly(passk: CommandLine, tmp_pat
     again = passk.fit(whole, *options, f"--ckpt_path={stages / '1-one/stage.ckpt'}", model=model)
     assert gap(stages / "2-two", Path(again.trainer.log_dir) / "stages/2-two") == 0
     assert gap(stages / "1-one", stages / "2-two") > 0
+
+
+def test_a_checkpoint_that_lacks_weights_of_the_adapter_is_refused(tmp_path: Path) -> None:
+    """In shards too, where Lightning would leave them as they are."""
+    module, checkpoint = RLVRModule(adapted(saved("qwen2", tmp_path))), {}
+    module.on_save_checkpoint(checkpoint)
+    module.on_load_checkpoint(checkpoint)
+    checkpoint["trained"] = checkpoint["trained"][1:]
+    with pytest.raises(CheckpointError, match="other weights of it are trained"):
+        module.on_load_checkpoint(checkpoint)
 
 
 # -- quantised ------------------------------------------------------------------------------------------
