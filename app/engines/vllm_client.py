@@ -11,7 +11,7 @@ from functools import partial
 from itertools import accumulate
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import httpx2
@@ -45,8 +45,9 @@ class Servers:
     def __init__(self, urls: Sequence[str], timeout: float) -> None:
         self.urls, self.timeout = [url.rstrip("/") for url in urls], timeout
         self.version = ""  # of the weights, told with the next update
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=WIDTH)
-        # A request waits in vLLM behind others: how long that may take is `watch`'s to judge.
+        # Every call has a connection of its own, as servers drop those that idle or have failed; and how long a request
+        # may wait in vLLM behind others is `watch`'s to judge.
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         self.client = httpx2.Client(timeout=httpx2.Timeout(None, connect=CONNECTING), limits=limits, trust_env=False)
 
     def call(self, method: str, url: str, body: Any = None) -> Any:
@@ -62,8 +63,10 @@ class Servers:
             raise ServerLostError(f"the vLLM server does not answer: {url}: {error or type(error).__name__}") from error
         if reply.is_success:
             return reply.json() if reply.content else None
-        if reply.status_code >= 500 and not self.is_well(url):
-            raise ServerLostError(f"the vLLM server's engine is dead: {url}: status {reply.status_code}")
+        if reply.status_code >= 500:
+            sleep(POLL)  # a death takes a moment to be known
+            if not self.is_well(url):
+                raise ServerLostError(f"the vLLM server's engine is dead: {url}: status {reply.status_code}")
         said = " ".join(reply.text.split())
         raise EngineError(f"the vLLM server refuses: {url}: status {reply.status_code}: {said:.300}")
 

@@ -40,7 +40,7 @@ class ServerProcess:
         self.folder = Path(tempfile.mkdtemp(prefix="passk-vllm-"))
         self.log = self.folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.url = ""
+        self.url, self.ready = "", False
         prepare(self.folder / "model")
 
     def start(self, is_well: Callable[[str], bool], timeout: float) -> None:
@@ -51,7 +51,7 @@ class ServerProcess:
         """
         port = self.arguments.get("port") or free_port()
         check_port(port)
-        self.url = f"http://{HOST}:{port}"
+        self.url, self.ready = f"http://{HOST}:{port}", False
         rest = {**self.arguments, "host": HOST, "port": port}
         command = [sys.executable, "-m", "app.engines.vllm_serve", str(os.getpid()), str(self.folder)]
         with self.log.open("w") as log:
@@ -71,6 +71,7 @@ class ServerProcess:
             if monotonic() - began > timeout:
                 raise EngineError(f"the vLLM server was not ready in timeout={timeout:g} s (what it said: {self.log})")
             sleep(0.2)
+        self.ready = True
 
     def stop(self) -> None:
         """End the process and all that it has started."""
@@ -85,9 +86,10 @@ class ServerProcess:
         self.process = None
 
     def close(self) -> None:
-        """End it, and leave nothing on disk."""
+        """End it, and leave nothing on disk but the log of one that would not start."""
         self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.ready:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def environment() -> dict[str, str]:
@@ -127,7 +129,7 @@ def check_port(port: int) -> None:
 
 def cause(log: str) -> str:
     """Of a server's end: the last error in its log that says more than that there was one."""
-    errors = [match[1] for line in log.splitlines() if (match := re.search(r"(\w+(?:Error|Exception): .+)", line))]
+    errors = re.findall(r"(?:\w+(?:Error|Exception):|Value error,) .+", log)
     telling = [error for error in errors if "See root cause above" not in error]
     lines = [line for line in log.splitlines() if line.strip()]
     return (telling or errors or lines or ["it said nothing"])[-1]

@@ -48,7 +48,11 @@ class FileTransferEngine(WeightTransferEngine[FileInit, FileUpdate]):
         self.receive_weights(self.parse_update_info(update_info))  # vLLM's own waits for an accelerator besides
 
     def receive_weights(self, update_info: FileUpdate) -> None:
-        self.model.load_weights(load_file(update_info.path).items())
+        weights = load_file(update_info.path)
+        try:
+            self.model.load_weights(weights.items())
+        except (AssertionError, LookupError, ValueError, RuntimeError) as error:
+            raise ValueError(f"the weights sent do not fit this server's model: {error!r}") from error
 
     def finish_weight_update(self) -> None:
         finalize_layerwise_reload(self.model, self.model_config)
