@@ -60,20 +60,21 @@ class Servers:
         try:
             reply = self.client.request(method, url, json=body)
         except httpx2.TransportError as error:
-            raise ServerLostError(f"the vLLM server does not answer: {url}: {error or type(error).__name__}") from error
+            raise ServerLostError(
+                f"the vLLM server does not answer: {url}: {str(error) or type(error).__name__}"
+            ) from error
         if reply.is_success:
             return reply.json() if reply.content else None
         if reply.status_code >= 500:
             sleep(POLL)  # a death takes a moment to be known
-            if not self.is_well(url):
-                raise ServerLostError(f"the vLLM server's engine is dead: {url}: status {reply.status_code}")
+            self.check_health()
         said = " ".join(reply.text.split())
         raise EngineError(f"the vLLM server refuses: {url}: status {reply.status_code}: {said:.300}")
 
     def is_well(self, url: str) -> bool:
-        """Whether the server at this address answers that its engine lives."""
+        """Whether a server answers that its engine lives."""
         try:
-            return self.client.get(httpx2.URL(url).join("/health"), timeout=CONNECTING).is_success
+            return self.client.get(f"{url}/health", timeout=CONNECTING).is_success
         except httpx2.TransportError:
             return False
 
@@ -81,7 +82,7 @@ class Servers:
         """Raise ServerLostError where a server is not well."""
         for url in self.urls:
             if not self.is_well(url):
-                raise ServerLostError(f"the vLLM server at {url} is not well any more")
+                raise ServerLostError(f"the vLLM server at {url} has lost its engine, or is gone")
 
     def generate(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         """Replies to requests, in order; servers are asked in turn.

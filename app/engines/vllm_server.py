@@ -101,7 +101,6 @@ class VLLMServerEngine(ExternalEngine):
             "load_format": "dummy",
             "dtype": dtype.removeprefix("torch."),
             "logprobs_mode": "processed_logprobs",
-            "skip_tokenizer_init": True,
             "tokens_only": True,
             "weight_transfer_config": {"backend": self.transfer.backend},
             "worker_extension_cls": self.transfer.extension,

@@ -94,7 +94,7 @@ def test_killed_or_hung_while_it_samples_it_is_started_again_and_asked_again(
 def test_without_restarts_a_dead_server_is_one_line(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, policy = pair
     engine.sync(policy)
-    with monkeypatch.context() as patch, pytest.raises(EngineError, match="the vLLM server's engine is dead") as caught:
+    with monkeypatch.context() as patch, pytest.raises(EngineError, match="vLLM server") as caught:
         patch.setattr(engine, "restarts", 0)
         Timer(0.3, hit, (engine, "VLLM::EngineCore")).start()
         engine.generate(requests(policy, *PROMPTS), 64, LONG)

@@ -86,9 +86,7 @@ def test_weights_that_another_trainer_has_pushed_are_caught(tied: Pair) -> None:
 def test_a_prompt_too_long_is_refused_here_and_there(tied: Pair) -> None:
     engine, policy = tied
     engine.sync(policy)
-    with pytest.raises(
-        ValueError, match=r"a prompt of 250 tokens and max_new_tokens=64 exceed .* of 256"
-    ):
+    with pytest.raises(ValueError, match=r"a prompt of 250 tokens and max_new_tokens=64 exceed .* of 256"):
         engine.generate(requests(policy, "a" * 250), 1, Sampling())
     with pytest.raises(EngineError, match=r"the vLLM server refuses: .* status 400: .*256"):
         engine.sample(requests(policy, "a" * 300), 1, Sampling(), [1])
