@@ -112,6 +112,8 @@ def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
 ELSEWHERE = {
     "openai": "tests/app/engines/test_openai.py",
     "vllm": "tests/app/engines/test_vllm.py",
+    "vllm_server": "tests/app/engines/test_vllm_server.py",
+    "eight_gpus": "tests/app/engines/test_vllm_server.py",
     "fsdp": "tests/test_processes.py",
 }
 """What can't be trained on one CPU, and the test that drives it."""

@@ -8,6 +8,7 @@ import socket
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ def weight_source(policy: Policy) -> Any:
     from vllm.distributed.weight_transfer.base import ParamMeta, WeightSource
 
     class PolicySource(WeightSource):
+        @cache  # noqa: B019 - it lives as long as the run, and asking gathers every weight
         def metadata(self) -> list[Any]:
             return [ParamMeta(name, weight.dtype, tuple(weight.shape)) for name, weight in self]
 

@@ -13,7 +13,8 @@ from app.engines.vllm_server import VLLMServerEngine
 from app.policy import TinyPolicy
 from app.types import Sampling
 from tests.app.engines.test_vllm import BOUND, PROMPTS, build, flat, move, requests
-from tests.conftest import ROOT, CommandLine, stage, steps
+from tests.conftest import BY_LENGTH, ROOT, CommandLine, stage, steps
+from tests.test_processes import ended, start
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -110,19 +111,40 @@ def test_a_server_that_runs_already_takes_weights_of_its_own_shape_alone(tied: P
 
 
 def test_a_run_with_overlap_through_the_command_line(passk: CommandLine) -> None:
-    """Iterations, each sampled while the one before trains, with no server left."""
+    """Iterations, each sampled while the one before trains."""
     pytest.importorskip("vllm")
-    configs = ROOT / "configs"
     cli = passk(
         "fit",
-        f"--config={configs / 'overlap.yaml'}",
-        f"--config={configs / 'engines' / 'vllm_server.yaml'}",
+        "--rollout.overlap=true",
         "--model.policy.hidden_size=64",
-        schedule={"stages": [stage("explore", "tests.callbacks.extras.ByLength", until=steps(3))]},
+        "--model.policy.num_heads=2",
+        base=ROOT / "configs" / "engines" / "vllm_server.yaml",
+        schedule={"stages": [stage("explore", BY_LENGTH, until=steps(3))]},
     )
     figures = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     assert figures["rollout/mismatch"] > 0 and figures["train/updates"] > 0
     assert (Path(cli.trainer.log_dir) / "stages" / "1-explore" / "model.safetensors").exists()
+
+
+def test_two_processes_in_shards_with_a_server_as_on_eight_gpus(passk: CommandLine) -> None:
+    """What configs/eight_gpus.yaml lays out, on a CPU: shards, a server of the first process's, overlap."""
+    pytest.importorskip("vllm")
+    engine = "--rollout.engine.init_args"
+    options = [
+        *("--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.devices=2"),
+        *("--trainer.strategy.init_args.data_parallel_size=2", f"{engine}.environment=null"),
+        *(f"{engine}.transfer=app.engines.vllm_transfer.FileTransfer", f"{engine}.arguments=null"),
+        *("--model.policy.hidden_size=64", "--model.policy.num_heads=2"),
+    ]
+    process, log = start(
+        passk,
+        "fit",
+        *options,
+        base=ROOT / "configs" / "eight_gpus.yaml",
+        schedule={"stages": [stage("explore", BY_LENGTH, until=steps(3))]},
+    )
+    assert ended(process) == 0, log.read_text()
+    assert next((passk.folder / "runs").rglob("1-explore/model.safetensors")).exists()
 
 
 @pytest.mark.parametrize(
