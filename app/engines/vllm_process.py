@@ -96,7 +96,7 @@ def environment() -> dict[str, str]:
     """Of a server: it finds the modules that this process finds, and has the routes of weights."""
     places = os.pathsep.join(place or os.getcwd() for place in sys.path)
     own = {"PYTHONPATH": places, "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    trainers = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # torchrun's
+    trainers = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
     return {**{name: value for name, value in os.environ.items() if name not in trainers}, **own}
 
 

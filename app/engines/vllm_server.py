@@ -36,7 +36,7 @@ class VLLMServerEngine(ExternalEngine):
     starts it and sends the weights, all ask it, and a death while they do ends the run.
 
     Args:
-        urls: of servers that run already, started as docs/vllm.md says; null starts one on this machine.
+        urls: of servers that run already, started as docs/scaling.md says; null starts one on this machine.
         transfer: how weights get there; files in shared memory where null.
         arguments: of `vllm serve` for a server of our own, by their names in Python: port, max_model_len,
             tensor_parallel_size, data_parallel_size and so on.
@@ -121,8 +121,11 @@ class VLLMServerEngine(ExternalEngine):
         assert self.servers is not None
         self.updates += 1
         self.servers.version = gather_objects(f"{self.run}/{self.updates}")[0]
-        servers = self.servers
-        self.revived(lambda: self.transfer.send(policy, servers))
+        self.revived(lambda: self._hand_over(policy))
+
+    def _hand_over(self, policy: Policy) -> None:
+        assert self.servers is not None
+        self.transfer.send(policy, self.servers)
         first_process_does(self.forget)
 
     def forget(self) -> None:
@@ -170,7 +173,13 @@ class VLLMServerEngine(ExternalEngine):
 
 def check_servers(servers: Servers, backend: str, dtype: str) -> None:
     """Raise EngineError for a server that was not started as it has to be."""
-    for url, info in zip(servers.urls, servers.everywhere("GET", "server_info?config_format=json"), strict=True):
+    try:
+        infos = servers.everywhere("GET", "server_info?config_format=json")
+    except ServerLostError:
+        raise
+    except EngineError as error:
+        raise EngineError(f"{error}: was it started with VLLM_SERVER_DEV_MODE=1?") from error
+    for url, info in zip(servers.urls, infos, strict=True):
         config = info["vllm_config"]
         found = {
             "--logprobs-mode": (config["model_config"]["logprobs_mode"], "processed_logprobs"),
@@ -179,7 +188,9 @@ def check_servers(servers: Servers, backend: str, dtype: str) -> None:
         }
         for option, (has, wanted) in found.items():
             if has != wanted:
-                raise EngineError(f"the vLLM server at {url} has {option} {has} and needs {wanted}: see docs/vllm.md")
+                raise EngineError(
+                    f"the vLLM server at {url} has {option} {has} and needs {wanted}: see docs/scaling.md"
+                )
 
 
 def read(reply: Any, n: int, version: str) -> list[tuple[list[int], list[float]]]:
