@@ -88,7 +88,7 @@ class ServerProcess:
     def close(self) -> None:
         """End it, and leave nothing on disk but the log of one that would not start."""
         self.stop()
-        if self.ready:
+        if self.ready or not self.log.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
