@@ -17,7 +17,15 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from app.engines.base import EngineError
 from app.engines.external import ExternalEngine, compute_dtype, write_config
-from app.engines.vllm_arguments import CPU, OURS, check_arguments, longest, refresh_tied_head, sampling_fields
+from app.engines.vllm_arguments import (
+    CPU,
+    OURS,
+    check_arguments,
+    check_head_size,
+    longest,
+    refresh_tied_head,
+    sampling_fields,
+)
 from app.policy import Policy
 from app.processes import world_size
 from app.seeds import number_of
@@ -61,7 +69,8 @@ class VLLMEngine(ExternalEngine):
         usual: dict[str, Any] = {"max_model_len": longest(policy), "disable_log_stats": True, "seed": 0}
         usual |= GPU if on_gpu else CPU
         if not on_gpu:
-            check_head_size(policy)
+            config = policy.model.config.get_text_config()
+            check_head_size(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         with tempfile.TemporaryDirectory() as folder, isolate_rng():
             write_config(policy, Path(folder))
             try:
@@ -135,17 +144,6 @@ GPU = {"gpu_memory_utilization": 0.5}
 def refresh(worker: Any) -> None:
     """What `refresh_tied_head` does, as vLLM calls it."""
     refresh_tied_head(worker.get_model())
-
-
-def check_head_size(policy: Policy) -> None:
-    """ValueError where vLLM's attention on a CPU is not made for heads as wide as the policy's."""
-    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
-
-    config = policy.model.config.get_text_config()
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    able = CPUAttentionBackend.get_supported_head_sizes()
-    if size not in able:
-        raise ValueError(f"vLLM on a CPU takes heads of {', '.join(map(str, able))} numbers, the policy's have {size}")
 
 
 def import_vllm() -> Any:

@@ -56,6 +56,15 @@ def refresh_tied_head(model: Any) -> None:
             module.quant_method.process_weights_after_loading(module)
 
 
+def check_head_size(size: int) -> None:
+    """ValueError where vLLM has no attention for heads of so many numbers on a CPU: it would die when it first samples."""
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    able = CPUAttentionBackend.get_supported_head_sizes()
+    if size not in able:
+        raise ValueError(f"vLLM on a CPU takes heads of {', '.join(map(str, able))} numbers, the policy's have {size}")
+
+
 def check_arguments(arguments: dict[str, Any], taken: Sequence[str]) -> None:
     """Raise ValueError for arguments of vLLM that are not the user's to set."""
     for name in arguments:

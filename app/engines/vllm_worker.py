@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from vllm.distributed.weight_transfer import WeightTransferEngine, WeightTransferEngineFactory
 from vllm.distributed.weight_transfer.base import WeightTransferInitInfo, WeightTransferUpdateInfo
 from vllm.model_executor.model_loader.reload import finalize_layerwise_reload, initialize_layerwise_reload
 
-from app.engines.vllm_arguments import refresh_tied_head
+from app.engines.vllm_arguments import check_head_size, refresh_tied_head
 
 
 class Extension:
@@ -37,6 +38,11 @@ class FileTransferEngine(WeightTransferEngine[FileInit, FileUpdate]):
 
     init_info_cls = FileInit
     update_info_cls = FileUpdate
+
+    def __init__(self, config: Any, vllm_config: Any, device: torch.device, model: Any) -> None:
+        super().__init__(config, vllm_config, device, model)
+        if device.type == "cpu":
+            check_head_size(vllm_config.model_config.get_head_size())
 
     def init_transfer_engine(self, init_info: FileInit) -> None:
         pass

@@ -24,7 +24,7 @@ from app.engines.vllm_server import VLLMServerEngine
 from app.policy import TinyPolicy
 from app.types import Sampling
 from tests.app.engines.test_vllm import BOUND, PROMPTS, build, flat, move, requests
-from tests.conftest import ROOT
+from tests.conftest import ROOT, build_tiny_policy
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -132,17 +132,18 @@ def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "num_heads", "message"),
     [
-        ({"kv_cache_memory_bytes": 1000}, "would not start: ValueError: No available memory for the cache blocks"),
-        ({"max_model_len": 512}, r"would not start: Value error, User-specified max_model_len \(512\) is greater"),
+        ({}, 8, "would not start: ValueError: vLLM on a CPU takes heads of 32, .* the policy's have 8"),
+        ({"kv_cache_memory_bytes": 1000}, 2, "would not start: ValueError: No available memory for the cache blocks"),
+        ({"max_model_len": 512}, 2, r"would not start: Value error, User-specified max_model_len \(512\) is greater"),
     ],
 )
-def test_one_that_would_not_start_says_why(arguments: dict[str, int], message: str) -> None:
+def test_one_that_would_not_start_says_why(arguments: dict[str, int], num_heads: int, message: str) -> None:
     pytest.importorskip("vllm")
     engine = VLLMServerEngine(arguments=arguments)
     with pytest.raises(EngineError, match=message) as caught:
-        engine.setup(build(True))
+        engine.setup(build_tiny_policy(hidden_size=64, num_heads=num_heads))
     assert "\n" not in str(caught.value)
     log = Path(str(caught.value).partition("all it said: ")[2].rstrip(")"))
     assert log.exists()
