@@ -1,8 +1,9 @@
 """Write a small random policy to benchmark with: `python -m benchmarks.make_policy DIR [--seed 0]`.
 
-A Qwen2-shaped causal LM of about 4.4 million parameters, nearly all of them in its blocks, with a tokenizer of one
-token per character, saved as an ordinary transformers folder. Its weights are random, so every token has about the
-same probability, `<eos>` too: 1 in 99, which lets about half of all responses reach a limit of 64 tokens.
+A Qwen2-shaped causal LM of about 4.4 million parameters (117 with `--width 768 --layers 12`), nearly all of them in
+its blocks, with a tokenizer of one token per character, saved as an ordinary transformers folder. Its weights are
+random, so every token has about the same probability, `<eos>` too: 1 in 99, which lets about half of all responses
+reach a limit of 64 tokens.
 """
 
 import argparse
@@ -27,16 +28,16 @@ def build_tokenizer() -> Qwen2Tokenizer:
     return Qwen2Tokenizer(vocab=vocabulary, merges=[], pad_token=pad, eos_token=eos, unk_token=unk, padding_side="left")
 
 
-def build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen2ForCausalLM:
-    """Return the randomly initialised model that goes with `tokenizer`."""
+def build_model(tokenizer: Qwen2Tokenizer, seed: int, width: int = 256, layers: int = 4) -> Qwen2ForCausalLM:
+    """Return the randomly initialised model that goes with `tokenizer`; its heads are of 64 numbers."""
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=256,
-        intermediate_size=1152,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        hidden_size=width,
+        intermediate_size=width * 9 // 2,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        num_key_value_heads=width // 128,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
         pad_token_id=SPECIAL_TOKENS.index("<pad>"),
@@ -46,10 +47,10 @@ def build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen2ForCausalLM:
     return Qwen2ForCausalLM(config)
 
 
-def make_policy(folder: Path, seed: int = 0) -> int:
+def make_policy(folder: Path, seed: int = 0, width: int = 256, layers: int = 4) -> int:
     """Write model and tokenizer to `folder` and return the number of parameters."""
     tokenizer = build_tokenizer()
-    model = build_model(tokenizer, seed)
+    model = build_model(tokenizer, seed, width, layers)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model.num_parameters()
@@ -60,8 +61,10 @@ def main(args: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.make_policy", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--width", type=int, default=256, help="a multiple of 128")
+    parser.add_argument("--layers", type=int, default=4)
     options = parser.parse_args(args)
-    parameters = make_policy(options.folder, options.seed)
+    parameters = make_policy(options.folder, options.seed, options.width, options.layers)
     print(f"{options.folder}: {parameters / 1e6:.2f} million parameters")
 
 

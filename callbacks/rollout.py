@@ -87,6 +87,11 @@ class RolloutCallback(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.attempts > 1 and isinstance(policy_of(pl_module), FSDPModule):
             raise ValueError(f"attempts={self.attempts} must be 1 with sharded weights: processes would wait for ever")
+        if self.attempts > 1 and trainer.world_size > 1 and self.engine.syncs_together:
+            name = type(self.engine).__name__
+            raise ValueError(
+                f"attempts={self.attempts} must be 1 with {name} and several processes: they would wait for ever"
+            )
         self.make_ready(trainer, pl_module, self.engine)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -122,6 +122,8 @@ def test_no_source_is_in_two_splits(path: Path) -> None:
 ELSEWHERE = {
     "openai": "tests/app/engines/test_openai.py",
     "vllm": "tests/app/engines/test_vllm.py",
+    "vllm_server": "tests/app/engines/test_vllm_server.py",
+    "eight_gpus": "tests/app/engines/test_vllm_server.py",
     "fsdp": "tests/test_processes.py",
 }
 """What can't be trained on one CPU, and the test that drives it."""

@@ -26,6 +26,7 @@ class RolloutEngine(ABC):
             can be trained on what it says.
         samples_aside: whether `generate` may run in a thread while the policy trains: it reads no weights of the
             policy and waits for no other process.
+        syncs_together: whether `sync` waits for the run's other processes, which must call it as often.
         is_rescored: whether the trainer scores what was sampled, for its own log-probabilities and entropies:
             another program's are never quite those, and it does not tell entropies.
     """
@@ -33,6 +34,7 @@ class RolloutEngine(ABC):
     samples_the_policy: bool = True
     is_remote: bool = False
     samples_aside: bool = False
+    syncs_together: bool = False
     is_rescored: bool = False
 
     def setup(self, policy: Policy) -> None:  # noqa: B027 - most have nothing to prepare

@@ -16,15 +16,21 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from app.engines.base import EngineError
-from app.engines.external import BLOCK_SIZE, ExternalEngine, compute_dtype, write_config
+from app.engines.external import ExternalEngine, compute_dtype, write_config
+from app.engines.vllm_arguments import (
+    CPU,
+    OURS,
+    check_arguments,
+    check_head_size,
+    longest,
+    refresh_tied_head,
+    sampling_fields,
+)
 from app.policy import Policy
 from app.processes import world_size
 from app.seeds import number_of
 from app.types import Completion, Request, Sampling
 from app.weights import full_weights
-
-OURS = ("model", "load_format", "dtype", "logprobs_mode", "skip_tokenizer_init", "distributed_executor_backend")
-"""Arguments of vLLM that follow from the policy and the Trainer."""
 
 
 class VLLMEngine(ExternalEngine):
@@ -49,7 +55,7 @@ class VLLMEngine(ExternalEngine):
         super().__init__(bound)
         if sleep_level not in (0, 1, 2):
             raise ValueError(f"sleep_level={sleep_level} must be 0, 1 or 2")
-        check_arguments(arguments or {}, OURS)
+        check_arguments(arguments or {}, (*OURS, "distributed_executor_backend"))
         self.sleep_level, self.arguments = sleep_level, arguments or {}
         self.llm: Any = None
 
@@ -60,10 +66,11 @@ class VLLMEngine(ExternalEngine):
         vllm = import_vllm()
         on_gpu = policy.model.device.type == "cuda"
         self.sleep_level = self.sleep_level if on_gpu else 0
-        usual: dict[str, Any] = {"max_model_len": self._longest(policy), "disable_log_stats": True, "seed": 0}
+        usual: dict[str, Any] = {"max_model_len": longest(policy), "disable_log_stats": True, "seed": 0}
         usual |= GPU if on_gpu else CPU
         if not on_gpu:
-            check_head_size(policy)
+            config = policy.model.config.get_text_config()
+            check_head_size(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         with tempfile.TemporaryDirectory() as folder, isolate_rng():
             write_config(policy, Path(folder))
             try:
@@ -82,9 +89,6 @@ class VLLMEngine(ExternalEngine):
         self.max_length = self.llm.llm_engine.model_config.max_model_len
         self.rest()
 
-    def _longest(self, policy: Policy) -> int | None:
-        return policy.context_length if policy.context_length < 2**31 else None
-
     def close(self) -> None:
         if self.llm is not None:
             self.llm.llm_engine.engine_core.shutdown()
@@ -96,7 +100,7 @@ class VLLMEngine(ExternalEngine):
         if self.sleep_level:
             llm.wake_up(tags=["weights"])
         llm.collective_rpc("reload_weights", kwargs={"weights_iterator": full_weights(policy.model)})
-        llm.collective_rpc(refresh_tied_head)
+        llm.collective_rpc(refresh)
         if self.sleep_level:
             llm.wake_up(tags=["kv_cache"])
         self.forget()
@@ -122,19 +126,7 @@ class VLLMEngine(ExternalEngine):
         vllm = import_vllm()
         prompts = [{"prompt_token_ids": request.tokens.tolist()} for request in requests]
         parameters = [
-            vllm.SamplingParams(
-                n=n,
-                seed=number_of(request.seed),
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                max_tokens=sampling.max_new_tokens,
-                stop_token_ids=stops,
-                ignore_eos=True,  # the policy's own ends are among `stops`
-                logprobs=0,
-                flat_logprobs=True,
-                detokenize=False,
-            )
+            vllm.SamplingParams(**sampling_fields(n, number_of(request.seed), sampling, stops), flat_logprobs=True)
             for request in requests
         ]
         return prompts, parameters
@@ -148,38 +140,10 @@ class VLLMEngine(ExternalEngine):
 GPU = {"gpu_memory_utilization": 0.5}
 """Of the GPU's memory for vLLM, half: the trainer lives there too."""
 
-CPU = {
-    "enforce_eager": True,
-    "kv_cache_memory_bytes": 2**30,
-    "block_size": BLOCK_SIZE,
-    "enable_chunked_prefill": False,
-}
-"""Compiling takes a minute for a fifth of the time; by itself vLLM would take nearly all memory for its cache; and a
-prompt read in chunks makes it wind back a seeded generator, which those of a CPU can't do."""
 
-
-def refresh_tied_head(worker: Any) -> None:
-    """Have an LM head that shares the embedding's weight take it over.
-
-    On a CPU vLLM 0.32 multiplies by a copy that it packed when it loaded, which its own reload forgets: without
-    this the log-probabilities of a tied model were those of the weights before (by up to 6).
-    """
-    from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
-
-    for module in worker.get_model().modules():
-        if isinstance(module, ParallelLMHead) and hasattr(module, "cpu_linear"):
-            module.quant_method.process_weights_after_loading(module)
-
-
-def check_head_size(policy: Policy) -> None:
-    """ValueError where vLLM's attention on a CPU is not made for heads as wide as the policy's."""
-    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
-
-    config = policy.model.config.get_text_config()
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    able = CPUAttentionBackend.get_supported_head_sizes()
-    if size not in able:
-        raise ValueError(f"vLLM on a CPU takes heads of {', '.join(map(str, able))} numbers, the policy's have {size}")
+def refresh(worker: Any) -> None:
+    """What `refresh_tied_head` does, as vLLM calls it."""
+    refresh_tied_head(worker.get_model())
 
 
 def import_vllm() -> Any:
@@ -196,13 +160,6 @@ def import_vllm() -> Any:
     except ImportError as error:
         raise ImportError(f"VLLMEngine needs vLLM, see docs/vllm.md: {error}") from error
     return vllm
-
-
-def check_arguments(arguments: dict[str, Any], taken: Sequence[str]) -> None:
-    """Raise ValueError for arguments of vLLM that are not the user's to set."""
-    for name in arguments:
-        if name in taken:
-            raise ValueError(f"arguments={{{name}: ..}} follows from the policy and the Trainer and can't be set")
 
 
 def last_line(error: BaseException) -> str:

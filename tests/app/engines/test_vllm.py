@@ -13,7 +13,8 @@ import torch
 from app.engines.base import EngineError
 from app.engines.external import check_agreement
 from app.engines.transformers import TransformersEngine
-from app.engines.vllm import VLLMEngine, check_arguments
+from app.engines.vllm import VLLMEngine
+from app.engines.vllm_arguments import check_arguments
 from app.policy import TinyPolicy
 from app.types import Completion, Request, Sampling
 from tests.conftest import ROOT, CommandLine, EchoProblem, build_tiny_policy, stage, steps
