@@ -49,7 +49,7 @@ def check_sampling(
 ) -> None:
     """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
 
-    Of these problems, of all splits where None, the 32 with the longest prompts, by pictures and characters, are looked at.
+    Of these problems, of all splits where None, the 32 with most to read (pictures, then characters) are looked at.
     """
     policy.stop_ids(sampling)
     if problems is None:

@@ -22,6 +22,9 @@ from datamodules.task import ScoredProblem
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
 OPEN = "Think step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."
 
+COLUMNS = ("image", *(f"image_{number}" for number in range(1, 8)))
+"""Where pictures are unless said: in one column, or in MMMU's seven."""
+
 
 @dataclass(frozen=True)
 class PictureTable:
@@ -32,7 +35,7 @@ class PictureTable:
         question: the column of the question, in which <image 1> or <image1> marks the place of the first picture.
         answer: the column of the answer: a letter or an option; of an open question a text or a list of texts.
         options: the column of the options, a list or a list written as text; None where all questions are open.
-        pictures: the columns of the pictures, in order; a row may leave some empty.
+        pictures: the columns of the pictures, in order; a row must have one of them and may leave all empty.
         folder: where pictures lie that rows give by name; None refuses names.
     """
 
@@ -40,7 +43,7 @@ class PictureTable:
     question: str = "question"
     answer: str = "answer"
     options: str | None = "options"
-    pictures: Sequence[str] = ("image",)
+    pictures: Sequence[str] = COLUMNS
     folder: str | None = None
 
     def __post_init__(self) -> None:
@@ -116,6 +119,10 @@ class MultimodalDataModule(ProblemDataModule):
         if answer is None or not str(answer).strip():
             raise ValueError(f"the column {table.answer!r} holds no answer")
         options = read_list(row.get(table.options)) if table.options is not None else ()
+        if not any(column in row for column in table.pictures):
+            raise ValueError(
+                f"no column of pictures, {', '.join(table.pictures)}; there are {', '.join(map(str, row))}"
+            )
         folder = None if table.folder is None else Path(table.folder)
         pictures = read_pictures([row.get(column) for column in table.pictures], folder)
         asked = [question.strip(), lettered(options), self.choice if options else self.open]

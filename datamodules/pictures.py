@@ -21,8 +21,8 @@ NARROWEST = 200
 def read_pictures(values: Sequence[Any], folder: Path | None) -> list[Picture]:
     """The pictures of a row's columns, those without a value left out; ValueError where one can't be read.
 
-    A value is a file's bytes, `{bytes, path}`, the bytes in base64, or a list of such. A path is data: it is looked up in
-    the `folder` that the user gave, and where there is none it is refused.
+    A value is a file's bytes, `{bytes, path}`, the bytes in base64, or a list of such. A path is data: it is looked up
+    in the `folder` that the user gave, and where there is none it is refused.
     """
     flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
     return [read_picture(value, folder) for value in flat if value is not None]

@@ -146,7 +146,9 @@ def _is_exact(decoder: type[Decoder], policy: Policy) -> bool:
         return False
     whole = torch.ones_like(said, dtype=torch.bool)
     for place, logits in enumerate(stepped):
-        row = Experience(prompts, torch.tensor([place], device=device), said[[place]], whole[[place]], whole[[place]], vision=vision)
+        row = Experience(
+            prompts, torch.tensor([place], device=device), said[[place]], whole[[place]], whole[[place]], vision=vision
+        )
         with torch.autocast(device.type, enabled=False):
             plain = policy.logits(policy.plain_hidden(row))  # [T, V]
         bound = 1e-3 if plain.dtype == torch.float32 else 5e-2

@@ -72,7 +72,9 @@ class VisionPolicy(PretrainedPolicy):
                 self.path, backend="pil", revision=self.revision, trust_remote_code=self.trust_remote_code, **bound
             )
         except (OSError, ValueError) as error:
-            raise ValueError(f"no image processor could be loaded from {self.path!r}: {error}".split("\n")[0]) from error
+            raise ValueError(
+                f"no image processor could be loaded from {self.path!r}: {error}".split("\n")[0]
+            ) from error
         if not hasattr(model.base_model, "get_rope_index") or not hasattr(self.processor, "merge_size"):
             raise ValueError(f"{type(model).__name__} does not read pictures as Qwen2.5-VL does")
         if tokenizer.chat_template is None:

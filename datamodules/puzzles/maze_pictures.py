@@ -82,10 +82,10 @@ def check_pixels(pixels: int) -> None:
 
 
 INSTRUCTION = """\
-This is a maze of squares, seen from above. The green square is where you stand and the red one is where you want to be. \
-White squares are open floor; black squares are walls, which block the way.
+This is a maze of squares, seen from above. The green square is where you stand and the red one is where you want to \
+be. White squares are open floor; black squares are walls, which block the way.
 
 Find a way from green to red. Each move takes you to a neighbouring square: U goes one row up, D one row down, L one \
-column to the left, R one column to the right. You may think first. Then write all your moves in order, as one string of \
-letters between answer tags, like this: <answer>RRDDLU</answer>. Only the last pair of tags is read, and it may hold \
-nothing but these letters."""
+column to the left, R one column to the right. You may think first. Then write all your moves in order, as one string \
+of letters between answer tags, like this: <answer>RRDDLU</answer>. Only the last pair of tags is read, and it may \
+hold nothing but these letters."""

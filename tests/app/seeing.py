@@ -18,8 +18,9 @@ PIXELS = 8
 
 SPECIAL = (*QWEN, "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% if message.content is string %}{{ message.content }}"
-    "{% else %}{% for part in message.content %}{% if part.type == 'image' %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content is string %}{{ message.content }}{% else %}"
+    "{% for part in message.content %}{% if part.type == 'image' %}"
     "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}"
     "<|im_end|>\n{% endfor %}" + TURN + "<|im_start|>assistant\n{% endif %}"
 )
@@ -42,7 +43,7 @@ def write_vision(folder: Path, **text: Any) -> Path:
     ids = tokenizer.convert_tokens_to_ids
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]}
     config = Qwen2_5_VLConfig(
-        text_config={**GROUPED, "vocab_size": len(tokenizer), "rope_parameters": rope, **text},
+        text_config={**GROUPED, "vocab_size": len(tokenizer), "rope_parameters": rope, "bos_token_id": None, **text},
         vision_config=EYES,
         image_token_id=ids("<|image_pad|>"),
         video_token_id=ids("<|video_pad|>"),
@@ -59,7 +60,9 @@ def write_vision(folder: Path, **text: Any) -> Path:
     model.generation_config.eos_token_id = ids(list(QWEN_VL.ends))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    processor = Qwen2VLImageProcessorPil(patch_size=4, size={"shortest_edge": PIXELS**2, "longest_edge": 200 * PIXELS**2})
+    processor = Qwen2VLImageProcessorPil(
+        patch_size=4, size={"shortest_edge": PIXELS**2, "longest_edge": 200 * PIXELS**2}
+    )
     processor.save_pretrained(folder)
     return folder
 

@@ -11,15 +11,18 @@ import pytest
 import torch
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
+from app.cli import main
 from app.engines.transformers import _PROVEN, RecomputingDecoder, SharedPrefixDecoder, TransformersEngine, _decoder_for
 from app.pictures import Picture
 from app.policy import LoRA, PretrainedPolicy, TinyPolicy, VisionPolicy
+from app.replay import keep
+from app.sharding import shard
 from app.types import Experience, Prompt, Request, RolloutBatch, Sampling
-from callbacks.rollout import RolloutCallback
-from datamodules.puzzles.maze_pictures import MazePicture
+from datamodules.puzzles.maze_pictures import InstructivePicturePrompt, MazePicture
 from tests.app.checkpoints import write
-from tests.app.seeing import PIXELS, vision_policy, write_vision
-from tests.conftest import CommandLine, EchoProblem, constant, gap, stage
+from tests.app.seeing import PIXELS, write_vision
+from tests.conftest import ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage
+from tests.test_configs import shrunk, stages_of
 
 ONE = MazePicture(("#####", "#S.E#", "#####"), PIXELS)
 OTHER = MazePicture(("#####", "#E.S#", "#####"), PIXELS)
@@ -98,7 +101,9 @@ def test_positions_are_the_models_own(policy: VisionPolicy) -> None:
     assert time[picture] == [before] * 15
     assert height[picture] == [before + row for row in range(3) for _ in range(5)]
     assert width[picture] == [before + column for _ in range(3) for column in range(5)]
-    assert time[before + 15 :] == width[before + 15 :] == list(range(before + 5, before + 5 + len(tokens) - before - 15))
+    assert (
+        time[before + 15 :] == width[before + 15 :] == list(range(before + 5, before + 5 + len(tokens) - before - 15))
+    )
 
 
 def test_policies_without_eyes_say_so(tmp_path: Path, tiny_policy: type[TinyPolicy]) -> None:
@@ -262,7 +267,9 @@ def test_a_visual_maze_is_trained_validated_exported_and_read_again(
     again.build()
     assert torch.equal(again.encode(problem.prompt), tokens)
     with torch.no_grad():
-        assert torch.equal(again.model.eval()(tokens[None], **vision).logits, policy.model.eval()(tokens[None], **vision).logits)
+        assert torch.equal(
+            again.model.eval()(tokens[None], **vision).logits, policy.model.eval()(tokens[None], **vision).logits
+        )
     assert AutoImageProcessor.from_pretrained(export, backend="pil").patch_size == 4
 
     options[1] = f"--model.policy.path={export}"
@@ -271,8 +278,38 @@ def test_a_visual_maze_is_trained_validated_exported_and_read_again(
 
 
 def test_a_cold_start_reads_pictures_too(passk: CommandLine, folder: Path) -> None:
-    from tests.conftest import demonstrated
-
     options = ["--model.policy=app.policy.VisionPolicy", f"--model.policy.path={folder}", *FIT]
     cli = passk.fit([demonstrated()], *options)
     assert gap(folder, Path(cli.trainer.log_dir) / "stages/1-cold-start") > 0
+
+
+def test_the_configuration_of_visual_mazes_runs(passk: CommandLine, folder: Path) -> None:
+    """As it is but for its size, its policy and that a square is a token of that policy."""
+    path = ROOT / "configs" / "visual_mazes.yaml"
+    options = ["--model.policy=app.policy.VisionPolicy", f"--model.policy.path={folder}"]
+    stages = {"stages": shrunk(stages_of(path))}
+    cli = passk("fit", *options, f"--data.style.pixels={PIXELS}", base=path, schedule=stages)
+    assert isinstance(cli.trainer.datamodule.splits["train"][0].style, InstructivePicturePrompt)
+    assert cli.model.iteration == 4
+
+
+def test_a_policy_without_eyes_is_told_at_the_start(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        passk.fit([stage("explore")], *FIT)
+    assert "TinyPolicy can't read the prompt's pictures: app.policy.VisionPolicy does" in capsys.readouterr().err
+
+
+def test_an_update_that_is_not_finite_is_kept_with_its_pictures_and_played_again(
+    policy: VisionPolicy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = sampled(policy)
+    keep(tmp_path, policy, rows_of(batch), batch.problems, {"iteration": 3, "update": 4, "loss": 1.0, "norm": 1.0})
+    with pytest.raises(SystemExit) as ended:
+        main(["replay", str(tmp_path / "rows.0.pt")])
+    assert ended.value.code == 0
+    assert "all that is computed of these 9 rows is finite" in capsys.readouterr().out
+
+
+def test_shards_are_refused(policy: VisionPolicy) -> None:
+    with pytest.raises(ValueError, match="VisionPolicy can't be sharded"):
+        shard(policy, None)  # type: ignore[arg-type]
