@@ -33,7 +33,6 @@ EYES = {
     "patch_size": 4,
     "window_size": 32,
     "fullatt_block_indexes": [1],
-    "out_hidden_size": 32,
 }
 
 
@@ -44,7 +43,7 @@ def write_vision(folder: Path, **text: Any) -> Path:
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]}
     config = Qwen2_5_VLConfig(
         text_config={**GROUPED, "vocab_size": len(tokenizer), "rope_parameters": rope, "bos_token_id": None, **text},
-        vision_config=EYES,
+        vision_config={**EYES, "out_hidden_size": text.get("hidden_size", GROUPED["hidden_size"])},
         image_token_id=ids("<|image_pad|>"),
         video_token_id=ids("<|video_pad|>"),
         vision_start_token_id=ids("<|vision_start|>"),
