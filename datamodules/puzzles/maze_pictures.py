@@ -10,11 +10,10 @@ from PIL import Image
 
 from app.pictures import Picture
 from app.types import Prompt
-from datamodules.puzzles.board import END, START, WALL, Grid
+from datamodules.puzzles.board import END, FREE, START, WALL, Grid
 from datamodules.puzzles.maze_prompts import BarePrompt, InstructivePrompt, without_border
 
-COLOURS = {WALL: (0, 0, 0), START: (0, 160, 0), END: (220, 0, 0)}
-FLOOR = (255, 255, 255)
+COLOURS = {WALL: (0, 0, 0), FREE: (255, 255, 255), START: (0, 160, 0), END: (220, 0, 0)}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class MazePicture(Picture):
 
     def open(self) -> Image.Image:
         small = Image.new("RGB", (len(self.grid[0]), len(self.grid)))
-        small.putdata([COLOURS.get(square, FLOOR) for row in self.grid for square in row])
+        small.putdata([COLOURS[square] for row in self.grid for square in row])
         return small.resize((small.width * self.pixels, small.height * self.pixels), Image.Resampling.NEAREST)
 
 

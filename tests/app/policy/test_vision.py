@@ -21,12 +21,12 @@ from app.types import Experience, Prompt, Request, RolloutBatch, Sampling
 from datamodules.puzzles.maze_pictures import InstructivePicturePrompt, MazePicture
 from tests.app.checkpoints import write
 from tests.app.seeing import PIXELS, write_vision
-from tests.conftest import ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage
+from tests.conftest import ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage, weights
 from tests.test_configs import shrunk, stages_of
 
-ONE = MazePicture(("#####", "#S.E#", "#####"), PIXELS)
-OTHER = MazePicture(("#####", "#E.S#", "#####"), PIXELS)
-LARGE = MazePicture(("######", "#S...#", "#.##.#", "#...E#", "######"), PIXELS)
+ONE = MazePicture(("*****", "*S.E*", "*****"), PIXELS)
+OTHER = MazePicture(("*****", "*E.S*", "*****"), PIXELS)
+LARGE = MazePicture(("******", "*S...*", "*.**.*", "*...E*", "******"), PIXELS)
 
 
 def asked(*content: str | Picture) -> Prompt:
@@ -242,6 +242,20 @@ def test_an_adapter_leaves_a_frozen_tower_alone(folder: Path) -> None:
     assert trained
     assert all("lora" in name and "visual" not in name for name in trained)
     assert policy.shares_prompts
+
+
+def test_a_run_trains_an_adapter_and_exports_it_merged(passk: CommandLine, folder: Path) -> None:
+    pytest.importorskip("peft")
+    adapter = {"class_path": "app.policy.LoRA", "init_args": {"rank": 2}}
+    arguments = {"path": str(folder), "adapter": adapter, "freeze_vision": True}
+    model = {"policy": {"class_path": "app.policy.VisionPolicy", "init_args": arguments}}
+    stages = [stage("explore", "benchmarks.step.NeverZero", learning_rate=constant(1e-2))]
+    cli = passk.fit(stages, *FIT, model=model)
+    export = Path(cli.trainer.log_dir) / "stages/1-explore"
+    before, after = weights(folder), weights(export)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert not any("visual" in name for name in moved)
 
 
 FIT = ["--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt", f"--data.style.pixels={PIXELS}"]
