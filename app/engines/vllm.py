@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from app.engines.base import EngineError
 from app.engines.external import BLOCK_SIZE, ExternalEngine, compute_dtype, write_config
+from app.engines.vllm_pictures import arguments_for, check_prompt, prompt_for
 from app.policy import Policy
 from app.processes import world_size
 from app.seeds import number_of
@@ -43,6 +44,8 @@ class VLLMEngine(ExternalEngine):
             enforce_eager, kv_cache_memory_bytes and so on.
     """
 
+    reads_pictures = True
+
     def __init__(
         self, sleep_level: int = 2, bound: float | None = None, arguments: dict[str, Any] | None = None
     ) -> None:
@@ -61,7 +64,7 @@ class VLLMEngine(ExternalEngine):
         on_gpu = policy.model.device.type == "cuda"
         self.sleep_level = self.sleep_level if on_gpu else 0
         usual: dict[str, Any] = {"max_model_len": self._longest(policy), "disable_log_stats": True, "seed": 0}
-        usual |= GPU if on_gpu else CPU
+        usual |= (GPU if on_gpu else CPU) | arguments_for(policy)
         if not on_gpu:
             check_head_size(policy)
         with tempfile.TemporaryDirectory() as folder, isolate_rng():
@@ -72,7 +75,6 @@ class VLLMEngine(ExternalEngine):
                     load_format="dummy",
                     dtype=str(compute_dtype(policy)).removeprefix("torch."),
                     logprobs_mode="processed_logprobs",
-                    skip_tokenizer_init=True,
                     enable_sleep_mode=self.sleep_level > 0,
                     distributed_executor_backend="external_launcher" if world_size() > 1 else None,
                     **(usual | self.arguments),
@@ -102,7 +104,8 @@ class VLLMEngine(ExternalEngine):
         self.forget()
 
     def forget(self) -> None:
-        """Empty the prefix cache; EngineError where it can't be, because something is still being sampled."""
+        """Empty the caches; EngineError where that of prefixes can't be, because something is still being sampled."""
+        self.llm.llm_engine.reset_encoder_cache()  # the worker's is empty: its scheduler has to know
         if not self.llm.reset_prefix_cache():
             raise EngineError("vLLM would not empty its prefix cache, which earlier weights have filled")
 
@@ -111,6 +114,8 @@ class VLLMEngine(ExternalEngine):
     ) -> list[list[Completion]]:
         prompts, parameters = self.as_vllm(requests, n, sampling, stops)
         groups = self.llm.generate(prompts, parameters, use_tqdm=False)
+        for request, group in zip(requests, groups, strict=True):
+            check_prompt(request, group.prompt_token_ids)
         outputs = [output for group in groups for output in group.outputs]
         rows = self.completions([(output.token_ids, output.logprobs.logprobs) for output in outputs], stops, sampling)
         return [rows[first : first + n] for first in range(0, len(rows), n)]
@@ -120,7 +125,8 @@ class VLLMEngine(ExternalEngine):
     ) -> tuple[list[Any], list[Any]]:
         """Prompts and sampling parameters as `LLM.generate` takes them."""
         vllm = import_vllm()
-        prompts = [{"prompt_token_ids": request.tokens.tolist()} for request in requests]
+        assert self.policy is not None
+        prompts = [prompt_for(self.policy, request) for request in requests]
         parameters = [
             vllm.SamplingParams(
                 n=n,

@@ -221,10 +221,10 @@ class Policy(nn.Module, ABC):
         """The model's own, with nothing of ours.  [L] -> [1, L, V]"""
         return self.model(input_ids=prompt[None]).logits
 
-    def probes(self, lengths: Sequence[int]) -> tuple[list[Tensor], list[Vision]]:
-        """Prompts to try the model on: random tokens, so many in each."""
+    def probes(self, lengths: Sequence[int], vocabulary: int = 1000) -> tuple[list[Tensor], list[Vision]]:
+        """Prompts to try the model on: random tokens, so many in each, of the first so many."""
         generator = torch.Generator().manual_seed(0)
-        size = min(1000, self.model.config.get_text_config().vocab_size)
+        size = min(vocabulary, self.model.config.get_text_config().vocab_size)
         prompts = [torch.randint(size, (length,), generator=generator) for length in lengths]
         return [prompt.to(self.model.device) for prompt in prompts], [{} for _ in prompts]
 

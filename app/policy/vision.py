@@ -131,9 +131,17 @@ class VisionPolicy(PretrainedPolicy):
         kinds, grid = (prompt == self.picture_token).int(), vision["image_grid_thw"].to(prompt.device)
         return body.get_rope_index(prompt[None], mm_token_type_ids=kinds[None], image_grid_thw=grid)[0][:, 0]
 
-    def probes(self, lengths: Sequence[int]) -> tuple[list[Tensor], list[Vision]]:
+    def folded(self, prompt: Tensor, vision: Vision) -> Tensor:
+        """The prompt with one token for each picture, as the chat template leaves it.  [L] -> [l]"""
+        places = (prompt == self.picture_token).nonzero()[:, 0]
+        states = (vision["image_grid_thw"].prod(-1) // self.processor.merge_size**2).to(places.device)
+        kept = prompt != self.picture_token
+        kept[places[states.cumsum(0) - states]] = True
+        return prompt[kept]
+
+    def probes(self, lengths: Sequence[int], vocabulary: int = 1000) -> tuple[list[Tensor], list[Vision]]:
         """The first of them has a picture."""
-        prompts, vision = super().probes(lengths)
+        prompts, vision = super().probes(lengths, vocabulary)
         prompts = [prompt.masked_fill(prompt == self.picture_token, 0) for prompt in prompts]
         tokens, vision[0] = self.read(({"role": "user", "content": (Ramp(), "?")},))
         return [tokens.to(self.model.device), *prompts[1:]], vision

@@ -92,6 +92,18 @@ def test_a_text_that_spells_a_picture_is_refused(policy: VisionPolicy, prompt: P
         policy.read(prompt)
 
 
+def test_a_folded_prompt_has_a_token_for_each_picture(policy: VisionPolicy) -> None:
+    """Also of two that stand side by side."""
+    for content, number in [((ONE, LARGE, "?"), 2), (("a", ONE), 1)]:
+        tokens, vision = policy.read(asked(*content))
+        folded = policy.folded(tokens, vision)
+        assert policy.tokenizer.decode(folded).count("<|image_pad|>") == number
+        assert len(folded) == len(tokens) - int((tokens == policy.picture_token).sum()) + number
+    bare = tokens[tokens == policy.picture_token].repeat(2)  # without signs between them
+    twice = {name: torch.cat([value, value]) for name, value in vision.items()}
+    assert len(policy.folded(bare, twice)) == 2
+
+
 def test_positions_are_the_models_own(policy: VisionPolicy) -> None:
     """By hand: a picture of 3 x 5 states after 3 tokens holds the places 3 to 5 and 3 to 7, and text goes on at 8."""
     tokens, vision = policy.read(asked(ONE))
