@@ -21,6 +21,9 @@ from app.types import Prompt
 IN_TEXT = "[picture]"
 """What stands for a picture where there is only text to show it."""
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is opened: Pillow would have another program run an EPS file."""
+
 
 class Picture(ABC):
     """A picture of a prompt.
@@ -38,7 +41,7 @@ class Picture(ABC):
 
 @dataclass(frozen=True)
 class EncodedPicture(Picture):
-    """A picture as a file holds it: PNG, JPEG or another format that Pillow reads.
+    """A picture as a file holds it: PNG, JPEG or another of FORMATS.
 
     Args:
         data: the file's bytes.
@@ -65,7 +68,7 @@ class EncodedPicture(Picture):
 
     def _opened(self) -> Image.Image:
         try:
-            return Image.open(BytesIO(self.data))
+            return Image.open(BytesIO(self.data), formats=FORMATS)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(f"a picture of {len(self.data)} bytes can't be read: {error}".split(" <")[0]) from None
 

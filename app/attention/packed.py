@@ -48,8 +48,9 @@ class PackedRow:
         """
         used, problem = problem.unique(return_inverse=True)
         chosen = [prompts[index].to(tokens.device) for index in used.tolist()]
-        running = [torch.arange(len(prompt), device=tokens.device) for prompt in prompts]
-        places = [(positions or running)[index].to(tokens.device) for index in used.tolist()]
+        if positions is None:
+            positions = [torch.arange(len(prompt), device=tokens.device) for prompt in prompts]
+        places = [positions[index] for index in used.tolist()]
         shared = [prompt[:-1] for prompt in chosen]
         prefix_mask = lengths_mask([len(prompt) for prompt in shared], tokens.device)
         last = torch.stack([prompt[-1] for prompt in chosen])[problem]

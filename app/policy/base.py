@@ -235,8 +235,11 @@ class Policy(nn.Module, ABC):
 
     def pack(self, rows: Experience) -> PackedRow:
         """The rows as one, in which each prompt stands once."""
-        positions = [self.positions(*each) for each in zip(rows.prompts, rows.sights, strict=True)]
-        return PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask, positions)
+        used, problem = rows.problem.unique(return_inverse=True)
+        prompts = [rows.prompts[place].to(rows.tokens.device) for place in used.tolist()]
+        vision = [rows.sights[place] for place in used.tolist()]
+        positions = [self.positions(*each) for each in zip(prompts, vision, strict=True)]
+        return PackedRow.pack(prompts, problem, rows.tokens, rows.mask, positions)
 
     def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix, rows: Experience) -> Tensor:
         """The same, attending as told.  -> [M, hidden]"""

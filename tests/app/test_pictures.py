@@ -41,6 +41,13 @@ def test_what_is_no_picture_is_one_clear_error() -> None:
         assert "0x" not in str(error.value)
 
 
+def test_a_file_that_another_program_would_run_is_no_picture() -> None:
+    file = BytesIO()
+    Image.new("RGB", (6, 4)).save(file, "EPS")
+    with pytest.raises(ValueError, match="can't be read: cannot identify image file"):
+        EncodedPicture(file.getvalue()).open()
+
+
 def test_half_a_picture_is_one_clear_error() -> None:
     noise = Image.effect_noise((64, 64), 50)
     file = BytesIO()

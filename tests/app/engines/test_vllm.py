@@ -19,8 +19,8 @@ from app.engines.vllm_pictures import prompt_for
 from app.policy import TinyPolicy, VisionPolicy
 from app.types import Completion, Request, RolloutBatch, Sampling
 from tests.app.policy.test_vision import PROMPTS as PICTURED
-from tests.app.seeing import write_vision
-from tests.conftest import ROOT, CommandLine, EchoProblem, build_tiny_policy, stage, steps
+from tests.app.seeing import PIXELS, write_vision
+from tests.conftest import BY_LENGTH, ROOT, CommandLine, EchoProblem, build_tiny_policy, stage, steps
 
 BOUND = 1e-4
 PROMPTS = ("abcdefgh" * 5, "abcd", "abcdefgh" * 5 + "x", "zz")
@@ -134,6 +134,18 @@ def test_pictures_are_sampled_with_the_weights_of_five_updates(seeing: tuple[VLL
         assert rows.logprobs is not None
         with torch.no_grad():
             torch.testing.assert_close(rows.logprobs, policy.logprobs(rows), rtol=0, atol=BOUND)
+
+
+def test_a_run_on_visual_mazes(seeing: tuple[VLLMEngine, VisionPolicy], passk: CommandLine) -> None:
+    """Sampled with vLLM, trained, validated, with the tower frozen: the same states come again after an update."""
+    wanted = {"path": seeing[1].path, "freeze_vision": True}
+    overlay = {
+        "model": {"policy": {"class_path": "app.policy.VisionPolicy", "init_args": wanted}},
+        "rollout": {"engine": {"class_path": "app.engines.vllm.VLLMEngine", "init_args": {"bound": BOUND}}},
+    }
+    style = "--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt"
+    cli = passk.fit([stage("explore", BY_LENGTH, until=steps(3))], style, f"--data.style.pixels={PIXELS}", **overlay)
+    assert cli.trainer.callback_metrics["rollout/mismatch_max"] < BOUND
 
 
 def test_a_stale_tower_is_caught(seeing: tuple[VLLMEngine, VisionPolicy], monkeypatch: pytest.MonkeyPatch) -> None:
