@@ -136,18 +136,6 @@ def test_pictures_are_sampled_with_the_weights_of_five_updates(seeing: tuple[VLL
             torch.testing.assert_close(rows.logprobs, policy.logprobs(rows), rtol=0, atol=BOUND)
 
 
-def test_a_run_on_visual_mazes(seeing: tuple[VLLMEngine, VisionPolicy], passk: CommandLine) -> None:
-    """Sampled with vLLM, trained, validated, with the tower frozen: the same states come again after an update."""
-    wanted = {"path": seeing[1].path, "freeze_vision": True}
-    overlay = {
-        "model": {"policy": {"class_path": "app.policy.VisionPolicy", "init_args": wanted}},
-        "rollout": {"engine": {"class_path": "app.engines.vllm.VLLMEngine", "init_args": {"bound": BOUND}}},
-    }
-    style = "--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt"
-    cli = passk.fit([stage("explore", BY_LENGTH, until=steps(3))], style, f"--data.style.pixels={PIXELS}", **overlay)
-    assert cli.trainer.callback_metrics["rollout/mismatch_max"] < BOUND
-
-
 def test_a_stale_tower_is_caught(seeing: tuple[VLLMEngine, VisionPolicy], monkeypatch: pytest.MonkeyPatch) -> None:
     """As where vLLM were given the states of a moment ago."""
     engine, policy = seeing
@@ -240,6 +228,18 @@ def test_a_run_through_the_command_line(passk: CommandLine, precision: str) -> N
     assert 0 <= figures["rollout/mismatch_kl"] <= bound and 1 - bound < figures["rollout/mismatch_ess"] <= 1
     assert figures["entropy/mean"] > 0 and figures["eval/entropy"] > 0 and figures["train/updates"] > 0
     assert (Path(cli.trainer.log_dir) / "stages" / "1-explore" / "model.safetensors").exists()
+
+
+def test_a_run_on_visual_mazes(seeing: tuple[VLLMEngine, VisionPolicy], passk: CommandLine) -> None:
+    """Sampled with vLLM, trained, validated, with the tower frozen: the same states come again after an update."""
+    wanted = {"path": seeing[1].path, "freeze_vision": True}
+    overlay = {
+        "model": {"policy": {"class_path": "app.policy.VisionPolicy", "init_args": wanted}},
+        "rollout": {"engine": {"class_path": "app.engines.vllm.VLLMEngine", "init_args": {"bound": BOUND}}},
+    }
+    style = "--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt"
+    cli = passk.fit([stage("explore", BY_LENGTH, until=steps(3))], style, f"--data.style.pixels={PIXELS}", **overlay)
+    assert cli.trainer.callback_metrics["rollout/mismatch_max"] < BOUND
 
 
 def test_without_vllm_one_line_says_so(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
