@@ -114,6 +114,7 @@ ELSEWHERE = {
     "vllm": "tests/app/engines/test_vllm.py",
     "fsdp": "tests/test_processes.py",
     "visual_mazes": "tests/app/policy/test_vision.py",
+    "visual_mazes_tiny": "tests/app/policy/test_vision.py",
 }
 """What can't be trained on one CPU or by the tiny policy, and the test that drives it."""
 

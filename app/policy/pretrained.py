@@ -23,6 +23,7 @@ class PretrainedPolicy(Policy):
     """
 
     kind: Any = AutoModelForCausalLM
+    """Of transformers' classes, the one that loads it."""
 
     def __init__(
         self,

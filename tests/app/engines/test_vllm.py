@@ -18,8 +18,9 @@ from app.engines.vllm import VLLMEngine, check_arguments
 from app.engines.vllm_pictures import prompt_for
 from app.policy import TinyPolicy, VisionPolicy
 from app.types import Completion, Request, RolloutBatch, Sampling
+from benchmarks.make_vision_policy import PIXELS
 from tests.app.policy.test_vision import PROMPTS as PICTURED
-from tests.app.seeing import PIXELS, write_vision
+from tests.app.seeing import write_vision
 from tests.conftest import BY_LENGTH, ROOT, CommandLine, EchoProblem, build_tiny_policy, stage, steps
 
 BOUND = 1e-4

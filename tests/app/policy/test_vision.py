@@ -18,9 +18,11 @@ from app.policy import LoRA, PretrainedPolicy, TinyPolicy, VisionPolicy
 from app.replay import keep
 from app.sharding import shard
 from app.types import Experience, Prompt, Request, RolloutBatch, Sampling
+from benchmarks.make_vision_policy import PIXELS
+from benchmarks.make_vision_policy import main as make_vision_policy
 from datamodules.puzzles.maze_pictures import InstructivePicturePrompt, MazePicture
 from tests.app.checkpoints import write
-from tests.app.seeing import PIXELS, write_vision
+from tests.app.seeing import write_vision
 from tests.conftest import ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage, weights
 from tests.test_configs import shrunk, stages_of
 
@@ -317,6 +319,19 @@ def test_the_configuration_of_visual_mazes_runs(passk: CommandLine, folder: Path
     cli = passk("fit", *options, f"--data.style.pixels={PIXELS}", base=path, schedule=stages)
     assert isinstance(cli.trainer.datamodule.splits["train"][0].style, InstructivePicturePrompt)
     assert cli.model.iteration == 4
+
+
+def test_the_configuration_of_a_laptop_runs(
+    passk: CommandLine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the policy that docs/pictures.md has written for it."""
+    make_vision_policy([str(tmp_path / "eyes")])
+    assert "0.18 million parameters" in capsys.readouterr().out
+    path = ROOT / "configs" / "visual_mazes_tiny.yaml"
+    options = ["--model.policy=app.policy.VisionPolicy", f"--model.policy.path={tmp_path / 'eyes'}"]
+    cli = passk("fit", *options, base=path, schedule={"stages": shrunk(stages_of(path))})
+    assert cli.model.iteration == 6
+    assert cli.model.policy.shares_prompts
 
 
 def test_a_policy_without_eyes_is_told_at_the_start(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
