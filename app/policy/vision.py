@@ -1,4 +1,4 @@
-"""Policies that read pictures: vision-language checkpoints of transformers in the shape of Qwen2.5-VL.
+"""Policies that read pictures: vision-language checkpoints of transformers, Qwen2.5-VL.
 
 A picture becomes a run of the prompt's tokens, all of one kind; the vision tower's states stand there in place of an
 embedding. Which tokens are a picture's is told by where the prompt is, never by the token alone: a policy may say that
@@ -29,7 +29,7 @@ from app.types import Prompt, Vision
 
 
 class VisionPolicy(PretrainedPolicy):
-    """A vision-language checkpoint of transformers: Qwen2.5-VL, Qwen2-VL.
+    """A vision-language checkpoint of transformers: Qwen2.5-VL of any size.
 
     Args:
         path: a folder, or an id of the hub.
@@ -66,6 +66,8 @@ class VisionPolicy(PretrainedPolicy):
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         model, tokenizer = super().load()
+        if model.config.model_type != "qwen2_5_vl":
+            raise ValueError(f"VisionPolicy reads pictures as Qwen2.5-VL does, not as a {model.config.model_type} may")
         bound = {} if self.max_pixels is None else {"max_pixels": self.max_pixels}
         try:
             self.processor: Any = AutoImageProcessor.from_pretrained(
@@ -75,8 +77,6 @@ class VisionPolicy(PretrainedPolicy):
             raise ValueError(
                 f"no image processor could be loaded from {self.path!r}: {error}".split("\n")[0]
             ) from error
-        if not hasattr(model.base_model, "get_rope_index") or not hasattr(self.processor, "merge_size"):
-            raise ValueError(f"{type(model).__name__} does not read pictures as Qwen2.5-VL does")
         if tokenizer.chat_template is None:
             raise ValueError(f"{self.path!r} has no chat template, which says where pictures stand")
         return model, tokenizer

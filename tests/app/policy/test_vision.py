@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoImageProcessor, AutoModelForImageTextToText
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageTextToText,
+    Qwen2VLConfig,
+    Qwen2VLForConditionalGeneration,
+)
 
 from app.cli import main
 from app.engines.transformers import _PROVEN, RecomputingDecoder, SharedPrefixDecoder, TransformersEngine, _decoder_for
@@ -21,7 +26,7 @@ from app.types import Experience, Prompt, Request, RolloutBatch, Sampling
 from benchmarks.make_vision_policy import PIXELS
 from benchmarks.make_vision_policy import main as make_vision_policy
 from datamodules.puzzles.maze_pictures import InstructivePicturePrompt, MazePicture
-from tests.app.checkpoints import write
+from tests.app.checkpoints import GROUPED, write
 from tests.app.seeing import write_vision
 from tests.conftest import ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage, weights
 from tests.test_configs import shrunk, stages_of
@@ -132,6 +137,16 @@ def test_a_checkpoint_without_eyes_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no policy could be loaded from") as error:
         VisionPolicy(str(write("qwen2.5 instruct", tmp_path))).build()
     assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_that_sees_otherwise_is_one_clear_error(folder: Path, tmp_path: Path) -> None:
+    eyes = {"depth": 1, "embed_dim": 32, "num_heads": 2, "hidden_size": GROUPED["hidden_size"]}
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2]}
+    config = Qwen2VLConfig(text_config={**GROUPED, "vocab_size": 300, "rope_parameters": rope}, vision_config=eyes)
+    Qwen2VLForConditionalGeneration(config).save_pretrained(tmp_path)
+    VisionPolicy(str(folder)).load()[1].save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"reads pictures as Qwen2\.5-VL does, not as a qwen2_vl may"):
+        VisionPolicy(str(tmp_path)).build()
 
 
 def test_a_checkpoint_without_an_image_processor_is_one_clear_error(tmp_path: Path) -> None:
