@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from app.policy import Policy, PretrainedPolicy
+from app.policy import Policy, PretrainedPolicy, VisionPolicy
 from app.processes import rank
 from app.types import Experience, Problem
 
@@ -95,9 +95,9 @@ def replay(file: str) -> None:
     """
     path = Path(file)
     kept = load(path)
-    policy = PretrainedPolicy(str(path.parent / "policy"))
+    rows: Experience = kept["rows"]
+    policy = (VisionPolicy if any(rows.vision) else PretrainedPolicy)(str(path.parent / "policy"))
     policy.build()
-    rows = kept["rows"]
     print("iteration {iteration}, update {update}: loss {loss:.3g}, gradient norm {norm:.3g}".format(**kept))
     for index, problem in enumerate(kept["problems"]):
         print(f"problem {index}: {problem['label']} {problem['key']!r:.200}")
@@ -105,6 +105,10 @@ def replay(file: str) -> None:
     print("\n".join(found) if found else f"all that is computed of these {len(rows)} rows is finite")
 
 
-def _on_cpu(values: dict[str, Any]) -> dict[str, Any]:
-    move = lambda value: value.detach().cpu().clone() if isinstance(value, torch.Tensor) else value  # noqa: E731
-    return {name: [move(each) for each in v] if isinstance(v, list) else move(v) for name, v in values.items()}
+def _on_cpu(value: Any) -> Any:
+    """The same with its tensors there, those in lists and dictionaries too."""
+    if isinstance(value, dict):
+        return {name: _on_cpu(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_on_cpu(each) for each in value]
+    return value.detach().cpu().clone() if isinstance(value, torch.Tensor) else value

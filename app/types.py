@@ -22,8 +22,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-Prompt: TypeAlias = str | tuple[dict[str, str], ...]
-"""Plain text, or the messages of a chat (each a `role` and a `content`)."""
+Prompt: TypeAlias = str | tuple[dict[str, Any], ...]
+"""Plain text, or the messages of a chat: each a `role` and a `content`, text or texts and pictures (`pictures.py`)."""
+
+Vision: TypeAlias = dict[str, Tensor]
+"""What a model is given of a prompt's pictures, by its own names, on the host; empty where there are none."""
 
 
 class Problem(ABC):
@@ -103,11 +106,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One problem put to an engine: its prompt in tokens `[L]`, and the sentence that seeds its samples."""
+    """One problem put to an engine: its prompt in tokens `[L]`, the sentence that seeds its samples, its pictures."""
 
     problem: Problem
     tokens: Tensor
     seed: str
+    vision: Vision = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,7 @@ class RolloutBatch:
         explore: `[P]`, which problems are to be explored rather than exploited; None where nobody asked.
         ratios: `[P, N]`, how much likelier the policy finds each response than when it was sampled
             (pi_now / pi_sampled, the product over its tokens); None where they are all 1.
+        vision: P, of each prompt's pictures; empty where no prompt has any.
     """
 
     problems: list[Problem]
@@ -164,6 +169,7 @@ class RolloutBatch:
     on_policy: bool = False
     explore: Tensor | None = None
     ratios: Tensor | None = None
+    vision: list[Vision] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.problems)
@@ -228,6 +234,7 @@ class RolloutBatch:
             entropies=None if entropies is None else entropies.flatten(0, 1),
             old=None if old is None else old.flatten(0, 1),
             temperature=self.temperature,
+            vision=self.vision,
         )
         scored = self.scored.flatten()
         return rows if scored.all() else rows.select(scored.to(tokens.device))
@@ -255,6 +262,7 @@ class RolloutBatch:
             self,
             problems=[self.problems[place] for place in places.tolist()],
             prompts=[self.prompts[place] for place in places.tolist()] if self.prompts else [],
+            vision=[self.vision[place] for place in places.tolist()] if self.vision else [],
             completions=[
                 [row for row, keep in zip(self.completions[place], own, strict=True) if keep]
                 for place, own in zip(places.tolist(), kept.tolist(), strict=True)
@@ -267,8 +275,9 @@ class RolloutBatch:
     def replace(self, places: Tensor, other: RolloutBatch, chosen: Tensor) -> None:
         """Put problems of another batch, with all that belongs to them, in these places.  [p] indices, twice"""
         for place, index in zip(places.tolist(), chosen.tolist(), strict=True):
-            for name in ("problems", "prompts", "completions"):
-                getattr(self, name)[place] = getattr(other, name)[index]
+            for name in ("problems", "prompts", "vision", "completions"):
+                if getattr(self, name):
+                    getattr(self, name)[place] = getattr(other, name)[index]
         self.rewards[places] = other.rewards[chosen]
 
     def to(self, device: torch.device | str, **kwargs: Any) -> RolloutBatch:
@@ -297,6 +306,7 @@ class Experience:
         reference: `[B, T]`, log-probabilities by the reference policy, or None.
         chosen: `[B, T]`, bool, the tokens that the loss singled out in the whole update, or None.
         temperature: of the distribution the rows were sampled from.
+        vision: of each prompt's pictures; empty where no prompt has any.
     """
 
     prompts: list[Tensor]
@@ -310,6 +320,7 @@ class Experience:
     reference: Tensor | None = None
     chosen: Tensor | None = None
     temperature: float = 1.0
+    vision: list[Vision] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.problem)
@@ -317,6 +328,11 @@ class Experience:
     @property
     def num_tokens(self) -> int:
         return int(self.mask.sum())
+
+    @property
+    def sights(self) -> list[Vision]:
+        """What the model is given of each prompt's pictures, nothing said as nothing.  P"""
+        return self.vision or [{} for _ in self.prompts]
 
     def select(self, rows: Tensor) -> Experience:
         """The given rows alone, cropped to the longest of them.  rows: [B], indices or bool"""
@@ -374,4 +390,4 @@ class Experience:
             rows, widest = rows + 1, max(widest, width)
 
 
-_NOT_OF_TOKENS = ("prompts", "problem", "temperature")
+_NOT_OF_TOKENS = ("prompts", "problem", "temperature", "vision")

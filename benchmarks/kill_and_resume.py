@@ -219,7 +219,9 @@ def logged(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kill_and_resume", description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kill_and_resume", description=(__doc__ or "").split(":")[0]
+    )
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 
 from app.engines.base import RolloutEngine
 from app.module import RLVRModule
+from app.pictures import extent
 from app.policy import Policy
 from app.remote import RemotePolicy
 from app.types import Problem, Sampling
@@ -48,13 +49,13 @@ def check_sampling(
 ) -> None:
     """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
 
-    Of these problems, of all splits where None, the 32 with the longest prompts, by characters, are looked at.
+    Of these problems, of all splits where None, the 32 with most to read (pictures, then characters) are looked at.
     """
     policy.stop_ids(sampling)
     if problems is None:
         splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
         problems = [problem for split in splits.values() for problem in split]
-    for problem in nlargest(32, problems, key=lambda problem: len(str(problem.prompt))):
+    for problem in nlargest(32, problems, key=lambda problem: extent(problem.prompt)):
         length = len(policy.encode(problem.prompt))
         if length + sampling.max_new_tokens > policy.context_length:
             raise ValueError(

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from app.memory import Memory, estimate
+from app.pictures import extent
 from app.types import Problem
 from app.weights import trained_weights
 from callbacks.rollout import rlvr
@@ -26,7 +27,7 @@ class MemoryEstimate(Callback):
         module, rollout = rlvr(pl_module), rollout_of(trainer)
         data = getattr(trainer, "datamodule", None)
         problems: list[Problem] = getattr(data, "splits", {}).get("train", [])
-        longest = max(problems, key=lambda problem: len(str(problem.prompt)), default=None)
+        longest = max(problems, key=lambda problem: extent(problem.prompt), default=None)
         prompt = 0 if longest is None else len(module.policy.encode(longest.prompt))
         asked = getattr(data, "batch_size", 1)
         cached = asked * (prompt + rollout.rollouts * rollout.sampling.max_new_tokens)

@@ -231,6 +231,7 @@ class RolloutCallback(Callback):
         start = perf_counter()
         requests = self.requests(pl_module, batch.problems, occasion)
         batch.prompts = [request.tokens for request in requests]
+        batch.vision = [request.vision for request in requests]
         batch.temperature = sampling.temperature or 1.0
         ahead = self.ahead.take(requests)
         with trainer.precision_plugin.forward_context():
@@ -252,11 +253,10 @@ class RolloutCallback(Callback):
     def requests(self, pl_module: LightningModule, problems: Sequence[Problem], occasion: str) -> list[Request]:
         """What an engine is asked, with seeds that belong to this occasion alone."""
         policy = policy_of(pl_module)
+        read = [policy.read(problem.prompt) for problem in problems]
         return [
-            Request(
-                problem, policy.encode(problem.prompt).to(pl_module.device), f"{self.seed}/{occasion}/{problem.key}"
-            )
-            for problem in problems
+            Request(problem, tokens.to(pl_module.device), f"{self.seed}/{occasion}/{problem.key}", vision)
+            for problem, (tokens, vision) in zip(problems, read, strict=True)
         ]
 
     def score(self, batch: RolloutBatch) -> list[float]:

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 
 from app.metrics import pass_at_ks
+from app.pictures import text_of
 from app.types import RolloutBatch
 from callbacks.evaluation import PassKEvaluation
 from callbacks.lookup import callback_of
@@ -68,7 +69,7 @@ def answers_text(rollouts: RolloutBatch, problems: int, answers: int) -> str:
     parts = []
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     for problem, rows, rewards in islice(of_each, problems):
-        prompt = problem.prompt if isinstance(problem.prompt, str) else problem.prompt[-1]["content"]
+        prompt = problem.prompt if isinstance(problem.prompt, str) else text_of(problem.prompt[-1]["content"])
         parts.append(f"<pre>{html.escape(prompt)}</pre>")
         parts += [
             f"<pre>{reward:.2f} {row.finish:6s} {html.escape(row.text)}</pre>"

@@ -86,7 +86,11 @@ def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
         import datasets  # here, because it takes seconds and few runs need it
 
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it has to say comes as the exception
-        yield from datasets.load_dataset(*args, **kwargs)
+        rows: Any = datasets.load_dataset(*args, **kwargs)
+        for name, feature in (rows.features or {}).items():
+            if isinstance(feature, datasets.Image):  # as bytes, and opened when it is read
+                rows = rows.cast_column(name, datasets.Image(decode=False))
+        yield from rows
     except Exception as error:  # it raises whatever its backends do
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"{source} can't be read: {type(error).__name__}: {reason}") from error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from app.pictures import canonical
 from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
@@ -33,9 +34,8 @@ class ScoredProblem(Problem):
 
     @property
     def key(self) -> str:  # type: ignore[override]
-        """The prompt without white space."""
-        text = self.prompt if isinstance(self.prompt, str) else "\n".join(each["content"] for each in self.prompt)
-        return "".join(text.split())
+        """The prompt without white space, its pictures by what they show."""
+        return canonical(self.prompt)
 
     @property
     def solution(self) -> str:  # type: ignore[override]

@@ -181,6 +181,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
     return Run(cli, Path(cli.trainer.log_dir), printed.getvalue())
 
 
+def environment() -> dict[str, str]:
+    """For a process of its own: without the port that a process group of this one was told."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MASTER_")}
+    return {**own, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+
+
 def weights(folder: Path, name: str = "model") -> dict[str, torch.Tensor]:
     """Of an exported policy."""
     return load_file(folder / f"{name}.safetensors")

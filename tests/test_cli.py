@@ -16,7 +16,7 @@ import torch
 
 from app.cli import one_line
 from app.types import Problem
-from tests.conftest import ROOT, CommandLine, Run, constant, demonstrated, gap, stage, steps
+from tests.conftest import ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
 
 LEARNING = [
     demonstrated(),
@@ -32,12 +32,11 @@ def exported(cli: Any, name: str = "2-explore") -> Path:
 
 def in_a_process(passk: CommandLine, command: str, *options: str, **overlay: Any) -> str:
     """The same command line in a process of its own; what it prints."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
     log = passk.folder / "process.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
+            arguments, cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True
         )
     try:
         assert process.wait(timeout=120) == 0, log.read_text()

@@ -125,8 +125,10 @@ ELSEWHERE = {
     "vllm_server": "tests/app/engines/test_vllm_server.py",
     "eight_gpus": "tests/app/engines/test_vllm_server.py",
     "fsdp": "tests/test_processes.py",
+    "visual_mazes": "tests/app/policy/test_vision.py",
+    "visual_mazes_tiny": "tests/app/policy/test_vision.py",
 }
-"""What can't be trained on one CPU, and the test that drives it."""
+"""What can't be trained on one CPU or by the tiny policy, and the test that drives it."""
 
 
 RUNS = [path for path in CONFIGS if path.stem not in ELSEWHERE and path.parent.name != "policies"]
@@ -169,12 +171,15 @@ def test_a_policy_composes_with_an_experiment_a_device_and_an_adapter(
     assert found["rollout"]["rollouts"] == 32
     assert found["rollout"]["sampling"]["max_new_tokens"] == 4096
     pytest.importorskip("peft")
-    adapted = parsed(capsys, path, configs / "lora.yaml")["model"]["policy"]["init_args"]
-    assert adapted["path"] == yaml.safe_load(path.read_text())["model"]["policy"]["init_args"]["path"]
+    own = yaml.safe_load(path.read_text())["model"]["policy"]
+    adapter = "lora_vision.yaml" if own["class_path"] == "app.policy.VisionPolicy" else "lora.yaml"
+    adapted = parsed(capsys, path, configs / adapter)["model"]["policy"]
+    assert (adapted["class_path"], adapted["init_args"]["path"]) == (own["class_path"], own["init_args"]["path"])
+    adapted = adapted["init_args"]
     assert (adapted["dtype"], adapted["adapter"]["class_path"]) == ("bfloat16", "app.policy.LoRA")
 
 
-NEEDS = {"lora": "peft", "qlora": "bitsandbytes"}
+NEEDS = {"lora": "peft", "lora_vision": "peft", "qlora": "bitsandbytes"}
 """What an overlay can't be parsed without."""
 
 PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))

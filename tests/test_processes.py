@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from benchmarks.kill_and_resume import logged
-from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, gap, stage, steps
+from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, environment, gap, stage, steps
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -35,11 +35,10 @@ STAGES = [
 def start(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[subprocess.Popen[bytes], Path]:
     """The command line in a process of its own, and what it prints."""
     log = passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
     with log.open("w") as file:
         process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
+            arguments, cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True
         )
     return process, log
 

@@ -23,7 +23,8 @@ class PackedRow:
     the ordinary row [prompt, response].
 
     Attributes:
-        input_ids, position_ids: `[1, L]`.
+        input_ids: `[1, L]`.
+        position_ids: `[1, L]`, or with an axis before these where a model tells a token's place by several numbers.
         targets: `[M]`, the token that each of the M = L - prefix tokens predicts.
         prefix: the prompts' tokens, a line of up to S for each prompt.
         segment: the responses' tokens, a line of up to T for each response.
@@ -38,20 +39,28 @@ class PackedRow:
     problem: Tensor
 
     @classmethod
-    def pack(cls, prompts: list[Tensor], problem: Tensor, tokens: Tensor, mask: Tensor) -> PackedRow:
-        """prompts: P of [S]; problem: [B]; tokens, mask: [B, T].  Prompts without a response are left out."""
+    def pack(
+        cls, prompts: list[Tensor], problem: Tensor, tokens: Tensor, mask: Tensor, positions: list[Tensor] | None = None
+    ) -> PackedRow:
+        """prompts: P of [S]; problem: [B]; tokens, mask: [B, T].  Prompts without a response are left out.
+
+        positions: of each prompt's tokens, P of [.., S]; 0, 1, 2, .. where None.
+        """
         used, problem = problem.unique(return_inverse=True)
         chosen = [prompts[index].to(tokens.device) for index in used.tolist()]
+        if positions is None:
+            positions = [torch.arange(len(prompt), device=tokens.device) for prompt in prompts]
+        places = [positions[index] for index in used.tolist()]
         shared = [prompt[:-1] for prompt in chosen]
         prefix_mask = lengths_mask([len(prompt) for prompt in shared], tokens.device)
         last = torch.stack([prompt[-1] for prompt in chosen])[problem]
         inputs = torch.cat([last[:, None], tokens[:, :-1]], dim=1)
 
-        offset = prefix_mask.sum(-1)[problem][:, None]
-        positions = offset + torch.arange(tokens.shape[1], device=tokens.device)
+        start = torch.stack([place[..., -1] for place in places], -1)[..., problem, None]  # [.., B, 1]
+        responses = (start + torch.arange(tokens.shape[1], device=tokens.device))[..., mask]  # [.., M]
         return cls(
             input_ids=torch.cat([*shared, inputs[mask]])[None],
-            position_ids=torch.cat([_running(prefix_mask)[prefix_mask], positions[mask]])[None],
+            position_ids=torch.cat([*(place[..., :-1] for place in places), responses], -1)[..., None, :],
             targets=tokens[mask],
             prefix=Layout.of(prefix_mask),
             segment=Layout.of(mask, first=int(prefix_mask.sum())),
@@ -103,7 +112,3 @@ class PackedRow:
         lines = lengths_mask(asking.bincount(minlength=len(self.prefix.mask)).tolist(), asking.device)
         across = Layout.of(lines, first=len(self.prefix.home), order=asking.argsort(stable=True))
         return Parts(responses, Part(self.prefix, self.prefix, causal=True), Part(across, self.prefix))
-
-
-def _running(mask: Tensor) -> Tensor:
-    return torch.arange(mask.shape[1], device=mask.device).expand_as(mask)

@@ -38,10 +38,14 @@ class ExternalEngine(RolloutEngine):
     Args:
         bound: on the difference of a token's log-probability between engine and trainer after an update;
             None takes that of the engine's precision (BOUNDS).
+
+    Attributes:
+        reads_pictures: whether `sample` shows the engine a prompt's pictures.
     """
 
     samples_the_policy = False
     is_rescored = True
+    reads_pictures = False
 
     def __init__(self, bound: float | None = None) -> None:
         if bound is not None and not bound > 0:
@@ -63,6 +67,8 @@ class ExternalEngine(RolloutEngine):
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
         if self.policy is None:
             raise RuntimeError("sync the engine with a policy before sampling")
+        if any(request.vision for request in requests) and not self.reads_pictures:
+            raise ValueError(f"{type(self).__name__} can't be shown pictures: app.engines.vllm.VLLMEngine can")
         for request in requests:
             if len(request.tokens) + sampling.max_new_tokens > self.max_length:
                 raise ValueError(
@@ -114,7 +120,7 @@ def write_config(policy: Policy, folder: Path) -> None:
     own = (kind.__name__ for kind in type(policy.model).__mro__ if kind.__module__.startswith("transformers.models."))
     config.architectures = config.architectures or [next(own, type(policy.model).__name__)]
     config.save_pretrained(folder)
-    policy.tokenizer.save_pretrained(folder)
+    policy.save_reader(folder)
 
 
 class Probe(Problem):
@@ -127,11 +133,13 @@ class Probe(Problem):
 
 
 def probes(policy: Policy) -> list[Request]:
-    """One prompt longer than a block of the prefix cache, so that a stale block shows, and a short one."""
-    generator = torch.Generator().manual_seed(0)
-    size = policy.model.config.get_text_config().vocab_size
-    lengths = (min(BLOCK_SIZE + 1, policy.context_length - 4), 3)
-    return [Request(Probe(), torch.randint(size, (length,), generator=generator), f"{length}") for length in lengths]
+    """A short prompt, with a picture where the policy sees, and one longer than a block of the prefix cache.
+
+    A stale block shows in the long one.
+    """
+    lengths = (3, min(BLOCK_SIZE + 1, policy.context_length - 4))
+    prompts, vision = policy.probes(lengths, policy.model.config.get_text_config().vocab_size)
+    return [Request(Probe(), *each) for each in zip(prompts, map(str, lengths), vision, strict=True)]
 
 
 @torch.no_grad()
@@ -143,7 +151,8 @@ def check_agreement(engine: RolloutEngine, policy: Policy, bound: float) -> floa
     """
     requests, sampling = probes(policy), Sampling(max_new_tokens=4)
     prompts = [request.tokens.to(policy.model.device) for request in requests]
-    batch = RolloutBatch([request.problem for request in requests], prompts, engine.generate(requests, 4, sampling))
+    groups, vision = engine.generate(requests, 4, sampling), [request.vision for request in requests]
+    batch = RolloutBatch([request.problem for request in requests], prompts, groups, vision=vision)
     rows = batch.experience(torch.zeros(len(requests), 4))
     assert rows.logprobs is not None
     own = policy.logprobs(rows)  # [B, T]

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cached_property
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import torch
 
 from app.engines.base import RolloutEngine
+from app.pictures import Picture, parts_of
 from app.seeds import number_of
 from app.types import Completion, Request, Sampling
 
@@ -42,7 +45,7 @@ UNKNOWN_TOKEN = -1
 
 
 class OpenAIEngine(RolloutEngine):
-    """Ask an endpoint: messages go to its chat completions, plain text to its completions.
+    """Ask an endpoint: messages go to its chat completions, with their pictures, plain text to its completions.
 
     Args:
         base_url: of the endpoint, such as http://127.0.0.1:8000/v1.
@@ -145,7 +148,7 @@ class OpenAIEngine(RolloutEngine):
     def body(self, request: Request, count: int, first: int, sampling: Sampling) -> dict[str, Any]:
         """What is asked for this many samples, the first of which is rollout `first`."""
         prompt = request.problem.prompt
-        asked = {"prompt": prompt} if isinstance(prompt, str) else {"messages": list(prompt)}
+        asked = {"prompt": prompt} if isinstance(prompt, str) else {"messages": list(map(as_parts, prompt))}
         usual = {
             "model": self.model,
             "n": count if count > 1 else None,
@@ -173,6 +176,22 @@ def reason_of(error: openai.APIError) -> str:
     if isinstance(error, openai.APIStatusError):
         return f"status {error.status_code}: {error.response.text}"
     return str(error.__cause__ or "") or str(error)
+
+
+def as_parts(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as the endpoint has it, its pictures as PNG in the address of each."""
+    if isinstance(message["content"], str):
+        return message
+    return {**message, "content": [part_of(part) for part in parts_of(message["content"])]}
+
+
+def part_of(part: str | Picture) -> dict[str, Any]:
+    """A text or a picture of a message."""
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    file = BytesIO()
+    part.open().save(file, "PNG")
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"}}
 
 
 def key_of(variable: str | None) -> str:

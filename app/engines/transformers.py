@@ -7,11 +7,12 @@ and entropies are kept while sampling, so that training needs no second pass for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache
 
 from app.attention import SharedPrefixCache, pad_prompts
@@ -20,7 +21,7 @@ from app.engines.sampling import RolloutNoise, draw_tokens
 from app.linear import packed_weights
 from app.policy import Policy
 from app.sharding import gathered
-from app.types import Completion, Request, Sampling
+from app.types import Completion, Experience, Request, Sampling, Vision
 
 
 class TransformersEngine(RolloutEngine):
@@ -45,7 +46,8 @@ class TransformersEngine(RolloutEngine):
                     return []
                 prompts = [request.tokens.to(policy.model.device) for request in requests]
                 noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
-                decoder = _decoder_for(policy)(policy, prompts, n, sampling.max_new_tokens)
+                vision = [request.vision for request in requests]
+                decoder = _decoder_for(policy)(policy, prompts, vision, n, sampling.max_new_tokens)
                 return self._sample(decoder, policy, noise, sampling, len(requests), n)
         finally:
             policy.train(training)
@@ -103,7 +105,9 @@ class Decoder(Protocol):
 
     last_prompt_tokens: list[Tensor]  # P of []
 
-    def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None: ...
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None: ...
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed each live rollout its latest token.  [R] -> logits [R, V]"""
@@ -131,19 +135,22 @@ _PROVEN: WeakKeyDictionary[Policy, type[Decoder]] = WeakKeyDictionary()
 def _is_exact(decoder: type[Decoder], policy: Policy) -> bool:
     """Whether three steps of a few ragged rows give what ordinary rows give."""
     device, size = policy.model.device, min(1000, policy.model.config.get_text_config().vocab_size)
-    generator = torch.Generator().manual_seed(0)
-    prompts = [torch.randint(size, (length,), generator=generator).to(device) for length in (5, 1, 3)]
-    said = torch.randint(size, (3, 3), generator=generator).to(device)  # [P, T]
+    prompts, vision = policy.probes((5, 1, 3))
+    said = torch.randint(size, (3, 3), generator=torch.Generator().manual_seed(1)).to(device)  # [P, T]
     try:
         with torch.autocast(device.type, enabled=False):
-            state = decoder(policy, prompts, 1, 3)
+            state = decoder(policy, prompts, vision, 1, 3)
             last = torch.stack(state.last_prompt_tokens)
             stepped = torch.stack([state.step(tokens) for tokens in [last, said[:, 0], said[:, 1]]], 1)  # [P, T, V]
     except (TypeError, ValueError, LookupError, RuntimeError, AttributeError, AssertionError):
         return False
-    for prompt, own, logits in zip(prompts, said, stepped, strict=True):
+    whole = torch.ones_like(said, dtype=torch.bool)
+    for place, logits in enumerate(stepped):
+        row = Experience(
+            prompts, torch.tensor([place], device=device), said[[place]], whole[[place]], whole[[place]], vision=vision
+        )
         with torch.autocast(device.type, enabled=False):
-            plain = policy.logits(policy.hidden(torch.cat([prompt, own[:-1]])[None], use_cache=False))[0, -3:]
+            plain = policy.logits(policy.plain_hidden(row))  # [T, V]
         bound = 1e-3 if plain.dtype == torch.float32 else 5e-2
         if not (plain - logits).abs().max() <= bound * plain.abs().max():
             return False
@@ -161,39 +168,47 @@ class SharedPrefixDecoder(Decoder):
     problem's, P x n slots at first.
     """
 
-    def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None:
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None:
         self.policy = policy
         ids, mask = pad_prompts([prompt[:-1] for prompt in prompts])
         self.cache = SharedPrefixCache(mask, max_new_tokens)
+        places = [policy.positions(*each) for each in zip(prompts, vision, strict=True)]
         if ids.shape[1]:
-            self._forward(ids, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
+            padded = [pad(place[..., :-1], (0, ids.shape[1] + 1 - place.shape[-1])) for place in places]
+            self._forward(policy.inputs(ids, mask, vision), torch.stack(padded, -2))
         self.cache.begin(n)
-        self.positions = mask.sum(-1).repeat_interleave(n)  # [R]
+        self.positions = torch.stack([place[..., -1] for place in places], -1).repeat_interleave(n, -1)  # [.., R]
         self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
 
     def step(self, tokens: Tensor) -> Tensor:
-        hidden = self._forward(tokens[:, None], self.positions[:, None])
+        hidden = self._forward({"input_ids": tokens[:, None]}, self.positions[..., None])
         self.positions = self.positions + 1
         self.cache.time += 1
         return self.policy.logits(hidden[:, -1])
 
     def keep(self, kept: Tensor) -> None:
-        self.positions = self.positions[kept]
+        self.positions = self.positions[..., kept]
         self.cache.keep(kept)
         if len(kept) < COMPACT_BELOW * self.cache.num_slots:
             self.cache.compact()
 
-    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+    def _forward(self, inputs: dict[str, Any], positions: Tensor) -> Tensor:
         with self.policy.sharing_prompts():
             return self.policy.hidden(
-                ids, position_ids=positions, attention_mask=None, shared_prefix=self.cache, use_cache=False
+                **inputs, position_ids=positions, attention_mask=None, shared_prefix=self.cache, use_cache=False
             )
 
 
 class RepeatedCacheDecoder(Decoder):
     """Prompts read once and their cache repeated for each rollout: for any model with a transformers cache."""
 
-    def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None:
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None:
+        if any(vision):
+            raise NotImplementedError("pictures are read by the other decoders")
         self.policy = policy
         reversed_ids, reversed_mask = pad_prompts([prompt.flip(0) for prompt in prompts])
         ids, mask = reversed_ids.flip(1), reversed_mask.flip(1)  # padded on the left
@@ -228,11 +243,15 @@ class RepeatedCacheDecoder(Decoder):
 class RecomputingDecoder(Decoder):
     """No cache at all: for state-space models, whose state transformers can't repeat.  Slow and right."""
 
-    def __init__(self, policy: Policy, prompts: list[Tensor], n: int, max_new_tokens: int) -> None:
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None:
         self.policy = policy
         ids, mask = pad_prompts(prompts)
         self.ids = ids.repeat_interleave(n, 0)
-        self.lengths = mask.sum(-1).repeat_interleave(n) - 1  # [R], tokens fed so far
+        self.starts = mask.sum(-1).repeat_interleave(n)  # [R]
+        self.lengths = self.starts - 1  # [R], tokens fed so far
+        self.vision = [each for each in vision for _ in range(n)]
         self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -241,8 +260,10 @@ class RecomputingDecoder(Decoder):
         self.ids.scatter_(1, self.lengths[:, None], tokens[:, None])
         self.lengths = self.lengths + 1
         seen = torch.arange(self.ids.shape[1], device=tokens.device) < self.lengths[:, None]
-        hidden = self.policy.hidden(self.ids, attention_mask=seen.long(), use_cache=False)
+        inputs = self.policy.plain_inputs(self.ids, self.starts, self.vision)
+        hidden = self.policy.hidden(**inputs, attention_mask=seen.long(), use_cache=False)
         return self.policy.logits(hidden[torch.arange(len(tokens), device=tokens.device), self.lengths - 1])
 
     def keep(self, kept: Tensor) -> None:
-        self.ids, self.lengths = self.ids[kept], self.lengths[kept]
+        self.ids, self.starts, self.lengths = self.ids[kept], self.starts[kept], self.lengths[kept]
+        self.vision = [self.vision[index] for index in kept.tolist()]

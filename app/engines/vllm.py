@@ -26,6 +26,7 @@ from app.engines.vllm_arguments import (
     refresh_tied_head,
     sampling_fields,
 )
+from app.engines.vllm_pictures import arguments_for, check_prompt, prompt_for
 from app.policy import Policy
 from app.processes import world_size
 from app.seeds import number_of
@@ -49,6 +50,8 @@ class VLLMEngine(ExternalEngine):
             enforce_eager, kv_cache_memory_bytes and so on.
     """
 
+    reads_pictures = True
+
     def __init__(
         self, sleep_level: int = 2, bound: float | None = None, arguments: dict[str, Any] | None = None
     ) -> None:
@@ -67,7 +70,7 @@ class VLLMEngine(ExternalEngine):
         on_gpu = policy.model.device.type == "cuda"
         self.sleep_level = self.sleep_level if on_gpu else 0
         usual: dict[str, Any] = {"max_model_len": longest(policy), "disable_log_stats": True, "seed": 0}
-        usual |= GPU if on_gpu else CPU
+        usual |= (GPU if on_gpu else CPU) | arguments_for(policy)
         if not on_gpu:
             config = policy.model.config.get_text_config()
             check_head_size(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
@@ -79,7 +82,6 @@ class VLLMEngine(ExternalEngine):
                     load_format="dummy",
                     dtype=str(compute_dtype(policy)).removeprefix("torch."),
                     logprobs_mode="processed_logprobs",
-                    skip_tokenizer_init=True,
                     enable_sleep_mode=self.sleep_level > 0,
                     distributed_executor_backend="external_launcher" if world_size() > 1 else None,
                     **(usual | self.arguments),
@@ -106,7 +108,8 @@ class VLLMEngine(ExternalEngine):
         self.forget()
 
     def forget(self) -> None:
-        """Empty the prefix cache; EngineError where it can't be, because something is still being sampled."""
+        """Empty the caches; EngineError where that of prefixes can't be, because something is still being sampled."""
+        self.llm.llm_engine.reset_encoder_cache()  # the worker's is empty: its scheduler has to know
         if not self.llm.reset_prefix_cache():
             raise EngineError("vLLM would not empty its prefix cache, which earlier weights have filled")
 
@@ -115,6 +118,8 @@ class VLLMEngine(ExternalEngine):
     ) -> list[list[Completion]]:
         prompts, parameters = self.as_vllm(requests, n, sampling, stops)
         groups = self.llm.generate(prompts, parameters, use_tqdm=False)
+        for request, group in zip(requests, groups, strict=True):
+            check_prompt(request, group.prompt_token_ids)
         outputs = [output for group in groups for output in group.outputs]
         rows = self.completions([(output.token_ids, output.logprobs.logprobs) for output in outputs], stops, sampling)
         return [rows[first : first + n] for first in range(0, len(rows), n)]
@@ -124,7 +129,8 @@ class VLLMEngine(ExternalEngine):
     ) -> tuple[list[Any], list[Any]]:
         """Prompts and sampling parameters as `LLM.generate` takes them."""
         vllm = import_vllm()
-        prompts = [{"prompt_token_ids": request.tokens.tolist()} for request in requests]
+        assert self.policy is not None
+        prompts = [prompt_for(self.policy, request) for request in requests]
         parameters = [
             vllm.SamplingParams(**sampling_fields(n, number_of(request.seed), sampling, stops), flat_logprobs=True)
             for request in requests

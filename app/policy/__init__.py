@@ -1,8 +1,9 @@
-"""Policies: causal language models, how they come to be and how they score their own responses."""
+"""Policies: causal language models, some of which see, how they come to be and how they score their own responses."""
 
 from app.policy.base import Policy
 from app.policy.lora import LoRA, QLoRA
 from app.policy.pretrained import PretrainedPolicy
 from app.policy.tiny import TinyPolicy, character_tokenizer
+from app.policy.vision import VisionPolicy
 
-__all__ = ["LoRA", "Policy", "PretrainedPolicy", "QLoRA", "TinyPolicy", "character_tokenizer"]
+__all__ = ["LoRA", "Policy", "PretrainedPolicy", "QLoRA", "TinyPolicy", "VisionPolicy", "character_tokenizer"]

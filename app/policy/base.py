@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from app.allocation import keep_freed_memory
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.linear import is_faster, use_onednn
+from app.pictures import pictures_of
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
 from app.processes import rank
-from app.types import Experience, Prompt, Sampling
+from app.types import Experience, Prompt, Sampling, Vision
 from app.weights import save_weights
 
 
@@ -73,11 +75,17 @@ class Policy(nn.Module, ABC):
 
     # -- text -------------------------------------------------------------------------------------
 
+    def read(self, prompt: Prompt) -> tuple[Tensor, Vision]:
+        """A prompt's tokens [L], and what the model is given of its pictures: nothing, where it reads text alone."""
+        return self.encode(prompt), {}
+
     def encode(self, prompt: Prompt) -> Tensor:
         """A prompt's tokens, through the chat template where it is a chat.  -> [L]
 
         Messages for a tokenizer without a chat template are joined by blank lines.
         """
+        if pictures_of(prompt):
+            raise ValueError(f"{type(self).__name__} can't read the prompt's pictures: app.policy.VisionPolicy does")
         if not isinstance(prompt, str) and self.tokenizer.chat_template is None:
             prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
         tokenizer: Any = self.tokenizer
@@ -131,7 +139,11 @@ class Policy(nn.Module, ABC):
         if self.adapter is not None:
             self.adapter.save(self.model, Path(folder) / "adapter")
         if rank() == 0:
-            self.tokenizer.save_pretrained(folder)
+            self.save_reader(folder)
+
+    def save_reader(self, folder: str | Path) -> None:
+        """Write what makes tokens of a prompt, as a transformers folder has it."""
+        self.tokenizer.save_pretrained(folder)
 
     # -- scores -----------------------------------------------------------------------------------
 
@@ -180,9 +192,20 @@ class Policy(nn.Module, ABC):
         cap = getattr(config, "final_logit_softcapping", None) or getattr(config, "logits_soft_cap", None)  # Gemma
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
-    def hidden(self, input_ids: Tensor, **inputs: Any) -> Tensor:
+    def hidden(self, input_ids: Tensor | None = None, **inputs: Any) -> Tensor:
         """The last layer's states, before the LM head.  [R, L] -> [R, L, hidden]"""
         return self.body(input_ids=input_ids, **inputs).last_hidden_state
+
+    def inputs(self, ids: Tensor, of_prompts: Tensor, vision: Sequence[Vision]) -> dict[str, Any]:
+        """What the model is given of tokens, some of which are prompts'.  [R, L], bool [R, L]
+
+        vision: of the prompts' pictures, in the order in which the prompts stand.
+        """
+        return {"input_ids": ids}
+
+    def positions(self, prompt: Tensor, vision: Vision) -> Tensor:
+        """Where each token of a prompt stands; a response counts on from its last.  [L] -> [L], or an axis more"""
+        return torch.arange(len(prompt), device=prompt.device)
 
     @property
     def body(self) -> nn.Module:
@@ -194,16 +217,37 @@ class Policy(nn.Module, ABC):
         """Does the model's forward take this argument?"""
         return argument in inspect.signature(self.body.forward).parameters
 
+    def own_logits(self, prompt: Tensor, vision: Vision) -> Tensor:
+        """The model's own, with nothing of ours.  [L] -> [1, L, V]"""
+        return self.model(input_ids=prompt[None]).logits
+
+    def probes(self, lengths: Sequence[int], vocabulary: int = 1000) -> tuple[list[Tensor], list[Vision]]:
+        """Prompts to try the model on: random tokens, so many in each, of the first so many."""
+        generator = torch.Generator().manual_seed(0)
+        size = min(vocabulary, self.model.config.get_text_config().vocab_size)
+        prompts = [torch.randint(size, (length,), generator=generator) for length in lengths]
+        return [prompt.to(self.model.device) for prompt in prompts], [{} for _ in prompts]
+
     def _packed_hidden(self, rows: Experience) -> Tensor:
         """States that predict the response tokens, each prompt computed once.  -> [M, hidden]"""
-        row = PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask)
-        return self.packed_hidden(row, row)
+        row = self.pack(rows)
+        return self.packed_hidden(row, row, rows)
 
-    def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix) -> Tensor:
+    def pack(self, rows: Experience) -> PackedRow:
+        """The rows as one, in which each prompt stands once."""
+        used, problem = rows.problem.unique(return_inverse=True)
+        prompts = [rows.prompts[place].to(rows.tokens.device) for place in used.tolist()]
+        vision = [rows.sights[place] for place in used.tolist()]
+        positions = [self.positions(*each) for each in zip(prompts, vision, strict=True)]
+        return PackedRow.pack(prompts, problem, rows.tokens, rows.mask, positions)
+
+    def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix, rows: Experience) -> Tensor:
         """The same, attending as told.  -> [M, hidden]"""
+        of_prompts = torch.arange(row.input_ids.shape[1], device=row.input_ids.device) < len(row.prefix.home)
+        vision = [rows.sights[problem] for problem in rows.problem.unique().tolist()]
         with self.sharing_prompts():
             hidden = self.hidden(
-                row.input_ids,
+                **self.inputs(row.input_ids, of_prompts[None], vision),
                 position_ids=row.position_ids,
                 attention_mask=None,
                 shared_prefix=shared_prefix,
@@ -221,9 +265,15 @@ class Policy(nn.Module, ABC):
         lengths = torch.tensor([len(part) for part in parts], device=ids.device)
         place = torch.arange(ids.shape[1], device=ids.device)
         start = lengths - rows.mask.sum(-1)
-        hidden = self.hidden(ids, attention_mask=(place < lengths[:, None]).long(), use_cache=False)
+        vision = [rows.sights[problem] for problem in rows.problem.tolist()]
+        inputs = self.plain_inputs(ids, start, vision)
+        hidden = self.hidden(**inputs, attention_mask=(place < lengths[:, None]).long(), use_cache=False)
         predicts = (place >= start[:, None] - 1) & (place < lengths[:, None] - 1)
         return hidden[predicts]
+
+    def plain_inputs(self, ids: Tensor, starts: Tensor, vision: Sequence[Vision]) -> dict[str, Any]:
+        """What the model is given of ordinary rows, each a prompt up to its `start` and a response.  [R, L], [R]"""
+        return {"input_ids": ids}
 
     # -- what this architecture can do, found out by trying -----------------------------------------
 

@@ -22,6 +22,9 @@ class PretrainedPolicy(Policy):
         trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
     """
 
+    kind: Any = AutoModelForCausalLM
+    """Of transformers' classes, the one that loads it."""
+
     def __init__(
         self,
         path: str,
@@ -43,7 +46,7 @@ class PretrainedPolicy(Policy):
         try:
             config = AutoConfig.from_pretrained(self.path, **source)
             tokenizer = AutoTokenizer.from_pretrained(self.path, **source)
-            model = AutoModelForCausalLM.from_pretrained(
+            model = self.kind.from_pretrained(
                 self.path,
                 config=config,
                 dtype=self.dtype,

@@ -30,13 +30,13 @@ def proves_sharing(policy: Policy) -> bool:
     try:
         model.eval()
         rows = _few_rows(policy)
-        _check_head(policy, rows.prompts[0][None])
+        _check_head(policy, rows)
         if kinds - {"full_attention", "attention"}:
             raise NotImplementedError(f"it has layers of the kinds {sorted(kinds)}")
         with torch.autocast(model.device.type, enabled=False):
-            witness = Witness(PackedRow.pack(rows.prompts, rows.problem, rows.tokens, rows.mask))
+            witness = Witness(policy.pack(rows))
             plain = policy.plain_hidden(rows)
-            gap = (policy.packed_hidden(witness.row, witness) - plain).abs().max().item()
+            gap = (policy.packed_hidden(witness.row, witness, rows) - plain).abs().max().item()
             witness.check()
     except UnknownHeadError:
         raise
@@ -53,16 +53,20 @@ def proves_sharing(policy: Policy) -> bool:
 
 def _few_rows(policy: Policy) -> Experience:
     """Four responses, two to each of two prompts, of random tokens."""
-    device, generator = policy.model.device, torch.Generator().manual_seed(0)
-    size = min(1000, policy.model.config.get_text_config().vocab_size)
-    draw = lambda *shape: torch.randint(size, shape, generator=generator).to(device)  # noqa: E731
+    prompts, vision = policy.probes((5, 2))
+    device = policy.model.device
+    size, generator = min(1000, policy.model.config.get_text_config().vocab_size), torch.Generator().manual_seed(1)
+    tokens = torch.randint(size, (4, 3), generator=generator).to(device)
     mask = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]], dtype=torch.bool, device=device)
-    return Experience([draw(5), draw(2)], torch.tensor([0, 0, 1, 1], device=device), draw(4, 3), mask, mask.float())
+    return Experience(prompts, torch.tensor([0, 0, 1, 1], device=device), tokens, mask, mask.float(), vision=vision)
 
 
-def _check_head(policy: Policy, ids: Tensor) -> None:
-    """Raise where states and LM head do not make the model's own logits.  ids: [1, L]"""
-    own, ours = policy.model(input_ids=ids).logits, policy.logits(policy.hidden(ids))
+def _check_head(policy: Policy, rows: Experience) -> None:
+    """Raise where states and LM head do not make the model's own logits of the first prompt."""
+    prompt, vision = rows.prompts[0], rows.sights[0]
+    start = torch.tensor([len(prompt)], device=prompt.device)
+    own = policy.own_logits(prompt, vision)
+    ours = policy.logits(policy.hidden(**policy.plain_inputs(prompt[None], start, [vision])))
     if own.shape != ours.shape or not (own - ours).abs().max() <= 1e-2 * own.abs().max():
         raise UnknownHeadError(f"{type(policy.model).__name__} does more to its logits than passk knows of")
 

@@ -9,6 +9,7 @@ from tokenizers import pre_tokenizers
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
+from app.pictures import pictures_of
 from app.policy.base import Policy
 from app.types import Prompt
 
@@ -56,6 +57,8 @@ class TinyPolicy(Policy):
         }
 
     def encode(self, prompt: Prompt) -> Tensor:
+        if pictures_of(prompt):
+            return super().encode(prompt)  # which refuses it
         joined = "" if isinstance(prompt, str) or self.tokenizer.chat_template else "\n"
         self._check(
             "prompt", prompt if isinstance(prompt, str) else "".join(message["content"] for message in prompt) + joined

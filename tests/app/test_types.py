@@ -139,6 +139,17 @@ def batch(**changes: Any) -> RolloutBatch:
     return RolloutBatch(**arguments)
 
 
+def test_pictures_stay_with_their_problems() -> None:
+    """Selected, put in another's place, and in rows, which have nothing of a problem without pictures."""
+    seen = [{"pixel_values": torch.full((1,), float(place))} for place in range(3)]
+    taken, other = batch(vision=seen[:2]), batch(vision=[seen[2], {}])
+    assert taken.select(torch.tensor([1])).vision == [seen[1]]
+    taken.replace(torch.tensor([0]), other, torch.tensor([0]))
+    assert taken.vision == [seen[2], seen[1]]
+    assert taken.experience(torch.ones(2, 3)).select(torch.tensor([4])).sights == [seen[2], seen[1]]
+    assert batch().experience(torch.ones(2, 3)).sights == [{}, {}]
+
+
 def test_figures_stay_grouped() -> None:
     rollouts = batch()
     assert len(rollouts) == 2

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from base64 import b64decode
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import torch
 
 import app.engines.openai
 from app.engines.openai import OpenAIEngine
+from app.pictures import EncodedPicture
 from app.types import Completion, Request, Sampling
 from tests.app.engines.endpoint import Call, Endpoint, Script, choices, serving, status
+from tests.app.test_pictures import BLUE
 from tests.conftest import ROOT, CommandLine, EchoProblem, callback, stage
 
 KEY = "sk-secret-0123456789"
@@ -58,6 +61,17 @@ def test_text_goes_to_completions_and_messages_to_chat_completions() -> None:
     assert [(call.path, call.body["messages"]) for call in chat.calls] == [("/v1/chat/completions", list(messages))]
     assert "messages" not in plain.calls[0].body
     assert "prompt" not in chat.calls[0].body
+
+
+def test_pictures_go_with_their_message() -> None:
+    _, endpoint = sample(generous, ({"role": "user", "content": ("is ", BLUE, " blue?")},))
+    (message,) = endpoint.calls[0].body["messages"]
+    before, picture, after = message["content"]
+    assert [before, after] == [{"type": "text", "text": "is "}, {"type": "text", "text": " blue?"}]
+    head, _, data = picture["image_url"]["url"].partition(",")
+    assert (picture["type"], head) == ("image_url", "data:image/png;base64")
+    sent = EncodedPicture(b64decode(data)).open()
+    assert (sent.size, sent.getpixel((0, 0))) == ((6, 4), (0, 0, 255))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
@@ -15,9 +16,13 @@ from app.engines.external import check_agreement
 from app.engines.transformers import TransformersEngine
 from app.engines.vllm import VLLMEngine
 from app.engines.vllm_arguments import check_arguments
-from app.policy import TinyPolicy
-from app.types import Completion, Request, Sampling
-from tests.conftest import ROOT, CommandLine, EchoProblem, build_tiny_policy, stage, steps
+from app.engines.vllm_pictures import prompt_for
+from app.policy import TinyPolicy, VisionPolicy
+from app.types import Completion, Request, RolloutBatch, Sampling
+from benchmarks.make_vision_policy import PIXELS
+from tests.app.policy.test_vision import PROMPTS as PICTURED
+from tests.app.seeing import write_vision
+from tests.conftest import BY_LENGTH, ROOT, CommandLine, EchoProblem, build_tiny_policy, stage, steps
 
 BOUND = 1e-4
 PROMPTS = ("abcdefgh" * 5, "abcd", "abcdefgh" * 5 + "x", "zz")
@@ -47,7 +52,7 @@ def requests(policy: TinyPolicy, *prompts: str, step: int = 0) -> list[Request]:
     return [Request(EchoProblem(prompt), policy.encode(prompt), f"0/fit/{step}/{prompt}") for prompt in prompts]
 
 
-def move(policy: TinyPolicy, seed: int) -> None:
+def move(policy: torch.nn.Module, seed: int) -> None:
     """An update of every weight."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -97,6 +102,52 @@ def test_a_completion_has_its_stop_token_and_all_log_probabilities(pair: Pair) -
         assert len(row.text) == int((row.tokens >= 3).sum())  # all but <pad>, <eos> and <unk>
     cut = flat(engine.generate(requests(policy, "abcd"), 2, Sampling(top_p=0.9)))
     assert all(row.logprobs is None for row in cut)  # they would be of the cut distribution
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VLLMEngine, VisionPolicy]]:
+    """A policy that sees; without torchvision vLLM has no such models."""
+    pytest.importorskip("vllm")
+    pytest.importorskip("torchvision")
+    wide = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 2}
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 6, 6]}
+    policy = VisionPolicy(str(write_vision(tmp_path_factory.mktemp("seeing"), **wide, rope_parameters=rope)))
+    policy.build()
+    engine = VLLMEngine(bound=BOUND)
+    engine.setup(policy)
+    yield engine, policy
+    engine.close()
+
+
+def test_pictures_are_sampled_with_the_weights_of_five_updates(seeing: tuple[VLLMEngine, VisionPolicy]) -> None:
+    """Of the tower too; several pictures in a prompt, one and none."""
+    engine, policy = seeing
+    read = [policy.read(prompt) for prompt in PICTURED]
+    asked = [Request(EchoProblem(str(n)), tokens, f"{n}", vision) for n, (tokens, vision) in enumerate(read)]
+    for update in range(5):
+        move(policy, update)
+        engine.sync(policy)
+        groups = engine.generate(asked, 4, Sampling(max_new_tokens=8))
+        tokens, vision = (list(each) for each in zip(*read, strict=True))
+        problems = [request.problem for request in asked]
+        rows = RolloutBatch(problems, tokens, groups, torch.zeros(len(read), 4), vision=vision).experience(
+            torch.zeros(len(read), 4)
+        )
+        assert rows.logprobs is not None
+        with torch.no_grad():
+            torch.testing.assert_close(rows.logprobs, policy.logprobs(rows), rtol=0, atol=BOUND)
+
+
+def test_a_stale_tower_is_caught(seeing: tuple[VLLMEngine, VisionPolicy], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where vLLM were given the states of a moment ago."""
+    engine, policy = seeing
+    engine.sync(policy)
+    before = deepcopy(policy)
+    monkeypatch.setattr("app.engines.vllm.prompt_for", lambda _, request: prompt_for(before, request))
+    engine.sync(policy)  # nothing has moved: nothing is stale
+    move(policy.tower, 3)
+    with pytest.raises(EngineError, match="does not sample with the policy's weights"):
+        engine.sync(policy)
 
 
 def test_a_stale_weight_is_caught(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +230,18 @@ def test_a_run_through_the_command_line(passk: CommandLine, precision: str) -> N
     assert 0 <= figures["rollout/mismatch_kl"] <= bound and 1 - bound < figures["rollout/mismatch_ess"] <= 1
     assert figures["entropy/mean"] > 0 and figures["eval/entropy"] > 0 and figures["train/updates"] > 0
     assert (Path(cli.trainer.log_dir) / "stages" / "1-explore" / "model.safetensors").exists()
+
+
+def test_a_run_on_visual_mazes(seeing: tuple[VLLMEngine, VisionPolicy], passk: CommandLine) -> None:
+    """Sampled with vLLM, trained, validated, with the tower frozen: the same states come again after an update."""
+    wanted = {"path": seeing[1].path, "freeze_vision": True}
+    overlay = {
+        "model": {"policy": {"class_path": "app.policy.VisionPolicy", "init_args": wanted}},
+        "rollout": {"engine": {"class_path": "app.engines.vllm.VLLMEngine", "init_args": {"bound": BOUND}}},
+    }
+    style = "--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt"
+    cli = passk.fit([stage("explore", BY_LENGTH, until=steps(3))], style, f"--data.style.pixels={PIXELS}", **overlay)
+    assert cli.trainer.callback_metrics["rollout/mismatch_max"] < BOUND
 
 
 def test_without_vllm_one_line_says_so(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,204 @@
+"""Policies that read pictures: vision-language checkpoints of transformers, Qwen2.5-VL.
+
+A picture becomes a run of the prompt's tokens, all of one kind; the vision tower's states stand there in place of an
+embedding. Which tokens are a picture's is told by where the prompt is, never by the token alone: a policy may say that
+token too, and then it is a token like any other.
+
+A token has three positions (M-RoPE: time, height and width), which the model works out for a prompt; a response counts
+on from them. So what holds of text holds here: a prompt is read once for all its responses where that is exact.
+
+Pictures are prepared by transformers' image processor in its Pillow form, wherever the run is: the other one needs
+torchvision and rounds differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, PreTrainedModel, PreTrainedTokenizerBase
+
+from app.pictures import Picture, parts_of, pictures_of
+from app.policy.lora import LoRA
+from app.policy.pretrained import PretrainedPolicy
+from app.types import Prompt, Vision
+
+
+class VisionPolicy(PretrainedPolicy):
+    """A vision-language checkpoint of transformers: Qwen2.5-VL of any size.
+
+    Args:
+        path: a folder, or an id of the hub.
+        revision: of the hub's repository.
+        dtype: of the weights, such as "float32" or "bfloat16"; "auto" takes the checkpoint's own.
+        attention: transformers' attention implementation for ordinary rows and the vision tower.
+        adapter: trained in place of the weights; None trains those.
+        trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
+        freeze_vision: leave the vision tower as it was loaded.
+        max_pixels: a larger picture is scaled down to so many; None takes the checkpoint's own bound.
+    """
+
+    kind = AutoModelForImageTextToText
+
+    def __init__(
+        self,
+        path: str,
+        revision: str | None = None,
+        dtype: str = "auto",
+        attention: str = "sdpa",
+        adapter: LoRA | None = None,
+        trust_remote_code: bool = False,
+        freeze_vision: bool = False,
+        max_pixels: int | None = None,
+        gradient_checkpointing: bool = False,
+        head_tokens: int = 4096,
+    ) -> None:
+        super().__init__(
+            path, revision, dtype, attention, adapter, trust_remote_code, gradient_checkpointing, head_tokens
+        )
+        if max_pixels is not None and max_pixels < 1:
+            raise ValueError(f"max_pixels={max_pixels} must be at least 1")
+        self.freeze_vision, self.max_pixels = freeze_vision, max_pixels
+
+    def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        model, tokenizer = super().load()
+        if model.config.model_type != "qwen2_5_vl":
+            raise ValueError(f"VisionPolicy reads pictures as Qwen2.5-VL does, not as a {model.config.model_type} may")
+        bound = {} if self.max_pixels is None else {"max_pixels": self.max_pixels}
+        try:
+            self.processor: Any = AutoImageProcessor.from_pretrained(
+                self.path, backend="pil", revision=self.revision, trust_remote_code=self.trust_remote_code, **bound
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"no image processor could be loaded from {self.path!r}: {error}".split("\n")[0]
+            ) from error
+        if tokenizer.chat_template is None:
+            raise ValueError(f"{self.path!r} has no chat template, which says where pictures stand")
+        return model, tokenizer
+
+    def build(self) -> None:
+        super().build()
+        if self.freeze_vision:
+            self.tower.requires_grad_(False)
+
+    @property
+    def tower(self) -> nn.Module:
+        """The part that sees."""
+        body: Any = self.body
+        return body.visual
+
+    @property
+    def picture_token(self) -> int:
+        """Stands in a prompt for each state of a picture."""
+        return self.model.config.image_token_id
+
+    def save_reader(self, folder: str | Path) -> None:
+        super().save_reader(folder)
+        self.processor.save_pretrained(folder)
+
+    # -- prompts ----------------------------------------------------------------------------------
+
+    def encode(self, prompt: Prompt) -> Tensor:
+        return self.read(prompt)[0]
+
+    def read(self, prompt: Prompt) -> tuple[Tensor, Vision]:
+        """A prompt's tokens [L], each picture as many as it has states, and the patches and grids of its pictures."""
+        pictures = pictures_of(prompt)
+        tokens = super().encode(prompt if isinstance(prompt, str) else tuple(map(_as_transformers, prompt)))
+        of_pictures = tokens == self.picture_token
+        if int(of_pictures.sum()) != len(pictures):
+            name = self.tokenizer.convert_ids_to_tokens(self.picture_token)
+            raise ValueError(
+                f"a prompt with {len(pictures)} pictures has {int(of_pictures.sum())} of the tokens {name}, "
+                "by the chat template or its own text"
+            )
+        if not pictures:
+            return tokens, {}
+        vision = dict(self.processor([picture.open() for picture in pictures], return_tensors="pt"))
+        states = vision["image_grid_thw"].prod(-1) // self.processor.merge_size**2
+        return tokens.repeat_interleave(torch.ones_like(tokens).masked_scatter(of_pictures, states)), vision
+
+    def positions(self, prompt: Tensor, vision: Vision) -> Tensor:
+        """Time, height and width, by the model itself.  [L] -> [3, L]"""
+        if not vision:
+            return super().positions(prompt, vision).expand(3, -1)
+        body: Any = self.body
+        kinds, grid = (prompt == self.picture_token).int(), vision["image_grid_thw"].to(prompt.device)
+        return body.get_rope_index(prompt[None], mm_token_type_ids=kinds[None], image_grid_thw=grid)[0][:, 0]
+
+    def folded(self, prompt: Tensor, vision: Vision) -> Tensor:
+        """The prompt with one token for each picture, as the chat template leaves it.  [L] -> [l]"""
+        places = (prompt == self.picture_token).nonzero()[:, 0]
+        states = (vision["image_grid_thw"].prod(-1) // self.processor.merge_size**2).to(places.device)
+        kept = prompt != self.picture_token
+        kept[places[states.cumsum(0) - states]] = True
+        return prompt[kept]
+
+    def probes(self, lengths: Sequence[int], vocabulary: int = 1000) -> tuple[list[Tensor], list[Vision]]:
+        """The first of them has a picture."""
+        prompts, vision = super().probes(lengths, vocabulary)
+        prompts = [prompt.masked_fill(prompt == self.picture_token, 0) for prompt in prompts]
+        tokens, vision[0] = self.read(({"role": "user", "content": (Ramp(), "?")},))
+        return [tokens.to(self.model.device), *prompts[1:]], vision
+
+    # -- what the model is given --------------------------------------------------------------------
+
+    def inputs(self, ids: Tensor, of_prompts: Tensor, vision: Sequence[Vision]) -> dict[str, Any]:
+        """Embeddings, with the states of pictures in their places.  [R, L], bool [R, L] -> [R, L, hidden]"""
+        embeddings = self.model.get_input_embeddings()(ids)
+        if not any(vision):
+            return {"inputs_embeds": embeddings}
+        places = of_prompts & (ids == self.picture_token)
+        states = self.see(vision).to(embeddings.dtype)
+        if int(places.sum()) != len(states):
+            raise ValueError(f"{len(states)} states of pictures can't stand in {int(places.sum())} places")
+        return {"inputs_embeds": embeddings.masked_scatter(places[..., None], states)}
+
+    def see(self, vision: Sequence[Vision]) -> Tensor:
+        """The tower's states of all pictures, in order; what stands there twice is seen once.  -> [states, hidden]"""
+        body: Any = self.body
+        distinct = {id(each): each for each in vision if each}
+        patches, grids = (
+            torch.cat([each[name] for each in distinct.values()]).to(self.model.device)
+            for name in ("pixel_values", "image_grid_thw")
+        )
+        seen = iter(body.get_image_features(patches, grids, return_dict=True).pooler_output)
+        states = {name: torch.cat([next(seen) for _ in each["image_grid_thw"]]) for name, each in distinct.items()}
+        return torch.cat([states[id(each)] for each in vision if each])
+
+    def plain_inputs(self, ids: Tensor, starts: Tensor, vision: Sequence[Vision]) -> dict[str, Any]:
+        place = torch.arange(ids.shape[1], device=ids.device)
+        positions = []
+        for row, start, each in zip(ids, starts.tolist(), vision, strict=True):
+            prompt = self.positions(row[:start], each)  # [3, S]
+            positions.append(torch.cat([prompt, prompt[:, -1:] + 1 + place[: len(row) - start]], -1))
+        inputs = self.inputs(ids, place < starts[:, None], vision)
+        return {**inputs, "position_ids": torch.stack(positions, 1)}  # [3, R, L]
+
+    def own_logits(self, prompt: Tensor, vision: Vision) -> Tensor:
+        there = {name: value.to(prompt.device) for name, value in vision.items()}
+        kinds = (prompt == self.picture_token).int()
+        return self.model(input_ids=prompt[None], mm_token_type_ids=kinds[None], **there).logits
+
+
+class Ramp(Picture):
+    """A small picture that is not square and nowhere the same, to try a model on."""
+
+    digest = "ramp"
+
+    def open(self) -> Image.Image:
+        return Image.linear_gradient("L").resize((84, 56)).convert("RGB")
+
+
+def _as_transformers(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as chat templates have it; that the parts are pictures is all that they are told."""
+    if isinstance(message["content"], str):
+        return message
+    parts = parts_of(message["content"])
+    content = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in parts]
+    return {**message, "content": content}

@@ -1,0 +1,81 @@
+"""Pictures in rows of data: columns as `datasets` keeps them, and the places in a question where they belong."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app.pictures import EncodedPicture, Picture
+
+MARK = re.compile(r"<image ?([0-9]{1,2})>")
+"""Where a question has its pictures, as MMMU and MathVision mark it: the first is 1."""
+
+NARROWEST = 200
+"""How many times longer than wide a picture may be: image processors refuse more."""
+
+
+def read_pictures(values: Sequence[Any], folder: Path | None) -> list[Picture]:
+    """The pictures of a row's columns, those without a value left out; ValueError where one can't be read.
+
+    A value is a file's bytes, `{bytes, path}`, the bytes in base64, or a list of such. A path is data: it is looked up
+    in the `folder` that the user gave, and where there is none it is refused.
+    """
+    flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    return [read_picture(value, folder) for value in flat if value is not None]
+
+
+def read_picture(value: Any, folder: Path | None) -> Picture:
+    """One picture, of which the head is looked at."""
+    if isinstance(value, dict):
+        value = value.get("path") if value.get("bytes") is None else value["bytes"]
+    if isinstance(value, str):
+        value = _file(value, folder) if folder is not None else _decoded(value)
+    if not isinstance(value, bytes):
+        raise ValueError(f"a picture is neither bytes, nor bytes and path, nor base64, but {value!r:.80}")
+    picture = EncodedPicture(value)
+    width, height = picture.size
+    if max(width, height) > NARROWEST * min(width, height):
+        raise ValueError(f"a picture of {width} x {height} pixels is more than {NARROWEST} times longer than wide")
+    return picture
+
+
+def _file(name: str, folder: Path) -> bytes:
+    """What a file in the folder holds; ValueError for a name that leads out of it."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"the picture {name!r:.80} is not inside {folder}")
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the picture {name!r:.80} can't be read: {getattr(error, 'strerror', error)}") from None
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        reason = "a picture is named or given as text that is no base64"
+        raise ValueError(f"{reason}: {text!r:.80}; set the table's folder to look names up in it") from None
+
+
+def with_pictures(text: str, pictures: Sequence[Picture]) -> str | tuple[str | Picture, ...]:
+    """A message's content: each picture where the text first marks it, those without a mark before all text.
+
+    A mark of a picture that isn't there, or stands already, stays as it is written.
+    """
+    if not pictures:
+        return text
+    parts: list[str | Picture] = []
+    end, shown = 0, set[int]()
+    for mark in MARK.finditer(text):
+        place = int(mark[1]) - 1
+        if 0 <= place < len(pictures) and place not in shown:
+            parts += [text[end : mark.start()], pictures[place]]
+            shown.add(place)
+            end = mark.end()
+    rest = [picture for place, picture in enumerate(pictures) if place not in shown]
+    return tuple(part for part in (*rest, *parts, text[end:]) if part)
