@@ -20,7 +20,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
-from app.policy import Policy, VisionPolicy
+from app.policy import Policy
 from app.processes import max_over_processes
 from app.types import Experience
 
@@ -29,12 +29,8 @@ def shard(policy: Policy, mesh: DeviceMesh) -> None:
     """Share out a built policy among the processes of a mesh: its layers each for itself, the rest together.
 
     Raises:
-        ValueError: for a model that doesn't name its layers, or one that sees.
+        ValueError: for a model that doesn't name its layers.
     """
-    if isinstance(policy, VisionPolicy):
-        raise ValueError(
-            "VisionPolicy can't be sharded: a process whose prompts have no picture would keep others waiting"
-        )
     kinds = set(policy.model._no_split_modules or ())
     layers = [module for module in policy.model.modules() if type(module).__name__ in kinds]
     if not layers:

@@ -15,6 +15,8 @@ import pytest
 import torch
 
 from benchmarks.kill_and_resume import logged
+from benchmarks.make_vision_policy import PIXELS
+from tests.app.seeing import write_vision
 from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, environment, gap, stage, steps
 
 pytestmark = pytest.mark.timeout(200)
@@ -116,6 +118,17 @@ def test_an_adapter_in_shards_is_trained_kept_resumed_and_exported(passk: Comman
     resumed = run(passk, "fit", *lora, *SHARDED, f"--ckpt_path={checkpoint}", schedule=schedule) / "stages"
     assert gap(whole / "2-two" / "adapter", resumed / "2-two" / "adapter", "adapter_model") == 0
     assert gap(whole / "2-two", resumed / "2-two") == 0 < gap(whole / "2-two", whole / "1-one")
+
+
+def test_a_policy_that_sees_is_trained_in_shards(passk: CommandLine) -> None:
+    """As one process has it, although processes make different numbers of passes through the tower."""
+    folder = write_vision(passk.folder / "eyes")
+    sees = ["--model.policy=app.policy.VisionPolicy", f"--model.policy.path={folder}", "--model.optimizer.eps=1e-3"]
+    sees += ["--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt", f"--data.style.pixels={PIXELS}"]
+    schedule = {"stages": [stage("explore", "tests.callbacks.extras.ByLength", learning_rate=constant(1e-3))]}
+    alone = Path(passk("fit", *sees, **UNEVEN, schedule=schedule).trainer.log_dir) / "stages" / "1-explore"
+    sharded = run(passk, "fit", *sees, *SHARDED, schedule=schedule) / "stages" / "1-explore"
+    assert gap(alone, sharded) < 1e-5 < gap(alone, folder)
 
 
 def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLine) -> None:

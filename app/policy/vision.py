@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.pictures import Picture, parts_of, pictures_of
@@ -143,7 +144,7 @@ class VisionPolicy(PretrainedPolicy):
         """The first of them has a picture."""
         prompts, vision = super().probes(lengths, vocabulary)
         prompts = [prompt.masked_fill(prompt == self.picture_token, 0) for prompt in prompts]
-        tokens, vision[0] = self.read(({"role": "user", "content": (Ramp(), "?")},))
+        tokens, vision[0] = self.read(RAMP)
         return [tokens.to(self.model.device), *prompts[1:]], vision
 
     # -- what the model is given --------------------------------------------------------------------
@@ -152,12 +153,21 @@ class VisionPolicy(PretrainedPolicy):
         """Embeddings, with the states of pictures in their places.  [R, L], bool [R, L] -> [R, L, hidden]"""
         embeddings = self.model.get_input_embeddings()(ids)
         if not any(vision):
-            return {"inputs_embeds": embeddings}
+            return {"inputs_embeds": embeddings + self.company() if self.in_step else embeddings}
         places = of_prompts & (ids == self.picture_token)
         states = self.see(vision).to(embeddings.dtype)
         if int(places.sum()) != len(states):
             raise ValueError(f"{len(states)} states of pictures can't stand in {int(places.sum())} places")
         return {"inputs_embeds": embeddings.masked_scatter(places[..., None], states)}
+
+    @property
+    def in_step(self) -> bool:
+        """Whether this is a pass that other processes make too, of weights in shards."""
+        return isinstance(self, FSDPModule) and torch.is_grad_enabled()
+
+    def company(self) -> Tensor:
+        """Nothing, by way of the tower, which other processes may be passing through.  -> []"""
+        return 0.0 * self.see([self.read(RAMP)[1]]).sum()
 
     def see(self, vision: Sequence[Vision]) -> Tensor:
         """The tower's states of all pictures, in order; what stands there twice is seen once.  -> [states, hidden]"""
@@ -193,6 +203,9 @@ class Ramp(Picture):
 
     def open(self) -> Image.Image:
         return Image.linear_gradient("L").resize((84, 56)).convert("RGB")
+
+
+RAMP: Prompt = ({"role": "user", "content": (Ramp(), "?")},)
 
 
 def _as_transformers(message: dict[str, Any]) -> dict[str, Any]:

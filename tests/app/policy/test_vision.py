@@ -21,7 +21,6 @@ from app.engines.transformers import _PROVEN, RecomputingDecoder, SharedPrefixDe
 from app.pictures import Picture
 from app.policy import LoRA, PretrainedPolicy, TinyPolicy, VisionPolicy
 from app.replay import keep
-from app.sharding import shard
 from app.types import Experience, Prompt, Request, RolloutBatch, Sampling
 from benchmarks.make_vision_policy import PIXELS
 from benchmarks.make_vision_policy import main as make_vision_policy
@@ -364,8 +363,3 @@ def test_an_update_that_is_not_finite_is_kept_with_its_pictures_and_played_again
         main(["replay", str(tmp_path / "rows.0.pt")])
     assert ended.value.code == 0
     assert "all that is computed of these 9 rows is finite" in capsys.readouterr().out
-
-
-def test_shards_are_refused(policy: VisionPolicy) -> None:
-    with pytest.raises(ValueError, match="VisionPolicy can't be sharded"):
-        shard(policy, None)  # type: ignore[arg-type]
