@@ -23,7 +23,7 @@ def check_engine(engine: RolloutEngine, overlap: bool) -> None:
     if overlap and not engine.samples_aside:
         raise ValueError(
             f"overlap=true needs an engine with weights of its own, which {name} has not: "
-            "app.engines.snapshot.SnapshotEngine has"
+            "app.engines.snapshot.SnapshotEngine and app.engines.vllm_server.VLLMServerEngine have"
         )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from app.engines.base import EngineError
 from app.engines.vllm_client import ServerLostError, Servers
-from app.engines.vllm_server import read
+from app.engines.vllm_server import check_servers, read
 
 Script = Callable[[str, Any], tuple[int, Any]]
 
@@ -124,3 +124,29 @@ def test_an_answer_has_its_tokens_in_the_order_of_its_samples() -> None:
 def test_a_wrong_answer_is_refused(choices: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         read({"choices": choices}, 2, "a/1")
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "has", "message"),
+    [
+        ("model_config", "logprobs_mode", "raw_logprobs", "--logprobs-mode raw_logprobs and needs processed_logprobs"),
+        ("model_config", "dtype", "torch.bfloat16", "--dtype bfloat16 and needs float32"),
+        ("weight_transfer_config", "backend", "nccl", "--weight-transfer-config nccl and needs file"),
+        (None, None, None, None),
+    ],
+)
+def test_a_server_that_was_started_otherwise_is_refused(
+    section: str | None, name: str, has: str, message: str | None
+) -> None:
+    config = {
+        "model_config": {"logprobs_mode": "processed_logprobs", "dtype": "torch.float32"},
+        "weight_transfer_config": {"backend": "file"},
+    }
+    if section:
+        config[section][name] = has
+    with serving(lambda path, body: (200, {"vllm_config": config})) as url:
+        if message is None:
+            check_servers(Servers([url], 60), "file", "torch.float32")
+        else:
+            with pytest.raises(EngineError, match=f"the vLLM server at {url} has {message}: see docs/vllm.md"):
+                check_servers(Servers([url], 60), "file", "torch.float32")
