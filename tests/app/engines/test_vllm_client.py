@@ -148,5 +148,5 @@ def test_a_server_that_was_started_otherwise_is_refused(
         if message is None:
             check_servers(Servers([url], 60), "file", "torch.float32")
         else:
-            with pytest.raises(EngineError, match=f"the vLLM server at {url} has {message}: see docs/vllm.md"):
+            with pytest.raises(EngineError, match=f"the vLLM server at {url} has {message}: see docs/scaling.md"):
                 check_servers(Servers([url], 60), "file", "torch.float32")
