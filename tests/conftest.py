@@ -181,9 +181,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
     return Run(cli, Path(cli.trainer.log_dir), printed.getvalue())
 
 
+OF_A_GROUP = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")
+
+
 def environment() -> dict[str, str]:
-    """For a process of its own: without the port that a process group of this one was told."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MASTER_")}
+    """For a process of its own: without the place in a group that Lightning has put this one in."""
+    own = {name: value for name, value in os.environ.items() if name not in OF_A_GROUP}
     return {**own, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
