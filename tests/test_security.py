@@ -20,8 +20,12 @@ FORBIDDEN = {
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "marshal.loads", "shelve.open", "numpy.load", "np.load"),
     *("subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_output"),
 }
-ALLOWED = {("app/scoring.py", "pickle.loads"), ("app/scoring.py", "subprocess.Popen")}
-"""The trainer's own worker, and what the trainer sends it."""
+ALLOWED = {
+    ("app/scoring.py", "pickle.loads"),
+    ("app/scoring.py", "subprocess.Popen"),
+    ("app/engines/vllm_process.py", "subprocess.Popen"),
+}
+"""The trainer's own worker, what the trainer sends it, and the server that it starts."""
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
