@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TypeVar
 
@@ -10,6 +11,14 @@ import torch.distributed as dist
 from torch import Tensor
 
 T = TypeVar("T")
+
+PLACE = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Environment variables that tell a process its place among those of a run."""
+
+
+def environment_outside() -> dict[str, str]:
+    """This process's environment for one that is none of the run's: without a place among them."""
+    return {name: value for name, value in os.environ.items() if name not in PLACE}
 
 
 def world_size() -> int:

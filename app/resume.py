@@ -121,7 +121,7 @@ def check_resumable(theirs: Config, mine: Config, stage: int) -> list[Change]:
 
 def _section(key: str, theirs: Any, mine: Any) -> Iterator[Change]:
     found = iter(()) if key in NOT_OF_THE_RUN else differences(theirs, mine, key)
-    return (change for change in found if not change[0].startswith("trainer.logger"))
+    return (change for change in found if not change[0].startswith("trainer.logger"))  # where it is logged
 
 
 def _check_stages(theirs: list[Config], mine: list[Config], current: int) -> list[Change]:

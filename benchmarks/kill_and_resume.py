@@ -29,6 +29,7 @@ from lightning.pytorch import Callback
 from app.cli import main
 from app.resume import run_folders
 from callbacks.events import event_files, read_events
+from callbacks.lookup import callback_of
 from callbacks.schedule import StageSchedule
 
 CONFIG = """
@@ -72,7 +73,7 @@ class Announcer(Callback):
         self.stage = 0
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        say("sampling" if _schedule(trainer).index else "cold start")
+        say("sampling" if _stage(trainer) else "cold start")
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
         say("backward")
@@ -83,13 +84,15 @@ class Announcer(Callback):
         say("validation")
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        index = _schedule(trainer).index
+        index = _stage(trainer)
         say("checkpoint" if index == self.stage else "transition")
         self.stage = index
 
 
-def _schedule(trainer: Any) -> StageSchedule:
-    return next(each for each in trainer.callbacks if isinstance(each, StageSchedule))
+def _stage(trainer: Any) -> int:
+    schedule = callback_of(trainer, StageSchedule)
+    assert schedule is not None
+    return schedule.index
 
 
 def say(phase: str) -> None:
@@ -130,12 +133,14 @@ def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = N
         times -= line.strip() == phase
         if kill is not None and times == 0:
             sleep(seconds)
-            os.kill(process.pid or 0, by)
+            assert process.pid is not None
+            os.kill(process.pid, by)
             break
     for _ in announced:  # to the end of the process
         pass
     process.join()
-    return process.exitcode or 0
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def trial(folder: Path, kills: list[tuple[str, int, float]], by: int = signal.SIGKILL) -> int:

@@ -18,6 +18,7 @@ from app.files import replacing, sync
 from callbacks.border import Loops, at_rest, is_due
 from callbacks.evaluation import PassKEvaluation, line_of, run_folder
 from callbacks.events import event_files, keep_events
+from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
 from callbacks.saving import export, replacing_together, save_checkpoint
 from callbacks.signals import Signals
@@ -213,7 +214,7 @@ def last_of(trainer: Trainer) -> Path:
 
 def write_results(trainer: Trainer, folder: Path) -> None:
     """The validations up to the checkpoint, as if they had been written one by one."""
-    evaluation = next((each for each in trainer.callbacks if isinstance(each, PassKEvaluation)), None)  # type: ignore[attr-defined]
+    evaluation = callback_of(trainer, PassKEvaluation)
     path = folder / "results.jsonl"
     if evaluation is not None and evaluation.history:
         with replacing(path) as temporary:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from app.types import Problem
 
+T = TypeVar("T")
 ProblemT = TypeVar("ProblemT", bound=Problem)
 
 PRECEDENCE = ("test", "validation", "train")
@@ -25,6 +26,15 @@ def deduplicate(splits: Mapping[str, Sequence[ProblemT]]) -> tuple[dict[str, lis
     seen: set[str] = set()
     kept = {name: list(unseen(splits[name], seen)) for name in PRECEDENCE if name in splits}
     return {name: kept[name] for name in splits}, {name: len(splits[name]) - len(kept[name]) for name in splits}
+
+
+def deduplicate_sets(
+    sets: Mapping[str, Mapping[str, T]], read: Callable[[str, str, T], Iterable[ProblemT]]
+) -> tuple[dict[str, list[ProblemT]], dict[str, int]]:
+    """The same of splits that are made of named sets, each read by `read(split, name, set)` in its turn."""
+    return deduplicate(
+        {split: [each for name in named for each in read(split, name, named[name])] for split, named in sets.items()}
+    )
 
 
 def unseen(problems: Iterable[ProblemT], seen: set[str]) -> Iterator[ProblemT]:

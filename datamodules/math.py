@@ -6,11 +6,12 @@ with the reference by math-verify: `pip install -e '.[math]'`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from app.types import Problem
 from datamodules.base import ProblemDataModule
-from datamodules.dedup import deduplicate
+from datamodules.dedup import deduplicate_sets
 from datamodules.maths.answers import equivalent, final_answer, plain
 from datamodules.scorers import Scorer
 from datamodules.task import ScoredProblem, Table
@@ -72,15 +73,10 @@ class MathDataModule(ProblemDataModule):
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """Every set in the order of its source, then deduplicated."""
-        return deduplicate(
-            {
-                split: [problem for name, table in tables.items() for problem in self._read(split, name, table)]
-                for split, tables in self.sets.items()
-            }
-        )
+        return deduplicate_sets(self.sets, self._read)
 
-    def _read(self, split: str, name: str, table: Table) -> list[Problem]:
-        return list(table.read(split, lambda question, answer: self._problem(question, answer, name)))
+    def _read(self, split: str, name: str, table: Table) -> Iterator[Problem]:
+        return table.read(split, lambda question, answer: self._problem(question, answer, name))
 
     def _problem(self, question: Any, answer: Any, name: str) -> Problem:
         if not isinstance(question, str) or not question.strip():

@@ -14,9 +14,9 @@ from typing import Any
 from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice, read_list
-from datamodules.dedup import deduplicate
+from datamodules.dedup import deduplicate_sets
 from datamodules.pictures import read_pictures, with_pictures
-from datamodules.sources import check_source, read_rows
+from datamodules.sources import check_source, read_each, read_rows
 from datamodules.task import ScoredProblem
 
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
@@ -50,13 +50,6 @@ class PictureTable:
         check_source(self.source)
         if self.folder is not None and not Path(self.folder).is_dir():
             raise ValueError(f"folder={self.folder} is no folder")
-
-    def rows(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Its rows, numbered from 1; ValueError for one that is no row of a table."""
-        for number, row in enumerate(read_rows(self.source, split), start=1):
-            if not isinstance(row, dict):
-                raise ValueError(f"{self.source}, row {number}: not an object with named columns")
-            yield number, row
 
 
 MATH_VISION = PictureTable("MathLLMs/MathVision:testmini", pictures=("decoded_image",))
@@ -98,21 +91,14 @@ class MultimodalDataModule(ProblemDataModule):
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """Every set in the order of its source, then deduplicated."""
-        return deduplicate(
-            {
-                split: [problem for name, table in tables.items() for problem in self._read(split, name, table)]
-                for split, tables in self.sets.items()
-            }
-        )
+        return deduplicate_sets(self.sets, self._read)
 
     def _read(self, split: str, name: str, table: PictureTable) -> Iterator[Problem]:
-        for number, row in table.rows(split):
-            try:
-                yield self._problem(row, name, table)
-            except ValueError as error:
-                raise ValueError(f"{table.source}, row {number}: {error}") from None
+        return read_each(table.source, read_rows(table.source, split), lambda row: self._problem(row, name, table))
 
-    def _problem(self, row: dict[str, Any], name: str, table: PictureTable) -> Problem:
+    def _problem(self, row: Any, name: str, table: PictureTable) -> Problem:
+        if not isinstance(row, dict):
+            raise ValueError("not an object with named columns")
         question, answer = (row.get(column) for column in (table.question, table.answer))
         if not isinstance(question, str) or not question.strip():
             raise ValueError(f"the column {table.question!r} holds no question, but {question!r:.80}")

@@ -20,6 +20,7 @@ import yaml
 from safetensors.torch import load_file
 
 from app.policy import TinyPolicy
+from app.processes import environment_outside
 from app.types import Problem
 
 torch.set_num_threads(1)
@@ -181,13 +182,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
     return Run(cli, Path(cli.trainer.log_dir), printed.getvalue())
 
 
-OF_A_GROUP = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")
-
-
 def environment() -> dict[str, str]:
     """For a process of its own: without the place in a group that Lightning has put this one in."""
-    own = {name: value for name, value in os.environ.items() if name not in OF_A_GROUP}
-    return {**own, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    return {**environment_outside(), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
 def weights(folder: Path, name: str = "model") -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from app.engines.base import EngineError
+from app.processes import environment_outside
 
 ENDING = 10.0
 """Seconds that a server has to end by itself."""
@@ -96,8 +97,7 @@ def environment() -> dict[str, str]:
     """Of a server: it finds the modules that this process finds, and has the routes of weights."""
     places = os.pathsep.join(place or os.getcwd() for place in sys.path)
     own = {"PYTHONPATH": places, "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    trainers = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
-    return {**{name: value for name, value in os.environ.items() if name not in trainers}, **own}
+    return {**environment_outside(), **own}
 
 
 def flags(arguments: dict[str, Any]) -> Iterator[str]:

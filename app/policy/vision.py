@@ -14,6 +14,7 @@ torchvision and rounds differently.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,12 @@ class VisionPolicy(PretrainedPolicy):
 
     def company(self) -> Tensor:
         """Nothing, by way of the tower, which other processes may be passing through.  -> []"""
-        return 0.0 * self.see([self.read(RAMP)[1]]).sum()
+        return 0.0 * self.see([self.ramp]).sum()
+
+    @cached_property
+    def ramp(self) -> Vision:
+        """A small picture, as the model is given it."""
+        return self.read(RAMP)[1]
 
     def see(self, vision: Sequence[Vision]) -> Tensor:
         """The tower's states of all pictures, in order; what stands there twice is seen once.  -> [states, hidden]"""
