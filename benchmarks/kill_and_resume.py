@@ -121,6 +121,7 @@ def _passk(arguments: list[str], log: Path, announcements: Connection, environme
     printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
+    torch.set_num_threads(1)  # other runs may be at work beside it
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     main(arguments)
 

@@ -168,6 +168,10 @@ class Run:
         return self.folder / "stages" / name
 
 
+CONTAINED = "--rollout.scorer=app.scoring.Contained"
+"""Answers scored as they are by default, which the miniature leaves out."""
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
     """One run through three stages, which many tests read and none changes."""
@@ -178,7 +182,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
         stage("exploit", {"class_path": "app.advantages.PassK", "init_args": {"k": 2}}, until=steps(1)),
     ]
     with redirect_stdout(printed):
-        cli = passk.fit(stages)
+        cli = passk.fit(stages, CONTAINED)
     return Run(cli, Path(cli.trainer.log_dir), printed.getvalue())
 
 

@@ -24,7 +24,7 @@ from app.types import Completion, Problem, Request, RolloutBatch, Sampling
 from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.schedule import rollout_of
 from tests.app.updates import Watch
-from tests.conftest import CommandLine, EchoProblem, build_tiny_policy, callback, scripted, stage, steps
+from tests.conftest import CONTAINED, CommandLine, EchoProblem, build_tiny_policy, callback, scripted, stage, steps
 
 
 @pytest.mark.parametrize(("finish", "reward"), [("stop", 1.0), ("length", 0.0)])
@@ -264,7 +264,7 @@ MOODY = {"class_path": "tests.callbacks.extras.MoodyDataModule", "init_args": {"
 def moody(passk: CommandLine, command: str, script: list[str], *options: str, **overlay: Any) -> Any:
     """The command on problems whose scorers fail on some of these answers, each asked for as many as there are."""
     engine = {**overlay, "rollout": {"engine": scripted(*script), "rollouts": len(script)}}
-    arguments = passk.options(*options, cached=False, data=MOODY, **engine)
+    arguments = passk.options(CONTAINED, *options, cached=False, data=MOODY, **engine)
     return main([command, *arguments])
 
 
