@@ -3,7 +3,7 @@
 A Qwen2-shaped causal LM of about 4.4 million parameters (117 with `--width 768 --layers 12`), nearly all of them in
 its blocks, with a tokenizer of one token per character, saved as an ordinary transformers folder. Its weights are
 random, so every token has about the same probability, `<eos>` too: 1 in 99, which lets about half of all responses
-reach a limit of 64 tokens.
+reach a limit of 64 tokens. With `--vocabulary 151936` the LM head has a Qwen2.5's size; the other tokens say nothing.
 """
 
 import argparse
@@ -28,11 +28,11 @@ def build_tokenizer() -> Qwen2Tokenizer:
     return Qwen2Tokenizer(vocab=vocabulary, merges=[], pad_token=pad, eos_token=eos, unk_token=unk, padding_side="left")
 
 
-def build_model(tokenizer: Qwen2Tokenizer, seed: int, width: int = 256, layers: int = 4) -> Qwen2ForCausalLM:
+def build_model(tokenizer: Qwen2Tokenizer, seed: int, width: int, layers: int, vocabulary: int) -> Qwen2ForCausalLM:
     """Return the randomly initialised model that goes with `tokenizer`; its heads are of 64 numbers."""
     torch.manual_seed(seed)
     config = Qwen2Config(
-        vocab_size=len(tokenizer),
+        vocab_size=max(len(tokenizer), vocabulary),
         hidden_size=width,
         intermediate_size=width * 9 // 2,
         num_hidden_layers=layers,
@@ -47,10 +47,10 @@ def build_model(tokenizer: Qwen2Tokenizer, seed: int, width: int = 256, layers: 
     return Qwen2ForCausalLM(config)
 
 
-def make_policy(folder: Path, seed: int = 0, width: int = 256, layers: int = 4) -> int:
+def make_policy(folder: Path, seed: int = 0, width: int = 256, layers: int = 4, vocabulary: int = 0) -> int:
     """Write model and tokenizer to `folder` and return the number of parameters."""
     tokenizer = build_tokenizer()
-    model = build_model(tokenizer, seed, width, layers)
+    model = build_model(tokenizer, seed, width, layers, vocabulary)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model.num_parameters()
@@ -63,8 +63,9 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--width", type=int, default=256, help="a multiple of 128")
     parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--vocabulary", type=int, default=0, help="tokens, where more than the characters")
     options = parser.parse_args(args)
-    parameters = make_policy(options.folder, options.seed, options.width, options.layers)
+    parameters = make_policy(options.folder, options.seed, options.width, options.layers, options.vocabulary)
     print(f"{options.folder}: {parameters / 1e6:.2f} million parameters")
 
 

@@ -30,7 +30,7 @@ def with_passk(engine: TransformersEngine, asked: list[Request], n: int, samplin
 @torch.no_grad()
 def with_generate(model: Any, policy: Policy, asked: list[Request], n: int, sampling: Sampling) -> int:
     """Useful tokens that transformers' `generate` samples; prompts are equally long, so nothing is padded."""
-    ids = torch.stack([request.tokens for request in asked])
+    ids = torch.stack([request.tokens for request in asked]).to(model.device)
     ended = policy.stop_ids(sampling)
     output: Tensor = model.generate(
         ids,
@@ -45,16 +45,17 @@ def with_generate(model: Any, policy: Policy, asked: list[Request], n: int, samp
         pad_token_id=ended[0],
     )
     answers = output[:, ids.shape[1] :]
-    ends = torch.isin(answers, torch.tensor(ended))
+    ends = torch.isin(answers, torch.tensor(ended, device=answers.device))
     running = ends.long().cumsum(-1) - ends.long()  # ends met before this token
     return int((running == 0).sum())
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Time both in turn."""
-    policy = load_policy(options.policy, options.threads)
+    policy = load_policy(options.policy, options.threads, options.dtype).to(options.device)
     policy.eval()
-    plain = AutoModelForCausalLM.from_pretrained(options.policy).eval()  # untouched by passk
+    plain = AutoModelForCausalLM.from_pretrained(options.policy, dtype=options.dtype).eval()  # untouched by passk
+    plain = plain.to(options.device)
     engine = TransformersEngine()
     engine.sync(policy)
     sampling = Sampling(max_new_tokens=options.max_new_tokens)
@@ -87,6 +88,8 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     options = parser.parse_args(args)
     figures = measure(options)

@@ -1,4 +1,4 @@
-r"""Time whole GRPO steps of TRL's GRPOTrainer on the CPU, the baseline that `benchmarks.step` is held against.
+r"""Time whole GRPO steps of TRL's GRPOTrainer, the baseline that `benchmarks.step` is held against.
 
     python -m benchmarks.trl_step --policy DIR --problems 8 --rollouts 16 --prompt-chars 100 --max-new-tokens 64 \
         --steps 3 --json
@@ -40,6 +40,8 @@ class StepClock(TrainerCallback):
         self._begun = (time.perf_counter(), time.process_time())
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.wall.append(time.perf_counter() - self._begun[0])
         self.cpu.append(time.process_time() - self._begun[1])
 
@@ -88,7 +90,7 @@ def trl_config(options: argparse.Namespace, folder: str) -> GRPOConfig:
         raise SystemExit(f"--micro-batch {micro_batch} does not divide {rollouts} rollouts")
     settings: dict[str, Any] = {
         "output_dir": folder,
-        "use_cpu": True,
+        "use_cpu": options.accelerator == "cpu",
         "seed": options.seed,
         # One optimizer step per sampling: TRL then needs no second forward for the old log-probabilities.
         "per_device_train_batch_size": micro_batch,
@@ -113,8 +115,10 @@ def trl_config(options: argparse.Namespace, folder: str) -> GRPOConfig:
     return GRPOConfig(**(settings | dict(options.set)))
 
 
-def peak_rss_mib() -> float:
-    """Return the most memory this process has held, in MiB."""
+def peak_memory_mib() -> float:
+    """Return the most memory this process has held, in MiB: the GPU's where there is one, else resident memory."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -145,7 +149,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "median_cpu_seconds_per_step": statistics.median(clock.cpu[1:]),
         "tokens_per_second": tokens / sum(clock.wall[1:]),
         "mean_completion_length": tokens / (options.problems * options.rollouts * options.steps),
-        "peak_rss_mib": peak_rss_mib(),
+        "peak_memory_mib": peak_memory_mib(),
         "workload": {key: value for key, value in vars(options).items() if key not in ("policy", "json")},
         "versions": {name: version(name) for name in ("trl", "transformers", "torch", "accelerate")},
     }
@@ -167,6 +171,7 @@ def parse(args: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--steps", type=int, default=5, help="timed steps, after one to warm up")
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--micro-batch", type=int, help="rows of a forward and backward (default: 16, the fastest)")
     parser.add_argument("--ignore-eos", action="store_true", help="every response runs to the limit")
@@ -184,7 +189,7 @@ def main(args: list[str] | None = None) -> None:
         print(json.dumps(figures))
         return
     seconds, speed = figures["median_seconds_per_step"], figures["tokens_per_second"]
-    print(f"TRL: {seconds:.2f} s per step, {speed:.0f} response tokens/s, {figures['peak_rss_mib']:.0f} MiB")
+    print(f"TRL: {seconds:.2f} s per step, {speed:.0f} response tokens/s, {figures['peak_memory_mib']:.0f} MiB")
 
 
 if __name__ == "__main__":

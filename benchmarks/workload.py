@@ -44,11 +44,11 @@ def requests(policy: Policy, problems: Sequence[Problem], seed: str) -> list[Req
     return [Request(problem, policy.encode(problem.prompt), f"{seed}/{problem.key}") for problem in problems]
 
 
-def load_policy(path: str, threads: int) -> PretrainedPolicy:
+def load_policy(path: str, threads: int, dtype: str = "float32") -> PretrainedPolicy:
     """The checkpoint in `path`, on so many threads."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    policy = PretrainedPolicy(path)
+    policy = PretrainedPolicy(path, dtype=dtype)
     policy.build()
     return policy
 

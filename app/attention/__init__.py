@@ -11,7 +11,7 @@ what each softmax was divided by (`parts.py`).
 Axes here: P prompts of up to S tokens, B responses of up to T, H query heads on G key heads, D per head.
 """
 
-from app.attention.cache import SharedPrefixCache, pad_prompts
+from app.attention.cache import FixedShapeCache, SharedPrefixCache, pad_prompts
 from app.attention.interface import (
     NAME,
     SharedPrefix,
@@ -23,6 +23,7 @@ from app.attention.packed import PackedRow
 
 __all__ = [
     "NAME",
+    "FixedShapeCache",
     "PackedRow",
     "SharedPrefix",
     "SharedPrefixCache",

@@ -28,6 +28,7 @@ class SharedPrefixCache:
         self.width = 0  # N, slots of a problem; 0 while prompts are read
         self.live = torch.empty(0)  # [R], the slots of the live responses, ascending
         self.time = 0  # tokens of each response so far
+        self.bias_of_past: Tensor | None = None  # what keeps queries from places not filled yet
 
     @property
     def num_slots(self) -> int:
@@ -54,7 +55,16 @@ class SharedPrefixCache:
             room = (self.num_slots, key.shape[1], self.max_new_tokens)
             self.own[layer] = (key.new_zeros(*room, key.shape[-1]), value.new_zeros(*room, value.shape[-1]))
         for store, new in zip(self.own[layer], (key, value), strict=True):
-            store[self.live, :, self.time] = new[:, :, 0]
+            self._place(store, new)
+
+    def _place(self, store: Tensor, new: Tensor) -> None:
+        """[P * N, G, max_new_tokens, D], [R, G, 1, D]"""
+        store[self.live, :, self.time] = new[:, :, 0]
+
+    def _past(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of the responses up to the present time.  [P * N, G, t, D] twice"""
+        keys, values = self.own[layer]
+        return keys[:, :, : self.time + 1], values[:, :, : self.time + 1]
 
     def _in_slots(self, states: Tensor) -> Tensor:
         """[R, ..] -> [P * N, ..], zero in the slots of finished responses"""
@@ -64,9 +74,8 @@ class SharedPrefixCache:
 
     def _attend_slots(self, layer: int, query: Tensor, groups: int, scale: float) -> Tensor:
         """Queries on their prompt and own past.  [P * N, H, D] -> [P * N, H, D]"""
-        keys, values = (store[:, :, : self.time + 1] for store in self.own[layer])  # [P * N, G, t, D]
         query = query.unflatten(1, (groups, -1))  # [P * N, G, H/G, D]
-        own, log_own = attend_plainly(query, keys, values, scale)
+        own, log_own = attend_plainly(query, *self._past(layer), scale=scale, bias=self.bias_of_past)
         if layer not in self.prefix:  # prompts of one token have no shared part
             return own.flatten(1, 2)
         asking, prompts = self._by_problem(query), self.prefix[layer]
@@ -109,6 +118,31 @@ class SharedPrefixCache:
             for layer, (keys, values) in self.prefix.items():
                 self.prefix[layer] = (keys.index_select(0, left), values.index_select(0, left))
         self.prompt_mask, self.width, self.live = self.prompt_mask[left], width, new_problem * width + rank
+
+
+class FixedShapeCache(SharedPrefixCache):
+    """The same where a step may not depend on the time, so that it can be recorded once and replayed.
+
+    Every slot is fed and attends to `span` places, those not filled yet left out by a bias; the time
+    stands on the device too, in `clock`.
+    """
+
+    def begin(self, num_rollouts: int) -> None:
+        super().begin(num_rollouts)
+        self.clock = torch.zeros(1, dtype=torch.long, device=self.prompt_mask.device)
+        self.span = 0
+
+    def look(self) -> None:
+        """Before the layers of a step: tell which places are filled."""
+        filled = torch.arange(self.span, device=self.clock.device) <= self.clock
+        self.bias_of_past = padding_bias(filled, torch.float32)  # [span]
+
+    def _place(self, store: Tensor, new: Tensor) -> None:
+        store.index_copy_(2, self.clock, new)
+
+    def _past(self, layer: int) -> tuple[Tensor, Tensor]:
+        keys, values = self.own[layer]
+        return keys[:, :, : self.span], values[:, :, : self.span]
 
 
 def pad_prompts(prompts: list[Tensor]) -> tuple[Tensor, Tensor]:

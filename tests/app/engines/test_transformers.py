@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.engines.transformers import COMPACT_BELOW, TransformersEngine, _decoder_for
+from app.engines.decoders import COMPACT_BELOW
+from app.engines.transformers import TransformersEngine, decoder_for
 from app.policy import Policy, TinyPolicy
 from app.types import Completion, Request, RolloutBatch, Sampling
 from tests.app.architectures import ARCHITECTURES, build, draw_prompts
@@ -29,7 +30,7 @@ def sample(
 ) -> list[list[Completion]]:
     engine = TransformersEngine()
     engine.sync(policy)
-    with mock.patch("app.engines.transformers.COMPACT_BELOW", compact_below):
+    with mock.patch("app.engines.decoders.COMPACT_BELOW", compact_below):
         return engine.generate(asked, n, sampling)
 
 
@@ -57,7 +58,7 @@ def assert_same(left: list[list[Completion]], right: list[list[Completion]]) -> 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_sampled_scores_are_those_the_trainer_computes(name: str) -> None:
     policy = eager_to_stop(build(name))
-    assert _decoder_for(policy).__name__ == ARCHITECTURES[name].decoder
+    assert decoder_for(policy).__name__ == ARCHITECTURES[name].decoder
     asked = requests()
     for temperature in (1.0, 0.6):
         groups = sample(policy, asked, 4, Sampling(temperature, max_new_tokens=12))
@@ -198,7 +199,7 @@ def test_a_prompt_is_read_once_for_all_its_samples(name: str) -> None:
     policy = build(name)
     policy.model.generation_config.eos_token_id = None
     policy.tokenizer.eos_token = None
-    _decoder_for(policy)  # found out before counting
+    decoder_for(policy)  # found out before counting
     entered = tokens_entering(policy)
     sample(policy, requests([8, 8, 8]), 5, Sampling(max_new_tokens=4))
     assert entered == [3 * 7, *[3 * 5] * 4]  # the last token of a prompt is the first that a sample feeds
@@ -209,7 +210,7 @@ def test_a_prompt_is_read_once_for_all_its_samples(name: str) -> None:
 def test_finished_rollouts_leave_the_batch(name: str, compact_below: float) -> None:
     """A transformers cache keeps a row for them until it is compacted; the others never do."""
     policy = eager_to_stop(build(name))
-    _decoder_for(policy)
+    decoder_for(policy)
     entered = tokens_entering(policy)
     groups = sample(policy, requests(), 8, Sampling(max_new_tokens=20), compact_below)
     lengths = [len(row) for group in said(groups) for row in group]

@@ -17,7 +17,8 @@ from transformers import (
 )
 
 from app.cli import main
-from app.engines.transformers import _PROVEN, RecomputingDecoder, SharedPrefixDecoder, TransformersEngine, _decoder_for
+from app.engines.decoders import RecomputingDecoder, SharedPrefixDecoder
+from app.engines.transformers import _PROVEN, TransformersEngine, decoder_for
 from app.pictures import Picture
 from app.policy import LoRA, PretrainedPolicy, TinyPolicy, VisionPolicy
 from app.replay import keep
@@ -165,7 +166,7 @@ def test_sampled_logprobs_are_those_of_training(folder: Path, shared: bool, deco
     policy = VisionPolicy(str(folder))
     policy.build()
     assert policy.shares_prompts
-    assert _decoder_for(policy) is SharedPrefixDecoder
+    assert decoder_for(policy) is SharedPrefixDecoder
     _PROVEN[policy] = decoder
     batch = sampled(policy)
     policy._shares_prompts = shared

@@ -1,0 +1,146 @@
+"""How rollouts go on by a token: what is kept of those before it, and how the model meets it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from transformers import DynamicCache
+
+from app.attention import SharedPrefixCache, pad_prompts
+from app.policy import Policy
+from app.types import Vision
+
+
+class Decoder(Protocol):
+    """The state of a sampling under way, of P problems with n rollouts each; R of them are still live."""
+
+    last_prompt_tokens: list[Tensor]  # P of []
+
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None: ...
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Feed each live rollout its latest token.  [R] -> logits [R, V]"""
+        ...
+
+    def keep(self, kept: Tensor) -> None:
+        """Go on with these of the live rollouts alone.  kept: [R'], ascending indices"""
+        ...
+
+
+COMPACT_BELOW = 0.6
+"""A cache drops what finished rollouts left in it once the live ones fill less than this share of it."""
+
+
+class SharedPrefixDecoder(Decoder):
+    """Prompts read once and attended to by all their rollouts (`attention.py`).
+
+    Only live rollouts pass through the model's layers; in the cache each has a slot of its
+    problem's, P x n slots at first.
+    """
+
+    kind_of_cache = SharedPrefixCache
+
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None:
+        self.policy = policy
+        ids, mask = pad_prompts([prompt[:-1] for prompt in prompts])
+        self.cache = self.kind_of_cache(mask, max_new_tokens)
+        places = [policy.positions(*each) for each in zip(prompts, vision, strict=True)]
+        if ids.shape[1]:
+            padded = [pad(place[..., :-1], (0, ids.shape[1] + 1 - place.shape[-1])) for place in places]
+            self._forward(policy.inputs(ids, mask, vision), torch.stack(padded, -2))
+        self.cache.begin(n)
+        self.positions = torch.stack([place[..., -1] for place in places], -1).repeat_interleave(n, -1)  # [.., R]
+        self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
+
+    def step(self, tokens: Tensor) -> Tensor:
+        hidden = self._forward({"input_ids": tokens[:, None]}, self.positions[..., None])
+        self.positions = self.positions + 1
+        self.cache.time += 1
+        return self.policy.logits(hidden[:, -1])
+
+    def keep(self, kept: Tensor) -> None:
+        self.positions = self.positions[..., kept]
+        self.cache.keep(kept)
+        if len(kept) < COMPACT_BELOW * self.cache.num_slots:
+            self.cache.compact()
+
+    def _forward(self, inputs: dict[str, Any], positions: Tensor) -> Tensor:
+        with self.policy.sharing_prompts():
+            return self.policy.hidden(
+                **inputs, position_ids=positions, attention_mask=None, shared_prefix=self.cache, use_cache=False
+            )
+
+
+class RepeatedCacheDecoder(Decoder):
+    """Prompts read once and their cache repeated for each rollout: for any model with a transformers cache."""
+
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None:
+        if any(vision):
+            raise NotImplementedError("pictures are read by the other decoders")
+        self.policy = policy
+        reversed_ids, reversed_mask = pad_prompts([prompt.flip(0) for prompt in prompts])
+        ids, mask = reversed_ids.flip(1), reversed_mask.flip(1)  # padded on the left
+        self.cache = DynamicCache(config=policy.model.config)
+        self.mask = mask[:, :-1].long()
+        if ids.shape[1] > 1:
+            self._forward(ids[:, :-1])
+            self.cache.batch_repeat_interleave(n)
+        self.mask = self.mask.repeat_interleave(n, 0)
+        self.live = torch.arange(len(self.mask), device=ids.device)  # [R], rows of the cache
+        self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
+
+    def step(self, tokens: Tensor) -> Tensor:
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
+        fed = tokens.new_zeros(len(self.mask)).index_copy(0, self.live, tokens)  # a finished row is fed anything
+        return self.policy.logits(self._forward(fed[:, None])[self.live, -1])
+
+    def keep(self, kept: Tensor) -> None:
+        self.live = self.live[kept]
+        if len(self.live) < COMPACT_BELOW * len(self.mask):
+            self.cache.batch_select_indices(self.live)
+            self.mask = self.mask[self.live]
+            self.live = torch.arange(len(self.mask), device=kept.device)
+
+    def _forward(self, ids: Tensor) -> Tensor:
+        inputs = {"attention_mask": self.mask, "past_key_values": self.cache, "use_cache": True}
+        if self.policy.accepts("position_ids"):
+            inputs["position_ids"] = (self.mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        return self.policy.hidden(ids, **inputs)
+
+
+class RecomputingDecoder(Decoder):
+    """No cache at all: for state-space models, whose state transformers can't repeat.  Slow and right."""
+
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None:
+        self.policy = policy
+        ids, mask = pad_prompts(prompts)
+        self.ids = ids.repeat_interleave(n, 0)
+        self.starts = mask.sum(-1).repeat_interleave(n)  # [R]
+        self.lengths = self.starts - 1  # [R], tokens fed so far
+        self.vision = [each for each in vision for _ in range(n)]
+        self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
+
+    def step(self, tokens: Tensor) -> Tensor:
+        if int(self.lengths.max()) >= self.ids.shape[1]:
+            self.ids = torch.cat([self.ids, torch.zeros_like(self.ids[:, :1])], dim=1)
+        self.ids.scatter_(1, self.lengths[:, None], tokens[:, None])
+        self.lengths = self.lengths + 1
+        seen = torch.arange(self.ids.shape[1], device=tokens.device) < self.lengths[:, None]
+        inputs = self.policy.plain_inputs(self.ids, self.starts, self.vision)
+        hidden = self.policy.hidden(**inputs, attention_mask=seen.long(), use_cache=False)
+        return self.policy.logits(hidden[torch.arange(len(tokens), device=tokens.device), self.lengths - 1])
+
+    def keep(self, kept: Tensor) -> None:
+        self.ids, self.starts, self.lengths = self.ids[kept], self.starts[kept], self.lengths[kept]
+        self.vision = [self.vision[index] for index in kept.tolist()]

@@ -1,0 +1,100 @@
+"""Sampling on a GPU, where a step of a few rows takes Python longer to ask for than the GPU to do.
+
+A CUDA graph is such a step recorded: all its kernels with their addresses, started again at once.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from app.attention import FixedShapeCache
+from app.engines import decoders
+from app.engines.decoders import SharedPrefixDecoder
+from app.policy import Policy
+from app.types import Vision
+
+FIRST_SPAN = 32
+"""Places that the first graph attends to; there are twice as many in each that follows."""
+
+
+class GraphedDecoder(SharedPrefixDecoder):
+    """`SharedPrefixDecoder`, whose step is recorded and replayed until its shapes change.
+
+    They change when a span is full and when finished rollouts are dropped, some ten times in a
+    sampling. Until they are dropped, slots of finished rollouts are fed anything.
+    """
+
+    kind_of_cache = FixedShapeCache
+    cache: FixedShapeCache
+
+    def __init__(
+        self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
+    ) -> None:
+        super().__init__(policy, prompts, vision, n, max_new_tokens)
+        self.cache.span = min(FIRST_SPAN, max_new_tokens)
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self._open(self.cache.live, self.positions)
+
+    def _open(self, slots: Tensor, positions: Tensor) -> None:
+        """Room for what the present slots are fed, the live of which are `slots`.  [R], [.., R]"""
+        whole = self.cache.num_slots
+        self.slots = slots
+        self.fed = slots.new_zeros(whole)
+        self.positions = positions.new_zeros(*positions.shape[:-1], whole).index_copy(-1, slots, positions)
+        self.cache.live = torch.arange(whole, device=slots.device)  # all pass through the layers
+        self.stale = True
+
+    def step(self, tokens: Tensor) -> Tensor:
+        self.fed.index_copy_(0, self.slots, tokens)
+        if self.cache.time == 0:  # not recorded: libraries load, autocast casts the weights, the cache takes its room
+            self._advance()
+        else:
+            self._replay()
+        self.cache.time += 1
+        return self.logits[self.slots]
+
+    def _advance(self) -> None:
+        """A step of all slots, in place."""
+        self.cache.look()
+        hidden = self._forward({"input_ids": self.fed[:, None]}, self.positions[..., None])
+        self.logits = self.policy.logits(hidden[:, -1])  # [P * N, V]
+        self.positions.add_(1)
+        self.cache.clock.add_(1)
+
+    def _replay(self) -> None:
+        if self.cache.time == self.cache.span:
+            self.cache.span = min(2 * self.cache.span, self.cache.max_new_tokens)
+            self.stale = True
+        if self.stale or self.graph is None:
+            self.graph, self.stale = self._record(), False
+        self.graph.replay()
+
+    def _record(self) -> torch.cuda.CUDAGraph:
+        """The step at the present shapes; recording does not run it."""
+        graph, usual, aside = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), _stream(self.fed.device)
+        memory = self.graph.pool() if self.graph is not None else None  # of the last, which is not replayed again
+        aside.wait_stream(usual)
+        with torch.cuda.stream(aside):
+            graph.capture_begin(pool=memory, capture_error_mode="thread_local")
+            try:
+                self._advance()
+            finally:
+                graph.capture_end()
+        usual.wait_stream(aside)
+        return graph
+
+    def keep(self, kept: Tensor) -> None:
+        self.slots = self.slots[kept]
+        if len(self.slots) < decoders.COMPACT_BELOW * self.cache.num_slots:
+            positions, self.cache.live = self.positions[..., self.slots], self.slots
+            self.cache.compact()
+            self._open(self.cache.live, positions)
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """The one that graphs are recorded on: libraries keep working memory for each stream they have seen."""
+    return torch.cuda.Stream(device)

@@ -1,0 +1,147 @@
+"""What a GPU computes, against what the CPU does.  Skipped where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.advantages import AdvantageEstimator
+from app.engines.transformers import TransformersEngine
+from app.policy import Policy
+from app.policy.lora import LoRA, QLoRA
+from app.types import Completion, RolloutBatch, Sampling
+from tests.app.advantages.test_contract import ALL, rollouts
+from tests.app.architectures import ARCHITECTURES, build, draw_rows, gradients
+from tests.app.engines.test_transformers import eager_to_stop, requests, said
+from tests.app.losses.loops import random_rows
+from tests.app.losses.test_loops import LOSSES
+from tests.app.policy.test_base import RAGGED
+from tests.app.policy.test_lora import adapted
+from tests.conftest import BY_LENGTH, CommandLine, build_tiny_policy, constant, demonstrated, gap, stage, steps
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+def on_gpu(value: Any) -> Any:
+    """The same with every tensor in it on the GPU."""
+    if isinstance(value, Tensor | Policy):
+        return value.to("cuda")
+    if isinstance(value, list):
+        return [on_gpu(each) for each in value]
+    if isinstance(value, RolloutBatch | Completion) or (is_dataclass(value) and hasattr(value, "mask")):
+        return replace(value, **{f.name: on_gpu(getattr(value, f.name)) for f in fields(value)})
+    return value
+
+
+def assert_near(found: Tensor, expected: Tensor, atol: float = 1e-4) -> None:
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=atol)
+
+
+# -- scores, gradients, samples -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_scores_and_gradients(name: str) -> None:
+    rows, found = draw_rows(*RAGGED), []
+    for policy, own in ((build(name), rows), (on_gpu(build(name)), on_gpu(rows))):
+        logprobs, entropies = policy.score(own, with_entropy=True)
+        (logprobs * own.advantages).sum().backward()
+        found.append((policy.shares_prompts, logprobs.detach(), entropies.detach(), gradients(policy)))
+    (shares, logprobs, entropies, of_cpu), (shares_too, *scores, of_gpu) = found
+    assert shares == shares_too
+    assert_near(scores[0], logprobs)
+    assert_near(scores[1], entropies)
+    assert of_cpu.keys() == of_gpu.keys()
+    for each in of_cpu:
+        assert_near(of_gpu[each], of_cpu[each], atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_samples(name: str) -> None:
+    """The same sentences seed the same rollouts, up to a number within rounding of a border between tokens."""
+    asked, sampling, groups = requests(), Sampling(max_new_tokens=12), []
+    for policy in (eager_to_stop(build(name)), on_gpu(eager_to_stop(build(name)))):
+        engine = TransformersEngine()
+        engine.sync(policy)
+        groups.append(engine.generate(asked, 6, sampling))
+    ours, theirs = ([row for group in each for row in group] for each in groups)
+    alike = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.tokens.tolist() == b.tokens.tolist()]
+    assert len(alike) >= len(ours) - 1
+    for one, other in alike:
+        assert one.logprobs is not None and other.logprobs is not None
+        assert_near(other.logprobs, one.logprobs)
+
+
+@pytest.mark.parametrize("name", ["qwen2", "mistral", "mamba"])
+def test_in_bfloat16_what_is_recorded_is_what_the_trainer_computes(name: str) -> None:
+    policy, asked = on_gpu(eager_to_stop(build(name, scale=1.0))), requests()
+    engine = TransformersEngine()
+    engine.sync(policy)
+    with torch.autocast("cuda", torch.bfloat16), torch.no_grad():
+        groups = engine.generate(asked, 4, Sampling(max_new_tokens=12))
+        batch = RolloutBatch([r.problem for r in asked], [r.tokens for r in asked], groups)
+        rows = batch.experience(torch.zeros(3, 4, device="cuda"))
+        torch.testing.assert_close(rows.logprobs, policy.logprobs(rows), rtol=0, atol=3e-2)
+
+
+def test_rollouts_do_not_depend_on_what_is_sampled_beside_them() -> None:
+    policy, sampling = on_gpu(eager_to_stop(build("qwen2"))), Sampling(max_new_tokens=12)
+    engine = TransformersEngine()
+    engine.sync(policy)
+    asked = requests()
+    together = engine.generate(asked, 6, sampling)
+    assert said([engine.generate([request], 6, sampling)[0] for request in asked]) == said(together)
+
+
+# -- objectives -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_advantages(estimator: AdvantageEstimator) -> None:
+    assert_near(estimator(on_gpu(rollouts())), estimator(rollouts()), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str) -> None:
+    loss, (rows, _), found = LOSSES[name][0], random_rows(), []
+    for update in (rows, on_gpu(rows)):
+        assert update.logprobs is not None and update.old is not None
+        update = replace(update, chosen=loss.choose(update))
+        found.append((loss(update.logprobs - update.old, update.logprobs, update), loss.reduction.weights(update.mask)))
+    for on_cpu, on_it in zip(*found, strict=True):
+        assert_near(on_it, on_cpu, atol=1e-5)
+
+
+# -- the command line -----------------------------------------------------------------------------------
+
+GPU = {"trainer": {"accelerator": "gpu", "precision": "bf16-mixed"}}
+
+
+def test_a_run_learns_and_resumes(passk: CommandLine) -> None:
+    """In bfloat16 over weights in single precision, from the cold start to the last stage, with a KL penalty."""
+    model = {"kl": {"class_path": "app.losses.K3", "init_args": {"coefficient": 0.1}}}
+    stages = [demonstrated(), stage("explore", BY_LENGTH, until=steps(3), learning_rate=constant(1e-2))]
+    cli = passk.fit(stages, model=model, **GPU)
+    folder = Path(cli.trainer.log_dir) / "stages"
+    assert gap(folder / "1-cold-start", folder / "2-explore") > 1e-3
+    again = passk.fit(stages, f"--ckpt_path={folder / '1-cold-start/stage.ckpt'}", model=model, **GPU)
+    assert gap(folder / "2-explore", Path(again.trainer.log_dir) / "stages/2-explore") == 0
+    passk("validate", f"--ckpt_path={folder / '2-explore/stage.ckpt'}", **GPU)
+    passk("predict", f"--ckpt_path={folder / '2-explore/stage.ckpt'}", **GPU)
+
+
+@pytest.mark.parametrize("kind", [LoRA, QLoRA])
+def test_adapters(kind: type[LoRA], tmp_path: Path) -> None:
+    build_tiny_policy(hidden_size=64, intermediate_size=128, num_heads=4).save(tmp_path / "base")
+    policy = on_gpu(adapted(tmp_path / "base", kind(rank=4, alpha=8), scale=0.1))
+    rows = on_gpu(draw_rows(*RAGGED))
+    with torch.autocast("cuda", torch.bfloat16):
+        policy.logprobs(rows).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in policy.parameters() if p.requires_grad)
+    policy.save(tmp_path / "export")
+    assert (tmp_path / "export/adapter").is_dir()
