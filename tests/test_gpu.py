@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
-from app.engines.transformers import TransformersEngine
+from app.engines.decoders import SharedPrefixDecoder
+from app.engines.graphs import FIRST_SPAN, GraphedDecoder
+from app.engines.transformers import decoder_for
 from app.policy import Policy
 from app.policy.lora import LoRA, QLoRA
 from app.types import Completion, RolloutBatch, Sampling
 from tests.app.advantages.test_contract import ALL, rollouts
 from tests.app.architectures import ARCHITECTURES, build, draw_rows, gradients
-from tests.app.engines.test_transformers import eager_to_stop, requests, said
+from tests.app.engines.test_transformers import eager_to_stop, requests, said, sample
 from tests.app.losses.loops import random_rows
 from tests.app.losses.test_loops import LOSSES
 from tests.app.policy.test_base import RAGGED
@@ -58,17 +61,14 @@ def test_scores_and_gradients(name: str) -> None:
     assert_near(scores[1], entropies)
     assert of_cpu.keys() == of_gpu.keys()
     for each in of_cpu:
-        assert_near(of_gpu[each], of_cpu[each], atol=2e-3)
+        assert_near(of_gpu[each], of_cpu[each], atol=1e-3 * float(of_cpu[each].abs().max()) + 1e-4)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_samples(name: str) -> None:
     """The same sentences seed the same rollouts, up to a number within rounding of a border between tokens."""
-    asked, sampling, groups = requests(), Sampling(max_new_tokens=12), []
-    for policy in (eager_to_stop(build(name)), on_gpu(eager_to_stop(build(name)))):
-        engine = TransformersEngine()
-        engine.sync(policy)
-        groups.append(engine.generate(asked, 6, sampling))
+    asked, sampling = requests(), Sampling(max_new_tokens=12)
+    groups = [sample(p, asked, 6, sampling) for p in (eager_to_stop(build(name)), on_gpu(eager_to_stop(build(name))))]
     ours, theirs = ([row for group in each for row in group] for each in groups)
     alike = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.tokens.tolist() == b.tokens.tolist()]
     assert len(alike) >= len(ours) - 1
@@ -80,22 +80,40 @@ def test_samples(name: str) -> None:
 @pytest.mark.parametrize("name", ["qwen2", "mistral", "mamba"])
 def test_in_bfloat16_what_is_recorded_is_what_the_trainer_computes(name: str) -> None:
     policy, asked = on_gpu(eager_to_stop(build(name, scale=1.0))), requests()
-    engine = TransformersEngine()
-    engine.sync(policy)
     with torch.autocast("cuda", torch.bfloat16), torch.no_grad():
-        groups = engine.generate(asked, 4, Sampling(max_new_tokens=12))
+        groups = sample(policy, asked, 4, Sampling(max_new_tokens=12))
         batch = RolloutBatch([r.problem for r in asked], [r.tokens for r in asked], groups)
         rows = batch.experience(torch.zeros(3, 4, device="cuda"))
         torch.testing.assert_close(rows.logprobs, policy.logprobs(rows), rtol=0, atol=3e-2)
 
 
+@pytest.mark.parametrize("name", ["qwen2", "llama", "granite"])
+@pytest.mark.parametrize("precise", [True, False])
+def test_recorded_steps_are_the_steps_themselves(name: str, precise: bool) -> None:
+    """Over several spans, and with rollouts that leave; after an update of the weights too."""
+    policy, asked, sampling = on_gpu(eager_to_stop(build(name))), requests(), Sampling(max_new_tokens=90)
+    policy.model.generation_config.eos_token_id = [1, 2]
+    assert decoder_for(policy) is GraphedDecoder
+    for _ in range(2):
+        with torch.autocast("cuda", torch.bfloat16, enabled=not precise):
+            recorded = sample(policy, asked, 6, sampling)
+            with mock.patch("app.engines.transformers.decoder_for", lambda policy: SharedPrefixDecoder):
+                stepped = sample(policy, asked, 6, sampling)
+        assert max(len(row.tokens) for group in stepped for row in group) > 2 * FIRST_SPAN
+        pairs = [(a, b) for one, other in zip(recorded, stepped, strict=True) for a, b in zip(one, other, strict=True)]
+        alike = [(a, b) for a, b in pairs if a.tokens.tolist() == b.tokens.tolist()]
+        assert len(alike) >= len(pairs) - (1 if precise else 9)
+        for a, b in alike:
+            torch.testing.assert_close(a.logprobs, b.logprobs, rtol=0, atol=1e-4 if precise else 0.2)
+        with torch.no_grad():
+            for parameter in policy.parameters():
+                parameter.mul_(1.05)
+
+
 def test_rollouts_do_not_depend_on_what_is_sampled_beside_them() -> None:
-    policy, sampling = on_gpu(eager_to_stop(build("qwen2"))), Sampling(max_new_tokens=12)
-    engine = TransformersEngine()
-    engine.sync(policy)
-    asked = requests()
-    together = engine.generate(asked, 6, sampling)
-    assert said([engine.generate([request], 6, sampling)[0] for request in asked]) == said(together)
+    policy, asked, sampling = on_gpu(eager_to_stop(build("qwen2"))), requests(), Sampling(max_new_tokens=12)
+    together = sample(policy, asked, 6, sampling)
+    assert said([sample(policy, [request], 6, sampling)[0] for request in asked]) == said(together)
 
 
 # -- objectives -----------------------------------------------------------------------------------------
@@ -119,11 +137,14 @@ def test_losses(name: str) -> None:
 
 # -- the command line -----------------------------------------------------------------------------------
 
-GPU = {"trainer": {"accelerator": "gpu", "precision": "bf16-mixed"}}
+GPU = {"trainer": {"accelerator": "gpu", "precision": "bf16-mixed", "deterministic": "warn"}}
 
 
-def test_a_run_learns_and_resumes(passk: CommandLine) -> None:
-    """In bfloat16 over weights in single precision, from the cold start to the last stage, with a KL penalty."""
+def test_a_run_learns_and_resumes_exactly(passk: CommandLine) -> None:
+    """In bfloat16 over weights in single precision, from the cold start to the last stage, with a KL penalty.
+
+    Bit for bit where sums run in one order (`deterministic`); as usual, a GPU adds in whatever order threads come.
+    """
     model = {"kl": {"class_path": "app.losses.K3", "init_args": {"coefficient": 0.1}}}
     stages = [demonstrated(), stage("explore", BY_LENGTH, until=steps(3), learning_rate=constant(1e-2))]
     cli = passk.fit(stages, model=model, **GPU)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import pytest
@@ -16,8 +16,8 @@ from app.types import Sampling
 from tests.app.architectures import ARCHITECTURES, build
 from tests.app.engines.test_transformers import assert_same, eager_to_stop, requests, sample
 
-SHARING = [name for name, architecture in ARCHITECTURES.items() if architecture.shares and name != "qwen3_moe"]
-"""Qwen3-MoE asks the device which of its experts are needed; such a model is sampled step by step."""
+SHARING = [name for name, each in ARCHITECTURES.items() if each.shares and name not in ("qwen3_moe", "gpt2")]
+"""Qwen3-MoE asks the device which experts are needed, GPT-2 whether a prompt is padded: these go step by step."""
 
 
 class Asking(TorchDispatchMode):
@@ -34,7 +34,7 @@ class Asking(TorchDispatchMode):
 class RunAgain(GraphedDecoder):
     """Runs the step where a graph would be replayed, and counts what would be recorded."""
 
-    recorded: list[tuple[int, int]] = []
+    recorded: ClassVar[list[tuple[int, int]]] = []
 
     def _record(self) -> Any:
         self.recorded.append((self.cache.num_slots, self.cache.span))
