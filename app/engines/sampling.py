@@ -71,7 +71,8 @@ def _invert(weights: Tensor, uniform: Tensor) -> Tensor:
     A token of weight zero is never chosen: it does not move the running sum.
     """
     running = weights.double().cumsum(-1)
-    target = uniform[:, None] * running[:, -1:]
-    tokens = torch.searchsorted(running, target, right=True)[:, 0]
-    last = weights.shape[-1] - 1 - weights.flip(-1).gt(0).to(torch.uint8).argmax(-1)
-    return torch.minimum(tokens, last)
+    total = running[:, -1:]
+    below = torch.nextafter(
+        total, torch.zeros_like(total)
+    )  # a product may be rounded up to the total, which none passes
+    return torch.searchsorted(running, (uniform[:, None] * total).minimum(below), right=True)[:, 0]
