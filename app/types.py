@@ -20,7 +20,6 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 Prompt: TypeAlias = str | tuple[dict[str, Any], ...]
 """Plain text, or the messages of a chat: each a `role` and a `content`, text or texts and pictures (`pictures.py`)."""
@@ -201,16 +200,19 @@ class RolloutBatch:
 
     @property
     def entropies(self) -> Tensor:
-        """Mean token entropy of each problem over all its responses, in nats.  [P]; NaN where none was recorded"""
-        sums = self._grouped([float("nan") if row.entropies is None else row.entropies.sum() for row in self.rows])
-        return sums.sum(-1) / self.lengths.sum(-1)
+        """Mean token entropy of each problem over all its responses, in nats.  [P]; NaN where one has none recorded"""
+        values, lengths = self.padded("entropies"), self.lengths
+        if values is None:
+            return torch.full((len(self),), float("nan"), device=lengths.device)
+        return values.sum((1, 2)).to(lengths.device) / lengths.sum(-1)
 
     def padded(self, name: Literal["tokens", "logprobs", "entropies", "old"]) -> Tensor | None:
         """What the completions hold of each token, 0 after their ends.  [P, N, T]; None where one holds nothing"""
         values = [getattr(row, name) for row in self.rows]
         if any(value is None for value in values):
             return None
-        return pad_sequence(values, batch_first=True).unflatten(0, (len(self), -1))
+        flat, mask = torch.cat(values), self.mask  # row by row would be three operations for each
+        return flat.new_zeros(mask.shape).masked_scatter(mask.to(flat.device), flat)
 
     @property
     def mask(self) -> Tensor:

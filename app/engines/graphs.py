@@ -19,12 +19,15 @@ from app.types import Vision
 FIRST_SPAN = 32
 """Places that the first graph attends to; there are twice as many in each that follows."""
 
+WORTH = 8
+"""Steps after which finished rollouts may be dropped: a recording takes as long as one or two steps without."""
+
 
 class GraphedDecoder(SharedPrefixDecoder):
     """`SharedPrefixDecoder`, whose step is recorded and replayed until its shapes change.
 
-    They change when a span is full and when finished rollouts are dropped, some ten times in a
-    sampling. Until they are dropped, slots of finished rollouts are fed anything.
+    They change when a span is full and when finished rollouts are dropped; until then the slots of
+    finished rollouts are fed anything.
     """
 
     kind_of_cache = FixedShapeCache
@@ -45,7 +48,7 @@ class GraphedDecoder(SharedPrefixDecoder):
         self.fed = slots.new_zeros(whole)
         self.positions = positions.new_zeros(*positions.shape[:-1], whole).index_copy(-1, slots, positions)
         self.cache.live = torch.arange(whole, device=slots.device)  # all pass through the layers
-        self.stale = True
+        self.opened, self.stale = self.cache.time, True
 
     def step(self, tokens: Tensor) -> Tensor:
         self.fed.index_copy_(0, self.slots, tokens)
@@ -88,7 +91,8 @@ class GraphedDecoder(SharedPrefixDecoder):
 
     def keep(self, kept: Tensor) -> None:
         self.slots = self.slots[kept]
-        if len(self.slots) < decoders.COMPACT_BELOW * self.cache.num_slots:
+        few = len(self.slots) < decoders.COMPACT_BELOW * self.cache.num_slots
+        if few and self.cache.time >= self.opened + WORTH:
             positions, self.cache.live = self.positions[..., self.slots], self.slots
             self.cache.compact()
             self._open(self.cache.live, positions)

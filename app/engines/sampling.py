@@ -13,25 +13,25 @@ from app.types import Sampling
 
 
 class RolloutNoise:
-    """One stream of uniform numbers for each rollout, named by a sentence.
+    """Uniform numbers for every token of every rollout, from streams named by sentences.
 
-    Rollout r of request p draws from the stream "<seed of p>/<r>"; its t-th token uses the t-th
-    number, whatever else is sampled beside it.
+    The stream "<seed of p>/<b>" holds, for each rollout of request p in turn, the numbers of its
+    tokens from BLOCK b on: neither n nor what else is sampled changes a rollout's.
     """
 
     BLOCK = 64
 
     def __init__(self, seeds: Sequence[str], n: int, device: torch.device) -> None:
-        self.streams = [_stream(f"{seed}/{rollout}") for seed in seeds for rollout in range(n)]
-        self.device = device
+        self.seeds, self.n, self.device = seeds, n, device
         self.block = torch.empty(0)
 
     def at(self, time: int) -> Tensor:
         """The numbers in [0, 1) for the token at this time.  -> [P * N]; times must come in order"""
-        if time % self.BLOCK == 0:
-            drawn = np.stack([stream.random(self.BLOCK) for stream in self.streams])
-            self.block = torch.from_numpy(drawn).to(self.device)  # [P * N, BLOCK]
-        return self.block[:, time % self.BLOCK]
+        block, place = divmod(time, self.BLOCK)
+        if place == 0:
+            drawn = [_stream(f"{seed}/{block}").random((self.n, self.BLOCK)) for seed in self.seeds]
+            self.block = torch.from_numpy(np.concatenate(drawn)).to(self.device)  # [P * N, BLOCK]
+        return self.block[:, place]
 
 
 def _stream(sentence: str) -> np.random.Generator:

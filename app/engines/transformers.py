@@ -82,18 +82,13 @@ def _completions(
 ) -> list[list[Completion]]:
     """Cut the sampled rows to their lengths.  [P * N, T] -> P lists of n"""
     ends = tokens.gather(1, lengths[:, None] - 1)[:, 0]
-    stopped = torch.isin(ends, stops).tolist()
-    sizes = lengths.tolist()
+    stopped, sizes = torch.isin(ends, stops).tolist(), lengths.tolist()
+    said = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+    cut = [values[said].split(sizes) for values in (tokens, logprobs, entropies)]  # a slice of each row would be slow
     texts = policy.decode([row[: size - stop] for row, size, stop in zip(tokens.tolist(), sizes, stopped, strict=True)])
     rows = [
-        Completion(
-            text=texts[row],
-            tokens=tokens[row, :size],
-            finish="stop" if stopped[row] else "length",
-            logprobs=logprobs[row, :size],
-            entropies=entropies[row, :size],
-        )
-        for row, size in enumerate(sizes)
+        Completion(text, row, "stop" if stop else "length", logprobs=own, entropies=doubt)
+        for text, stop, row, own, doubt in zip(texts, stopped, *cut, strict=True)
     ]
     return [rows[first : first + n] for first in range(0, len(rows), n)]
 

@@ -45,11 +45,12 @@ class RunAgain(GraphedDecoder):
             super()._advance()
 
 
-def sampled(name: str, sampling: Sampling, lengths: list[int], first_span: int = 4) -> list[Any]:
+def sampled(name: str, sampling: Sampling, lengths: list[int], worth: int = 1) -> list[Any]:
     RunAgain.recorded = []
     with (
         mock.patch("app.engines.transformers.decoder_for", lambda policy: RunAgain),
-        mock.patch("app.engines.graphs.FIRST_SPAN", first_span),
+        mock.patch("app.engines.graphs.FIRST_SPAN", 4),
+        mock.patch("app.engines.graphs.WORTH", worth),
     ):
         return sample(eager_to_stop(build(name)), requests(lengths), 6, sampling)
 
@@ -63,6 +64,8 @@ def test_the_same_rollouts_as_step_by_step(name: str) -> None:
 
 
 def test_a_step_is_recorded_anew_when_its_shapes_change_only() -> None:
+    sampled("qwen2", Sampling(max_new_tokens=12), [9, 1, 4], worth=100)
+    assert RunAgain.recorded == [(18, 4), (18, 8), (18, 12)]
     sampled("qwen2", Sampling(max_new_tokens=12), [9, 1, 4])
     assert len(set(RunAgain.recorded)) == len(RunAgain.recorded)
     spans = [span for _, span in RunAgain.recorded]

@@ -108,7 +108,7 @@ def test_frequencies_are_the_probabilities(temperature: float, top_k: int, top_p
     assert statistic < freedom + 4 * (2 * freedom) ** 0.5
 
 
-def test_a_stream_is_named_by_its_seed_and_rollout() -> None:
+def test_a_rollouts_numbers_are_its_own() -> None:
     """Neither what else is drawn nor how many rollouts there are changes a number."""
     together, alone = RolloutNoise(["p", "q"], 3, CPU), RolloutNoise(["q"], 2, CPU)
     for time in range(150):  # over two block borders
