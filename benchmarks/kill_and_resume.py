@@ -109,15 +109,20 @@ SERVER.set_forkserver_preload(["app.cli"])
 def start(arguments: list[str], log: Path) -> tuple[ForkServerProcess, Iterator[str]]:
     """`passk` in a process forked from one that has imported everything and runs no threads, and what it announces."""
     read, write = SERVER.Pipe(duplex=False)
-    process = SERVER.Process(target=_passk, args=(arguments, log, write, dict(os.environ)))
+    process = SERVER.Process(target=_announcing, args=(arguments, log, write, dict(os.environ)))
     process.start()
     write.close()
     return process, iter(os.fdopen(os.dup(read.fileno())).readline, "")
 
 
-def _passk(arguments: list[str], log: Path, announcements: Connection, environment: dict[str, str]) -> None:
+def _announcing(arguments: list[str], log: Path, announcements: Connection, environment: dict[str, str]) -> None:
+    passk(arguments, log, environment | {ANNOUNCEMENTS: str(announcements.fileno())})
+
+
+def passk(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+    """Be `passk` in this environment, in a fork of the server; what it prints is added to the log."""
     os.environ.clear()
-    os.environ.update(environment | {ANNOUNCEMENTS: str(announcements.fileno())})
+    os.environ.update(environment)
     printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(printed, 1)
     os.dup2(printed, 2)

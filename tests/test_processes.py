@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks.kill_and_resume import logged
+from app.resume import run_folders
+from benchmarks.kill_and_resume import SERVER, logged
+from benchmarks.kill_and_resume import passk as forked
 from benchmarks.make_vision_policy import PIXELS
 from tests.app.seeing import write_vision
 from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, environment, gap, stage, steps
@@ -35,7 +38,7 @@ STAGES = [
 
 
 def start(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[subprocess.Popen[bytes], Path]:
-    """The command line in a process of its own, and what it prints."""
+    """The command line in a process of its own, which starts others as it needs them, and what it prints."""
     log = passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
     arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
     with log.open("w") as file:
@@ -54,11 +57,35 @@ def ended(process: subprocess.Popen[bytes], seconds: float = 120) -> int:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def run(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
-    """The run folder of a command that succeeds."""
+def newest(passk: CommandLine) -> Path:
+    return list(run_folders(passk.folder / "runs" / "maze").values())[-1]
+
+
+def launched(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
+    """The run folder of a command that succeeds, and has itself started its second process."""
     process, log = start(passk, command, *options, **UNEVEN, **overlay)
     assert ended(process) == 0, log.read_text()
-    return max((passk.folder / "runs" / "maze").iterdir(), key=lambda path: int(path.name.split("_")[1]))
+    return newest(passk)
+
+
+def run(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
+    """The same where both processes were started from outside, as a cluster does; here from a fork, in no time."""
+    log, arguments = passk.folder / "both.log", [command, *passk.options(*options, **UNEVEN, **overlay)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {**environment(), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    both = [SERVER.Process(target=forked, args=(arguments, log, {**place, "LOCAL_RANK": rank})) for rank in "01"]
+    for process in both:
+        process.start()
+    try:
+        for process in both:
+            process.join(timeout=120)
+        assert [process.exitcode for process in both] == [0, 0], log.read_text()
+    finally:
+        for process in both:
+            process.kill()
+    return newest(passk)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
@@ -88,11 +115,9 @@ def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) ->
     resumed = run(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
     assert gap(resumed / "stages" / "2-explore", sharded / "stages" / "2-explore") == 0
     last = sharded / "stages" / "2-explore" / "stage.ckpt"
-    found = [
-        (run(passk, "validate", *options, "--ckpt_path", str(last), schedule=schedule) / "results.jsonl").read_text()
-        for options in ([], SHARDED)
-    ]
-    assert found[0] == found[1]
+    by_one = Path(passk("validate", "--ckpt_path", str(last), **UNEVEN, schedule=schedule).trainer.log_dir)
+    in_shards = run(passk, "validate", *SHARDED, "--ckpt_path", str(last), schedule=schedule)
+    assert (by_one / "results.jsonl").read_text() == (in_shards / "results.jsonl").read_text()
 
 
 def test_an_adapter_in_shards_is_trained_kept_resumed_and_exported(passk: CommandLine) -> None:
@@ -136,7 +161,7 @@ def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLi
     schedule = {"stages": [demonstrated(problems=5), {**STAGES[1], "until": steps(2), "reset_optimizer": True}]}
     alone = Path(passk("fit", **UNEVEN, schedule=schedule).trainer.log_dir)
     checkpoint = alone / "stages" / "1-cold-start" / "stage.ckpt"
-    resumed = run(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
+    resumed = launched(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
     assert gap(resumed / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
 
 
@@ -150,7 +175,7 @@ def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: in
     assert ended(process, 60) != 0
     deadline = begun + 60
     while alive(process.pid) and monotonic() < deadline:
-        pass
+        sleep(0.1)
     assert not alive(process.pid), log.read_text()
     assert silently or "the disk of this machine is gone" in log.read_text()
 
