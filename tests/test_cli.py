@@ -16,7 +16,7 @@ import torch
 
 from app.cli import one_line
 from app.types import Problem
-from tests.conftest import ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
+from tests.conftest import PICTURES, ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
 
 LEARNING = [
     demonstrated(),
@@ -176,7 +176,7 @@ def test_predictions_hold_what_was_sampled_and_its_score(passk: CommandLine, fin
 def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
     alone = passk.fit(LEARNING)
     two = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
-    in_a_process(passk, "fit", *two, schedule={"stages": LEARNING})
+    in_a_process(passk, "fit", *two, *PICTURES, schedule={"stages": LEARNING})
     folder = passk.folder / "runs" / "maze" / "version_1"
     mine, theirs = (
         [json.loads(line) for line in (path / "results.jsonl").read_text().splitlines()]

@@ -43,8 +43,9 @@ def passk(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def miniature(folder: Path, **changes: object) -> Path:
-    """The size of a test, without its mazes."""
+    """The size of a test, without its mazes, with all that is drawn by default."""
     small = yaml.safe_load(MINIATURE.read_text())
+    del small["trainer"]["callbacks"]
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump({**small, "data": {"init_args": {"batch_size": 4}}, **changes}, sort_keys=False))
     return path
