@@ -20,13 +20,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
+from runpy import run_module
 from time import sleep
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback
 
-from app.cli import main
 from app.resume import run_folders
 from callbacks.events import event_files, read_events
 from callbacks.lookup import callback_of
@@ -120,7 +120,7 @@ def _announcing(arguments: list[str], log: Path, announcements: Connection, envi
 
 
 def passk(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
-    """Be `passk` in this environment, in a fork of the server; what it prints is added to the log."""
+    """Be `python -m app` in this environment, in a fork of the server; what it prints is added to the log."""
     os.environ.clear()
     os.environ.update(environment)
     printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -128,7 +128,8 @@ def passk(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
     os.dup2(printed, 2)
     torch.set_num_threads(1)  # other runs may be at work beside it
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    main(arguments)
+    sys.argv = ["passk", *arguments]
+    run_module("app", run_name="__main__", alter_sys=True)
 
 
 def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = None, by: int = signal.SIGKILL) -> int:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -16,11 +13,12 @@ import pytest
 import torch
 
 from app.resume import run_folders
-from benchmarks.kill_and_resume import SERVER, logged
+from benchmarks.kill_and_resume import logged
 from benchmarks.kill_and_resume import passk as forked
 from benchmarks.make_vision_policy import PIXELS
 from tests.app.seeing import write_vision
 from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, environment, gap, stage, steps
+from tests.forked import ended, group, started
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -37,55 +35,32 @@ STAGES = [
 ]
 
 
-def start(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[subprocess.Popen[bytes], Path]:
-    """The command line in a process of its own, which starts others as it needs them, and what it prints."""
-    log = passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
-    arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True
-        )
-    return process, log
-
-
-def ended(process: subprocess.Popen[bytes], seconds: float = 120) -> int:
-    """Its exit status, with nothing of it left; it fails a test that it keeps waiting."""
-    try:
-        return process.wait(timeout=seconds)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 def newest(passk: CommandLine) -> Path:
     return list(run_folders(passk.folder / "runs" / "maze").values())[-1]
 
 
-def launched(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
-    """The run folder of a command that succeeds, and has itself started its second process."""
-    process, log = start(passk, command, *options, **UNEVEN, **overlay)
-    assert ended(process) == 0, log.read_text()
-    return newest(passk)
+def log_of(passk: CommandLine) -> Path:
+    """A file for what a command prints."""
+    return passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
 
 
 def run(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
-    """The same where both processes were started from outside, as a cluster does; here from a fork, in no time."""
-    log, arguments = passk.folder / "both.log", [command, *passk.options(*options, **UNEVEN, **overlay)]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = {**environment(), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    both = [SERVER.Process(target=forked, args=(arguments, log, {**place, "LOCAL_RANK": rank})) for rank in "01"]
-    for process in both:
-        process.start()
-    try:
-        for process in both:
-            process.join(timeout=120)
-        assert [process.exitcode for process in both] == [0, 0], log.read_text()
-    finally:
-        for process in both:
-            process.kill()
+    """The run folder of a command that succeeds in two processes that are started together, as a cluster does."""
+    log, arguments = log_of(passk), [command, *passk.options(*options, **UNEVEN, **overlay)]
+    assert ended([started(forked, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
     return newest(passk)
+
+
+def launched(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[ForkServerProcess, Path]:
+    """The command line in a process that itself starts the second, and what they print."""
+    log = log_of(passk)
+    return started(head, [command, *passk.options(*options, **overlay)], log, environment()), log
+
+
+def head(arguments: list[str], log: Path, place: dict[str, str]) -> None:
+    """Be the command line, in a session with those that it starts."""
+    os.setsid()
+    forked(arguments, log, place)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
@@ -161,8 +136,9 @@ def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLi
     schedule = {"stages": [demonstrated(problems=5), {**STAGES[1], "until": steps(2), "reset_optimizer": True}]}
     alone = Path(passk("fit", **UNEVEN, schedule=schedule).trainer.log_dir)
     checkpoint = alone / "stages" / "1-cold-start" / "stage.ckpt"
-    resumed = launched(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
-    assert gap(resumed / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
+    process, log = launched(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), **UNEVEN, schedule=schedule)
+    assert ended([process]) == [0], log.read_text()
+    assert gap(newest(passk) / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
 
 
 @pytest.mark.parametrize("silently", [False, True], ids=["raises", "is killed"])
@@ -171,8 +147,8 @@ def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: in
     death = {"class_path": "tests.callbacks.extras.Death", "init_args": {"rank": rank, "silently": silently}}
     schedule = {"stages": [stage("explore", "tests.callbacks.extras.ByLength", until=steps(50))]}
     begun = monotonic()
-    process, log = start(passk, "fit", *DDP, schedule=schedule, trainer={"callbacks": [death]})
-    assert ended(process, 60) != 0
+    process, log = launched(passk, "fit", *DDP, schedule=schedule, trainer={"callbacks": [death]})
+    assert ended([process], 60) not in ([0], [None])
     deadline = begun + 60
     while alive(process.pid) and monotonic() < deadline:
         sleep(0.1)
@@ -180,10 +156,11 @@ def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: in
     assert silently or "the disk of this machine is gone" in log.read_text()
 
 
-def alive(group: int) -> bool:
+def alive(session: int | None) -> bool:
     """Whether any process of the group goes on."""
+    assert session is not None
     try:
-        os.killpg(group, 0)
+        os.killpg(session, 0)
     except ProcessLookupError:
         return False
     return True
