@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.kill_and_resume import SERVER
+from benchmarks.kill_and_resume import SERVER, passk
 from tests.conftest import environment
 
 
@@ -31,6 +31,12 @@ def ended(processes: Sequence[ForkServerProcess], seconds: float = 120) -> list[
     finally:
         for process in processes:
             process.kill()
+
+
+def head(arguments: list[str], log: Path, place: dict[str, str]) -> None:
+    """Be the command line, in a session with the processes that it starts."""
+    os.setsid()
+    passk(arguments, log, place)
 
 
 def group() -> list[dict[str, str]]:

@@ -13,7 +13,8 @@ import yaml
 
 import app.advantages
 import app.losses
-from tests.conftest import CURVES, ROOT, CommandLine, demonstrated, stage, steps
+from app.advantages.curves import curves
+from tests.conftest import ROOT, CommandLine, demonstrated, stage, steps
 from tests.test_configs import missing, parsed, said
 
 DOCS = ROOT / "docs"
@@ -46,22 +47,23 @@ PENALTIES = [item for item in spelt("losses.md") if issubclass(kind(item), app.l
 CORRECTIONS = [item for item in spelt("losses.md") if issubclass(kind(item), app.losses.Correction)]
 
 
-def fit(passk: CommandLine, stages: list[dict[str, Any]], *options: str, **model: Any) -> dict[str, float]:
+def fit(passk: CommandLine, stages: list[dict[str, Any]], **model: Any) -> dict[str, float]:
     """Run the stages on problems that about half of the answers solve; the figures at the end."""
     model["policy"] = {"init_args": {"alphabet": "ab"}}
     data = {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 4}}
-    cli = passk.fit(stages, *options, model=model, data=data, trainer={"val_check_interval": 10}, cached=False)
+    cli = passk.fit(stages, model=model, data=data, trainer={"val_check_interval": 10}, cached=False)
     assert cli.model.iteration == sum(part["until"]["init_args"]["steps"] for part in stages)
     figures = {key: float(value) for key, value in cli.trainer.callback_metrics.items()}
     assert all(isfinite(value) for value in figures.values())
     assert figures["train/updates"] > 0
+    curves(cli.model.advantage, 4)  # which is drawn by default
     return figures
 
 
 @pytest.mark.parametrize("advantage", ADVANTAGES, ids=name)
 def test_an_estimator_runs(advantage: Any, passk: CommandLine) -> None:
     loss = "app.losses.Reinforce" if name(advantage).startswith("{'class_path': 'MaxK") else None
-    fit(passk, [stage("explore", advantage, until=steps(10), loss=loss)], CURVES)
+    fit(passk, [stage("explore", advantage, until=steps(10), loss=loss)])
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=name)

@@ -18,7 +18,7 @@ from benchmarks.kill_and_resume import passk as forked
 from benchmarks.make_vision_policy import PIXELS
 from tests.app.seeing import write_vision
 from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, environment, gap, stage, steps
-from tests.forked import ended, group, started
+from tests.forked import ended, group, head, started
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -55,12 +55,6 @@ def launched(passk: CommandLine, command: str, *options: str, **overlay: Any) ->
     """The command line in a process that itself starts the second, and what they print."""
     log = log_of(passk)
     return started(head, [command, *passk.options(*options, **overlay)], log, environment()), log
-
-
-def head(arguments: list[str], log: Path, place: dict[str, str]) -> None:
-    """Be the command line, in a session with those that it starts."""
-    os.setsid()
-    forked(arguments, log, place)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:

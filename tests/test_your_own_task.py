@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     subprocess.run(["bash", "-c", rows], cwd=mine, check=True)
     (mine / "my_task.py").write_text(python)
     (mine / "my_task.yaml").write_text(yamls[0])
-    (scripts / "passk").write_text(f"#!{sys.executable}\nfrom app.cli import run\n\nrun()\n")
+    (scripts / "passk").write_text(f"#!{sys.executable}\nimport sys\nfrom app.cli import run\n\nsys.exit(run())\n")
     (scripts / "passk").chmod(0o755)
     return mine
 
@@ -63,6 +63,7 @@ def test_a_new_user_trains_on_it(folder: Path) -> None:
     }
     done = passk(folder, "fit", "-c", "my_task.yaml", "-c", str(miniature(folder, schedule=schedule)))
     assert done.returncode == 0, done.stderr
+    assert "object at" not in done.stdout + done.stderr  # as if it returned something
     (results,) = folder.glob("runs/*/*/results.json")
     records = json.loads(results.read_text())["validations"]
     assert [record["stage"] for record in records] == ["cold start", "explore"]
