@@ -41,7 +41,7 @@ model:
   learning_rate: {class_path: app.learning_rate.Constant, init_args: {peak: 0.02, warmup: 3}}
   kl: {class_path: app.losses.K3, init_args: {coefficient: 0.01}}
 data: {class_path: datamodules.maze.MazeDataModule, init_args: {
-  train: {7: 17}, validation: {7: 8}, test: {7: 1}, batch_size: 4, eval_batch_size: 2}}
+  train: {7: 17}, validation: {7: 4}, test: {7: 1}, batch_size: 4, eval_batch_size: 2}}
 rollout: {rollouts: 4, scorer: app.scoring.InProcess}  # a process for it takes longer to start than the run
 evaluation: {n: 4, ks: [1, 2, 4]}
 schedule:
