@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.kill_and_resume import SERVER, passk
-from tests.conftest import environment
+from benchmarks.kill_and_resume import SERVER
+from benchmarks.kill_and_resume import passk as run_passk
+from tests.conftest import CommandLine, environment
 
 
 def started(target: Callable[..., Any], *arguments: Any) -> ForkServerProcess:
-    """`target(*arguments)` in a fork; both must be known by the names of their modules."""
-    process = SERVER.Process(target=target, args=arguments)
+    """`target(*arguments)` in a fork that leads a session of its own; both are sent by the names of their modules."""
+    process = SERVER.Process(target=_lead, args=(target, *arguments))
     process.start()
     return process
 
 
-def ended(processes: Sequence[ForkServerProcess], seconds: float = 120) -> list[int | None]:
-    """Their exit statuses, with nothing left of them; None of one that would go on."""
-    try:
-        for process in processes:
-            process.join(timeout=seconds)
-        return [process.exitcode for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-
-
-def head(arguments: list[str], log: Path, place: dict[str, str]) -> None:
-    """Be the command line, in a session with the processes that it starts."""
+def _lead(target: Callable[..., Any], *arguments: Any) -> None:
     os.setsid()
-    passk(arguments, log, place)
+    target(*arguments)
+
+
+def ended(*processes: ForkServerProcess, seconds: float = 120) -> list[int | None]:
+    """Their exit statuses; None of one that would go on, of which nothing is left."""
+    for process in processes:
+        process.join(timeout=seconds)
+    statuses = [process.exitcode for process in processes]
+    for process in processes:
+        if process.pid is not None and process.is_alive():
+            os.killpg(process.pid, signal.SIGKILL)
+    return statuses
+
+
+def launched(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[ForkServerProcess, Path]:
+    """The command line in a process that starts others as it needs them, and what they print."""
+    log = log_of(passk)
+    return started(run_passk, [command, *passk.options(*options, **overlay)], log, environment()), log
+
+
+def log_of(passk: CommandLine) -> Path:
+    """A file for what a command prints."""
+    return passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
 
 
 def group() -> list[dict[str, str]]:
@@ -52,7 +64,7 @@ def group() -> list[dict[str, str]]:
 def found_by_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
     """What `work(rank)` returns in each of two processes, as under torchrun."""
     places = [{**place, "RANK": place["LOCAL_RANK"], "WORLD_SIZE": "2"} for place in group()]
-    assert ended([started(_work, work, place, folder) for place in places]) == [0, 0]
+    assert ended(*[started(_work, work, place, folder) for place in places]) == [0, 0]
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

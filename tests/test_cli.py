@@ -17,7 +17,7 @@ import torch
 from app.cli import one_line
 from app.types import Problem
 from tests.conftest import PICTURES, ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
-from tests.forked import ended, head, started
+from tests.forked import ended, launched
 
 LEARNING = [
     demonstrated(),
@@ -175,9 +175,8 @@ def test_predictions_hold_what_was_sampled_and_its_score(passk: CommandLine, fin
 def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
     alone = passk.fit(LEARNING)
     two = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
-    log = passk.folder / "two.log"
-    options = passk.options(*two, *PICTURES, schedule={"stages": LEARNING})
-    assert ended([started(head, ["fit", *options], log, environment())]) == [0], log.read_text()
+    process, log = launched(passk, "fit", *two, *PICTURES, schedule={"stages": LEARNING})
+    assert ended(process) == [0], log.read_text()
     folder = passk.folder / "runs" / "maze" / "version_1"
     mine, theirs = (
         [json.loads(line) for line in (path / "results.jsonl").read_text().splitlines()]

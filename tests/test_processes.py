@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -14,11 +13,11 @@ import torch
 
 from app.resume import run_folders
 from benchmarks.kill_and_resume import logged
-from benchmarks.kill_and_resume import passk as forked
+from benchmarks.kill_and_resume import passk as run_passk
 from benchmarks.make_vision_policy import PIXELS
 from tests.app.seeing import write_vision
-from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, environment, gap, stage, steps
-from tests.forked import ended, group, head, started
+from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, gap, stage, steps
+from tests.forked import ended, group, launched, log_of, started
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -39,22 +38,11 @@ def newest(passk: CommandLine) -> Path:
     return list(run_folders(passk.folder / "runs" / "maze").values())[-1]
 
 
-def log_of(passk: CommandLine) -> Path:
-    """A file for what a command prints."""
-    return passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
-
-
 def run(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
     """The run folder of a command that succeeds in two processes that are started together, as a cluster does."""
     log, arguments = log_of(passk), [command, *passk.options(*options, **UNEVEN, **overlay)]
-    assert ended([started(forked, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
+    assert ended(*[started(run_passk, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
     return newest(passk)
-
-
-def launched(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[ForkServerProcess, Path]:
-    """The command line in a process that itself starts the second, and what they print."""
-    log = log_of(passk)
-    return started(head, [command, *passk.options(*options, **overlay)], log, environment()), log
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
@@ -131,7 +119,7 @@ def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLi
     alone = Path(passk("fit", **UNEVEN, schedule=schedule).trainer.log_dir)
     checkpoint = alone / "stages" / "1-cold-start" / "stage.ckpt"
     process, log = launched(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), **UNEVEN, schedule=schedule)
-    assert ended([process]) == [0], log.read_text()
+    assert ended(process) == [0], log.read_text()
     assert gap(newest(passk) / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
 
 
@@ -142,7 +130,7 @@ def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: in
     schedule = {"stages": [stage("explore", "tests.callbacks.extras.ByLength", until=steps(50))]}
     begun = monotonic()
     process, log = launched(passk, "fit", *DDP, schedule=schedule, trainer={"callbacks": [death]})
-    assert ended([process], 60) not in ([0], [None])
+    assert ended(process, seconds=60) not in ([0], [None])
     deadline = begun + 60
     while alive(process.pid) and monotonic() < deadline:
         sleep(0.1)

@@ -16,8 +16,6 @@ from app.types import RolloutBatch
 from datamodules.maze import MazeDataModule
 from tests.forked import ended, started
 
-ROOT = Path(__file__).parents[2]
-
 
 def mazes(tmp_path: Path, **changes: Any) -> MazeDataModule:
     counts = {"train": {7: 20}, "validation": {7: 4}, "test": {7: 5}}
@@ -157,7 +155,7 @@ def test_an_unwritable_cache_is_one_line(tmp_path: Path) -> None:
 
 def test_two_processes_may_start_at_once(tmp_path: Path) -> None:
     cache, found = tmp_path / "cache", [tmp_path / name for name in "ab"]
-    assert ended([started(race, cache, path) for path in found]) == [0, 0]
+    assert ended(*[started(race, cache, path) for path in found]) == [0, 0]
     assert found[0].read_text() == found[1].read_text() != ""
     assert len(list(cache.iterdir())) == 1
 
