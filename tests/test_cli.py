@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import tomllib
@@ -29,22 +27,6 @@ NO_VALIDATION = "--trainer.limit_val_batches=0"
 
 def exported(cli: Any, name: str = "2-explore") -> Path:
     return Path(cli.trainer.log_dir) / "stages" / name
-
-
-def in_a_process(passk: CommandLine, command: str, *options: str, **overlay: Any) -> str:
-    """The same command line in a process of its own; what it prints."""
-    arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
-    log = passk.folder / "process.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True
-        )
-    try:
-        assert process.wait(timeout=120) == 0, log.read_text()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)  # and the second process of two
-        raise
-    return log.read_text()
 
 
 # -- what a run leaves behind -----------------------------------------------------------------------
@@ -75,7 +57,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(passk: Com
 
 def test_another_process_gives_the_same_weights(passk: CommandLine) -> None:
     here = exported(passk.fit(LEARNING))
-    in_a_process(passk, "fit", schedule={"stages": LEARNING})
+    command = [sys.executable, "-m", "app", "fit", *passk.options(schedule={"stages": LEARNING})]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
     assert gap(here, passk.folder / "runs" / "maze" / "version_1" / "stages" / "2-explore") == 0
 
 
