@@ -20,13 +20,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
+from runpy import run_module
 from time import sleep
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback
 
-from app.cli import main
 from app.resume import run_folders
 from callbacks.events import event_files, read_events
 from callbacks.lookup import callback_of
@@ -41,7 +41,7 @@ model:
   learning_rate: {class_path: app.learning_rate.Constant, init_args: {peak: 0.02, warmup: 3}}
   kl: {class_path: app.losses.K3, init_args: {coefficient: 0.01}}
 data: {class_path: datamodules.maze.MazeDataModule, init_args: {
-  train: {7: 17}, validation: {7: 8}, test: {7: 1}, batch_size: 4, eval_batch_size: 2}}
+  train: {7: 17}, validation: {7: 4}, test: {7: 1}, batch_size: 4, eval_batch_size: 2}}
 rollout: {rollouts: 4, scorer: app.scoring.InProcess}  # a process for it takes longer to start than the run
 evaluation: {n: 4, ks: [1, 2, 4]}
 schedule:
@@ -109,21 +109,27 @@ SERVER.set_forkserver_preload(["app.cli"])
 def start(arguments: list[str], log: Path) -> tuple[ForkServerProcess, Iterator[str]]:
     """`passk` in a process forked from one that has imported everything and runs no threads, and what it announces."""
     read, write = SERVER.Pipe(duplex=False)
-    process = SERVER.Process(target=_passk, args=(arguments, log, write, dict(os.environ)))
+    process = SERVER.Process(target=_announcing, args=(arguments, log, write, dict(os.environ)))
     process.start()
     write.close()
     return process, iter(os.fdopen(os.dup(read.fileno())).readline, "")
 
 
-def _passk(arguments: list[str], log: Path, announcements: Connection, environment: dict[str, str]) -> None:
+def _announcing(arguments: list[str], log: Path, announcements: Connection, environment: dict[str, str]) -> None:
+    passk(arguments, log, environment | {ANNOUNCEMENTS: str(announcements.fileno())})
+
+
+def passk(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+    """Be `python -m app` in this environment, in a fork of the server; what it prints is added to the log."""
     os.environ.clear()
-    os.environ.update(environment | {ANNOUNCEMENTS: str(announcements.fileno())})
+    os.environ.update(environment)
     printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     torch.set_num_threads(1)  # other runs may be at work beside it
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    main(arguments)
+    sys.argv = ["passk", *arguments]
+    run_module("app", run_name="__main__", alter_sys=True)
 
 
 def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = None, by: int = signal.SIGKILL) -> int:

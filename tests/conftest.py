@@ -169,7 +169,9 @@ class Run:
 
 
 CONTAINED = "--rollout.scorer=app.scoring.Contained"
-"""Answers scored as they are by default, which the miniature leaves out."""
+CURVES = "--trainer.callbacks+=callbacks.curves.AdvantageCurves"
+PICTURES = ("--trainer.callbacks+=callbacks.tensorboard.TensorBoardPictures", CURVES)
+"""Answers scored and pictures drawn as they are by default, which the miniature leaves out."""
 
 
 @pytest.fixture(scope="session")
@@ -182,7 +184,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
         stage("exploit", {"class_path": "app.advantages.PassK", "init_args": {"k": 2}}, until=steps(1)),
     ]
     with redirect_stdout(printed):
-        cli = passk.fit(stages, CONTAINED)
+        cli = passk.fit(stages, CONTAINED, *PICTURES)
     return Run(cli, Path(cli.trainer.log_dir), printed.getvalue())
 
 

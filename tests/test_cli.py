@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import tomllib
@@ -16,7 +14,8 @@ import torch
 
 from app.cli import one_line
 from app.types import Problem
-from tests.conftest import ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
+from tests.conftest import PICTURES, ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
+from tests.forked import ended, launched
 
 LEARNING = [
     demonstrated(),
@@ -28,22 +27,6 @@ NO_VALIDATION = "--trainer.limit_val_batches=0"
 
 def exported(cli: Any, name: str = "2-explore") -> Path:
     return Path(cli.trainer.log_dir) / "stages" / name
-
-
-def in_a_process(passk: CommandLine, command: str, *options: str, **overlay: Any) -> str:
-    """The same command line in a process of its own; what it prints."""
-    arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
-    log = passk.folder / "process.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True
-        )
-    try:
-        assert process.wait(timeout=120) == 0, log.read_text()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)  # and the second process of two
-        raise
-    return log.read_text()
 
 
 # -- what a run leaves behind -----------------------------------------------------------------------
@@ -74,7 +57,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(passk: Com
 
 def test_another_process_gives_the_same_weights(passk: CommandLine) -> None:
     here = exported(passk.fit(LEARNING))
-    in_a_process(passk, "fit", schedule={"stages": LEARNING})
+    command = [sys.executable, "-m", "app", "fit", *passk.options(schedule={"stages": LEARNING})]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
     assert gap(here, passk.folder / "runs" / "maze" / "version_1" / "stages" / "2-explore") == 0
 
 
@@ -97,17 +82,15 @@ EVERY_ITERATION_SAVED = (
 )
 
 
-@pytest.mark.parametrize("iteration", [1, 2, 3])
 @pytest.mark.parametrize("validation", ["--trainer.val_check_interval=3", NO_VALIDATION])
-def test_a_run_resumed_after_any_iteration_ends_as_the_whole_one(
-    passk: CommandLine, iteration: int, validation: str
-) -> None:
+def test_a_run_resumed_after_any_iteration_ends_as_the_whole_one(passk: CommandLine, validation: str) -> None:
     """The second is the last of its stage: saved before the validation that the transition waits for."""
     whole = passk.fit(LEARNING, validation, *EVERY_ITERATION_SAVED)
-    path = Path(whole.trainer.log_dir) / "checkpoints" / f"at-{iteration}.ckpt"
-    resumed = passk.fit(LEARNING, validation, "--ckpt_path", str(path))
-    assert resumed.model.iteration == 4
-    assert gap(exported(whole), exported(resumed)) == 0
+    for iteration in (1, 2, 3):
+        path = Path(whole.trainer.log_dir) / "checkpoints" / f"at-{iteration}.ckpt"
+        resumed = passk.fit(LEARNING, validation, "--ckpt_path", str(path))
+        assert resumed.model.iteration == 4
+        assert gap(exported(whole), exported(resumed)) == 0
 
 
 def test_the_last_checkpoint_resumes(passk: CommandLine) -> None:
@@ -176,7 +159,8 @@ def test_predictions_hold_what_was_sampled_and_its_score(passk: CommandLine, fin
 def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
     alone = passk.fit(LEARNING)
     two = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
-    in_a_process(passk, "fit", *two, schedule={"stages": LEARNING})
+    process, log = launched(passk, "fit", *two, *PICTURES, schedule={"stages": LEARNING})
+    assert ended(process) == [0], log.read_text()
     folder = passk.folder / "runs" / "maze" / "version_1"
     mine, theirs = (
         [json.loads(line) for line in (path / "results.jsonl").read_text().splitlines()]
@@ -224,23 +208,29 @@ def test_an_error_on_one_line(error: Exception, line: str) -> None:
     assert one_line(error) == line
 
 
-def test_the_package_runs_as_a_module() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=100
-    )
-    assert done.returncode == 0
-    assert "predict" in done.stdout
+def test_every_command_is_listed_and_has_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    from app.cli import SUBCOMMANDS, main
+
+    for arguments in (["--help"], *([command, "--help"] for command in SUBCOMMANDS)):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 0
+        said = capsys.readouterr().out
+        wanted = SUBCOMMANDS if arguments == ["--help"] else ("--rollout.engine", "--data", "--ckpt_path")
+        assert [word for word in wanted if f" {word}" not in said] == []
 
 
-def test_the_console_script_succeeds_and_says_nothing_more() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; from app.cli import run; sys.exit(run())", "fit", "--print_config"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0
-    assert "object at" not in done.stdout + done.stderr
+def test_one_file_may_hold_the_arguments_of_several_commands(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from app.cli import main
+
+    path = passk.folder / "both.yaml"
+    path.write_text("fit: {auto_resume: true}\nvalidate: {evaluation: {n: 7}}\n")
+    for command, said in (("fit", "auto_resume: true"), ("validate", "n: 7")):
+        with pytest.raises(SystemExit):
+            main([f"--config={path}", command, "--print_config"])
+        assert said in capsys.readouterr().out
 
 
 def test_the_console_script_is_the_one_that_returns_nothing() -> None:

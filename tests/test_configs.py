@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from callbacks.schedule import Stage
-from tests.conftest import MINIATURE, ROOT, CommandLine
+from tests.conftest import MINIATURE, PICTURES, ROOT, CommandLine
 
 DEFAULTS = ROOT / "lightning.yaml"
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
@@ -80,33 +80,36 @@ def test_the_defaults_are_under_every_command(command: str, capsys: pytest.Captu
     assert missing(said({**wanted, "schedule": None}), {**said(found), "schedule": None}) == []
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_config_holds_what_it_says(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def flat(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stages of a schedule, those of rounds once."""
+    return [stage for part in parts for stage in (part["stages"] if "repeat" in part else [part])]
+
+
+@pytest.mark.parametrize("path", [DEFAULTS, *CONFIGS], ids=lambda path: path.stem)
+def test_a_config_holds_what_it_says_and_its_stages_nothing_else(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list replaces a list: what a stage does not name is as if there were no lightning.yaml below it."""
     pytest.importorskip(NEEDS.get(path.stem, "torch"))
     found, wanted = parsed(capsys, path), yaml.safe_load(path.read_text())
     wanted.pop("schedule", None)
     assert missing(said(wanted), said(found)) == []
 
-
-@pytest.mark.parametrize("path", [DEFAULTS, *CONFIGS], ids=lambda path: path.stem)
-def test_a_stage_is_what_its_file_says_and_nothing_of_the_defaults(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A list replaces a list: what a stage does not name is as if there were no lightning.yaml below it."""
-
-    def flat(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [stage for part in parts for stage in (part["stages"] if "repeat" in part else [part])]
-
-    pytest.importorskip(NEEDS.get(path.stem, "torch"))
     unset = {field.name: field.default for field in fields(Stage)}
-    found = flat(parsed(capsys, path)["schedule"]["stages"])
-    wanted = flat(stages_of(path))
-    assert [stage["name"] for stage in found] == [stage["name"] for stage in wanted]
-    for stage, own in zip(found, wanted, strict=True):
+    found_stages, wanted_stages = flat(found["schedule"]["stages"]), flat(stages_of(path))
+    assert [stage["name"] for stage in found_stages] == [stage["name"] for stage in wanted_stages]
+    for stage, own in zip(found_stages, wanted_stages, strict=True):
         assert missing(said(own), said(stage)) == []
         assert {name: value for name, value in stage.items() if name not in own} == {
             name: unset[name] for name in stage if name not in own
         }
+
+
+def test_the_miniature_has_every_callback_but_the_pictures() -> None:
+    small, defaults = (yaml.safe_load(path.read_text())["trainer"]["callbacks"] for path in (MINIATURE, DEFAULTS))
+    drawn = [option.partition("=")[2] for option in PICTURES]
+    assert small == [each for each in defaults if each not in drawn]
+    assert len(small) == len(defaults) - len(drawn)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -141,7 +144,7 @@ def test_a_config_runs(path: Path, passk: CommandLine, tmp_path: Path, capsys: p
     stages = shrunk(stages_of(path))
     small = tmp_path / "small.yaml"
     small.write_text(yaml.safe_dump({"schedule": {"stages": stages}}, sort_keys=False))
-    cli = passk("fit", f"--config={small}", base=path)
+    cli = passk("fit", f"--config={small}", *(PICTURES if path == DEFAULTS else ()), base=path)
     callbacks = {type(each).__name__: each for each in cli.trainer.callbacks}
     assert callbacks["StageSchedule"].index == unrolled(stages) - 1
     assert len(list((Path(cli.trainer.log_dir) / "stages").iterdir())) == unrolled(stages)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import torch
 
+from app.resume import run_folders
 from benchmarks.kill_and_resume import logged
+from benchmarks.kill_and_resume import passk as run_passk
 from benchmarks.make_vision_policy import PIXELS
 from tests.app.seeing import write_vision
-from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, environment, gap, stage, steps
+from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, gap, stage, steps
+from tests.forked import ended, group, launched, log_of, started
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -34,31 +34,15 @@ STAGES = [
 ]
 
 
-def start(passk: CommandLine, command: str, *options: str, **overlay: Any) -> tuple[subprocess.Popen[bytes], Path]:
-    """The command line in a process of its own, and what it prints."""
-    log = passk.folder / f"{len(list(passk.folder.glob('*.log')))}.log"
-    arguments = [sys.executable, "-m", "app", command, *passk.options(*options, **overlay)]
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True
-        )
-    return process, log
-
-
-def ended(process: subprocess.Popen[bytes], seconds: float = 120) -> int:
-    """Its exit status, with nothing of it left; it fails a test that it keeps waiting."""
-    try:
-        return process.wait(timeout=seconds)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+def newest(passk: CommandLine) -> Path:
+    return list(run_folders(passk.folder / "runs" / "maze").values())[-1]
 
 
 def run(passk: CommandLine, command: str, *options: str, **overlay: Any) -> Path:
-    """The run folder of a command that succeeds."""
-    process, log = start(passk, command, *options, **UNEVEN, **overlay)
-    assert ended(process) == 0, log.read_text()
-    return max((passk.folder / "runs" / "maze").iterdir(), key=lambda path: int(path.name.split("_")[1]))
+    """The run folder of a command that succeeds in two processes that are started together, as a cluster does."""
+    log, arguments = log_of(passk), [command, *passk.options(*options, **UNEVEN, **overlay)]
+    assert ended(*[started(run_passk, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
+    return newest(passk)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
@@ -88,11 +72,9 @@ def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) ->
     resumed = run(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
     assert gap(resumed / "stages" / "2-explore", sharded / "stages" / "2-explore") == 0
     last = sharded / "stages" / "2-explore" / "stage.ckpt"
-    found = [
-        (run(passk, "validate", *options, "--ckpt_path", str(last), schedule=schedule) / "results.jsonl").read_text()
-        for options in ([], SHARDED)
-    ]
-    assert found[0] == found[1]
+    by_one = Path(passk("validate", "--ckpt_path", str(last), **UNEVEN, schedule=schedule).trainer.log_dir)
+    in_shards = run(passk, "validate", *SHARDED, "--ckpt_path", str(last), schedule=schedule)
+    assert (by_one / "results.jsonl").read_text() == (in_shards / "results.jsonl").read_text()
 
 
 def test_an_adapter_in_shards_is_trained_kept_resumed_and_exported(passk: CommandLine) -> None:
@@ -136,8 +118,9 @@ def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLi
     schedule = {"stages": [demonstrated(problems=5), {**STAGES[1], "until": steps(2), "reset_optimizer": True}]}
     alone = Path(passk("fit", **UNEVEN, schedule=schedule).trainer.log_dir)
     checkpoint = alone / "stages" / "1-cold-start" / "stage.ckpt"
-    resumed = run(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), schedule=schedule)
-    assert gap(resumed / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
+    process, log = launched(passk, "fit", *SHARDED, "--ckpt_path", str(checkpoint), **UNEVEN, schedule=schedule)
+    assert ended(process) == [0], log.read_text()
+    assert gap(newest(passk) / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
 
 
 @pytest.mark.parametrize("silently", [False, True], ids=["raises", "is killed"])
@@ -146,19 +129,20 @@ def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: in
     death = {"class_path": "tests.callbacks.extras.Death", "init_args": {"rank": rank, "silently": silently}}
     schedule = {"stages": [stage("explore", "tests.callbacks.extras.ByLength", until=steps(50))]}
     begun = monotonic()
-    process, log = start(passk, "fit", *DDP, schedule=schedule, trainer={"callbacks": [death]})
-    assert ended(process, 60) != 0
+    process, log = launched(passk, "fit", *DDP, schedule=schedule, trainer={"callbacks": [death]})
+    assert ended(process, seconds=60) not in ([0], [None])
     deadline = begun + 60
     while alive(process.pid) and monotonic() < deadline:
-        pass
+        sleep(0.1)
     assert not alive(process.pid), log.read_text()
     assert silently or "the disk of this machine is gone" in log.read_text()
 
 
-def alive(group: int) -> bool:
+def alive(session: int | None) -> bool:
     """Whether any process of the group goes on."""
+    assert session is not None
     try:
-        os.killpg(group, 0)
+        os.killpg(session, 0)
     except ProcessLookupError:
         return False
     return True

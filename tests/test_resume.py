@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks.kill_and_resume import arguments_for, differences, logged, newest, run, trial
-from tests.conftest import CommandLine, constant, demonstrated, gap, stage, steps
+from tests.conftest import PICTURES, CommandLine, constant, demonstrated, gap, stage, steps
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ STAGES = [
 def begun(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The folder of a finished run through two stages; to be copied."""
     passk = CommandLine(tmp_path_factory.mktemp("begun"), cache)
-    return Path(passk.fit(STAGES).trainer.log_dir)
+    return Path(passk.fit(STAGES, *PICTURES).trainer.log_dir)
 
 
 def again(passk: CommandLine, begun: Path) -> Path:
@@ -87,7 +87,7 @@ def exported(cli: Any, name: str = "2-explore") -> Path:
 
 def test_a_checkpoint_on_the_way_begins_a_folder_with_all_that_came_before(passk: CommandLine, begun: Path) -> None:
     folder = again(passk, begun)
-    cli = passk.fit(STAGES, "--ckpt_path", str(folder / "stages" / "1-cold-start" / "stage.ckpt"))
+    cli = passk.fit(STAGES, *PICTURES, "--ckpt_path", str(folder / "stages" / "1-cold-start" / "stage.ckpt"))
     assert Path(cli.trainer.log_dir).name == "version_1"
     assert logged(Path(cli.trainer.log_dir)) == logged(folder) == logged(begun)
     assert (Path(cli.trainer.log_dir) / "results.jsonl").read_text() == (folder / "results.jsonl").read_text()
@@ -131,7 +131,7 @@ def test_what_the_user_changed_holds_and_is_said(
     again(passk, begun)
     longer = [*STAGES, demonstrated("more")]
     own = ["--model.max_grad_norm=0.5", "--model.optimizer.init_args.weight_decay=0.25"]
-    cli = passk.fit(longer, *own, "--ckpt_path=last")
+    cli = passk.fit(longer, *PICTURES, *own, "--ckpt_path=last")
     assert cli.model.max_grad_norm == 0.5
     assert cli.trainer.optimizers[0].param_groups[0]["weight_decay"] == 0.25
     assert cli.trainer.optimizers[0].param_groups[0]["betas"] == (0.9, 0.95)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
 
 from app.scoring import Answer, BatchScorer, Contained, InProcess, Verdict, Worker
+from benchmarks.kill_and_resume import SERVER
 from tests.app.misbehaving import Misbehaving, Plain
-from tests.conftest import ROOT
+from tests.forked import started
 
 SECONDS = 0.5
 """For an answer; a tenth of it would do but for busy machines."""
@@ -171,21 +172,25 @@ def test_a_worker_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_worker_ends_with_its_trainer() -> None:
     """Even where the trainer is killed while an answer hangs."""
-    program = (
-        "from app.scoring import Contained; from tests.app.test_scoring import answers\n"
-        "scorer = Contained(1.0); scorer.begin(); print(scorer.worker.process.pid, flush=True)\n"
-        "list(Contained(1.0)(answers('yes', 'hangs')))"
-    )
-    trainer = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert trainer.stdout is not None
-    worker = int(trainer.stdout.readline())
+    ours, theirs = SERVER.Pipe(duplex=False)
+    trainer = started(hang, theirs)
+    worker = ours.recv()
     time.sleep(0.2)
     trainer.kill()
-    trainer.communicate()
+    trainer.join()
     deadline = time.monotonic() + 60
     while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not os.path.exists(f"/proc/{worker}")
+
+
+def hang(theirs: Connection) -> None:
+    """Be a trainer with a worker, whose number it tells, that is given an answer without end."""
+    scorer = Contained(1.0)
+    scorer.begin()
+    assert scorer.worker.process is not None
+    theirs.send(scorer.worker.process.pid)
+    list(scorer(answers("yes", "hangs")))
 
 
 @pytest.mark.parametrize("changes", [{"seconds": 0.0}, {"memory": -1.0}, {"seconds": float("nan")}])

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
-from pathlib import Path
-from time import monotonic
 from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
-import torch.multiprocessing as multiprocessing
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
@@ -27,29 +22,10 @@ from tests.callbacks.test_results import GROUPS, REWARDS, tallied
 from tests.conftest import EchoProblem, build_tiny_policy
 
 
-def results(folder: Path, seconds: float = 120) -> list[dict[str, Any]]:
-    """What each process found."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.spawn(work, (folder, port), nprocs=2, join=False)
-    end = monotonic() + seconds
-    while not context.join(timeout=1):  # false while any of them runs
-        if monotonic() > end:
-            for process in context.processes:
-                process.kill()
-            raise TimeoutError(f"two processes did not end within {seconds} seconds")
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
-
-
-def work(rank: int, folder: Path, port: int) -> None:
-    """Be one of two processes, as under torchrun."""
-    torch.set_num_threads(1)
-    world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in world.items()}, GLOO_SOCKET_IFNAME="lo")
-    torch.distributed.init_process_group("gloo")
+def work(rank: int) -> dict[str, Any]:
+    """What one of two processes finds."""
     module, watch = train(rank)
-    found = {
+    return {
         "figures": measure(rank),
         "parameters": watch.parameters,
         "figures of training": watch.figures,
@@ -60,8 +36,6 @@ def work(rank: int, folder: Path, port: int) -> None:
         "replacements": draw_again(rank, 2),
         "results": tally(rank),
     }
-    torch.save(found, folder / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
 
 
 def measure(rank: int) -> dict[str, float]:

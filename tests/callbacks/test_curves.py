@@ -9,12 +9,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from app.advantages import PassK, PassOne
 from app.advantages.curves import curves
 from callbacks.curves import curves_figure
-from tests.conftest import CommandLine, demonstrated, stage
+from tests.conftest import CURVES, CommandLine, demonstrated, stage
 
 
 def test_a_run_shows_its_objectives(passk: CommandLine) -> None:
     """Each stage by its own number of rollouts: the first has 2, the second the run's 4, for which k = 4 will do."""
-    cli = passk.fit([demonstrated(), stage("explore", {"class_path": "app.advantages.PassK", "init_args": {"k": 4}})])
+    explore = stage("explore", {"class_path": "app.advantages.PassK", "init_args": {"k": 4}})
+    cli = passk.fit([demonstrated(), explore], CURVES)
     events = EventAccumulator(str(Path(cli.trainer.log_dir)), size_guidance={"images": 0})
     events.Reload()
     assert "stage/advantages" in events.Tags()["images"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch import Callback
-from torch.multiprocessing.spawn import spawn
 
 from app.advantages import AdvantageEstimator, PassK, PassOne
 from app.advantages.adaptive import Adaptive
@@ -20,6 +18,7 @@ from app.types import RolloutBatch
 from callbacks.entropy import EntropySwitch
 from tests.app.updates import fit, part, sampled
 from tests.conftest import build_tiny_policy
+from tests.forked import found_by_two
 
 BOTH = ("entropy/explored", "entropy/exploited")
 
@@ -111,25 +110,16 @@ def test_a_share_is_a_share(share: float) -> None:
         EntropySwitch(share)
 
 
-def work(rank: int, folder: Path, port: int) -> None:
+def work(rank: int) -> dict[str, Any]:
     """Be one of two processes: three problems here, two there, with equal entropies on either side."""
-    torch.set_num_threads(1)
-    world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in world.items()}, GLOO_SOCKET_IFNAME="lo")
-    torch.distributed.init_process_group("gloo")
     own = part(sampled(build_tiny_policy()), [[0, 1, 2], [3, 0]][rank])
     module, _ = trained(with_entropies(own, *[[0.5, 0.25, 1.0], [0.5, 1.0]][rank]), share=0.6, devices=2)
-    torch.save({"figures": module.figures, "explore": own.explore}, folder / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
+    return {"figures": module.figures, "explore": own.explore}
 
 
 def test_processes_are_ranked_together(tmp_path: Path) -> None:
     """Three of five are exploited: both with 1.0, and of those with 0.5 that of the first process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    spawn(work, (tmp_path, port), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    first, second = found_by_two(work, tmp_path)
     assert first["explore"].tolist() == [False, True, False]
     assert second["explore"].tolist() == [True, False]
     for result in (first, second):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 
 from app.types import RolloutBatch
 from datamodules.maze import MazeDataModule
-
-ROOT = Path(__file__).parents[2]
+from tests.forked import ended, started
 
 
 def mazes(tmp_path: Path, **changes: Any) -> MazeDataModule:
@@ -157,17 +154,14 @@ def test_an_unwritable_cache_is_one_line(tmp_path: Path) -> None:
 
 
 def test_two_processes_may_start_at_once(tmp_path: Path) -> None:
-    program = (
-        "import sys; from datamodules.maze import MazeDataModule\n"
-        "data = MazeDataModule({9: 2000}, {9: 10}, {9: 10}, cache_dir=sys.argv[1])\n"
-        "data.prepare_data(); data.setup('fit'); print(hash(tuple(p.key for p in data.splits['train'])))"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    racers = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={"PYTHONHASHSEED": "0", "PATH": ""})
-        for _ in range(2)
-    ]
-    printed = [racer.communicate(timeout=60)[0] for racer in racers]
-    assert [racer.returncode for racer in racers] == [0, 0]
-    assert printed[0] == printed[1] != ""
-    assert len(list(tmp_path.iterdir())) == 1
+    cache, found = tmp_path / "cache", [tmp_path / name for name in "ab"]
+    assert ended(*[started(race, cache, path) for path in found]) == [0, 0]
+    assert found[0].read_text() == found[1].read_text() != ""
+    assert len(list(cache.iterdir())) == 1
+
+
+def race(cache: Path, found: Path) -> None:
+    data = MazeDataModule({9: 2000}, {9: 10}, {9: 10}, cache_dir=cache)
+    data.prepare_data()
+    data.setup("fit")
+    found.write_text("\n".join(problem.key for problem in data.splits["train"]))

@@ -12,7 +12,7 @@ import pytest
 from datamodules.enigmata import EnigmataDataModule, mixture, portions
 from datamodules.puzzles.enigmata.records import TASKS, record_of
 from datamodules.puzzles.enigmata.task import CATEGORIES, task_named
-from tests.conftest import CommandLine
+from tests.conftest import PICTURES, CommandLine
 from tests.datamodules.puzzles.enigmata.contract import draws
 
 QUICK = {"binario": 1.0}
@@ -99,6 +99,7 @@ def test_every_task_and_difficulty_through_the_command_line(passk: CommandLine) 
     """Generated, deduplicated, sampled, scored, reported by task, by category and overall."""
     cli = passk(
         "validate",
+        *PICTURES,
         model={"policy": {"init_args": {"context_length": 16384}}},
         data={
             "class_path": "datamodules.enigmata.EnigmataDataModule",

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.hostile_maths import REFERENCES, hostile_maths
 from datamodules.math import PUBLIC, MathDataModule, MathScorer
 from datamodules.task import Table
-from tests.conftest import CommandLine, callback, scripted
+from tests.conftest import PICTURES, CommandLine, callback, scripted
 from tests.datamodules.hostility import assert_total
 
 pytest.importorskip("math_verify")
@@ -80,7 +80,7 @@ def test_pass_at_k_of_each_set_through_the_command_line(passk: CommandLine) -> N
     data = {"class_path": "datamodules.math.MathDataModule", "init_args": {"validation": SETS}}
     engine = scripted(r"That is \boxed{18}.", "No idea.")
     overlay = {"rollout": {"engine": engine}, "evaluation": {"sampling": {"max_new_tokens": 32}}}
-    options = passk.options(cached=False, **overlay)
+    options = passk.options(*PICTURES, cached=False, **overlay)
     settings = passk.folder / "maths.yaml"
     settings.write_text(json.dumps({"data": data}))
     from app.cli import main

@@ -15,7 +15,7 @@ from app.pictures import pictures_of
 from datamodules.multimodal import CHOICE, OPEN, MultimodalDataModule, PictureTable
 from tests.app.seeing import write_vision
 from tests.app.test_pictures import BLUE, RED
-from tests.conftest import BY_LENGTH, CommandLine, callback, constant, gap, scripted, stage
+from tests.conftest import BY_LENGTH, PICTURES, CommandLine, callback, constant, gap, scripted, stage
 
 pytest.importorskip("math_verify")
 
@@ -136,7 +136,7 @@ def run(passk: CommandLine, command: str, data: dict[str, Any], folder: Path, **
     settings = passk.folder / "pictures.yaml"
     module = {"class_path": "datamodules.multimodal.MultimodalDataModule", "init_args": data}
     settings.write_text(json.dumps({"data": module}))
-    return main([command, *passk.options(cached=False, model=model, **overlay), f"--config={settings}"])
+    return main([command, *passk.options(*PICTURES, cached=False, model=model, **overlay), f"--config={settings}"])
 
 
 def test_pass_at_k_of_each_set_through_the_command_line(

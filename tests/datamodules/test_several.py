@@ -16,7 +16,7 @@ from datamodules.math import MathDataModule
 from datamodules.maze import MazeDataModule
 from datamodules.several import SeveralDataModule
 from datamodules.task import Table
-from tests.conftest import BY_LENGTH, CommandLine, demonstrated, stage
+from tests.conftest import BY_LENGTH, PICTURES, CommandLine, demonstrated, stage
 
 pytest.importorskip("math_verify")
 SAMPLES = Path(__file__).parent / "samples"
@@ -98,7 +98,7 @@ def test_one_run_trains_on_one_set_and_reports_all(passk: CommandLine) -> None:
     from app.cli import main
 
     schedule = {"stages": [demonstrated(), stage("explore", BY_LENGTH)]}
-    cli = main(["fit", *passk.options(cached=False, schedule=schedule), *overlay(passk)])
+    cli = main(["fit", *passk.options(*PICTURES, cached=False, schedule=schedule), *overlay(passk)])
     written = json.loads((Path(cli.trainer.log_dir) / "results.json").read_text())["validations"]
     assert [record["stage"] for record in written] == ["cold start", "explore"]
     found = written[-1]["sets"]

@@ -14,7 +14,7 @@ from app.policy import TinyPolicy
 from app.types import Sampling
 from tests.app.engines.test_vllm import BOUND, PROMPTS, build, flat, move, requests
 from tests.conftest import BY_LENGTH, ROOT, CommandLine, stage, steps
-from tests.test_processes import ended, start
+from tests.forked import ended, launched
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -136,14 +136,14 @@ def test_two_processes_in_shards_with_a_server_as_on_eight_gpus(passk: CommandLi
         *(f"{engine}.transfer=app.engines.vllm_transfer.FileTransfer", f"{engine}.arguments=null"),
         *("--model.policy.hidden_size=64", "--model.policy.num_heads=2"),
     ]
-    process, log = start(
+    process, log = launched(
         passk,
         "fit",
         *options,
         base=ROOT / "configs" / "eight_gpus.yaml",
         schedule={"stages": [stage("explore", BY_LENGTH, until=steps(3))]},
     )
-    assert ended(process) == 0, log.read_text()
+    assert ended(process) == [0], log.read_text()
     assert next((passk.folder / "runs").rglob("1-explore/model.safetensors")).exists()
 
 

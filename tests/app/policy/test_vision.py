@@ -28,7 +28,7 @@ from benchmarks.make_vision_policy import main as make_vision_policy
 from datamodules.puzzles.maze_pictures import InstructivePicturePrompt, MazePicture
 from tests.app.checkpoints import GROUPED, write
 from tests.app.seeing import write_vision
-from tests.conftest import ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage, weights
+from tests.conftest import PICTURES, ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage, weights
 from tests.test_configs import shrunk, stages_of
 
 ONE = MazePicture(("*****", "*S.E*", "*****"), PIXELS)
@@ -295,7 +295,9 @@ def test_a_visual_maze_is_trained_validated_exported_and_read_again(
 ) -> None:
     options = ["--model.policy=app.policy.VisionPolicy", f"--model.policy.path={folder}", *FIT]
     with caplog.at_level(logging.INFO):
-        cli = passk.fit([stage("explore", "benchmarks.step.NeverZero", learning_rate=constant(1e-3))], *options)
+        cli = passk.fit(
+            [stage("explore", "benchmarks.step.NeverZero", learning_rate=constant(1e-3))], *options, *PICTURES
+        )
     assert "memory, estimated" in caplog.text
     assert "can't share" not in caplog.text
     export = Path(cli.trainer.log_dir) / "stages/1-explore"
