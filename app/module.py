@@ -5,37 +5,35 @@ from __future__ import annotations
 import inspect
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
-from torch.nn.functional import pad
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
-from app.checkpoint import CheckpointError, check_policy, vocabulary_of
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
 from app.metrics import rollout_metrics
 from app.policy import Policy
+from app.policy_module import PolicyModule
 from app.processes import rank, sum_over_processes, world_size
 from app.replay import NotFiniteError, keep
-from app.sharding import empty, gathered, idle_loss, idle_passes, is_sharded, shard, whole
+from app.sharding import empty, idle_loss, idle_passes, is_sharded, whole
 from app.types import Experience, Problem, RolloutBatch
 from app.weights import trained_weights
 
 log = logging.getLogger(__name__)
 
 
-class RLVRModule(LightningModule):
+class RLVRModule(PolicyModule):
     """One policy and one step: reinforcement learning from verifiable rewards.
 
     One Lightning batch is one iteration: P problems with N verified rollouts each, turned into
@@ -76,10 +74,9 @@ class RLVRModule(LightningModule):
         skips: int = 3,
         count_skipped_tokens: bool = True,
     ) -> None:
-        super().__init__()
-        for name, value in {"minibatch_size": minibatch_size, "microbatch_tokens": microbatch_tokens}.items():
-            if value < 1:
-                raise ValueError(f"{name}={value} must be at least 1")
+        super().__init__(policy, microbatch_tokens)
+        if minibatch_size < 1:
+            raise ValueError(f"minibatch_size={minibatch_size} must be at least 1")
         if not entropy_bonus >= 0:
             raise ValueError(f"entropy_bonus={entropy_bonus} must be at least 0")
         if not max_grad_norm > 0:
@@ -87,32 +84,21 @@ class RLVRModule(LightningModule):
         if skips < 0:
             raise ValueError(f"skips={skips} must be at least 0")
         self.automatic_optimization = False
-        self.policy = policy
         self.advantage = advantage or PassK()
         self.optimizer = optimizer or AdamW
         self.learning_rate = learning_rate or Constant(1e-6, warmup=10)
         self.loss = loss or Clipped()
         self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
-        self.minibatch_size, self.microbatch_tokens = minibatch_size, microbatch_tokens
+        self.minibatch_size = minibatch_size
         self.max_grad_norm, self.skips = max_grad_norm, skips
         self.skipped = 0  # updates in a row
         self.broken: Path | None = None  # where the first such update is kept
         self.count_skipped_tokens = count_skipped_tokens
-        self.iteration = 0
-        self.updates = 0  # since the stage began
-        self.figures: dict[str, float] = {}  # of the latest iteration, by their logged names
-        self._figures_of = 0
 
     def configure_model(self) -> None:
-        self.policy.build()
-        mesh: Any = self._device_mesh  # of Lightning's ModelParallelStrategy
-        if mesh is not None and not isinstance(self.policy, FSDPModule):
-            if mesh["tensor_parallel"].size() > 1:
-                raise ValueError("tensor_parallel_size must be 1: weights are sharded over data-parallel processes")
-            if self.kl is not None:
-                raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
-            shard(self.policy, mesh["data_parallel"])
-            self.strict_loading = self.policy.adapter is None  # or Lightning wants the frozen weights too
+        super().configure_model()
+        if self.kl is not None and isinstance(self.policy, FSDPModule):
+            raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.optimizer(self.policy.parameters())
@@ -164,34 +150,6 @@ class RLVRModule(LightningModule):
             with self.kl.reference.standing_in(self.policy):
                 rows = replace(rows, reference=self.rescore(rows))
         return rows
-
-    def rescore(self, rows: Experience) -> Tensor:
-        """Log-probabilities by the policy as it now stands.  -> [B, T]"""
-        return self.scores(rows, with_entropy=False)[0]
-
-    @torch.no_grad()
-    def scores(self, rows: Experience, with_entropy: bool = True) -> Tensor:
-        """Log-probabilities and entropies by the policy as it now stands.  -> [2, B, T]"""
-        with gathered(self.policy):  # all processes together, one without rows too
-            split = self.microbatches(rows) if len(rows) else ()
-            parts = [torch.stack(self.policy.score(part, with_entropy)) for part in split]
-        if not parts:
-            return torch.zeros(2, *rows.mask.shape, device=rows.mask.device)
-        width = rows.mask.shape[1]
-        return torch.cat([pad(part, (0, width - part.shape[2])) for part in parts], dim=1)
-
-    def score_completions(self, rollouts: RolloutBatch) -> None:
-        """Add to what another program sampled the trainer's own log-probabilities and the entropies."""
-        n = len(rollouts.completions[0])
-        nothing = torch.zeros(len(rollouts), n, device=self.device)
-        rows = replace(rollouts, rewards=nothing).experience(nothing)
-        scored = [
-            replace(row, old=old[mask], entropies=entropies[mask], logprobs=old[mask] if whole is None else whole)
-            for row, whole, mask, old, entropies in zip(
-                rollouts.rows, (row.logprobs for row in rollouts.rows), rows.mask, *self.scores(rows), strict=True
-            )
-        ]
-        rollouts.completions = [scored[first : first + n] for first in range(0, len(scored), n)]
 
     def estimate_anew(self, rollouts: RolloutBatch, update: Experience) -> Experience:
         """The update with advantages by how likely its responses have become since they were sampled.
@@ -265,10 +223,6 @@ class RLVRModule(LightningModule):
         sums = {name: (values.detach() * rows.mask).sum() for name, values in figures.items()}
         return loss, {"loss": loss.detach(), **sums}
 
-    def microbatches(self, rows: Experience) -> Iterator[Experience]:
-        """Parts that fit into one forward pass."""
-        return rows.microbatches(self.microbatch_tokens, self.policy.shares_prompts)
-
     def sum_gradients(self) -> float:
         """Sum gradients over processes and clip them.  -> their norm before, the same on all processes"""
         parameters = [*trained_weights(self.policy).values()]
@@ -315,44 +269,12 @@ class RLVRModule(LightningModule):
         figures = {name: value / max(values[-1], 1) for name, value in zip(names, values, strict=False)}
         return {f"train/{name}": value for name, value in (figures | {"loss": values[0] / count}).items()}
 
-    def report(self, figures: Mapping[str, float | Tensor]) -> None:
-        """Log figures that all processes share, and keep those of this iteration for whoever decides by them."""
-        self.log_dict(dict(figures), batch_size=1)
-        if self._figures_of != self.iteration:
-            self.figures, self._figures_of = {}, self.iteration
-        self.figures |= {name: float(value) for name, value in figures.items()}
-
-    def mean_over_processes(self, figures: Mapping[str, float | Tensor], weight: int) -> dict[str, float]:
-        """The figures' means, each process counting by its weight; all must bring the same names."""
-        *sums, total = self.sum_over_processes([*(float(value) * weight for value in figures.values()), weight])
-        return {name: value / total for name, value in zip(figures, sums, strict=True)}
-
-    def sum_over_processes(self, numbers: list[Any]) -> list[Any]:
-        """Each number's sum over processes; integers stay integers."""
-        exact = all(isinstance(number, int) for number in numbers)
-        numbers_of_all = torch.tensor(numbers, device=self.device, dtype=torch.long if exact else torch.double)
-        return sum_over_processes(numbers_of_all).tolist()
-
-    def validation_step(self, rollouts: RolloutBatch, batch_idx: int) -> None:
-        """Sampled and scored by callbacks/evaluation.py; here for Lightning to have a loop to run."""
-
-    test_step = validation_step
-
-    def predict_step(self, rollouts: RolloutBatch, batch_idx: int) -> RolloutBatch:
-        return rollouts
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
-        checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
-        checkpoint["trained"] = [*trained_weights(self.policy)]
+        super().on_save_checkpoint(checkpoint)
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
-        own = [*trained_weights(self.policy)]
-        if checkpoint.get("trained", own) != own:
-            raise CheckpointError("the checkpoint is of another policy: other weights of it are trained")
-        self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
+        super().on_load_checkpoint(checkpoint)
         if self.kl is not None and "reference" in checkpoint:
             self.kl.reference.load_state_dict(checkpoint["reference"])

@@ -77,7 +77,8 @@ class GraphedDecoder(SharedPrefixDecoder):
 
     def _record(self) -> torch.cuda.CUDAGraph:
         """The step at the present shapes; recording does not run it."""
-        graph, usual, aside = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), _stream(self.fed.device)
+        device = self.fed.device
+        graph, usual, aside = torch.cuda.CUDAGraph(), torch.cuda.current_stream(device), _stream(device)
         memory = self.graph.pool() if self.graph is not None else None  # of the last, which is not replayed again
         aside.wait_stream(usual)
         with torch.cuda.stream(aside):

@@ -1,0 +1,124 @@
+"""A policy in Lightning: built late, saved with what has to fit it, scored in parts, its figures logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
+from torch.nn.functional import pad
+
+from app.checkpoint import CheckpointError, check_policy, vocabulary_of
+from app.policy import Policy
+from app.processes import sum_over_processes
+from app.sharding import gathered, shard
+from app.types import Experience, RolloutBatch
+from app.weights import trained_weights
+
+
+class PolicyModule(LightningModule):
+    """What the RLVR step (`module.py`) stands on, and nothing of the method.
+
+    Args:
+        policy: the model that is trained.
+        microbatch_tokens: tokens in one forward and backward pass; bounds memory, not the result.
+    """
+
+    def __init__(self, policy: Policy, microbatch_tokens: int) -> None:
+        super().__init__()
+        if microbatch_tokens < 1:
+            raise ValueError(f"microbatch_tokens={microbatch_tokens} must be at least 1")
+        self.policy, self.microbatch_tokens = policy, microbatch_tokens
+        self.iteration = 0
+        self.updates = 0  # since the stage began
+        self.figures: dict[str, float] = {}  # of the latest iteration, by their logged names
+        self._figures_of = 0
+
+    def configure_model(self) -> None:
+        self.policy.build()
+        mesh: Any = self._device_mesh  # of Lightning's ModelParallelStrategy
+        if mesh is not None and not isinstance(self.policy, FSDPModule):
+            if mesh["tensor_parallel"].size() > 1:
+                raise ValueError("tensor_parallel_size must be 1: weights are sharded over data-parallel processes")
+            shard(self.policy, mesh["data_parallel"])
+            self.strict_loading = self.policy.adapter is None  # or Lightning wants the frozen weights too
+
+    def validation_step(self, rollouts: RolloutBatch, batch_idx: int) -> None:
+        """Sampled and scored by callbacks/evaluation.py; here for Lightning to have a loop to run."""
+
+    test_step = validation_step
+
+    def predict_step(self, rollouts: RolloutBatch, batch_idx: int) -> RolloutBatch:
+        return rollouts
+
+    # -- scores ---------------------------------------------------------------------------------------
+
+    def microbatches(self, rows: Experience) -> Iterator[Experience]:
+        """Parts that fit into one forward pass."""
+        return rows.microbatches(self.microbatch_tokens, self.policy.shares_prompts)
+
+    def rescore(self, rows: Experience) -> Tensor:
+        """Log-probabilities by the policy as it now stands.  -> [B, T]"""
+        return self.scores(rows, with_entropy=False)[0]
+
+    @torch.no_grad()
+    def scores(self, rows: Experience, with_entropy: bool = True) -> Tensor:
+        """Log-probabilities and entropies by the policy as it now stands.  -> [2, B, T]"""
+        with gathered(self.policy):  # all processes together, one without rows too
+            split = self.microbatches(rows) if len(rows) else ()
+            parts = [torch.stack(self.policy.score(part, with_entropy)) for part in split]
+        if not parts:
+            return torch.zeros(2, *rows.mask.shape, device=rows.mask.device)
+        width = rows.mask.shape[1]
+        return torch.cat([pad(part, (0, width - part.shape[2])) for part in parts], dim=1)
+
+    def score_completions(self, rollouts: RolloutBatch) -> None:
+        """Add to what another program sampled the trainer's own log-probabilities and the entropies."""
+        n = len(rollouts.completions[0])
+        nothing = torch.zeros(len(rollouts), n, device=self.device)
+        rows = replace(rollouts, rewards=nothing).experience(nothing)
+        scored = [
+            replace(row, old=old[mask], entropies=entropies[mask], logprobs=old[mask] if whole is None else whole)
+            for row, whole, mask, old, entropies in zip(
+                rollouts.rows, (row.logprobs for row in rollouts.rows), rows.mask, *self.scores(rows), strict=True
+            )
+        ]
+        rollouts.completions = [scored[first : first + n] for first in range(0, len(scored), n)]
+
+    # -- figures --------------------------------------------------------------------------------------
+
+    def report(self, figures: Mapping[str, float | Tensor]) -> None:
+        """Log figures that all processes share, and keep those of this iteration for whoever decides by them."""
+        self.log_dict(dict(figures), batch_size=1)
+        if self._figures_of != self.iteration:
+            self.figures, self._figures_of = {}, self.iteration
+        self.figures |= {name: float(value) for name, value in figures.items()}
+
+    def mean_over_processes(self, figures: Mapping[str, float | Tensor], weight: int) -> dict[str, float]:
+        """The figures' means, each process counting by its weight; all must bring the same names."""
+        *sums, total = self.sum_over_processes([*(float(value) * weight for value in figures.values()), weight])
+        return {name: value / total for name, value in zip(figures, sums, strict=True)}
+
+    def sum_over_processes(self, numbers: list[Any]) -> list[Any]:
+        """Each number's sum over processes; integers stay integers."""
+        exact = all(isinstance(number, int) for number in numbers)
+        numbers_of_all = torch.tensor(numbers, device=self.device, dtype=torch.long if exact else torch.double)
+        return sum_over_processes(numbers_of_all).tolist()
+
+    # -- checkpoints ----------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
+        checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
+        checkpoint["trained"] = [*trained_weights(self.policy)]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
+        own = [*trained_weights(self.policy)]
+        if checkpoint.get("trained", own) != own:
+            raise CheckpointError("the checkpoint is of another policy: other weights of it are trained")
+        self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
