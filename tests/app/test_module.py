@@ -117,21 +117,6 @@ def test_gradient_checkpointing_and_a_chunked_head_change_nothing() -> None:
     assert distance(parameters(fitted([batch], policy=policy)), parameters(fitted([batch]))) < 1e-6
 
 
-@pytest.mark.parametrize("budget", [40, 60])
-@pytest.mark.parametrize("name", ["qwen2", "mistral"])
-def test_a_forward_pass_holds_no_more_tokens_than_its_budget(name: str, budget: int) -> None:
-    """Padding included, and the prompt of each row where rows don't share it."""
-    policy, entered = build(name), []
-    policy.encode = lambda prompt: torch.arange(3, 3 + len(prompt))  # type: ignore[method-assign, assignment]
-    batch = sampled(policy, PASSES[[0, 3, 0, 3]])  # type: ignore[arg-type]
-    assert policy.shares_prompts == (name == "qwen2")
-    embedding = policy.model.get_input_embeddings()
-    embedding.register_forward_pre_hook(lambda module, inputs: entered.append(inputs[0].numel()))
-    fitted([batch], policy=policy, microbatch_tokens=budget)  # type: ignore[arg-type]
-    assert len(entered) > 1
-    assert max(entered) <= budget
-
-
 def test_autocast_gives_nearly_the_same_update() -> None:
     batch, before = sampled(build_tiny_policy()), parameters(build_tiny_policy())
     moves = []
@@ -539,15 +524,6 @@ def test_same_seed_same_weights() -> None:
         return parameters(fitted([sampled(build_tiny_policy())] * 3, optimizer=AdamW, learning_rate=Constant(1e-3)))
 
     assert distance(weights(), weights()) == 0
-
-
-def test_counts_travel_in_the_checkpoint() -> None:
-    module, checkpoint = RLVRModule(build_tiny_policy()), {}
-    module.iteration, module.updates = 7, 3
-    module.on_save_checkpoint(checkpoint)
-    other = RLVRModule(build_tiny_policy())
-    other.on_load_checkpoint(checkpoint)
-    assert (other.iteration, other.updates) == (7, 3)
 
 
 @pytest.mark.parametrize(
