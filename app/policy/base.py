@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from app.allocation import keep_freed_memory
 from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
-from app.linear import is_faster, use_onednn
+from app.linear import multiply_faster
 from app.pictures import pictures_of
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
@@ -65,8 +65,7 @@ class Policy(nn.Module, ABC):
         if self.adapter is not None:
             self.adapter.add(self.model)
             leave_out_frozen(self)
-        if is_faster():
-            use_onednn(self.model)
+        multiply_faster(self.model)
         keep_freed_memory()
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
