@@ -8,8 +8,9 @@ Per process, in bytes, with n weights of which m are trained (a process's own sh
     activations   of a micro-batch of T tokens, see `activations`
     cache         keys and values while sampling: 2 layers x key heads x their size, for every token sampled or read
 
-Training holds all but the cache, sampling all but gradients and activations. What the allocator and
-the libraries add is not in it, nor the copy of single-precision weights by which a CPU samples (`linear.py`); tests/app/test_memory.py holds the rest to within a factor of 1.3 of what was measured.
+Training holds all but the cache, sampling all but gradients and activations. Left out are what the
+allocator and the libraries add, and the copy of single-precision weights by which a CPU samples
+(`linear.py`); tests/app/test_memory.py holds the rest to within a factor of 1.3 of what was measured.
 """
 
 from __future__ import annotations
