@@ -68,8 +68,12 @@ class SharedPrefixDecoder(Decoder):
     def keep(self, kept: Tensor) -> None:
         self.positions = self.positions[..., kept]
         self.cache.keep(kept)
-        if len(kept) < COMPACT_BELOW * self.cache.num_slots:
+        if self._is_sparse(len(kept)):
             self.cache.compact()
+
+    def _is_sparse(self, live: int) -> bool:
+        """Whether what finished rollouts left in the cache is to be dropped."""
+        return live < COMPACT_BELOW * self.cache.num_slots
 
     def _forward(self, inputs: dict[str, Any], positions: Tensor) -> Tensor:
         with self.policy.sharing_prompts():

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from app.attention import FixedShapeCache
-from app.engines import decoders
 from app.engines.decoders import SharedPrefixDecoder
 from app.policy import Policy
 from app.types import Vision
@@ -92,8 +91,7 @@ class GraphedDecoder(SharedPrefixDecoder):
 
     def keep(self, kept: Tensor) -> None:
         self.slots = self.slots[kept]
-        few = len(self.slots) < decoders.COMPACT_BELOW * self.cache.num_slots
-        if few and self.cache.time >= self.opened + WORTH:
+        if self._is_sparse(len(self.slots)) and self.cache.time >= self.opened + WORTH:
             positions, self.cache.live = self.positions[..., self.slots], self.slots
             self.cache.compact()
             self._open(self.cache.live, positions)

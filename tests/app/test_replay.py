@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ def test_the_run_ends_with_one_too_many() -> None:
     module = fitted([broken_batch()] * 2, skips=2)
     assert distance(parameters(module), parameters(build_tiny_policy())) == 0
     assert (module.iteration, module.updates, module.skipped) == (2, 0, 2)
-    with pytest.raises(NotFiniteError, match=r"iteration 0 has a loss of nan and a gradient of norm 0\.\d+, and 0"):
+    with pytest.raises(NotFiniteError, match=r"iteration 0 has a loss of nan and a gradient of norm 0\.5014\d*, and 0"):
         fitted([broken_batch()], skips=0)
     with pytest.raises(ValueError, match="skips=-1 must be at least 0"):
         RLVRModule(build_tiny_policy(), skips=-1)
@@ -74,7 +73,7 @@ def test_what_is_kept_is_played_again(tmp_path: Path, capsys: pytest.CaptureFixt
         main(["replay", str(kept(tmp_path))])
     assert ended.value.code == 0
     first, *said = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"iteration 0, update 0: loss nan, gradient norm 0\.\d{3}", first)
+    assert first == "iteration 0, update 0: loss nan, gradient norm 0.501"
     assert said[:4] == [
         f"problem {i}: echo {key!r}" for i, key in enumerate(("Who is there?", "a", "one two", "left or right"))
     ]
