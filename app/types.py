@@ -200,7 +200,7 @@ class RolloutBatch:
 
     @property
     def entropies(self) -> Tensor:
-        """Mean token entropy of each problem over its responses, in nats.  [P], NaN if any response has none recorded"""
+        """Mean token entropy of each problem over its responses, in nats.  [P], all NaN if one has none"""
         values, lengths = self.padded("entropies"), self.lengths
         if values is None:
             return torch.full((len(self),), float("nan"), device=lengths.device)
