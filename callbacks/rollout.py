@@ -156,7 +156,7 @@ class RolloutCallback(Callback):
 
         def sample() -> list[list[Completion]]:
             with aside(trainer):
-                groups = engine.generate(requests, n, sampling)
+                groups = engine.sample(requests, n, sampling)
             engine.rest()
             return groups
 
@@ -237,7 +237,7 @@ class RolloutCallback(Callback):
         with trainer.precision_plugin.forward_context():
             if ahead is None:
                 engine.sync(policy_of(pl_module))
-                batch.completions = engine.generate(requests, n, sampling)
+                batch.completions = engine.sample(requests, n, sampling)
                 engine.rest()
             else:
                 batch.completions = ahead

@@ -40,13 +40,28 @@ class AdvantageEstimator(ABC):
 
         Raises:
             ValueError: for rewards that are not [P, N] numbers in [0, 1], or that are graded where
-                passing and failing is all there is; too few rollouts; a completion that lacks what is read.
+                passing and failing is all there is; too few rollouts; a completion that lacks what is read;
+                an estimate of another shape.
         """
         self.check_rewards(rollouts.rewards)
         for name in self.reads:
             if any(getattr(row, name) is None for row in rollouts.rows):
                 raise ValueError(f"{type(self).__name__} reads {name}, which these completions were not sampled with")
-        return self.estimate(rollouts) if rollouts.scored.all() else self._estimate_scored(rollouts)
+        advantages = self.estimate(rollouts) if rollouts.scored.all() else self._estimate_scored(rollouts)
+        self._check_shape(advantages, rollouts)
+        return advantages
+
+    def _check_shape(self, advantages: Tensor, rollouts: RolloutBatch) -> None:
+        """Raise ValueError unless `estimate` gave [P, N], or [P, N, T] with T the longest response."""
+        shape = tuple(rollouts.rewards.shape)
+        right = advantages.shape == shape if advantages.ndim == 2 else advantages.shape[:-1] == shape
+        if advantages.ndim == 3 and right:
+            right = advantages.shape[-1] == int(rollouts.lengths.max())
+        if not right:
+            raise ValueError(
+                f"{type(self).__name__}.estimate gave advantages of shape {tuple(advantages.shape)}: "
+                f"it must be [P, N] = {shape}, or [P, N, T] with a number for each token of the longest response"
+            )
 
     def _estimate_scored(self, rollouts: RolloutBatch) -> Tensor:
         """Each problem estimated from its scored answers alone; the others, and problems with too few, have 0."""

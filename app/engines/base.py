@@ -58,6 +58,35 @@ class RolloutEngine(ABC):
         f"{request.seed}/{r}" alone, not on what else is in the call.
         """
 
+    def sample(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
+        """`generate`, whose completions have been checked.
+
+        Raises:
+            ValueError: other than n completions of each request, or one whose tensors do not fit its tokens.
+        """
+        groups = self.generate(requests, n, sampling)
+        name, counts = type(self).__name__, [len(group) for group in groups]
+        if counts != [n] * len(requests):
+            raise ValueError(
+                f"{name}.generate gave {counts} completions: it must be {n} for each of the {len(requests)} requests"
+            )
+        for completion in (row for group in groups for row in group):
+            check_completion(name, completion)
+        return groups
+
     def spent(self) -> dict[str, float]:
         """What sampling has cost since this was last asked, by name; nothing where nobody counts."""
         return {}
+
+
+def check_completion(engine: str, completion: Completion) -> None:
+    """Raise ValueError unless it has tokens [T], and [T] of all else that it tells of tokens, and ended in a known way."""
+    shape = tuple(completion.tokens.shape)
+    if len(shape) != 1:
+        raise ValueError(f"{engine}.generate gave tokens of shape {shape}: it must be [T]")
+    for name in ("logprobs", "entropies", "old"):
+        value = getattr(completion, name)
+        if value is not None and tuple(value.shape) != shape:
+            raise ValueError(f"{engine}.generate gave {name} of shape {tuple(value.shape)}: it must be [T] = {shape}")
+    if completion.finish not in ("stop", "length"):
+        raise ValueError(f'{engine}.generate gave finish={completion.finish!r}: it must be "stop" or "length"')

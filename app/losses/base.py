@@ -30,8 +30,17 @@ class PolicyLoss(ABC):
         self.tokens = tokens
 
     def __call__(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
-        """`per_token` where tokens are trained, 0 elsewhere.  -> [B, T]"""
+        """`per_token` where tokens are trained, 0 elsewhere.  -> [B, T]
+
+        Raises:
+            ValueError: `per_token` gave another shape, which would broadcast without a word.
+        """
         loss = self.per_token(log_ratio, logprobs, rows)
+        if loss.shape != logprobs.shape:
+            raise ValueError(
+                f"{type(self).__name__}.per_token gave a loss of shape {tuple(loss.shape)}: "
+                f"it must be [B, T] = {tuple(logprobs.shape)}"
+            )
         trained = rows.mask if self.tokens is None or rows.chosen is None else rows.mask & rows.chosen
         return torch.where(trained, loss, 0.0)
 
