@@ -1,6 +1,6 @@
 """Reads mazes in verl's columns: data_source, prompt (a list of chat messages), ability, reward_model, extra_info.
 
-Which inner key of reward_model holds the maze is not certain (paper.md 1.6), so several are tried.
+Which inner key of reward_model holds the maze is not certain, so several are tried.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Nothing else in passk touches transformers' model classes, but for the engine that samples with
 them. Rows are scored on response positions only: the prompt is read once for all its responses
-(`attention.py`) and the LM head, chunk by chunk, never sees it.
+(`app/attention/`) and the LM head, chunk by chunk, never sees it.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ class Policy(nn.Module, ABC):
     # -- what this architecture can do, found out by trying -----------------------------------------
 
     def sharing_prompts(self) -> AbstractContextManager[None]:
-        """Inside, the model's attention is ours (`attention.py`)."""
+        """Inside, the model's attention is ours (`app/attention/`)."""
         return attending(self.model)
 
     @property

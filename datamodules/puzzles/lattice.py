@@ -1,7 +1,7 @@
 """Lattices: the graph under a maze of odd size, its random spanning trees, and how many mazes it has room for.
 
 A lattice maze of size n has its cells on the odd coordinates, (n - 1) / 2 a side; an internal wall stands between
-each two neighbouring cells, and pillars and the border are always wall (the published maze is one: paper.md 1.6).
+each two neighbouring cells, and pillars and the border are always wall (the maze in the paper's appendix is one).
 Squares are numbered row by row, r * n + c. Opening a wall draws an edge between two cells, so that a maze without
 loops is a spanning tree, and any maze a connected spanning subgraph.
 """

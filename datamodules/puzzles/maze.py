@@ -1,4 +1,4 @@
-"""Lattice mazes, the paper's second task (arXiv 2508.10751, Appendix A.1; facts in paper.md 1.6).
+"""Lattice mazes, the paper's second task (arXiv 2508.10751, Appendix A.1).
 
 Not here: prompts (maze_prompts.py), walking and solving (board.py), layouts (lattice.py) and their number
 (lattice_count.py).

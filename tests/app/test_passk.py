@@ -19,7 +19,7 @@ from app.passk import (
     pass_k_advantage,
 )
 
-GOLDEN = [  # N, k, c, mean group reward, sigma, positive, negative, eta (paper.md 1.5)
+GOLDEN = [  # N, k, c, mean group reward, sigma, positive, negative, eta (Eqs. 4 to 15, by exact fractions)
     (32, 1, 8, 0.25000000, 0.43301270, 1.73205081, -0.57735027, 27.712813),
     (32, 4, 1, 0.12500000, 0.33071891, 2.64575131, -0.08534682, 5.291503),
     (32, 4, 8, 0.70450501, 0.45626495, 0.64763904, -0.21587968, 10.362225),

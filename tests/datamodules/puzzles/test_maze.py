@@ -16,7 +16,7 @@ STYLES = [BarePrompt(), BarePrompt(border=False), InstructivePrompt()]
 
 
 def published_verifier(response: str, grid: tuple[str, ...]) -> bool:
-    """The authors' verifier as paper.md 1.6 describes it, in our own words."""
+    """The authors' verifier, in our own words."""
     if "<answer>" in response and "</answer>" in response:
         response = response.split("<answer>")[-1].split("</answer>")[0]
     row, column = next((r, line.index("S")) for r, line in enumerate(grid) if "S" in line)
