@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from glob import glob
 from pathlib import Path
@@ -122,7 +122,7 @@ class Fork:
         self.channel, theirs = socket.socketpair()
         self.pid = os.fork()
         if not self.pid:
-            trainer.close()
+            os.close(trainer.detach())  # a scorer must not reach it
             self.channel.close()
             _judge_batches(theirs)
         theirs.close()
@@ -152,6 +152,8 @@ class Fork:
         Raises:
             EndedError: there is none on the next answer.
         """
+        with suppress(OSError):
+            self.channel.sendall(b"\n")  # now that the trainer knows: what comes next, a scorer has done
         while first < batch.length:
             self._wait(batch.seconds)
             fitting: list[bytes] = []
@@ -271,7 +273,7 @@ def _judge_batches(channel: socket.socket) -> NoReturn:
         os.register_at_fork(after_in_child=lambda: (requests.close(), channel.close()))
         while header := requests.readline():
             batch, first, size = json.loads(header)
-            for line in _judged(batch, first, requests.read(size)):
+            for line in _judged(batch, first, requests.read(size), requests.readline):
                 if os.getpid() != own:
                     os._exit(0)  # a scorer has forked, and has returned here too
                 channel.sendall(line)
@@ -280,14 +282,15 @@ def _judge_batches(channel: socket.socket) -> NoReturn:
         os._exit(1)
 
 
-def _judged(batch: int, first: int, message: bytes) -> Iterator[bytes]:
-    """The lines that answer a batch."""
+def _judged(batch: int, first: int, message: bytes, proceed: Callable[[], object]) -> Iterator[bytes]:
+    """The lines that answer a batch; `proceed` waits until scorers may run."""
     try:
         answers = pickle.loads(message)
     except BaseException as error:  # from whatever is imported
         yield _line(batch, "refused", described(error))
         return
     yield _line(batch, "ready")
+    proceed()
     for place in range(first, len(answers)):
         score, cause = judge(*answers[place])
         yield _line(batch, place, None if cause else score, cause)
