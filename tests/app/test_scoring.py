@@ -162,7 +162,9 @@ def test_a_scorer_that_comes_back_twice_gives_one_verdict() -> None:
 def test_a_scorer_that_changes_a_module_may_cost_later_answers_their_verdicts_but_none_is_wrong() -> None:
     found = verdicts(CONTAINED, "no", "changes_modules", "no", "yes", "no")
     assert found[0] == Verdict(0.0)
-    assert all(verdict in right for verdict, right in zip(found[2:], ([NO], [YES], [NO]), strict=True) if verdict.scored)
+    assert all(
+        verdict in right for verdict, right in zip(found[2:], ([NO], [YES], [NO]), strict=True) if verdict.scored
+    )
     assert verdicts(CONTAINED, "no", "yes") == [NO, YES]
 
 
@@ -266,7 +268,9 @@ def hang(theirs: Connection) -> None:
     list(scorer(answers("yes", "hangs")))
 
 
-@pytest.mark.parametrize("changes", [{"seconds": 0.0}, {"memory": -1.0}, {"seconds": float("nan")}, {"seconds": float("inf")}])
+@pytest.mark.parametrize(
+    "changes", [{"seconds": 0.0}, {"memory": -1.0}, {"seconds": float("nan")}, {"seconds": float("inf")}]
+)
 def test_limits_are_above_nothing(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be above 0 and finite"):
         Contained(**changes)

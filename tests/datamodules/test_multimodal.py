@@ -96,7 +96,9 @@ def test_jsonl_holds_the_same(tmp_path: Path, mmmu: PictureTable) -> None:
 
 def test_a_column_may_be_a_list_of_pictures(tmp_path: Path, mmmu: PictureTable) -> None:
     lists = [[RED.data, BLUE.data], [], None]
-    rows = [{**row, "images": each and [{"bytes": data} for data in each]} for row, each in zip(MMMU, lists, strict=True)]
+    rows = [
+        {**row, "images": each and [{"bytes": data} for data in each]} for row, each in zip(MMMU, lists, strict=True)
+    ]
     features = datasets.Features(
         {**dict.fromkeys(MMMU[0], datasets.Value("string")), "images": datasets.List(datasets.Image())}
     )
