@@ -122,7 +122,7 @@ class Listening(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(RED.data)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the library's name
 
     def log_message(self, *arguments: Any) -> None: ...
 

@@ -16,12 +16,11 @@ from typing import Any
 
 from app.types import Problem
 
-
 SLEEP = ("sleep", "86399.5")
 """What scorers leave behind."""
 
 
-class Speechless(Exception):
+class SpeechlessError(Exception):
     """An error that can't be printed."""
 
     def __str__(self) -> str:
@@ -107,7 +106,7 @@ class Misbehaving(Problem):
         raise asyncio.CancelledError("by itself")
 
     def mumbles(self) -> float:
-        raise Speechless
+        raise SpeechlessError
 
     def paints(self) -> float:
         raise ValueError("\x1b[2J\x00\udcff" + "long " * 100_000)

@@ -70,7 +70,7 @@ def test_ordinary_scores_are_those_of_the_problems(scorer: BatchScorer) -> None:
         ("minus", "a score of -0.5 is no number in [0, 1]"),
         ("odd", "ArithmeticError: no"),
         ("cancels", "CancelledError: by itself"),
-        ("mumbles", "Speechless"),
+        ("mumbles", "SpeechlessError"),
         ("paints", "ValueError: �[2J��long long"),
     ],
 )
