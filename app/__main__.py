@@ -1,5 +1,11 @@
 """`python -m app` is `passk`."""
 
+import os
+import sys
+
+if sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(os.path.realpath(__file__))):
+    sys.path.append(sys.path.pop(0))  # a folder of the user's: last, so that its files hide none of a package
+
 from app.cli import main
 
 if __name__ == "__main__":

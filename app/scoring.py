@@ -6,15 +6,16 @@ and evaluation go on as if it had not been drawn. It is never taken for wrong.
 
 A thread would not do: neither sympy nor a regular expression can be interrupted from outside. The
 worker is a fresh interpreter, not a fork of the trainer, whose threads and GPU a fork would break; it
-starts while the policy loads, and gets a whole batch at once. What it sends back is read as text.
+starts while the policy loads, and gets a whole batch at once. Its side is `scoring_process.py`. What it sends
+back is JSON, and each verdict says which answer it is on.
 """
 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import pickle
-import resource
 import signal
 import socket
 import subprocess
@@ -23,10 +24,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from math import nan
+from math import inf, nan
 from numbers import Real
 from threading import Lock
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from app.types import Problem
 
@@ -34,6 +35,12 @@ Answer: TypeAlias = tuple[Problem, str]
 
 START_SECONDS = 300.0
 """Within which a worker must have started and imported what the problems need."""
+
+END_SECONDS = 5.0
+"""Within which a worker that has been told to end has ended what scorers have started."""
+
+LONGEST_CAUSE = 200
+"""Characters of why there is no score."""
 
 
 class Verdict(NamedTuple):
@@ -51,11 +58,28 @@ def judge(problem: Problem, text: str) -> Verdict:
     """Score one answer; a scorer that raises, or gives no number in [0, 1], leaves it unscored."""
     try:
         score = problem.score(text)
-        if isinstance(score, Real) and 0 <= score <= 1:
+        if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
             return Verdict(float(score))
-        return Verdict(nan, f"a score of {score!r} is no number in [0, 1]".replace("\n", " ")[:200])
-    except (Exception, SystemExit) as error:
-        return Verdict(nan, f"{type(error).__name__}: {error}".replace("\n", " ")[:200])
+        return Verdict(nan, one_line(f"a score of {score!r} is no number in [0, 1]"))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return Verdict(nan, described(error))
+
+
+def described(error: BaseException) -> str:
+    """An exception's class and message in a line."""
+    try:
+        message = one_line(str(error))
+    except Exception:  # a class of the scorer's own
+        message = ""
+    return one_line(f"{type(error).__name__}: {message}".removesuffix(": "))
+
+
+def one_line(text: str) -> str:
+    """A text as it may be printed: without line breaks, control characters and halves of pairs, and not too long."""
+    words = " ".join(text[: 4 * LONGEST_CAUSE].split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)[:LONGEST_CAUSE]
 
 
 class BatchScorer(ABC):
@@ -89,8 +113,8 @@ class Contained(BatchScorer):
 
     def __init__(self, seconds: float = 10.0, memory: float = 4.0) -> None:
         for name, value in {"seconds": seconds, "memory": memory}.items():
-            if not value > 0:
-                raise ValueError(f"{name}={value} must be above 0")
+            if not 0 < value < inf:
+                raise ValueError(f"{name}={value} must be above 0 and finite")
         self.seconds, self.memory = seconds, memory
 
     @property
@@ -120,7 +144,7 @@ class Contained(BatchScorer):
 
 
 class BrokenWorkerError(Exception):
-    """The worker died of an answer, or had to be killed; the message says how."""
+    """The worker is gone, or had to be ended; the message says how."""
 
 
 class Worker:
@@ -135,86 +159,92 @@ class Worker:
         self.lock = Lock()
         self.process: subprocess.Popen[bytes] | None = None
         self.path: list[str] = []
+        self.batch = 0  # the number of the latest
         atexit.register(self.stop)
 
     def start(self) -> None:
-        """Have a process that finds the modules that this one finds."""
+        """Have a process that finds the modules that this one finds, in the same places and in the same order."""
         if self.process is not None and self.process.poll() is None and self.path == sys.path:
             return
         self.stop()
         self.path = [*sys.path]
+        places = [place or os.getcwd() for place in self.path]
         self.channel, theirs = socket.socketpair()
-        places = os.pathsep.join(place or os.getcwd() for place in self.path)
+        self.lines = self.channel.makefile("rb")
+        work = f"from app.scoring_process import work; work({theirs.fileno()}, {self.memory})"
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", f"from app.scoring import work; work({theirs.fileno()}, {self.memory})"],
+                [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {places!a}; {work}"],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the trainer
-                env={**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+                env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
             )
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does, and all that scorers have started in it."""
         if self.process is not None:
+            self.lines.close()
+            self.channel.close()  # which tells it to end what only it can find
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_SECONDS if self.batch else 0)
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            self.channel.close()
-            self.process = None
+            self.process, self.batch = None, 0
 
     def judge(self, answers: Sequence[Answer], seconds: float) -> Iterator[Verdict]:
-        """Verdicts, until the worker breaks at one.
+        """Verdicts, in order, until the worker breaks at one.
 
         Raises:
             BrokenWorkerError: there is no verdict on the next answer.
             ValueError: where a problem can't be sent.
+            ChildProcessError: where the worker does not start.
         """
         self.start()
-        waiting, broken = len(answers), False
+        self._send(answers, seconds)
+        place = 0
         try:
-            lines = self._send(answers, seconds)
-            while waiting:
-                score, _, cause = next(lines).partition(" ")
-                broken = score == "!"
-                if broken:
-                    raise BrokenWorkerError(cause)
-                waiting -= 1
-                yield Verdict(float(score), cause)
-        except (OSError, EOFError) as error:  # a scorer that meddles with timers, or with other processes
+            self.channel.settimeout(START_SECONDS + 2 * seconds)  # it has limits of its own, unless it is kept from it
+            for place in range(len(answers)):
+                batch, found, score, cause = self._line()
+                if (batch, found) != (self.batch, place):
+                    raise BrokenWorkerError(f"the scorer's process had to be ended: it judged answer {found}")
+                place += 1
+                yield Verdict(nan if score is None else score, cause)
+        except (OSError, EOFError) as error:
             raise BrokenWorkerError(f"the scorer's process had to be ended: {error or 'no answer'}") from None
         finally:
-            if waiting and not broken:  # nobody will read what it may yet say
+            if place < len(answers):  # nobody will read what it may yet say
                 self.stop()
 
-    def _send(self, answers: Sequence[Answer], seconds: float) -> Iterator[str]:
-        """Hand over a batch; the lines that answer it."""
+    def _send(self, answers: Sequence[Answer], seconds: float) -> None:
+        """Hand over a batch, and wait until it can be judged."""
         kind = type(answers[0][0]).__name__
         try:
-            message = pickle.dumps((answers, seconds))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            message = pickle.dumps(answers)
+        except Exception as error:  # whatever its classes raise
             raise ValueError(_refusal(kind, error)) from error
-        lines = self._lines(seconds)
+        self.batch += 1
+        header = json.dumps([self.batch, len(answers), seconds, len(message)])
         try:
             self.channel.settimeout(START_SECONDS)
-            self.channel.sendall(len(message).to_bytes(8, "little") + message)
-            refused = next(lines)
+            self.channel.sendall(header.encode() + b"\n" + message)
+            _, *found = self._line()
         except (OSError, EOFError) as error:
-            raise RuntimeError(f"the process that scores did not start: {error}") from error
-        if refused:
-            raise ValueError(_refusal(kind, refused))
-        return lines
+            self.stop()
+            raise ChildProcessError(f"the process that scores did not start: {error}") from error
+        if found[0] == "refused":
+            raise ValueError(_refusal(kind, found[1]))
+        if found[0] == "failed":
+            raise ChildProcessError(f"the process that scores could not read its problems: it {found[1]}")
 
-    def _lines(self, seconds: float) -> Iterator[str]:
-        """What the worker says; from the second line on, none may be longer in coming than twice the limit."""
-        rest = b""
-        while True:
-            chunk = self.channel.recv(2**16)
-            if not chunk:
-                raise EOFError("it is gone")
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from (line.decode() for line in lines)
-            self.channel.settimeout(2 * seconds + 1)
+    def _line(self) -> list[Any]:
+        """What the worker says next."""
+        line = self.lines.readline()
+        if not line:
+            raise EOFError("it is gone")
+        return json.loads(line)
 
 
 @lru_cache
@@ -228,44 +258,3 @@ def _refusal(kind: str, reason: object) -> str:
         f"{kind} can't be scored in a process of its own ({reason}): define it in a module, "
         "or set rollout.scorer to app.scoring.InProcess"
     )
-
-
-# -- the worker's side ---------------------------------------------------------------------------------
-
-NOBODY_SENDS = 113
-"""The status with which a child of the worker ends because the trainer has."""
-
-
-def work(channel: int, memory: float) -> None:
-    """Have a child score, and another where an answer has ended it: a fork of what is imported takes milliseconds."""
-    limit = int(memory * 1e9)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    connection = socket.socket(fileno=channel)
-    while True:
-        child = os.fork()
-        if not child:
-            _judge_batches(connection)
-            os._exit(NOBODY_SENDS)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status == NOBODY_SENDS:
-            return
-        how = "did not end in time" if status == -signal.SIGALRM else f"ended its process (status {status})"
-        connection.sendall(f"! the scorer {how}\n".encode())
-
-
-def _judge_batches(connection: socket.socket) -> None:
-    """Score one batch after another, and say each verdict on a line of its own, after an empty line for the batch."""
-    incoming = connection.makefile("rb")
-    while size := incoming.read(8):
-        message = incoming.read(int.from_bytes(size, "little"))
-        try:
-            answers, seconds = pickle.loads(message)
-        except Exception as error:
-            connection.sendall(f"{type(error).__name__}: {error}".replace("\n", " ").encode() + b"\n")
-            continue
-        connection.sendall(b"\n")
-        for problem, text in answers:
-            signal.setitimer(signal.ITIMER_REAL, seconds)  # ends the process, in C code too
-            score, cause = judge(problem, text)
-            connection.sendall(f"{score!r} {cause}\n".encode(errors="replace"))
-        signal.setitimer(signal.ITIMER_REAL, 0)

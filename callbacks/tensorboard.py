@@ -65,17 +65,22 @@ def pass_at_k_figure(rollouts: RolloutBatch) -> Figure:
 
 
 def answers_text(rollouts: RolloutBatch, problems: int, answers: int) -> str:
-    """Problems and sampled answers as Markdown; what the policy wrote is escaped, never rendered."""
+    """Problems and sampled answers as TensorBoard shows them: what the policy wrote stands there letter by letter."""
     parts = []
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     for problem, rows, rewards in islice(of_each, problems):
-        prompt = problem.prompt if isinstance(problem.prompt, str) else text_of(problem.prompt[-1]["content"])
-        parts.append(f"<pre>{html.escape(prompt)}</pre>")
+        parts.append(problem.prompt if isinstance(problem.prompt, str) else text_of(problem.prompt[-1]["content"]))
         parts += [
-            f"<pre>{reward:.2f} {row.finish:6s} {html.escape(row.text)}</pre>"
+            f"{reward:.2f} {row.finish:6s} {row.text}"
             for row, reward in islice(zip(rows, rewards, strict=True), answers)
         ]
-    return "\n\n".join(parts)
+    return "\n\n".join(map(preformatted, parts))
+
+
+def preformatted(text: str) -> str:
+    """HTML that shows a text as it is, in Markdown too, which looks for fences of code before it looks for HTML."""
+    whole = text.encode(errors="replace").decode()  # halves of pairs can't be written
+    return f"<pre>{html.escape(whole).replace('`', '&#96;').replace('~', '&#126;')}</pre>"
 
 
 def drawn_answers(rollouts: RolloutBatch, problems: int) -> Figure | None:

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,19 +82,33 @@ def read_csv(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
-    """The rows that `datasets.load_dataset` finds."""
+    """The rows that `datasets.load_dataset` finds: a picture, wherever it stands, is its bytes and its path.
+
+    `datasets` would open what such a path names, a file of this machine or an address, as it decodes a row.
+    """
     try:
         import datasets  # here, because it takes seconds and few runs need it
 
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it has to say comes as the exception
         rows: Any = datasets.load_dataset(*args, **kwargs)
-        for name, feature in (rows.features or {}).items():
-            if isinstance(feature, datasets.Image):  # as bytes, and opened when it is read
-                rows = rows.cast_column(name, datasets.Image(decode=False))
-        yield from rows
+        stored = datasets.Features(_undecoded(dict(rows.features or {})))
+        for table in rows.with_format("arrow").iter(batch_size=16):
+            yield from map(stored.decode_example, table.to_pylist()) if stored else table.to_pylist()
     except Exception as error:  # it raises whatever its backends do
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"{source} can't be read: {type(error).__name__}: {reason}") from error
+
+
+def _undecoded(feature: Any) -> Any:
+    """A column's type with all that opens files left as it is stored; text that holds JSON opens none."""
+    if isinstance(feature, dict):
+        return {name: _undecoded(each) for name, each in feature.items()}
+    if isinstance(feature, list):
+        return [_undecoded(each) for each in feature]
+    if hasattr(feature, "feature"):  # of a list's elements
+        return replace(feature, feature=_undecoded(feature.feature))
+    opens = hasattr(feature, "decode") and type(feature).__name__ != "Json"
+    return replace(feature, decode=False) if opens else feature
 
 
 def parse_json(text: str) -> Any:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import datasets
+import pyarrow
 import pytest
 import torch
+from pyarrow import parquet
 
 from app.policy import PretrainedPolicy
+from datamodules.sources import read_dataset, read_rows
+from tests.app.test_pictures import RED
 from tests.conftest import ROOT, CommandLine, scripted, stage
 
 FORBIDDEN = {
@@ -21,7 +28,7 @@ FORBIDDEN = {
     *("subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_output"),
 }
 ALLOWED = {
-    ("app/scoring.py", "pickle.loads"),
+    ("app/scoring_process.py", "pickle.loads"),
     ("app/scoring.py", "subprocess.Popen"),
     ("app/engines/vllm_process.py", "subprocess.Popen"),
 }
@@ -102,6 +109,61 @@ def test_code_of_a_repository_is_run_only_if_it_is_asked_for(tmp_path: Path, mon
     with pytest.raises(ValueError, match="no policy could be loaded"):  # there are no weights
         PretrainedPolicy(str(repository), trust_remote_code=True).load()
     assert trace.exists()
+
+
+class Listening(BaseHTTPRequestHandler):
+    """A server that takes down what it is asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(f"{self.command} {self.path}")
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(RED.data)
+
+    do_HEAD = do_GET  # noqa: N815 - the library's name
+
+    def log_message(self, *arguments: Any) -> None: ...
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Of a server on this machine that would be glad to be asked for a picture."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Listening)
+    Listening.asked.clear()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/picture.png"
+    server.shutdown()
+    server.server_close()
+
+
+COLUMNS: dict[str, Callable[[Any, Any], tuple[Any, Any]]] = {
+    "a picture": lambda kind, value: (kind, value),
+    "a list": lambda kind, value: (datasets.List(kind), [value]),
+    "a list of lists": lambda kind, value: (datasets.List(datasets.List(kind)), [[value]]),
+    "an object": lambda kind, value: ({"inner": kind}, {"inner": value}),
+    "a list of objects": lambda kind, value: (datasets.List({"inner": kind}), [{"inner": value}]),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("kind", ["Image", "Audio", "Video"])
+def test_nothing_that_data_name_is_fetched_or_opened(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, column: str, kind: str
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "secret.png").write_bytes(RED.data)
+    named = [{"bytes": None, "path": name} for name in (address, str(tmp_path / "secret.png"))]
+    types, values = zip(*(COLUMNS[column](getattr(datasets, kind)(), value) for value in named), strict=True)
+    features = datasets.Features({"picture": types[0]})
+    path = str(tmp_path / "rows.parquet")
+    table = pyarrow.table({"picture": pyarrow.array(values, features.arrow_schema.field(0).type)})
+    parquet.write_table(table.cast(features.arrow_schema), path)
+    stored = [{"picture": value} for value in values]
+    assert list(read_rows(path, "train")) == stored
+    assert list(read_dataset("owner/name", "parquet", data_files=path, split="train")) == stored  # as of the hub
+    assert Listening.asked == []
 
 
 def test_names_from_data_and_configurations_stay_in_the_run_folder(passk: CommandLine) -> None:

@@ -7,11 +7,12 @@ broken connection, with jitter, and after what a Retry-After of up to two minute
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cached_property
 from io import BytesIO
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 import torch
 
 from app.engines.base import RolloutEngine
+from app.engines.replies import Choice, read
 from app.pictures import Picture, parts_of
 from app.seeds import number_of
 from app.types import Completion, Request, Sampling
@@ -33,6 +35,8 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from app.policy import Policy
+
+log = logging.getLogger(__name__)
 
 NO_KEY = "none"
 """Sent where there is no key: without one the client would send the OPENAI_API_KEY it finds."""
@@ -60,7 +64,8 @@ class OpenAIEngine(RolloutEngine):
         prices: of a million prompt and a million completion tokens, in any currency.
 
     A rollout's seed is sent; whether the same seed gives the same answer is up to the endpoint. The tokens
-    of the samples of one call are counted together by the endpoint and here shared out evenly.
+    of the samples of one call are counted together by the endpoint and here shared out evenly. An answer is truncated
+    where its `finish_reason` says that it was cut off or kept back (`replies.py`); what is odd about replies is told.
     """
 
     samples_the_policy = False
@@ -95,6 +100,7 @@ class OpenAIEngine(RolloutEngine):
         self.retries, self.timeout = retries, timeout
         self.fields, self.prices = fields or {}, prices
         self.tokens = Counter[str]()  # since `spent` was last asked
+        self.told = set[str]()  # of replies, what is odd
 
     @cached_property
     def client(self) -> openai.OpenAI:
@@ -138,12 +144,21 @@ class OpenAIEngine(RolloutEngine):
             wanted = min(self.samples_per_call, n - len(completions))
             body = self.body(request, wanted, len(completions), sampling)
             reply = self._call("/completions" if "prompt" in body else "/chat/completions", body)
-            choices, usage = read(reply)
-            tokens += usage
-            whole, over = divmod(usage["completion_tokens"], len(choices))
-            sizes = [whole + (place < over) for place in range(len(choices))]
-            completions += [completion(*choice, size) for choice, size in zip(choices, sizes, strict=True)]
+            found = read(reply)
+            self._tell([*found.odd, *["it gives more answers than asked for"] * (len(found.choices) > wanted)])
+            tokens += found.tokens
+            whole, over = divmod(found.tokens["completion_tokens"], len(found.choices))
+            sizes = [whole + (place < over) for place in range(len(found.choices))]
+            limited = found.limited(body.get("max_tokens"))
+            completions += [completion(choice, size) for choice, size in zip(limited, sizes, strict=True)]
         return completions[:n], tokens
+
+    def _tell(self, odd: Iterable[str]) -> None:
+        """Warn of what is odd about a reply, once of each kind."""
+        for kind in odd:
+            if kind not in self.told:
+                self.told.add(kind)
+                log.warning("%s: %s", self.base_url, kind)
 
     def body(self, request: Request, count: int, first: int, sampling: Sampling) -> dict[str, Any]:
         """What is asked for this many samples, the first of which is rollout `first`."""
@@ -228,20 +243,6 @@ def check_reply(response: httpx2.Response) -> None:
             raise httpx2.RemoteProtocolError(f"the reply is no completion: {response.text!r}") from None
 
 
-def read(reply: Any) -> tuple[list[tuple[str, str]], Counter[str]]:
-    """The text and the reason it ended of each choice, and the tokens used; ValueError where there are none."""
-    try:
-        texts = [choice["message"]["content"] if "message" in choice else choice["text"] for choice in reply["choices"]]
-        choices = [(text or "", choice["finish_reason"]) for text, choice in zip(texts, reply["choices"], strict=True)]
-        usage = reply.get("usage") or {}
-        tokens = Counter({name: max(0, int(usage.get(name) or 0)) for name in ("prompt_tokens", "completion_tokens")})
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"no completion: {error!r}") from error
-    if not choices or not all(isinstance(text, str) for text, _ in choices):
-        raise ValueError("no completion: no text in it")
-    return choices, tokens
-
-
-def completion(text: str, finish: str, size: int) -> Completion:
-    """An answer whose tokens are counted and not known; one that was filtered, say, is not whole either."""
-    return Completion(text, torch.tensor(UNKNOWN_TOKEN).expand(size), "stop" if finish == "stop" else "length")
+def completion(choice: Choice, size: int) -> Completion:
+    """An answer whose tokens are counted and not known."""
+    return Completion(choice.text, torch.tensor(UNKNOWN_TOKEN).expand(size), choice.finish)

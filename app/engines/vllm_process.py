@@ -96,7 +96,7 @@ class ServerProcess:
 def environment() -> dict[str, str]:
     """Of a server: it finds the modules that this process finds, and has the routes of weights."""
     places = os.pathsep.join(place or os.getcwd() for place in sys.path)
-    own = {"PYTHONPATH": places, "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    own = {"PYTHONPATH": places, "PYTHONSAFEPATH": "1", "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
     return {**environment_outside(), **own}
 
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from app.types import Problem
+
+SLEEP = ("sleep", "86399.5")
+"""What scorers leave behind."""
+
+
+class SpeechlessError(Exception):
+    """An error that can't be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("not now")
 
 
 class Opinion(float):
@@ -87,6 +101,65 @@ class Misbehaving(Problem):
 
     def hoards(self) -> float:
         return float(len(bytearray(10**12)))
+
+    def cancels(self) -> float:
+        raise asyncio.CancelledError("by itself")
+
+    def mumbles(self) -> float:
+        raise SpeechlessError
+
+    def paints(self) -> float:
+        raise ValueError("\x1b[2J\x00\udcff" + "long " * 100_000)
+
+    def closes(self) -> float:
+        os.closerange(3, 1024)
+        return 1.0
+
+    def scribbles(self) -> float:
+        for number in range(3, 64):
+            with suppress(OSError):
+                os.write(number, b'\xff[0, "ready"]\n[1, 0, 1.0, ""]')
+        return 1.0
+
+    def floods(self) -> float:
+        for number in range(3, 64):
+            with suppress(OSError):
+                os.write(number, b"[" * 100_000)
+        return 1.0
+
+    def orphans(self) -> float:
+        """Kill the process that watches."""
+        os.kill(os.getppid(), signal.SIGKILL)
+        return self.hangs()
+
+    def forks(self) -> float:
+        """Come back twice, with a pass from the child."""
+        return float(os.fork() == 0)
+
+    def daemonizes(self) -> float:
+        """Come back from a grandchild in a session of its own."""
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        return 1.0
+
+    def leaves_sleepers(self) -> float:
+        """Leave processes behind: a child, one in a session of its own, and an orphan in one."""
+        subprocess.Popen(SLEEP)
+        subprocess.Popen(SLEEP, start_new_session=True)
+        subprocess.run(["sh", "-c", f"setsid {' '.join(SLEEP)} &"], check=True)
+        return 1.0
+
+    def sleeps_and_hangs(self) -> float:
+        self.leaves_sleepers()
+        return self.hangs()
+
+    def changes_modules(self) -> float:
+        """Change what verdicts are made and sent with."""
+        json.dumps = json.loads = lambda *_, **__: "changed"  # type: ignore[assignment]
+        return 1.0
 
     def prints(self) -> float:
         print("1.0 from the scorer")

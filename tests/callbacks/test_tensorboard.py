@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugin_util import markdown_to_safe_html
 
 from app.types import Completion, Problem, RolloutBatch
 from callbacks.tensorboard import TensorBoardPictures, answers_text, drawn_answers, pass_at_k_figure
@@ -69,6 +71,53 @@ def test_what_the_policy_wrote_is_escaped(echo: Callable[[str], Problem]) -> Non
     assert "<img" not in text
     assert text.count("&lt;script&gt;") == 2
     assert text.count("<pre>") == text.count("</pre>") == 3
+
+
+class Shown(HTMLParser):
+    """The elements of a page and what stands in each."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[list[str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.elements.append([tag, ""])
+
+    def handle_data(self, data: str) -> None:
+        if self.elements:
+            self.elements[-1][1] += data
+
+
+CODE = "It is\n\n```python\nif a < b & c:\n    print('`x`')\n```\n\nDone."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        CODE,
+        "```\nopen",
+        "~~~\nother\n~~~",
+        "`a` and ``b``",
+        "</pre><b>bold</b><pre>",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+        "# Head\n\n* one\n* two\n\n1. three\n\n> four\n\n---",
+        "[1]: http://a.b\n\n![x](http://a.b/c.png) [y][1] <http://a.b>",
+        "&lt;b&gt; &amp; &#96;",
+        "<!-- open\n\n<?php\n\n<![CDATA[",
+        "\\boxed{1} $x_1^2$ **a** __b__ \\*",
+        "    indented\n\n    code",
+        "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    ],
+)
+def test_tensorboard_shows_an_answer_letter_by_letter(echo: Callable[[str], Problem], said: str) -> None:
+    page = markdown_to_safe_html(answers_text(answered(echo(said), said, "next"), 4, 4))
+    elements = [(tag, text.rstrip("\n")) for tag, text in Shown(page).elements]
+    assert elements == [("pre", said), ("pre", f"1.00 stop   {said}"), ("pre", "0.00 stop   next")]
+
+
+def test_half_a_character_can_be_written(echo: Callable[[str], Problem]) -> None:
+    answers_text(answered(echo("up"), "\ud83d"), 4, 4).encode()
 
 
 def test_as_many_are_shown_as_asked_for(echo: Callable[[str], Problem]) -> None:

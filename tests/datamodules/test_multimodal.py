@@ -94,6 +94,21 @@ def test_jsonl_holds_the_same(tmp_path: Path, mmmu: PictureTable) -> None:
     assert read[0] == read[1] == read[2]
 
 
+def test_a_column_may_be_a_list_of_pictures(tmp_path: Path, mmmu: PictureTable) -> None:
+    lists = [[RED.data, BLUE.data], [], None]
+    rows = [
+        {**row, "images": each and [{"bytes": data} for data in each]} for row, each in zip(MMMU, lists, strict=True)
+    ]
+    features = datasets.Features(
+        {**dict.fromkeys(MMMU[0], datasets.Value("string")), "images": datasets.List(datasets.Image())}
+    )
+    path = str(tmp_path / "lists.parquet")
+    datasets.Dataset.from_list(rows, features=features).to_parquet(path)
+    table = PictureTable(path, pictures=("images",))
+    both, none, null = MultimodalDataModule(validation={"x": table}).load_splits()[0]["validation"]
+    assert [pictures_of(each.prompt) for each in (both, none, null)] == [[BLUE, RED], [], []]
+
+
 def test_the_same_question_about_another_picture_is_another(tmp_path: Path) -> None:
     rows = [{"question": "What?", "answer": "1", "image": base64.b64encode(each.data).decode()} for each in (RED, BLUE)]
     tables = [PictureTable(jsonl(tmp_path / f"{n}.jsonl", *part)) for n, part in enumerate([rows, rows[:1]])]

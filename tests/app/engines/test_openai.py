@@ -158,6 +158,25 @@ def test_tokens_are_summed_until_asked_for_and_cost_what_they_cost() -> None:
         assert set(engine.spent()) == {"prompt_tokens", "completion_tokens"}
 
 
+def test_what_is_odd_is_told_once_of_each_kind(caplog: pytest.LogCaptureFixture) -> None:
+    def odd(call: Call) -> dict[str, Any]:
+        reply = choices("a", "b", "c", finish="finished_ok")
+        return {"choices": [{**choice, "index": 0} for choice in reply["choices"]]}
+
+    with serving(odd) as endpoint, caplog.at_level("WARNING"):
+        engine = OpenAIEngine(endpoint.url, "m")
+        groups = engine.generate(asked("one", "two"), 2, Sampling())
+    assert texts(groups) == [["a", "b"]] * 2
+    assert [row.finish for group in groups for row in group] == ["stop"] * 4
+    told = [record.getMessage().removeprefix(f"{endpoint.url}: ") for record in caplog.records]
+    assert sorted(told) == [
+        "finish_reason='finished_ok' is not known: such answers count as whole",
+        "it does not tell the tokens used, which are counted as 0",
+        "it gives more answers than asked for",
+        "several of its answers have one index, and are taken as different answers",
+    ]
+
+
 # -- faults -------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.engines.vllm_process import cause, check_port, flags, free_port
+from app.engines.vllm_process import cause, check_port, environment, flags, free_port
 
 
 def test_arguments_are_spelt_as_the_command_line_has_them() -> None:
@@ -27,3 +27,7 @@ def test_the_cause_is_the_last_error_that_tells_something() -> None:
 
 def test_a_free_port_is_free() -> None:
     check_port(free_port())
+
+
+def test_the_working_folder_does_not_come_first_among_its_modules() -> None:
+    assert environment()["PYTHONSAFEPATH"] == "1"

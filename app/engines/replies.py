@@ -1,0 +1,129 @@
+"""What a reply of an OpenAI-compatible endpoint says: its answers, how each ended, and what is odd about it.
+
+Endpoints differ in how they say that an answer has ended by itself, so that only what is known to have been cut or
+kept back counts as truncated. What is odd is told and never dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ENDED = {"stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "stop_token", "stop_str", "completed", "done"}
+"""Reasons of an answer that ended by itself: OpenAI's, TGI's, Together's, Cohere's, Anthropic's and others'."""
+LENGTH = {"length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens", "model_length", "token_limit"}
+"""Reasons of an answer that was cut off."""
+LENGTH |= {"model_context_window_exceeded", "incomplete"}
+KEPT_BACK = {"content_filter", "content_filtered", "safety", "sensitive", "recitation", "blocklist", "refusal"}
+"""Reasons of an answer that was kept back in whole or in part."""
+KEPT_BACK |= {"prohibited_content", "spii", "guardrail_intervened"}
+TOOLS = {"tool_calls", "tool_call", "tool_use", "function_call"}
+"""Reasons of an answer that waits for a tool, which nobody runs here."""
+FAILED = {"error", "network_error", "abort", "aborted", "cancelled", "timeout", "insufficient_system_resource"}
+"""Reasons of no answer: the endpoint broke off, and is called again."""
+
+BESIDE = {
+    "tool_calls": "calls for a tool",
+    "function_call": "a call for a tool",
+    "refusal": "a refusal",
+    "reasoning_content": "reasoning",
+    "reasoning": "reasoning",
+}
+"""What an answer may have in place of text."""
+
+COUNTS = ("prompt_tokens", "completion_tokens")
+MOST_TOKENS = 2**31
+"""A count of tokens from here on is no count."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer of a reply: its text, and how it ended as far as that is known."""
+
+    text: str
+    finish: Literal["stop", "length"]
+
+
+@dataclass
+class Reply:
+    """A reply's answers in order, the tokens used, and what is odd, each in a few words that are the same for the kind.
+
+    `vague` are the places of the answers of which the endpoint does not say in known words how they ended.
+    """
+
+    choices: list[Choice] = field(default_factory=list)
+    tokens: Counter[str] = field(default_factory=Counter)
+    odd: list[str] = field(default_factory=list)
+    vague: set[int] = field(default_factory=set)
+
+    def limited(self, max_tokens: int | None) -> list[Choice]:
+        """The answers; the vague ones count as cut off where all have as many tokens as they may have."""
+        full = max_tokens is not None and self.tokens["completion_tokens"] >= max_tokens * len(self.choices)
+        cut = self.vague if full else set[int]()
+        return [Choice(each.text, "length") if place in cut else each for place, each in enumerate(self.choices)]
+
+
+def read(reply: Any) -> Reply:
+    """Read a reply; ValueError where it holds no answer."""
+    found = Reply()
+    for place, choice in enumerate(_in_order(reply, found)):
+        text = _text(choice, found)
+        finish = _finish(choice.get("finish_reason"), place, found)
+        found.choices.append(Choice(text.encode(errors="replace").decode(), finish))  # halves of pairs can't be written
+    usage = reply.get("usage")
+    counts = {name: usage.get(name) if isinstance(usage, dict) else None for name in COUNTS}
+    known = {name: count for name, count in counts.items() if type(count) is int and 0 <= count < MOST_TOKENS}
+    if len(known) < len(COUNTS):
+        found.odd.append("it does not tell the tokens used, which are counted as 0")
+    found.tokens.update(known)
+    return found
+
+
+def _in_order(reply: Any, found: Reply) -> list[dict[str, Any]]:
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise ValueError("no completion: no choices")
+    indices = [choice.get("index") for choice in choices]
+    if all(type(index) is int for index in indices):
+        if len({*indices}) < len(indices):
+            found.odd.append("several of its answers have one index, and are taken as different answers")
+        return sorted(choices, key=lambda choice: choice["index"])
+    return choices
+
+
+def _text(choice: dict[str, Any], found: Reply) -> str:
+    """An answer's text, empty where it has none; ValueError where there is no place for it."""
+    message = choice.get("message") or {}
+    if not {"message", "text"} & choice.keys() or not isinstance(message, dict):
+        raise ValueError("no completion: no text in it")
+    content = message.get("content") if "message" in choice else choice["text"]
+    if isinstance(content, list):
+        content = "".join(filter(None, map(_part, content)))
+    if content is not None and not isinstance(content, str):
+        raise ValueError(f"no completion: {content!r:.80} is no text")
+    if not content:
+        beside = [word for name, word in BESIDE.items() if message.get(name) or choice.get(name)]
+        found.odd.append(f"an answer has no text{f', only {beside[0]}' if beside else ''}, and is taken as empty")
+    return content or ""
+
+
+def _part(part: Any) -> str | None:
+    """The text of a part of a message; None for another part, such as what was thought before."""
+    text = part.get("text") if isinstance(part, dict) and part.get("type") in ("text", "output_text") else part
+    return text if isinstance(text, str) else None
+
+
+def _finish(reason: Any, place: int, found: Reply) -> Literal["stop", "length"]:
+    reason = reason.get("type") if isinstance(reason, dict) else reason  # SGLang's own form
+    name = reason.strip().lower() if isinstance(reason, str) else ""
+    if name in FAILED:
+        raise ValueError(f"no completion: it ended by {reason!r}")
+    if name in ENDED or name in LENGTH:
+        return "stop" if name in ENDED else "length"
+    if name in KEPT_BACK or name in TOOLS:
+        found.odd.append(f"finish_reason={reason!r}: such answers are not whole and count as truncated")
+        return "length"
+    found.vague.add(place)
+    found.odd.append(f"finish_reason={reason!r:.40} is not known: such answers count as whole")
+    return "stop"
