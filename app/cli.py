@@ -17,6 +17,8 @@ from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
 
 from app.checkpoint import PlainCheckpointIO
@@ -29,6 +31,7 @@ from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule import StageSchedule
+from callbacks.signals import INTERRUPTED, TERMINATED
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = ROOT / "lightning.yaml"
@@ -116,7 +119,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
     Args:
         args: as on the command line, without the program's name; None takes the command line's.
 
-    A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback.
+    A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback. Ctrl-C ends with
+    status 130: a run that trains writes its checkpoint first (callbacks/checkpoints.py), all else ends at once.
     """
     quiet()
     keep_imports()
@@ -144,6 +148,29 @@ def main(args: list[str] | None = None) -> PassKCLI:
             raise
         print(f"passk: error: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+    except (KeyboardInterrupt, SystemExit) as end:
+        raise SystemExit(ended_early(end, given)) from None
+
+
+LOST = {
+    "fit": "no iteration was under way",
+    "validate": "there are no results",
+    "test": "there are no results",
+    "predict": "some completions are not written",
+}
+"""What is said of a command that was ended early, outside training."""
+
+
+def ended_early(end: BaseException, given: Sequence[str]) -> Any:
+    """The exit status, after a line where a signal has ended the command; a run that trains has said its own."""
+    command = next((name for name in given if name in LOST), "fit")
+    interrupted = isinstance(end, KeyboardInterrupt) or isinstance(end.__context__, KeyboardInterrupt)  # Lightning has 1
+    terminated = isinstance(end, SIGTERMException) and command != "fit"
+    if not interrupted and not terminated:
+        return getattr(end, "code", None)
+    by = "Ctrl-C" if interrupted else "SIGTERM"
+    rank_zero_only(print)(f"passk: {command} was ended by {by}: {LOST[command]}", file=sys.stderr)
+    return INTERRUPTED if interrupted else TERMINATED
 
 
 FRAMES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
@@ -20,6 +21,7 @@ from callbacks.evaluation import PassKEvaluation, line_of, run_folder
 from callbacks.events import event_files, keep_events
 from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
+from callbacks.schedule import rollout_of
 from callbacks.saving import export, replacing_together, save_checkpoint
 from callbacks.signals import Signals
 
@@ -31,8 +33,9 @@ class Checkpoints(Callback):
 
     It is written at the start, every so many iterations, after each validation and at the end, always between two
     iterations; those since are redone. Whoever saves in the middle of one gets the state before it.
-    On SIGTERM the micro-batch or the batch of a validation under way is finished, then the checkpoint written, and the
-    run exits with status 0. An iteration that has made an update is finished first, as it is with several processes.
+    On SIGTERM and on Ctrl-C what is being sampled is given up, or the micro-batch under way finished, then the
+    checkpoint written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
+    update is finished first, as it is with several processes. A second Ctrl-C ends the run at once.
 
     It comes first of all callbacks, so that it sees the state before others change it.
 
@@ -63,6 +66,7 @@ class Checkpoints(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.listen(trainer)
+        rollout_of(trainer).around = lambda: self.signals.stopping_at_once(trainer)
         if self.loops:
             self._resume(trainer, pl_module)
         else:
@@ -74,14 +78,14 @@ class Checkpoints(Callback):
         loop = trainer.fit_loop.epoch_loop
         loop._batches_that_stepped = rlvr(pl_module).iteration  # Lightning loses count of one where it restarts
         loop._results.reset()  # or it logs figures again that this iteration does not measure
-        self._stop_if_told(trainer)
+        self.signals.stop_if_told(trainer)
         assert self.saved is not None
         if self.validated or rlvr(pl_module).iteration - self.saved[0] >= self.every:
             self.save(trainer, pl_module)
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.untouched and trainer.world_size == 1:
-            self._stop_if_told(trainer)
+            self.signals.stop_if_told(trainer)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         self.untouched = False
@@ -106,7 +110,7 @@ class Checkpoints(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if self.phase == "validation":
-            self._stop_if_told(trainer)
+            self.signals.stop_if_told(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.phase, self.validated = "rest", self.phase == "validation"
@@ -124,11 +128,9 @@ class Checkpoints(Callback):
 
     # -- stopping early -----------------------------------------------------------------------------
 
-    def _stop_if_told(self, trainer: Trainer) -> None:
-        if self.signals.stop(trainer):
-            raise SIGTERMException
-
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt):  # before or after training; Lightning would have the next ignored
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         if not isinstance(exception, SIGTERMException) or not self.loops:
             return
         self.save(trainer, pl_module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from random import Random
 from time import perf_counter
@@ -74,6 +75,7 @@ class RolloutCallback(Callback):
         self.ready: list[RolloutEngine] = []  # to be closed
         self.phase = ""
         self.listeners: set[Callable[[str], None]] = set()  # told of every phase that begins
+        self.around: Callable[[], AbstractContextManager[None]] = nullcontext  # entered to sample, and to score
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -233,8 +235,8 @@ class RolloutCallback(Callback):
         batch.prompts = [request.tokens for request in requests]
         batch.vision = [request.vision for request in requests]
         batch.temperature = sampling.temperature or 1.0
-        ahead = self.ahead.take(requests)
-        with trainer.precision_plugin.forward_context():
+        with self.around(), trainer.precision_plugin.forward_context():
+            ahead = self.ahead.take(requests)
             if ahead is None:
                 engine.sync(policy_of(pl_module))
                 batch.completions = engine.generate(requests, n, sampling)
@@ -246,7 +248,8 @@ class RolloutCallback(Callback):
         batch.on_policy = engine.samples_the_policy and ahead is None
         self.enter("scoring")
         sampled = perf_counter()
-        batch.rewards = torch.tensor(self.score(batch), device=pl_module.device).view(len(batch), n)
+        with self.around():
+            batch.rewards = torch.tensor(self.score(batch), device=pl_module.device).view(len(batch), n)
         self.seconds["sampling"] += sampled - start
         self.seconds["scoring"] += perf_counter() - sampled
 
