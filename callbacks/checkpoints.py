@@ -56,6 +56,7 @@ class Checkpoints(Callback):
         self.signals = Signals()
         self.loops: Loops = {}  # after the last whole iteration
         self.data: dict[str, Any] = {}
+        self.precision: dict[str, Any] = {}  # the scale of gradients, in 16-mixed
         self.folder = ""
         self.phase = "rest"  # or "batch end", "validation"
         self.untouched = True  # since the last whole iteration: no update has been made
@@ -125,6 +126,7 @@ class Checkpoints(Callback):
         self.loops = trainer.fit_loop.state_dict()
         datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
         self.data = deepcopy(datamodule.state_dict()) if datamodule is not None else {}
+        self.precision = trainer.precision_plugin.state_dict()
 
     # -- stopping early -----------------------------------------------------------------------------
 
@@ -160,6 +162,8 @@ class Checkpoints(Callback):
             return
         checkpoint["loops"]["fit_loop"] = at_rest(self.loops, self.validation_due(trainer))
         checkpoint["folder"] = str(run_folder(trainer).absolute())
+        if self.precision:
+            checkpoint[type(trainer.precision_plugin).__qualname__] = self.precision
         if self.data:
             checkpoint[type(trainer.datamodule).__qualname__] = self.data  # type: ignore[attr-defined]
         _flush(trainer)
@@ -169,6 +173,7 @@ class Checkpoints(Callback):
             return
         self.loops, self.folder = checkpoint["loops"]["fit_loop"], checkpoint["folder"]
         self.data = checkpoint.get(type(trainer.datamodule).__qualname__, {})  # type: ignore[attr-defined]
+        self.precision = checkpoint.get(type(trainer.precision_plugin).__qualname__, {})
         self.phase = "validation" if is_due(self.loops) else "rest"
 
     def _resume(self, trainer: Trainer, pl_module: LightningModule) -> None:
