@@ -101,7 +101,7 @@ class RLVRModule(PolicyModule):
         if self.kl is not None and isinstance(self.policy, FSDPModule):
             raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
         if self.scaler is not None and isinstance(self.policy, FSDPModule):
-            raise ValueError("precision 16-mixed scales the gradients of whole weights: set bf16-mixed for sharded ones")
+            raise ValueError("precision 16-mixed is for whole weights: set bf16-mixed for sharded ones")
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.optimizer(self.policy.parameters())
@@ -270,7 +270,7 @@ class RLVRModule(PolicyModule):
         self.scaler.update()
         optimizer.zero_grad()
         rank_zero_only(log.info)(
-            "iteration %d: a gradient overflows in half precision: the update is skipped and the loss scale lowered to %g",
+            "iteration %d: a gradient overflows in half precision: the update is skipped, the loss scale lowered to %g",
             self.iteration + 1,
             self.scaler.get_scale(),
         )

@@ -17,12 +17,13 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from app.checkpoint import FORMAT
 from app.files import replacing, sync
 from callbacks.border import Loops, at_rest, is_due
+from callbacks.ending import why_ended
 from callbacks.evaluation import PassKEvaluation, line_of, run_folder
 from callbacks.events import event_files, keep_events
 from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
-from callbacks.schedule import rollout_of
 from callbacks.saving import export, replacing_together, save_checkpoint
+from callbacks.schedule import StageSchedule, rollout_of
 from callbacks.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,14 @@ class Checkpoints(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.phase, self.saved = "rest", None
         self.save(trainer, pl_module)
+        schedule = callback_of(trainer, StageSchedule)
+        if schedule is not None and not schedule.finished:
+            self._say_where_to_go_on("ended before the schedule", trainer, f" ({why_ended(trainer)})")
+
+    def _say_where_to_go_on(self, what: str, trainer: Trainer, why: str = "") -> None:
+        last = "" if trainer.fast_dev_run else f"; to go on: --ckpt_path {last_of(trainer)}"  # type: ignore[attr-defined]
+        iteration = rlvr(trainer.lightning_module).iteration
+        rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, last)
 
     def _pass_border(self, trainer: Trainer) -> None:
         """Take down where Lightning and the data stand: an iteration is whole."""
@@ -137,8 +146,7 @@ class Checkpoints(Callback):
             return
         self.save(trainer, pl_module)
         self.signals.put_in_queue(trainer)
-        iteration = rlvr(pl_module).iteration
-        rank_zero_only(log.info)("stopped after iteration %d; to go on: --ckpt_path %s", iteration, last_of(trainer))
+        self._say_where_to_go_on("stopped", trainer)
 
     # -- writing and reading ------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ def check_policy(engine: RolloutEngine, policy: Policy) -> None:
 
 
 def check_export(policy: Policy) -> None:
-    """Raise ValueError for a policy that can't be saved as a transformers folder, found out by saving all but weights."""
+    """Raise ValueError for a policy that can't be saved as a transformers folder: all but its weights is, for a try."""
     with TemporaryDirectory() as folder:
         try:
             write_model(policy.model, {}, folder)
