@@ -16,19 +16,27 @@ from typing import Any
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
 
 from app.checkpoint import PlainCheckpointIO
 from app.engines.base import EngineError
 from app.module import RLVRModule
+from app.overridden import without_effect
 from app.replay import replay
 from app.resume import check_source, runs_of, source_of, version_of
+from app.trainer_arguments import check_parts, check_trainer
 from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule import StageSchedule
+from callbacks.signals import INTERRUPTED, TERMINATED
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = ROOT / "lightning.yaml"
@@ -65,14 +73,23 @@ class PassKCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[str(self.subcommand)]
+        if config.rollout.seed is None and config.seed_everything is False:
+            raise ValueError(
+                "seed_everything=false leaves rollouts nothing to draw from: give it or rollout.seed a number, "
+                "or set it to true"
+            )
         if config.rollout.seed is None:
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
             config.verbose = False  # the table of callbacks/report.py stands in for Lightning's
         self._dump_config()
+        check_trainer(self.config_dump["trainer"], str(self.subcommand))
         fit = self.subcommand == "fit"
         self.source = source_of(config.ckpt_path, fit and config.auto_resume, runs_of(self.config_dump))
         self.changes = check_source(self.source, self.config_dump if fit else {})
+        unused = without_effect(self.config_dump, DEFAULTS) if fit else []
+        if unused:
+            rank_zero_only(log.warning)("no effect, since every stage has its own: %s", ", ".join(unused))
 
     def instantiate_classes(self) -> None:
         """A run that goes on from its last checkpoint does so in its own folder."""
@@ -86,9 +103,17 @@ class PassKCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """With plain and atomic checkpoint files, and the callback that sees to them before all others."""
-        plugins = self._get(self.config_init, "trainer").plugins or []
-        plugins = [*(plugins if isinstance(plugins, list) else [plugins]), PlainCheckpointIO()]
-        trainer = super().instantiate_trainer(plugins=plugins, **kwargs)
+        arguments = self._get(self.config_init, "trainer")
+        plugins, callbacks = (
+            given if isinstance(given, list) else [given] if given else []
+            for given in (arguments.plugins, arguments.callbacks)
+        )
+        check_parts(callbacks if self.subcommand == "fit" else [], plugins)
+        if arguments.enable_progress_bar is False:
+            arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]
+        trainer = super().instantiate_trainer(plugins=[*plugins, PlainCheckpointIO()], **kwargs)
+        if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
+            rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
         checkpoints = self._get(self.config_init, "checkpoints")
         checkpoints.config, checkpoints.changed = self.config_dump, [name for name, _, _ in self.changes]
         trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)  # type: ignore[attr-defined]
@@ -116,7 +141,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
     Args:
         args: as on the command line, without the program's name; None takes the command line's.
 
-    A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback.
+    A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback. Ctrl-C ends with
+    status 130: a run that trains writes its checkpoint first (callbacks/checkpoints.py), all else ends at once.
     """
     quiet()
     keep_imports()
@@ -144,6 +170,29 @@ def main(args: list[str] | None = None) -> PassKCLI:
             raise
         print(f"passk: error: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+    except (KeyboardInterrupt, SystemExit) as end:
+        raise SystemExit(ended_early(end, given)) from None
+
+
+LOST = {
+    "fit": "no iteration was under way",
+    "validate": "there are no results",
+    "test": "there are no results",
+    "predict": "some completions are not written",
+}
+"""What is said of a command that was ended early, outside training."""
+
+
+def ended_early(end: BaseException, given: Sequence[str]) -> Any:
+    """The exit status, after a line where a signal has ended the command; a run that trains has said its own."""
+    command = next((name for name in given if name in LOST), "fit")
+    interrupted = any(isinstance(each, KeyboardInterrupt) for each in (end, end.__context__))  # Lightning has 1
+    terminated = isinstance(end, SIGTERMException) and command != "fit"
+    if not interrupted and not terminated:
+        return getattr(end, "code", None)
+    by = "Ctrl-C" if interrupted else "SIGTERM"
+    rank_zero_only(print)(f"passk: {command} was ended by {by}: {LOST[command]}", file=sys.stderr)
+    return INTERRUPTED if interrupted else TERMINATED
 
 
 FRAMES = (
@@ -194,7 +243,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", module="lightning.pytorch")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("app", "callbacks", "datamodules"):
+    for name in ("lightning.pytorch.profilers", "app", "callbacks", "datamodules"):
         logging.getLogger(name).setLevel(logging.INFO)
 
 

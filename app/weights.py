@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from app.processes import rank
 
@@ -51,15 +53,35 @@ def save_weights(model: PreTrainedModel, folder: str | Path) -> None:
     All processes call it together, and the first writes.
     """
     weights = {name: weight.cpu() for name, weight in full_weights(model) if rank() == 0}
-    if rank() > 0:
-        return
+    if rank() == 0:
+        write_model(model, weights, folder)
+
+
+def write_model(model: PreTrainedModel, weights: dict[str, Tensor], folder: str | Path) -> None:
+    """Write these whole weights with the model's configuration as an ordinary transformers folder."""
     config = deepcopy(model.config)
     vars(config).pop("quantization_config", None)  # merged weights are not quantised
     kind = next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))  # FSDP2 makes a class of it
     with torch.device("meta"):
         plain = kind(config)
     plain.generation_config = model.generation_config
-    plain.save_pretrained(folder, state_dict=weights, save_original_format=False)
+    with generation_config_as_it_is(plain, folder):
+        plain.save_pretrained(folder, state_dict=weights, save_original_format=False)
+
+
+@contextmanager
+def generation_config_as_it_is(model: PreTrainedModel, folder: str | Path) -> Iterator[None]:
+    """Inside, the model is saved without its generation config, which is written afterwards as it was read.
+
+    transformers reads one with a temperature and no `do_sample`, and refuses to save it.
+    """
+    own, model.generation_config = model.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
+    if own is not None:
+        own.to_json_file(Path(folder) / GENERATION_CONFIG_NAME, keys_to_pop=["compile_config"])
 
 
 def _adapters(model: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
@@ -16,11 +17,13 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from app.checkpoint import FORMAT
 from app.files import replacing, sync
 from callbacks.border import Loops, at_rest, is_due
+from callbacks.ending import why_ended
 from callbacks.evaluation import PassKEvaluation, line_of, run_folder
 from callbacks.events import event_files, keep_events
 from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
 from callbacks.saving import export, replacing_together, save_checkpoint
+from callbacks.schedule import StageSchedule, rollout_of
 from callbacks.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -31,8 +34,9 @@ class Checkpoints(Callback):
 
     It is written at the start, every so many iterations, after each validation and at the end, always between two
     iterations; those since are redone. Whoever saves in the middle of one gets the state before it.
-    On SIGTERM the micro-batch or the batch of a validation under way is finished, then the checkpoint written, and the
-    run exits with status 0. An iteration that has made an update is finished first, as it is with several processes.
+    On SIGTERM and on Ctrl-C what is being sampled is given up, or the micro-batch under way finished, then the
+    checkpoint written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
+    update is finished first, as it is with several processes. A second Ctrl-C ends the run at once.
 
     It comes first of all callbacks, so that it sees the state before others change it.
 
@@ -53,6 +57,7 @@ class Checkpoints(Callback):
         self.signals = Signals()
         self.loops: Loops = {}  # after the last whole iteration
         self.data: dict[str, Any] = {}
+        self.precision: dict[str, Any] = {}  # the scale of gradients, in 16-mixed
         self.folder = ""
         self.phase = "rest"  # or "batch end", "validation"
         self.untouched = True  # since the last whole iteration: no update has been made
@@ -63,6 +68,7 @@ class Checkpoints(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.listen(trainer)
+        rollout_of(trainer).around = lambda: self.signals.stopping_at_once(trainer)
         if self.loops:
             self._resume(trainer, pl_module)
         else:
@@ -74,14 +80,14 @@ class Checkpoints(Callback):
         loop = trainer.fit_loop.epoch_loop
         loop._batches_that_stepped = rlvr(pl_module).iteration  # Lightning loses count of one where it restarts
         loop._results.reset()  # or it logs figures again that this iteration does not measure
-        self._stop_if_told(trainer)
+        self.signals.stop_if_told(trainer)
         assert self.saved is not None
         if self.validated or rlvr(pl_module).iteration - self.saved[0] >= self.every:
             self.save(trainer, pl_module)
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.untouched and trainer.world_size == 1:
-            self._stop_if_told(trainer)
+            self.signals.stop_if_told(trainer)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         self.untouched = False
@@ -106,7 +112,7 @@ class Checkpoints(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if self.phase == "validation":
-            self._stop_if_told(trainer)
+            self.signals.stop_if_told(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.phase, self.validated = "rest", self.phase == "validation"
@@ -114,6 +120,14 @@ class Checkpoints(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.phase, self.saved = "rest", None
         self.save(trainer, pl_module)
+        schedule = callback_of(trainer, StageSchedule)
+        if schedule is not None and not schedule.finished:
+            self._say_where_to_go_on("ended before the schedule", trainer, f" ({why_ended(trainer)})")
+
+    def _say_where_to_go_on(self, what: str, trainer: Trainer, why: str = "") -> None:
+        last = "" if trainer.fast_dev_run else f"; to go on: --ckpt_path {last_of(trainer)}"  # type: ignore[attr-defined]
+        iteration = rlvr(trainer.lightning_module).iteration
+        rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, last)
 
     def _pass_border(self, trainer: Trainer) -> None:
         """Take down where Lightning and the data stand: an iteration is whole."""
@@ -121,20 +135,18 @@ class Checkpoints(Callback):
         self.loops = trainer.fit_loop.state_dict()
         datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
         self.data = deepcopy(datamodule.state_dict()) if datamodule is not None else {}
+        self.precision = trainer.precision_plugin.state_dict()
 
     # -- stopping early -----------------------------------------------------------------------------
 
-    def _stop_if_told(self, trainer: Trainer) -> None:
-        if self.signals.stop(trainer):
-            raise SIGTERMException
-
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt):  # before or after training; Lightning would have the next ignored
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         if not isinstance(exception, SIGTERMException) or not self.loops:
             return
         self.save(trainer, pl_module)
         self.signals.put_in_queue(trainer)
-        iteration = rlvr(pl_module).iteration
-        rank_zero_only(log.info)("stopped after iteration %d; to go on: --ckpt_path %s", iteration, last_of(trainer))
+        self._say_where_to_go_on("stopped", trainer)
 
     # -- writing and reading ------------------------------------------------------------------------
 
@@ -158,6 +170,8 @@ class Checkpoints(Callback):
             return
         checkpoint["loops"]["fit_loop"] = at_rest(self.loops, self.validation_due(trainer))
         checkpoint["folder"] = str(run_folder(trainer).absolute())
+        if self.precision:
+            checkpoint[type(trainer.precision_plugin).__qualname__] = self.precision
         if self.data:
             checkpoint[type(trainer.datamodule).__qualname__] = self.data  # type: ignore[attr-defined]
         _flush(trainer)
@@ -167,6 +181,7 @@ class Checkpoints(Callback):
             return
         self.loops, self.folder = checkpoint["loops"]["fit_loop"], checkpoint["folder"]
         self.data = checkpoint.get(type(trainer.datamodule).__qualname__, {})  # type: ignore[attr-defined]
+        self.precision = checkpoint.get(type(trainer.precision_plugin).__qualname__, {})
         self.phase = "validation" if is_due(self.loops) else "rest"
 
     def _resume(self, trainer: Trainer, pl_module: LightningModule) -> None:

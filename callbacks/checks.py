@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import nlargest
+from tempfile import TemporaryDirectory
 
 from lightning.pytorch import Trainer
 
@@ -13,6 +14,7 @@ from app.pictures import extent
 from app.policy import Policy
 from app.remote import RemotePolicy
 from app.types import Problem, Sampling
+from app.weights import write_model
 
 
 def check_engine(engine: RolloutEngine, overlap: bool) -> None:
@@ -42,6 +44,19 @@ def check_policy(engine: RolloutEngine, policy: Policy) -> None:
     if not engine.is_remote and isinstance(policy, RemotePolicy):
         name = type(engine).__name__
         raise ValueError(f"{name} has no policy to sample: RemotePolicy is for engines such as OpenAIEngine")
+
+
+def check_export(policy: Policy) -> None:
+    """Raise ValueError for a policy that can't be saved as a transformers folder: all but its weights is, for a try."""
+    with TemporaryDirectory() as folder:
+        try:
+            write_model(policy.model, {}, folder)
+            policy.save_reader(folder)
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise ValueError(
+                f"the policy could not be saved as a transformers folder: {type(error).__name__}: {reason}"
+            ) from error
 
 
 def check_sampling(

@@ -133,7 +133,12 @@ class Dashboard(ProgressBar):
 
     def _figures(self, trainer: Trainer) -> str:
         values = trainer.callback_metrics
-        names = {"reward": "rollout/reward", "entropy": "entropy/mean", "tokens": "rollout/length"}
+        names = {
+            "reward": "rollout/reward",
+            "informative": "rollout/informative",
+            "entropy": "entropy/mean",
+            "tokens": "rollout/length",
+        }
         shown = [f"{short} {float(values[name]):.3f}" for short, name in names.items() if name in values]
         seconds = values.get("time/iteration")
         return " ".join([*shown, *([f"{float(seconds):.2f} s"] if seconds is not None else [])])

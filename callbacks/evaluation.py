@@ -111,6 +111,9 @@ class PassKEvaluation(Callback):
         figures = self.compute(pl_module.device) | {f"eval/{name}": value for name, value in spent.items()}
         if trainer.sanity_checking:
             return
+        if trainer.state.fn != "fit" and figures.get("eval/unscored") == 1:
+            cause = rollout_of(trainer).first_cause or "another process tells"
+            raise ValueError(f"none of the answers could be scored; the first: {cause}")
         for k, left_out in self.left_out(pl_module.device).items():
             log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
@@ -141,6 +144,8 @@ class PassKEvaluation(Callback):
         folder = run_folder(trainer)
         if trainer.is_global_zero and self.history:
             print_results(self.history, folder)
+        elif trainer.is_global_zero:
+            print(f"Run folder: {folder}, without a validation")
 
     def compute(self, device: torch.device) -> dict[str, float]:
         """All figures over all processes, by their logged names."""

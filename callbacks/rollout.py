@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from random import Random
 from time import perf_counter
@@ -32,7 +33,8 @@ class RolloutCallback(Callback):
     """Have an engine answer every problem N times, and the problems score the answers.
 
     A truncated answer has no end and does not pass, whatever it says. One whose scorer fails is
-    unscored (`app/scoring.py`): it counts as one that was not drawn.
+    unscored (`app/scoring.py`): it counts as one that was not drawn. Once as many answers in a row as an iteration
+    draws have no score, the run ends with the first cause.
 
     Args:
         engine: samples the policy; a stage may put another in its place.
@@ -66,6 +68,8 @@ class RolloutCallback(Callback):
         check_share("max_unscored", max_unscored)
         self.scorer, self.max_unscored = scorer or Contained(), max_unscored
         self.failures: set[str] = set()  # kinds of them that the user has been told of
+        self.unscored = 0  # answers of training in a row, over all processes
+        self.first_cause = ""
         self.engine = engine or TransformersEngine()
         self.stage_engine = self.engine
         self.rollouts, self.sampling, self.seed = rollouts, sampling or Sampling(), seed or 0
@@ -74,6 +78,7 @@ class RolloutCallback(Callback):
         self.ready: list[RolloutEngine] = []  # to be closed
         self.phase = ""
         self.listeners: set[Callable[[str], None]] = set()  # told of every phase that begins
+        self.around: Callable[[], AbstractContextManager[None]] = nullcontext  # entered to sample, and to score
         self.seconds = {"sampling": 0.0, "scoring": 0.0, "start": 0.0}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -82,6 +87,10 @@ class RolloutCallback(Callback):
             check_engine(self.engine, self.overlap)
             if self.overlap:
                 check_overlap(trainer, rlvr(pl_module))
+            if self.attempts > 1 and trainer.overfit_batches:  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"attempts={self.attempts} must be 1 with overfit_batches, which keeps to its problems"
+                )
         self.scorer.begin()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -126,11 +135,18 @@ class RolloutCallback(Callback):
         if self.overlap and checkpoint.get("ahead"):
             self.ahead.load(checkpoint["ahead"])
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The same batches in every epoch, where `overfit_batches` asks for so many."""
+        stream = getattr(getattr(trainer, "datamodule", None), "stream", None)
+        if trainer.overfit_batches and stream is not None:  # type: ignore[attr-defined]
+            stream.position = 0
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
     ) -> None:
         self.seconds = {"sampling": 0.0, "scoring": 0.0}
         self._fill_for_training(trainer, pl_module, batch)
+        self._end_where_nothing_is_scored(rlvr(pl_module), batch)
         if self.attempts > 1:
             self._replace_dead(trainer, pl_module, batch)
         if self.stage_engine.is_rescored and self.sampling.is_whole:
@@ -143,6 +159,18 @@ class RolloutCallback(Callback):
     def _fill_for_training(self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch) -> None:
         occasion = f"fit/{rlvr(pl_module).iteration}"
         self.fill(trainer, pl_module, batch, self.stage_engine, self.rollouts, self.sampling, occasion)
+
+    def _end_where_nothing_is_scored(self, module: RLVRModule, batch: RolloutBatch) -> None:
+        """Raise ValueError once as many answers in a row as an iteration draws, to two problems or more, have no score.
+
+        Truncated answers, which no scorer was asked about, neither count nor break the row.
+        """
+        scored = int((batch.scored & ~batch.truncated).sum())
+        scored, unscored, problems = module.sum_over_processes([scored, int((~batch.scored).sum()), len(batch)])
+        self.unscored = 0 if scored else self.unscored + unscored
+        if unscored and self.unscored >= max(problems, 2) * self.rollouts:
+            cause = self.first_cause or "another process tells"
+            raise ValueError(f"none of the last {self.unscored} answers could be scored; the first: {cause}")
 
     def _look_ahead(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to sample the next iteration with the weights as they stand."""
@@ -233,8 +261,8 @@ class RolloutCallback(Callback):
         batch.prompts = [request.tokens for request in requests]
         batch.vision = [request.vision for request in requests]
         batch.temperature = sampling.temperature or 1.0
-        ahead = self.ahead.take(requests)
-        with trainer.precision_plugin.forward_context():
+        with self.around(), trainer.precision_plugin.forward_context():
+            ahead = self.ahead.take(requests)
             if ahead is None:
                 engine.sync(policy_of(pl_module))
                 batch.completions = engine.sample(requests, n, sampling)
@@ -246,7 +274,8 @@ class RolloutCallback(Callback):
         batch.on_policy = engine.samples_the_policy and ahead is None
         self.enter("scoring")
         sampled = perf_counter()
-        batch.rewards = torch.tensor(self.score(batch), device=pl_module.device).view(len(batch), n)
+        with self.around():
+            batch.rewards = torch.tensor(self.score(batch), device=pl_module.device).view(len(batch), n)
         self.seconds["sampling"] += sampled - start
         self.seconds["scoring"] += perf_counter() - sampled
 
@@ -275,6 +304,7 @@ class RolloutCallback(Callback):
             rewards.append(verdict.score)
             if not verdict.scored:
                 causes.append(f"{problem.label}, {problem.key!r:.80}: {verdict.cause}")
+                self.first_cause = self.first_cause or causes[-1]
                 self._tell(verdict.cause, causes[-1])
             if len(causes) > self.max_unscored * len(pairs):
                 raise ValueError(

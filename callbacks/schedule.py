@@ -16,7 +16,7 @@ from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.sharding import empty
 from app.types import Sampling
-from callbacks.checks import check_engine, check_sampling
+from callbacks.checks import check_engine, check_export, check_sampling
 from callbacks.lookup import callback_of
 from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.saving import export, replacing_together
@@ -100,7 +100,7 @@ class StageSchedule(Callback):
         self.ending = False  # and waiting for its validation
         self.finished = False  # with the last stage
         self.usual: dict[str, Any] = {}
-        self.usual_interval: int | float | None = None
+        self.usual_intervals: tuple[Any, Any] | None = None
 
     @property
     def stage(self) -> Stage:
@@ -113,6 +113,8 @@ class StageSchedule(Callback):
         return sum(lengths) if len(lengths) == len(self.stages) else None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            check_export(rlvr(pl_module).policy)
         self.usual = self._settings(trainer, pl_module)
         for stage in self.stages:
             try:
@@ -154,7 +156,8 @@ class StageSchedule(Callback):
             return
         fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
         if self.ending or self._fires(fresh):
-            trainer.val_check_batch = self.usual_interval or trainer.val_check_batch
+            if self.usual_intervals is not None:
+                trainer.val_check_batch, trainer._val_check_time_interval = self.usual_intervals
             self._next(trainer, pl_module)
 
     def _fires(self, metrics: dict[str, float]) -> bool:
@@ -165,7 +168,8 @@ class StageSchedule(Callback):
         """Have Lightning validate after this very batch; false where the run has no validation."""
         if not trainer.enable_validation or trainer.check_val_every_n_epoch not in (None, 1):
             return False
-        self.usual_interval, trainer.val_check_batch = trainer.val_check_batch, 1
+        self.usual_intervals = trainer.val_check_batch, trainer._val_check_time_interval
+        trainer.val_check_batch, trainer._val_check_time_interval = 1, None
         return True
 
     def _next(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -11,7 +11,7 @@ from torch.distributed.tensor import DTensor
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from app.processes import rank
-from app.weights import trained_weights
+from app.weights import generation_config_as_it_is, trained_weights
 
 
 class LoRA:
@@ -59,7 +59,8 @@ class LoRA:
         own = ((name, weight.detach()) for name, weight in trained_weights(model).items())
         weights = {name: (w.full_tensor() if isinstance(w, DTensor) else w).cpu() for name, w in own}
         if rank() == 0:
-            model.save_pretrained(folder, state_dict=weights)
+            with generation_config_as_it_is(model, folder):
+                model.save_pretrained(folder, state_dict=weights)
 
 
 class QLoRA(LoRA):
