@@ -9,15 +9,17 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
@@ -27,11 +29,13 @@ from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.overridden import without_effect
 from app.replay import replay
-from app.resume import check_source, runs_of, source_of, version_of
+from app.resume import check_source, source_of, version_of
+from app.run_folder import PassKTrainer, claim, places_of
 from app.trainer_arguments import check_parts, check_trainer
 from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
+from callbacks.logs import continue_logs
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule import StageSchedule
 from callbacks.signals import INTERRUPTED, TERMINATED
@@ -75,8 +79,7 @@ class PassKCLI(LightningCLI):
         config = self.config[str(self.subcommand)]
         if config.rollout.seed is None and config.seed_everything is False:
             raise ValueError(
-                "seed_everything=false leaves rollouts nothing to draw from: give it or rollout.seed a number, "
-                "or set it to true"
+                "seed_everything=false: a run draws its rollouts from a seed; give a number, or true to have one drawn"
             )
         if config.rollout.seed is None:
             config.rollout.seed = config.seed_everything
@@ -84,25 +87,12 @@ class PassKCLI(LightningCLI):
             config.verbose = False  # the table of callbacks/report.py stands in for Lightning's
         self._dump_config()
         check_trainer(self.config_dump["trainer"], str(self.subcommand))
-        fit = self.subcommand == "fit"
-        self.source = source_of(config.ckpt_path, fit and config.auto_resume, runs_of(self.config_dump))
-        self.changes = check_source(self.source, self.config_dump if fit else {})
-        unused = without_effect(self.config_dump, DEFAULTS) if fit else []
+        unused = without_effect(self.config_dump, DEFAULTS) if self.subcommand == "fit" else []
         if unused:
             rank_zero_only(log.warning)("no effect, since every stage has its own: %s", ", ".join(unused))
 
-    def instantiate_classes(self) -> None:
-        """A run that goes on from its last checkpoint does so in its own folder."""
-        logger = self.config[str(self.subcommand)].trainer.logger
-        version = version_of(self.source, runs_of(self.config_dump)) if self.subcommand == "fit" else None
-        if version is None:
-            return super().instantiate_classes()
-        own, logger.init_args.version = logger.init_args.version, version
-        super().instantiate_classes()
-        logger.init_args.version = own  # config.yaml says what was configured
-
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """With plain and atomic checkpoint files, and the callback that sees to them before all others."""
+        """With the run's own folder, plain and atomic checkpoint files, and first the callback that sees to them."""
         arguments = self._get(self.config_init, "trainer")
         plugins, callbacks = (
             given if isinstance(given, list) else [given] if given else []
@@ -111,16 +101,49 @@ class PassKCLI(LightningCLI):
         check_parts(callbacks if self.subcommand == "fit" else [], plugins)
         if arguments.enable_progress_bar is False:
             arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]
-        trainer = super().instantiate_trainer(plugins=[*plugins, PlainCheckpointIO()], **kwargs)
+        if arguments.logger in (True, None):  # Lightning's own would be named by SLURM's job, which changes
+            kwargs["logger"] = TensorBoardLogger(arguments.default_root_dir or os.getcwd())
+        trainer: Any = super().instantiate_trainer(plugins=[*plugins, PlainCheckpointIO()], **kwargs)
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
             rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
         checkpoints = self._get(self.config_init, "checkpoints")
+        trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)
+        self._choose_folder(trainer)
         checkpoints.config, checkpoints.changed = self.config_dump, [name for name, _, _ in self.changes]
-        trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)  # type: ignore[attr-defined]
         return trainer
+
+    def _choose_folder(self, trainer: PassKTrainer) -> None:
+        """Find what the command goes on from, and have the run's folder before any logger starts."""
+        config, command = self.config[str(self.subcommand)], str(self.subcommand)
+        fit = command == "fit"
+        places = places_of(trainer.loggers, trainer.default_root_dir)
+        self.source = source_of(config.ckpt_path, fit and config.auto_resume, places[0])
+        self.changes = check_source(self.source, self.config_dump if fit else {})
+        self.folder: AbstractContextManager[Any] = nullcontext()
+        if trainer.is_global_zero:
+            resumed = version_of(self.source, places[0]) if fit else None
+            self.folder = folder = claim(places, command, resumed)
+            trainer.keep_files_in(folder.path)
+            continue_logs(trainer.loggers, self.source if resumed is not None else None)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with self.folder:
+            super()._run_subcommand(subcommand)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.source and str(self.source)}
+
+
+class ConfigOfRun(SaveConfigCallback):
+    """Writes `config.yaml` when the setup has succeeded: a command that fails there leaves nothing."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        pass
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().setup(trainer, pl_module, str(trainer.state.fn))
+
+    on_sanity_check_start = on_validation_start = on_test_start = on_predict_start = on_train_start
 
 
 MISTAKES = (
@@ -158,6 +181,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
         return PassKCLI(
             RLVRModule,
             LightningDataModule,
+            ConfigOfRun,
+            trainer_class=PassKTrainer,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             args=args,

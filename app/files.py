@@ -19,10 +19,21 @@ def replacing(path: Path) -> Iterator[Path]:
     remove(temporary)  # of a process that was killed
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield temporary
-        put(temporary, path)
+        with naming(path):
+            yield temporary
+            put(temporary, path)
     finally:
         remove(temporary)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is being written: a full disk, unlike a missing folder, raises an OSError that names no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def put(temporary: Path, path: Path) -> None:

@@ -27,6 +27,7 @@ from app.policy import Policy
 from app.policy_module import PolicyModule
 from app.processes import rank, sum_over_processes, world_size
 from app.replay import NotFiniteError, keep
+from app.run_folder import run_folder
 from app.sharding import empty, idle_loss, idle_passes, is_sharded, whole
 from app.types import Experience, Problem, RolloutBatch
 from app.weights import trained_weights
@@ -294,8 +295,7 @@ class RLVRModule(PolicyModule):
         self.skipped += 1
         if self.broken is None:
             facts = {"iteration": self.iteration, "update": self.updates, "loss": loss, "norm": norm}
-            folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)  # asked by all: the first tells them
-            self.broken = folder / "broken" / f"iteration-{self.iteration}"
+            self.broken = run_folder(self.trainer) / "broken" / f"iteration-{self.iteration}"
             keep(self.broken, self.policy, rows, problems, facts)
         what = f"iteration {self.iteration} has a loss of {loss:g} and a gradient of norm {norm:g}"
         where = f"`passk replay {self.broken / f'rows.{rank()}.pt'}` tells where the first began"

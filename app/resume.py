@@ -7,7 +7,7 @@ is the user's, and what of it can't be had with the checkpoint is refused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from app.checkpoint import CheckpointError, read_checkpoint
 from app.files import recover
+from app.run_folder import Place, last_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -36,49 +37,40 @@ NOT_OF_THE_RUN = ("config", "ckpt_path", "auto_resume", "weights_only", "verbose
 # -- finding it ---------------------------------------------------------------------------------------
 
 
-def runs_of(config: Config) -> Path | None:
-    """The folder in which the logger keeps its runs, each in a `version_<number>`; None where it keeps none so."""
-    logger = config["trainer"].get("logger")
-    logger = logger[0] if isinstance(logger, list) and logger else logger
-    arguments = logger.get("init_args", {}) if isinstance(logger, dict) else {}
-    kept = {"save_dir", "name", "version"} <= arguments.keys()
-    return Path(arguments["save_dir"], arguments["name"] or "") if kept else None
-
-
-def run_folders(root: Path | None) -> dict[int, Path]:
-    """The runs in a logger's folder by their numbers, in order."""
-    named = {path.name.removeprefix("version_"): path for path in root.glob("version_*")} if root is not None else {}
-    return {number: named[str(number)] for number in sorted(int(name) for name in named if name.isdigit())}
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """Where a run keeps the checkpoint it goes on from."""
-    return folder / "checkpoints" / "last.ckpt"
-
-
-def source_of(ckpt_path: str | Path | None, auto_resume: bool, root: Path | None) -> Path | None:
+def source_of(ckpt_path: str | Path | None, auto_resume: bool, place: Place) -> Path | None:
     """The checkpoint that a command asks for; None where it asks for none, or there is none to resume automatically.
 
     Args:
-        ckpt_path: a path, or "last" for the last checkpoint of the newest run.
-        auto_resume: as "last", but for where there is none.
-        root: the logger's folder.
+        ckpt_path: a path, or "last" for the last checkpoint of the newest run that has one.
+        auto_resume: as "last", but for where there is none, which is said.
+        place: where the runs lie.
     """
     if auto_resume and ckpt_path:
         raise ValueError(f"auto_resume=true finds its own checkpoint: leave out ckpt_path={ckpt_path}")
     if not auto_resume and ckpt_path != "last":
         return Path(ckpt_path) if ckpt_path else None
-    newest = [last_checkpoint(folder) for folder in run_folders(root).values()][-1:]
-    found = [path for path in newest if recover(path)]
-    if not found and ckpt_path == "last":
-        raise CheckpointError(f"there is no last checkpoint: the newest run in {root} has none")
-    return found[0] if found else None
+    found = next((last for last in _lasts(place, place.versions) if recover(last)), None)
+    if found is None:
+        none = f"no run with a last.ckpt in {place.root if place.given is None else place.folder(place.given)}"
+        named = [name for name, last in zip(place.others, _lasts(place, place.others), strict=True) if last.exists()]
+        none += f" (of {named[0]} there is one: give it as the logger's version)" if named else ""
+        if not auto_resume:
+            raise CheckpointError(f"ckpt_path=last: {none}")
+        rank_zero_only(log.info)("auto_resume: %s: starting anew", none)
+    return found
 
 
-def version_of(path: Path | None, root: Path | None) -> int | None:
-    """The run in a logger's folder whose last checkpoint this is."""
-    lasts = {number: last_checkpoint(folder) for number, folder in run_folders(root).items()}
-    return next((number for number, last in lasts.items() if path and last.exists() and last.samefile(path)), None)
+def version_of(path: Path | None, place: Place) -> str | None:
+    """The version of the run whose last checkpoint this is; None where it is of none that lies there."""
+    if path is None or not path.exists():
+        return None
+    versions = [*place.versions, *place.others]
+    lasts = zip(versions, _lasts(place, versions), strict=True)
+    return next((version for version, last in lasts if last.exists() and last.samefile(path)), None)
+
+
+def _lasts(place: Place, versions: Iterable[str]) -> Iterator[Path]:
+    return (last_checkpoint(place.folder(version)) for version in versions)
 
 
 def check_source(path: Path | None, config: Config) -> list[Change]:
@@ -89,11 +81,12 @@ def check_source(path: Path | None, config: Config) -> list[Change]:
     if path is None:
         return []
     found = read_checkpoint(path, lazily=True)
+    say = rank_zero_only(log.info)
     if not config:
+        say("the weights of %s, iteration %s", path, found.get("iteration"))
         return []
     stage = found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0)
     changes = check_resumable(found.get("config", {}), config, stage)
-    say = rank_zero_only(log.info)
     say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, found["iteration"], stage + 1)
     if changes:
         say("changed since then: %s", described(changes))

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 
-from app.resume import run_folders
+from app.run_folder import LOCK, run_folders
 from callbacks.events import event_files, read_events
 from callbacks.lookup import callback_of
 from callbacks.schedule import StageSchedule
@@ -199,7 +199,7 @@ def newest(folder: Path) -> Path:
 def files(folder: Path) -> list[str]:
     """All that a run leaves, but for what it logs and is configured with."""
     kept = [path for path in folder.rglob("*") if path.is_file()]
-    aside = ("events", "hparams", "config.yaml")
+    aside = ("events", "hparams", "metrics.csv", "config.yaml", LOCK)
     return sorted(str(path.relative_to(folder)) for path in kept if not path.name.startswith(aside))
 
 

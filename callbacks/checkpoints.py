@@ -15,11 +15,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from app.checkpoint import FORMAT
-from app.files import replacing, sync
+from app.files import replacing
+from app.run_folder import CONFIG, last_checkpoint, run_folder
 from callbacks.border import Loops, at_rest, is_due
+from callbacks.curves import CURVES
 from callbacks.ending import why_ended
-from callbacks.evaluation import PassKEvaluation, line_of, run_folder
-from callbacks.events import event_files, keep_events
+from callbacks.evaluation import PassKEvaluation, line_of
+from callbacks.logs import flush_logs, folders_of, ids_of, keep_logs
 from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
 from callbacks.saving import export, replacing_together, save_checkpoint
@@ -59,6 +61,7 @@ class Checkpoints(Callback):
         self.data: dict[str, Any] = {}
         self.precision: dict[str, Any] = {}  # the scale of gradients, in 16-mixed
         self.folder = ""
+        self.logs: list[str] = []
         self.phase = "rest"  # or "batch end", "validation"
         self.untouched = True  # since the last whole iteration: no update has been made
         self.saved: tuple[int, bool] | None = None  # at which iteration, and whether its validation was due
@@ -170,16 +173,19 @@ class Checkpoints(Callback):
             return
         checkpoint["loops"]["fit_loop"] = at_rest(self.loops, self.validation_due(trainer))
         checkpoint["folder"] = str(run_folder(trainer).absolute())
+        checkpoint |= {"logs": folders_of(trainer.loggers), "ids": ids_of(trainer.loggers)}
         if self.precision:
             checkpoint[type(trainer.precision_plugin).__qualname__] = self.precision
         if self.data:
             checkpoint[type(trainer.datamodule).__qualname__] = self.data  # type: ignore[attr-defined]
-        _flush(trainer)
+        if trainer.is_global_zero:
+            flush_logs(trainer)  # before the checkpoint says that it was logged
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if trainer.state.fn != "fit":
             return
         self.loops, self.folder = checkpoint["loops"]["fit_loop"], checkpoint["folder"]
+        self.logs = checkpoint.get("logs", [])
         self.data = checkpoint.get(type(trainer.datamodule).__qualname__, {})  # type: ignore[attr-defined]
         self.precision = checkpoint.get(type(trainer.precision_plugin).__qualname__, {})
         self.phase = "validation" if is_due(self.loops) else "rest"
@@ -187,14 +193,15 @@ class Checkpoints(Callback):
     def _resume(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Cut curves and results back to the checkpoint, and hold to what was configured anew."""
         folder, source = run_folder(trainer), _source(trainer, Path(self.folder))
-        due = self.phase == "validation"
+        iteration, due = rlvr(pl_module).iteration, self.phase == "validation"
+        own = source.is_dir() and source.samefile(folder)
         if trainer.is_global_zero:
-            keep_events(
-                source if source.is_dir() else folder, folder, rlvr(pl_module).iteration, "eval/" if due else None
-            )
+            mine = folders_of(trainer.loggers)
+            theirs = mine if own else [str(source), *self.logs[1:]]
+            keep_logs(trainer, theirs, iteration, ("eval/",) * due + (CURVES,) * (iteration == 0))
             write_results(trainer, folder)
-        if source == folder.absolute():
-            self.saved = (rlvr(pl_module).iteration, due)
+        if own:
+            self.saved = (iteration, due)
         of_optimizer = [name.rsplit(".", 1)[1] for name in self.changed if name.startswith("model.optimizer.")]
         for optimizer in trainer.optimizers:  # restoring has put the old ones back
             for group in optimizer.param_groups:
@@ -217,14 +224,28 @@ class BestCheckpoints(ModelCheckpoint):
         return {**super().state_dict(), "saved_at": self._last_global_step_saved}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """With the best checkpoints that stand in this folder, if it was moved: Lightning would forget their scores."""
+        if state_dict["dirpath"] != self.dirpath:
+            state_dict = _moved(state_dict, Path(str(self.dirpath)))
         super().load_state_dict(state_dict)
         self.current_score = state_dict["current_score"]
         self._last_global_step_saved = state_dict["saved_at"]  # no step is saved twice, in a resumed run neither
 
 
+def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The state of a ModelCheckpoint in another folder; as it is where none of its checkpoints stand there."""
+    places = {name: str(folder / Path(name).name) for name in state["best_k_models"]}
+    places = {name: place for name, place in places.items() if Path(place).exists()}
+    if not places:
+        return state
+    models = {place: state["best_k_models"][name] for name, place in places.items()}
+    paths = {each: places.get(state[each], "") for each in ("best_model_path", "kth_best_model_path")}
+    return {**state, **paths, "best_k_models": models, "dirpath": str(folder)}
+
+
 def last_of(trainer: Trainer) -> Path:
     """Where the run's last checkpoint stands."""
-    return run_folder(trainer) / "checkpoints" / "last.ckpt"
+    return last_checkpoint(run_folder(trainer))
 
 
 def write_results(trainer: Trainer, folder: Path) -> None:
@@ -238,17 +259,8 @@ def write_results(trainer: Trainer, folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _flush(trainer: Trainer) -> None:
-    """Have the disk hold all that was logged before the checkpoint says so."""
-    folder = run_folder(trainer)
-    if trainer.is_global_zero:
-        for logger in trainer.loggers:
-            logger.save()
-        for path in event_files(folder):
-            sync(path)
-
-
 def _source(trainer: Trainer, recorded: Path) -> Path:
     """The run folder that the checkpoint lies in, or that it was written to where it has been moved out."""
     above = Path(str(trainer.ckpt_path)).absolute().parents
-    return next((folder for folder in above[:4] if event_files(folder)), recorded)
+    inside = (folder.parent for folder in above[:3] if folder.name in ("checkpoints", "stages"))
+    return next((folder for folder in inside if (folder / CONFIG).exists()), recorded)

@@ -14,6 +14,9 @@ from callbacks.lookup import callback_of
 from callbacks.rollout import rlvr
 from callbacks.schedule import StageSchedule, rollout_of
 
+CURVES = "stage/advantages"
+"""The picture's name in TensorBoard."""
+
 
 class AdvantageCurves(Callback):
     """At the start of `fit`, TensorBoard gets A_pos, A_neg and eta of every stage's objective on one figure.
@@ -23,10 +26,12 @@ class AdvantageCurves(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
-        if board is None or not trainer.is_global_zero or trainer.ckpt_path is not None:  # it resumes: they stand there
+        iteration = rlvr(pl_module).iteration
+        drawn = trainer.ckpt_path is not None and iteration > 0  # the first checkpoint is written just before
+        if board is None or not trainer.is_global_zero or drawn:
             return
         writer: Any = board.experiment
-        writer.add_figure("stage/advantages", curves_figure(_objectives(trainer, pl_module)), rlvr(pl_module).iteration)
+        writer.add_figure(CURVES, curves_figure(_objectives(trainer, pl_module)), iteration)
 
 
 def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:

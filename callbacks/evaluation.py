@@ -6,15 +6,16 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torchmetrics import MetricCollection
 
+from app.files import naming
 from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
+from app.run_folder import run_folder
 from app.types import RolloutBatch, Sampling
 from callbacks.checks import check_sampling
 from callbacks.report import print_results
@@ -124,7 +125,8 @@ class PassKEvaluation(Callback):
         folder = run_folder(trainer)
         if trainer.is_global_zero:
             write_results(self.results, folder)
-            with (folder / "results.jsonl").open("a") as file:
+            lines = folder / "results.jsonl"
+            with naming(lines), lines.open("a") as file:
                 file.write(line_of(record))
 
     on_test_start = on_validation_start
@@ -198,13 +200,6 @@ class PassKEvaluation(Callback):
 def line_of(record: Mapping[str, Any]) -> str:
     """A validation as `results.jsonl` has it; a figure that there is none of is null."""
     return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
-
-
-def run_folder(trainer: Trainer) -> Path:
-    """Where the run keeps its files; to be asked by all processes together, since the first tells the others."""
-    folder = Path(trainer.log_dir or trainer.default_root_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:

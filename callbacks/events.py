@@ -12,7 +12,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from app.files import replacing
 
 
-def keep_events(source: Path, target: Path, last: int, redone: str | None = None) -> None:
+def keep_events(source: Path, target: Path, last: int, redone: tuple[str, ...] = ()) -> None:
     """Put the event files of one run folder into another, or back into the same, without what came after an iteration.
 
     A file from which nothing is taken stays as it is: the one that a logger has just opened, for one.
@@ -43,5 +43,5 @@ def read_events(path: Path) -> Iterator[Event]:
     return map(Event.FromString, RawEventFileLoader(str(path)).Load())
 
 
-def _named(event: Event, prefix: str | None) -> bool:
-    return prefix is not None and any(value.tag.startswith(prefix) for value in event.summary.value)
+def _named(event: Event, prefixes: tuple[str, ...]) -> bool:
+    return any(value.tag.startswith(prefixes) for value in event.summary.value)

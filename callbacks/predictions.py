@@ -11,8 +11,9 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
+from app.files import naming
+from app.run_folder import run_folder
 from app.types import RolloutBatch
-from callbacks.evaluation import run_folder
 from callbacks.report import spent_line
 from callbacks.schedule import rollout_of
 
@@ -44,7 +45,8 @@ class PredictionWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        with self._path(trainer).open("a") as file:
+        path = self._path(trainer)
+        with naming(path), path.open("a") as file:
             file.writelines(json.dumps(record) + "\n" for record in records(prediction))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from app.bootstrap import LEVEL, RESAMPLES, bootstrap_interval
+from app.files import replacing
 from app.passk import pass_at_k
 from app.processes import sum_of_counters
 from app.types import RolloutBatch
@@ -73,8 +74,10 @@ def estimate(counts: Counter[tuple[str, int, int]], label: str, k: int) -> dict[
 def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
     """Both files anew."""
     text = json.dumps({"method": METHOD, "validations": list(results)}, indent=2, ensure_ascii=False)
-    (folder / "results.json").write_text(text + "\n")
-    (folder / "results.md").write_text("\n\n".join([*map(markdown, results), METHOD]) + "\n")
+    tables = "\n\n".join([*map(markdown, results), METHOD])
+    for name, content in {"results.json": text, "results.md": tables}.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(content + "\n")
 
 
 def markdown(result: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -14,6 +13,7 @@ from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
+from app.run_folder import run_folder
 from app.sharding import empty
 from app.types import Sampling
 from callbacks.checks import check_engine, check_export, check_sampling
@@ -188,7 +188,7 @@ class StageSchedule(Callback):
                 for optimizer in trainer.optimizers:
                     empty(optimizer, rlvr(pl_module).policy)
             self._enter(trainer, pl_module)
-        if self.save_stages and trainer.log_dir and not left_before:
+        if self.save_stages and not left_before:
             self._save(trainer, f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}")
 
     def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -222,7 +222,7 @@ class StageSchedule(Callback):
         }
 
     def _save(self, trainer: Trainer, name: str) -> None:
-        with replacing_together(trainer, Path(str(trainer.log_dir)) / "stages" / name) as folder:
+        with replacing_together(trainer, run_folder(trainer) / "stages" / name) as folder:
             trainer.save_checkpoint(folder / "stage.ckpt")
             export(trainer, folder)
 

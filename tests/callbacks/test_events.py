@@ -37,7 +37,7 @@ def test_nothing_after_the_iteration_stays(tmp_path: Path, last: int) -> None:
 
 def test_what_is_redone_goes_at_the_iteration_itself(tmp_path: Path) -> None:
     write(tmp_path, 1, 4)
-    keep_events(tmp_path, tmp_path, 3, "eval/")
+    keep_events(tmp_path, tmp_path, 3, ("eval/",))
     assert steps(tmp_path, "train/loss") == [1, 2, 3]
     assert steps(tmp_path, "eval/pass@1") == [1, 2]
 
