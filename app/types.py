@@ -36,12 +36,14 @@ class Problem(ABC):
         key: canonical form; two problems with one key are the same problem.
         solution: a reference answer, itself scored 1.
         label: the set it is reported under, such as "7x7".
+        origin: where it was read, such as "train.jsonl, row 41", which is no part of what it is; "" of no file.
     """
 
     prompt: Prompt
     key: str
     solution: str
     label: str
+    origin: str = ""
 
     @abstractmethod
     def score(self, response: str) -> float:
