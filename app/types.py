@@ -53,6 +53,11 @@ class Problem(ABC):
         exception or a side effect, and never by running the text as code.
         """
 
+    @property
+    def identity(self) -> str:
+        """What a resumed run must find again: the problem and its answer."""
+        return f"{self.key}\n{self.solution}"
+
     def demonstrate(self, random: Random) -> str:
         """A correct answer to imitate; drawn at random where several are equally good."""
         return self.solution
