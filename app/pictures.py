@@ -6,6 +6,7 @@ when a policy reads it; until then it is bytes, or whatever it is drawn from.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -90,8 +91,20 @@ def text_of(content: Any) -> str:
 
 
 def canonical(prompt: Prompt) -> str:
-    """A text that is the same for the same texts and pictures alone, white space aside."""
-    return "".join("".join(part.split()) if isinstance(part, str) else f"<{part.digest}>" for part in _parts(prompt))
+    """A text that is the same for the same prompts alone, the ends of lines and white space around a message aside.
+
+    A single message is its text, whoever says it: plain text and the same text as a chat are one prompt.
+    """
+    if isinstance(prompt, str):
+        return _settled(prompt)
+    messages = [[message["role"], _settled(message["content"])] for message in prompt]
+    return messages[0][1] if len(messages) == 1 else json.dumps(messages, ensure_ascii=False)
+
+
+def _settled(content: Any) -> str:
+    """A message as text, in which a picture is its digest."""
+    text = "".join(part if isinstance(part, str) else f"<{part.digest}>" for part in parts_of(content))
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def extent(prompt: Prompt) -> tuple[int, int]:

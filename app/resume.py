@@ -31,6 +31,12 @@ FREE = {
     *("model.policy.path", "model.policy.gradient_checkpointing", "model.policy.head_tokens"),
 }
 """What may change there all the same: where it lies, or how it is gone about."""
+PLACES = ("train", "validation", "test", "source", "folder")
+"""Arguments of data that say, as these do or by a name that ends in "path", where problems are read from.
+
+They may change where the checkpoint has the problems' fingerprints, which the data module compares when it is restored.
+A `cache_dir` of one of several data modules may change too.
+"""
 NOT_OF_THE_RUN = ("config", "ckpt_path", "auto_resume", "weights_only", "verbose", "schedule")
 
 
@@ -86,7 +92,7 @@ def check_source(path: Path | None, config: Config) -> list[Change]:
         say("the weights of %s, iteration %s", path, found.get("iteration"))
         return []
     stage = found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0)
-    changes = check_resumable(found.get("config", {}), config, stage)
+    changes = check_resumable(found.get("config", {}), config, stage, has_fingerprints(found))
     say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, found["iteration"], stage + 1)
     if changes:
         say("changed since then: %s", described(changes))
@@ -96,20 +102,39 @@ def check_source(path: Path | None, config: Config) -> list[Change]:
 # -- comparing configurations -------------------------------------------------------------------------
 
 
-def check_resumable(theirs: Config, mine: Config, stage: int) -> list[Change]:
+def check_resumable(theirs: Config, mine: Config, stage: int, movable: bool = False) -> list[Change]:
     """What has changed since the checkpoint; CheckpointError where the run can't go on with it.
 
     Args:
         theirs: the checkpoint's configuration.
         mine: the one to go on with.
         stage: the number of the stage, from 0, that the checkpoint is in.
+        movable: whether data may lie elsewhere: the data module will tell whether they are the same.
     """
     changes = [change for key in theirs if key in mine for change in _section(key, theirs[key], mine[key])]
     for name, was, now in changes:
-        if name.startswith(FIXED) and name not in FREE:
+        if name.startswith(FIXED) and name not in FREE and not (movable and _moved(name, was, now)):
             raise CheckpointError(f"the run can't go on with {name}={_short(now)}: it has {_short(was)}")
     their_stages, my_stages = (unrolled(each.get("schedule", {}).get("stages", [])) for each in (theirs, mine))
     return [*changes, *_check_stages(their_stages, my_stages, stage)]
+
+
+def has_fingerprints(checkpoint: Config) -> bool:
+    """Whether a checkpoint says which problems its data module had."""
+    data = checkpoint.get("config", {}).get("data", {})
+    name = str(data.get("class_path", "") if isinstance(data, dict) else "").rpartition(".")[2]
+    state = checkpoint.get(name)
+    return isinstance(state, dict) and isinstance(state.get("problems"), dict)
+
+
+def _moved(name: str, was: Any, now: Any) -> bool:
+    """Does a value of data differ in where problems are read from, and in nothing else?"""
+    if not name.startswith("data."):
+        return False
+    if isinstance(was, dict) and isinstance(now, dict) and was.keys() == now.keys():
+        return all(was[key] == now[key] or _moved(f"{name}.{key}", was[key], now[key]) for key in was)
+    last = name.rpartition(".")[2]
+    return last == "cache_dir" or isinstance(was, str) and isinstance(now, str) and (last in PLACES or last.endswith("path"))
 
 
 def _section(key: str, theirs: Any, mine: Any) -> Iterator[Change]:

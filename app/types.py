@@ -36,12 +36,14 @@ class Problem(ABC):
         key: canonical form; two problems with one key are the same problem.
         solution: a reference answer, itself scored 1.
         label: the set it is reported under, such as "7x7".
+        origin: where it was read, such as "train.jsonl, row 41", which is no part of what it is; "" of no file.
     """
 
     prompt: Prompt
     key: str
     solution: str
     label: str
+    origin: str = ""
 
     @abstractmethod
     def score(self, response: str) -> float:
@@ -50,6 +52,11 @@ class Problem(ABC):
         A total function: any string gives a number in [0, 1] within milliseconds, without an
         exception or a side effect, and never by running the text as code.
         """
+
+    @property
+    def identity(self) -> str:
+        """What a resumed run must find again: the problem and its answer."""
+        return f"{self.key}\n{self.solution}"
 
     def demonstrate(self, random: Random) -> str:
         """A correct answer to imitate; drawn at random where several are equally good."""

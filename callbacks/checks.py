@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from heapq import nlargest
 from tempfile import TemporaryDirectory
 
 from lightning.pytorch import Trainer
 
 from app.engines.base import RolloutEngine
 from app.module import RLVRModule
-from app.pictures import extent
 from app.policy import Policy
 from app.remote import RemotePolicy
-from app.types import Problem, Sampling
 from app.weights import write_model
 
 
@@ -57,23 +53,3 @@ def check_export(policy: Policy) -> None:
             raise ValueError(
                 f"the policy could not be saved as a transformers folder: {type(error).__name__}: {reason}"
             ) from error
-
-
-def check_sampling(
-    trainer: Trainer, policy: Policy, sampling: Sampling, problems: Sequence[Problem] | None = None
-) -> None:
-    """Raise where a stop token is unknown, or a long prompt leaves the context no room for an answer.
-
-    Of these problems, of all splits where None, the 32 with most to read (pictures, then characters) are looked at.
-    """
-    policy.stop_ids(sampling)
-    if problems is None:
-        splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
-        problems = [problem for split in splits.values() for problem in split]
-    for problem in nlargest(32, problems, key=lambda problem: extent(problem.prompt)):
-        length = len(policy.encode(problem.prompt))
-        if length + sampling.max_new_tokens > policy.context_length:
-            raise ValueError(
-                f"a prompt of {length} tokens and max_new_tokens={sampling.max_new_tokens} exceed "
-                f"the policy's context of {policy.context_length}"
-            )

@@ -17,7 +17,7 @@ from app.metrics import Accuracy, PassAtK, evaluation_metrics
 from app.processes import union_over_processes
 from app.run_folder import run_folder
 from app.types import RolloutBatch, Sampling
-from callbacks.checks import check_sampling
+from callbacks.prompts import Reading, asked, check_prompts
 from callbacks.report import print_results
 from callbacks.results import Tally, write_results
 from callbacks.rollout import rlvr
@@ -72,8 +72,11 @@ class PassKEvaluation(Callback):
         self.groups = self.plan.groups(problems)
         parts = self.plan.parts(problems)
         self.asked = tuple(parts) or (self.plan.default, *self.plan.own.values())
-        for settings, part in parts.items():
-            check_sampling(trainer, rlvr(pl_module).policy, settings.sampling, part)
+        policy = rlvr(pl_module).policy
+        for settings in parts:
+            policy.stop_ids(settings.sampling)
+        splits = asked(trainer, "validation", "test")
+        check_prompts(Reading(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":

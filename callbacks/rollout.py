@@ -24,7 +24,8 @@ from app.processes import union_over_processes
 from app.scoring import BatchScorer, Contained, Verdict
 from app.types import Completion, Problem, Request, RolloutBatch, Sampling
 from callbacks.ahead import Ahead, aside
-from callbacks.checks import check_engine, check_overlap, check_policy, check_sampling
+from callbacks.checks import check_engine, check_overlap, check_policy
+from callbacks.prompts import Reading, asked, check_prompts
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class RolloutCallback(Callback):
             replaced by others of the train split, which are sampled too, until none is left or so many
             times in all have been tried; 1 keeps them.
         scorer: has the answers scored, in a process of their own where None.
+        max_unread: the share of the train split that the policy may be unable to read, or to answer for want of context:
+            such problems are left out and counted. Where there are more, the first of them ends the run at its start.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
         overlap: sample every iteration of a stage but its first while the one before it trains, with the weights
             from before that training: one iteration off-policy, which `model.correction` has to mend.
@@ -59,6 +62,7 @@ class RolloutCallback(Callback):
         attempts: int = 1,
         scorer: BatchScorer | None = None,
         max_unscored: float = 1.0,
+        max_unread: float = 0.0,
         overlap: bool = False,
         seed: int | None = None,
     ) -> None:
@@ -66,6 +70,8 @@ class RolloutCallback(Callback):
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         check_share("max_unscored", max_unscored)
+        check_share("max_unread", max_unread)
+        self.max_unread = max_unread
         self.scorer, self.max_unscored = scorer or Contained(), max_unscored
         self.failures: set[str] = set()  # kinds of them that the user has been told of
         self.unscored = 0  # answers of training in a row, over all processes
@@ -110,7 +116,9 @@ class RolloutCallback(Callback):
     on_test_start = on_validation_start
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_sampling(trainer, policy_of(pl_module), self.sampling)
+        policy = policy_of(pl_module)
+        policy.stop_ids(self.sampling)
+        check_prompts(Reading(policy), asked(trainer, "test"), lambda problem: self.sampling.max_new_tokens)
         self.make_ready(trainer, pl_module, self.engine)
 
     def make_ready(self, trainer: Trainer, pl_module: LightningModule, engine: RolloutEngine) -> None:

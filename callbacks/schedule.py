@@ -16,8 +16,9 @@ from app.losses import PolicyLoss
 from app.run_folder import run_folder
 from app.sharding import empty
 from app.types import Sampling
-from callbacks.checks import check_engine, check_export, check_sampling
+from callbacks.checks import check_engine, check_export
 from callbacks.lookup import callback_of
+from callbacks.prompts import Reading, asked, leave_out_unread
 from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.saving import export, replacing_together
 from callbacks.triggers import Steps, Trigger
@@ -121,6 +122,16 @@ class StageSchedule(Callback):
                 self._check(trainer, pl_module, stage)
             except ValueError as error:
                 raise ValueError(f"stage {stage.name!r}: {error}") from error
+        self._read(trainer, pl_module)
+
+    def _read(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Every training prompt, with room for the longest answers of all stages."""
+        samplings = [stage.sampling or self.usual["sampling"] for stage in self.stages]
+        engines = {id(engine): engine for stage in self.stages for engine in [stage.engine or self.usual["engine"]]}
+        for problems in asked(trainer, "train").values():
+            reading = Reading(rlvr(pl_module).policy, [*engines.values()])
+            longest = max(sampling.max_new_tokens for sampling in samplings)
+            leave_out_unread(trainer, reading.faults(problems, lambda problem: longest), rollout_of(trainer).max_unread)
 
     def _check(self, trainer: Trainer, pl_module: LightningModule, stage: Stage) -> None:
         """Raise ValueError for what could not work once the stage is reached."""
@@ -129,7 +140,7 @@ class StageSchedule(Callback):
         sampling = stage.sampling or self.usual["sampling"]
         if sampling.temperature == 0:
             raise ValueError("temperature=0 gives N equal answers, which teach nothing")
-        check_sampling(trainer, rlvr(pl_module).policy, sampling)
+        rlvr(pl_module).policy.stop_ids(sampling)
         if stage.engine is not None:
             rollout_of(trainer).make_ready(trainer, pl_module, stage.engine)
         train = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train")

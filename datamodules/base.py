@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.types import Problem
 from datamodules.cache import cache_path, check_writable, default_cache_dir, read_lines, write_lines
 from datamodules.generate import Plan, check_plan, generate
 from datamodules.stream import ProblemBatches, ProblemStream
+from datamodules.wrapped import RepeatedProblem
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class ProblemDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.eval_batch_size = eval_batch_size
         self.splits: dict[str, list[Problem]] = {}
+        self.fingerprints: dict[str, dict[str, Any]] = {}
         self._stream: ProblemStream | None = None
         self.batch_size = batch_size
 
@@ -76,6 +79,7 @@ class ProblemDataModule(LightningDataModule, ABC):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
         report(splits, dropped)
+        self.fingerprints = {split: fingerprint(problems) for split, problems in splits.items()}
         if splits["train"]:
             check_fits(self.batch_size, len(splits["train"]))
             self._stream = ProblemStream(splits["train"], self.batch_size, self.seed)
@@ -105,16 +109,22 @@ class ProblemDataModule(LightningDataModule, ABC):
         return self._batches("test")
 
     def state_dict(self) -> dict[str, Any]:
-        return {**self.stream.state_dict(), "problems": self.stream.fingerprint}
+        return {**self.stream.state_dict(), "problems": self.fingerprints}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on at a place in the train split; ValueError where that holds other problems now."""
+        """Go on at a place in the train split; ValueError where a split holds other problems now, wherever it lies."""
         if self._stream is None:  # a checkpoint may be validated where there is nothing to train on
             return
-        training = self.trainer is None or self.trainer.state.fn == "fit"
-        if training and state_dict["problems"] != self._stream.fingerprint:
-            raise ValueError("the train split holds other problems than when the checkpoint was written")
+        if self.trainer is None or self.trainer.state.fn == "fit":
+            check_same(state_dict["problems"], self.fingerprints)
         self._stream.load_state_dict(state_dict)
+
+    def leave_out(self, places: Collection[int]) -> None:
+        """Train without the problems at these places of the train split, which can't be asked."""
+        train = [problem for place, problem in enumerate(self.splits["train"]) if place not in places]
+        check_fits(self.batch_size, len(train))
+        self.splits["train"] = train
+        self.stream.replace(train)
 
     def _batches(self, split: str) -> ProblemBatches:
         if not self.splits[split]:
@@ -216,8 +226,40 @@ def check_fits(batch_size: int, num_problems: int) -> None:
         raise ValueError(f"batch_size={batch_size} must be at most the {num_problems} problems of the train split")
 
 
+def fingerprint(problems: Sequence[Problem]) -> dict[str, Any]:
+    """How many problems there are, and a digest of what is asked of whom and of the answers, in order.
+
+    Raises:
+        ValueError: for a problem whose text can't be written.
+    """
+    digest = blake2b(digest_size=16)
+    for place, problem in enumerate(problems):
+        try:
+            for text in (problem.label, problem.identity):
+                written = text.encode()
+                digest.update(b"%d," % len(written) + written)
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{problem.origin or f'problem {place + 1} of {problem.label}'}: {error}") from None
+    return {"number": len(problems), "digest": digest.hexdigest()}
+
+
+def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise ValueError where the fingerprint of a split is another than it was."""
+    for split, own in now.items():
+        was = before.get(split)
+        if was != own:
+            numbers = f"{was['number']} then, {own['number']} now" if isinstance(was, dict) else "of which it says nothing"
+            raise ValueError(
+                f"the {split} split holds other problems or answers than when the checkpoint was written ({numbers}): "
+                "a run goes on with the same data alone"
+            )
+
+
 @rank_zero_only
 def report(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
-    """Log the size of each split and what deduplication took from it."""
-    parts = (f"{split} {len(problems)} (dropped {dropped[split]} repeats)" for split, problems in splits.items())
+    """Log the size of each split, what deduplication took from it and which repeats it left there."""
+    parts = []
+    for split, problems in splits.items():
+        kept = sum(isinstance(problem, RepeatedProblem) for problem in problems)
+        parts.append(f"{split} {len(problems)} (dropped {dropped[split]} repeats{f', kept {kept}' * bool(kept)})")
     log.info("problems: %s", ", ".join(parts))

@@ -97,7 +97,7 @@ class ReasoningGymDataModule(ProblemDataModule):
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """Every task's data set, one for each split."""
-        return deduplicate({split: self._draw(split, place) for place, split in enumerate(self.sizes)})
+        return deduplicate({split: self._draw(split, place) for place, split in enumerate(self.sizes)}, strict=True)
 
     def _draw(self, split: str, place: int) -> list[Problem]:
         library: Any = import_module("reasoning_gym")  # here, because few runs need it

@@ -3,54 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from random import Random
 
-from app.types import Problem, Prompt
+from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
-
-
-@dataclass(frozen=True)
-class NamedProblem(Problem):
-    """A problem of one of several sets.
-
-    Args:
-        problem: asks and scores.
-        names: the sets it is reported under: the set's name, and the parts of the set that it belongs to.
-    """
-
-    problem: Problem
-    names: tuple[str, ...]
-
-    @property
-    def prompt(self) -> Prompt:  # type: ignore[override]
-        return self.problem.prompt
-
-    @property
-    def key(self) -> str:  # type: ignore[override]
-        return self.problem.key
-
-    @property
-    def solution(self) -> str:  # type: ignore[override]
-        return self.problem.solution
-
-    @property
-    def label(self) -> str:  # type: ignore[override]
-        return self.names[0]
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        return self.names
-
-    def score(self, response: str) -> float:
-        return self.problem.score(response)
-
-    def demonstrate(self, random: Random) -> str:
-        return self.problem.demonstrate(random)
-
-    def draw(self, response: str) -> str | None:
-        return self.problem.draw(response)
+from datamodules.wrapped import NamedProblem
 
 
 class SeveralDataModule(ProblemDataModule):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.types import Prompt
+from app.types import Problem, Prompt
 
 T = TypeVar("T")
 
@@ -18,12 +18,17 @@ HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 
 
+OTHER_SUFFIXES = {".json", ".ndjson", ".tsv", ".txt", ".gz", ".zst", ".xz", ".bz2", ".zip", ".arrow", ".feather", ".xlsx"}
+"""Of files that are often data, and are not read: such a name is no hub id."""
+
+
 def check_source(source: str) -> None:
     """Raise ValueError unless `source` is an existing .parquet, .jsonl or .csv file, or reads like a hub id."""
-    if Path(source).suffix in SUFFIXES:
-        if not Path(source).is_file():
+    path = Path(source)
+    if path.suffix.lower() in SUFFIXES:
+        if not path.is_file():
             raise ValueError(f"{source} is not a file")
-    elif not HUB_ID.fullmatch(source):
+    elif not HUB_ID.fullmatch(source) or path.is_file() or path.suffix.lower() in OTHER_SUFFIXES:
         raise ValueError(
             f"{source} is neither a .parquet, .jsonl or .csv file nor a hub id (owner/name[/configuration][:split])"
         )
@@ -32,53 +37,167 @@ def check_source(source: str) -> None:
 def read_rows(source: str, split: str) -> Iterable[Any]:
     """The rows of a file or a hub id, which takes the hub's `split` unless it names one itself.
 
+    A file is read as it is named: brackets, stars and question marks in a name mean themselves.
+
     Raises:
-        ValueError: naming the source where it can't be read, and for JSONL the row.
+        ValueError: naming the source where it can't be read, and of a file the row.
     """
-    suffix = Path(source).suffix
-    if suffix == ".jsonl":
-        return read_jsonl(Path(source))
-    if suffix == ".csv":
-        return read_csv(Path(source))
-    if suffix == ".parquet":
-        return read_dataset(source, "parquet", data_files=source, split="train", streaming=True)
+    read = {".jsonl": read_jsonl, ".csv": read_csv, ".parquet": read_parquet}.get(Path(source).suffix.lower())
+    if read is not None:
+        return read(Path(source))
     hub = HUB_ID.fullmatch(source)
     assert hub is not None  # check_source
     name, configuration, given = hub.groups()
     return read_dataset(source, name, configuration, split=given or split)
 
 
+class Rows(Iterator[Any]):
+    """The rows of a file; `number` is that of the latest one, which blank lines of JSONL count for too."""
+
+    def __init__(self, numbered: Iterator[tuple[int, Any]]) -> None:
+        self.numbered, self.number = numbered, 0
+
+    def __next__(self) -> Any:
+        self.number, row = next(self.numbered)
+        return row
+
+
+def located(source: str, rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Each row, and before it what a message calls it: "train.jsonl, row 41"."""
+    for count, row in enumerate(rows, start=1):
+        yield f"{source}, row {rows.number if isinstance(rows, Rows) else count}", row
+
+
+def placed(made: T, where: str) -> T:
+    """What was made of a row; a problem remembers where the row was, which is no part of what the problem is."""
+    if isinstance(made, Problem):
+        object.__setattr__(made, "origin", where)  # problems are frozen
+    return made
+
+
 def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T]) -> Iterator[T]:
-    """What `make` makes of each row; its ValueError is given the source and the number of the row."""
-    for number, row in enumerate(rows, start=1):
+    """What `make` makes of each row; its ValueError is given the source and the number of the row, as a problem is."""
+    for where, row in located(source, rows):
         try:
-            yield make(row)
+            yield placed(make(row), where)
         except ValueError as error:
-            raise ValueError(f"{source}, row {number}: {error}") from None
+            raise ValueError(f"{where}: {error}") from None
 
 
-def read_jsonl(path: Path) -> Iterator[Any]:
-    """One value a line, empty lines left out."""
+def read_jsonl(path: Path) -> Rows:
+    """One value a line, blank lines left out.
+
+    What JSON does not know or leaves open is refused: NaN, a key that stands twice in an object, half a character.
+    """
+    return Rows(_json_lines(path))
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     number = 0
     try:
         with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):  # noqa: B007 (the error names it)
-                if line.strip():
-                    yield json.loads(line)
+            for number, line in enumerate(lines, start=1):
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if text.strip():
+                    yield number, strict_json(text)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}, row {number}: not UTF-8 ({error.reason} {error.object[error.start]:#x})") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}, row {number}: not JSON ({error})") from None
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None
 
 
-def read_csv(path: Path) -> Iterator[dict[str, str]]:
-    """A row for each line after the first, which names the columns; every value is text."""
+_HALF = re.compile(r"\\u[dD][89abAB-Fc-f]")
+
+
+def strict_json(text: str) -> Any:
+    """What a text says as JSON; ValueError where that is nothing, or not one thing."""
+    value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    if _HALF.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = ascii(error.object[error.start])[1:-1]
+            raise ValueError(f"{half} is half a character, a lone surrogate") from None
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError(f"the key {first_repeat([key for key, _ in pairs])!r} stands twice in an object")
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is no value of JSON")
+
+
+def first_repeat(names: Sequence[str]) -> str | None:
+    """The first name that stands there a second time; None where there is none."""
+    return next((name for place, name in enumerate(names) if name in names[:place]), None)
+
+
+def read_csv(path: Path) -> Rows:
+    """A row for each record after the first, which names the columns; every value is text, blank lines are left out."""
+    return Rows(_csv_records(path))
+
+
+def _csv_records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    csv.field_size_limit(2**31 - 1)  # the library's own limit is 128 KiB
+    number = -1  # the record of names
     try:
-        csv.field_size_limit(2**31 - 1)  # the library's own limit is 128 KiB
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            yield from csv.DictReader(lines, strict=True)
-    except (ValueError, csv.Error, OSError) as error:
-        raise ValueError(f"{path} can't be read: {error}") from None
+        # what is not UTF-8 comes as escapes, so that it is told in its own row and not in some block of the file
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
+            names: list[str] = []
+            for number, values in enumerate(filter(None, csv.reader(lines, strict=True))):
+                try:
+                    "".join(values).encode()
+                except UnicodeEncodeError as error:
+                    raise ValueError(f"not UTF-8 (byte {ord(error.object[error.start]) - 0xDC00:#x})") from None
+                names = names or values
+                if len(values) != len(names):
+                    raise ValueError(f"{len(values)} values for {len(names)} columns")
+                if number:
+                    yield number, dict(zip(names, values, strict=True))
+                elif repeat := first_repeat(names):
+                    raise ValueError(f"the column {repeat!r} stands there twice")
+    except csv.Error as error:
+        raise ValueError(f"{path}, {_record(number + 1)}: not CSV ({error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}, {_record(number)}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+
+
+def _record(number: int) -> str:
+    return f"row {number}" if number > 0 else "the names of the columns"
+
+
+def read_parquet(path: Path) -> Rows:
+    """The rows of a Parquet file as plain values: bytes stay bytes, and a picture is its bytes and its path."""
+    return Rows(_parquet_rows(path))
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    number = 0
+    try:
+        from pyarrow.parquet import ParquetFile  # here, because few runs need it
+
+        with path.open("rb") as opened, ParquetFile(opened) as file:
+            if repeat := first_repeat(file.schema_arrow.names):
+                raise ValueError(f"the column {repeat!r} stands there twice")
+            for batch in file.iter_batches(batch_size=256):
+                for place in range(len(batch)):
+                    (row,) = batch.slice(place, 1).to_pylist()
+                    number += 1
+                    yield number, row
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}, row {number + 1}: not UTF-8 ({error.reason})") from None
+    except Exception as error:  # it raises whatever its parts do
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"{path} can't be read: {reason}") from None
 
 
 def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -114,7 +233,7 @@ def _undecoded(feature: Any) -> Any:
 def parse_json(text: str) -> Any:
     """The list or object that a text holds as JSON; None where it holds neither."""
     try:
-        value = json.loads(text)
+        value = strict_json(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, (dict, list)) else None

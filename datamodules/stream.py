@@ -7,8 +7,6 @@ in a checkpoint. Lightning fetches nothing ahead from an iterable that has a len
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from hashlib import blake2b
 from itertools import islice
 from random import Random
 
@@ -64,10 +62,11 @@ class ProblemStream:
         places = range(self.position + self.rank, self.position + self.batch_size, self.world_size)
         return RolloutBatch([self._at(place) for place in places])
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A digest of the problems' keys, in order: the position means nothing among others."""
-        return blake2b("\n".join(problem.key for problem in self.problems).encode(), digest_size=16).hexdigest()
+    def replace(self, problems: Sequence[Problem]) -> None:
+        """Draw from these problems from now on; the position stays."""
+        self.problems = problems
+        self._order = (-1, [])
+        self._length = max(1, len(problems) // self.batch_size)
 
     def state_dict(self) -> dict[str, int]:
         return {"position": self.position}

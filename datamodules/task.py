@@ -34,12 +34,17 @@ class ScoredProblem(Problem):
 
     @property
     def key(self) -> str:  # type: ignore[override]
-        """The prompt without white space, its pictures by what they show."""
+        """The prompt, its pictures by what they show."""
         return canonical(self.prompt)
 
     @property
     def solution(self) -> str:  # type: ignore[override]
         return self.scorer.solve(self.answer)
+
+    @property
+    def identity(self) -> str:
+        """Asks nothing of the scorer, whose `solve` may fail or change its mind."""
+        return f"{self.key}\n{self.answer!r}"
 
     def score(self, response: str) -> float:
         return self.scorer.score(response, self.answer)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
-from app.types import Completion, Request, Sampling
+from app.types import Completion, Problem, Request, Sampling
 
 if TYPE_CHECKING:
     from app.policy import Policy
@@ -39,6 +40,9 @@ class RolloutEngine(ABC):
 
     def setup(self, policy: Policy) -> None:  # noqa: B027 - most have nothing to prepare
         """Make ready for this policy: called once it is built and placed, and processes know of each other."""
+
+    def check(self, policy: Policy, problem: Problem, random: Random) -> None:  # noqa: B027
+        """Raise for a problem that the engine could not answer: asked of every one before the first iteration."""
 
     def rest(self) -> None:  # noqa: B027
         """Give back what the trainer may need: nothing is sampled until the next `sync`."""

@@ -9,7 +9,7 @@ import torch
 
 from app.engines.base import RolloutEngine
 from app.policy import Policy
-from app.types import Completion, Request, Sampling
+from app.types import Completion, Problem, Request, Sampling
 
 
 class DemonstrationEngine(RolloutEngine):
@@ -34,6 +34,11 @@ class DemonstrationEngine(RolloutEngine):
 
     def sync(self, policy: Policy) -> None:
         self.policy = policy
+
+    def check(self, policy: Policy, problem: Problem, random: Random) -> None:
+        """The policy must be able to spell the demonstration, and the typos in it."""
+        policy.spell(problem.demonstrate(random))
+        policy.spell(self.typo_letters)
 
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
         return [[self._demonstrate(request, rollout, sampling) for rollout in range(n)] for request in requests]

@@ -11,11 +11,13 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -31,6 +33,10 @@ from app.types import Experience, Prompt, Sampling, Vision
 from app.weights import save_weights
 
 
+DAY = datetime(2024, 7, 26)
+"""What a chat template that asks for the day is told, whenever the run is; Llama 3 has it where it can't ask."""
+
+
 class Policy(nn.Module, ABC):
     """A causal LM that is built late (inside Lightning's `configure_model`) and scores its own responses.
 
@@ -43,6 +49,7 @@ class Policy(nn.Module, ABC):
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     adapter: LoRA | None = None
+    chat_template_kwargs: dict[str, Any] = {}  # noqa: RUF012 (never changed in place)
 
     def __init__(self, gradient_checkpointing: bool = False, head_tokens: int = 4096) -> None:
         super().__init__()
@@ -88,10 +95,7 @@ class Policy(nn.Module, ABC):
         if not isinstance(prompt, str) and self.tokenizer.chat_template is None:
             prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
         tokenizer: Any = self.tokenizer
-        if isinstance(prompt, str):
-            tokens = tokenizer(prompt)["input_ids"]
-        else:
-            tokens = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_dict=False)
+        tokens = self._encode_text(prompt) if isinstance(prompt, str) else self._encode_chat(prompt)
         if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
             tokens = tokens[1:]
         if not tokens:
@@ -101,6 +105,32 @@ class Policy(nn.Module, ABC):
         if unknown is not None and unknown not in regular and unknown in tokens:
             raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
         return torch.tensor(tokens)
+
+    def _encode_text(self, text: str) -> list[int]:
+        """Without what the tokenizer puts after a text, as `add_eos_token` has it do: an answer follows."""
+        tokenizer: Any = self.tokenizer
+        tokens = tokenizer(text)["input_ids"]
+        if tokens and tokens[-1] in tokenizer.all_special_ids:
+            own = tokenizer(text, add_special_tokens=False)["input_ids"]
+            ends = (end for end in range(len(own), len(tokens)) if tokens[end - len(own) : end] == own)
+            tokens = tokens[: next(ends, len(tokens))] if own else tokens
+        return tokens
+
+    def _encode_chat(self, prompt: tuple[dict[str, Any], ...]) -> list[int]:
+        """Through the chat template, which is told the same day whenever it asks."""
+        tokenizer: Any = self.tokenizer
+        day = {"strftime_now": DAY.strftime} if self.asks_for_the_day else {}
+        try:
+            return tokenizer.apply_chat_template(
+                list(prompt), add_generation_prompt=True, return_dict=False, **day, **self.chat_template_kwargs
+            )
+        except TemplateError as error:
+            raise ValueError(f"the policy's chat template refuses the prompt: {error}") from error
+
+    @property
+    def asks_for_the_day(self) -> bool:
+        """Does the chat template write the present day into prompts?"""
+        return "strftime_now" in str(self.tokenizer.chat_template)
 
     def spell(self, text: str) -> list[int]:
         """The tokens with which the policy would say this text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -20,6 +21,9 @@ class PretrainedPolicy(Policy):
         attention: transformers' attention implementation for ordinary rows.
         adapter: trained in place of the weights; None trains those.
         trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
+        chat_template_kwargs: what the chat template is told besides, such as `{enable_thinking: false}` (Qwen3) or
+            `{date_string: 01 Jan 2026}` (Llama 3). A template that asks for the day is told 26 July 2024 on any day,
+            so that a run's prompts are the same tomorrow.
     """
 
     kind: Any = AutoModelForCausalLM
@@ -35,8 +39,11 @@ class PretrainedPolicy(Policy):
         trust_remote_code: bool = False,
         gradient_checkpointing: bool = False,
         head_tokens: int = 4096,
+        chat_template_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(gradient_checkpointing, head_tokens)
+        check_template_kwargs(chat_template_kwargs or {})
+        self.chat_template_kwargs = chat_template_kwargs or {}
         self.path, self.revision, self.dtype, self.attention = path, revision, dtype, attention
         self.adapter = adapter
         self.trust_remote_code = trust_remote_code
@@ -59,3 +66,14 @@ class PretrainedPolicy(Policy):
             reason = "no such folder, nor an id of the hub" if "Repo id" in reason else reason
             raise ValueError(f"no policy could be loaded from {self.path!r}: {reason}") from error
         return model, tokenizer
+
+
+OWN = {*signature(PreTrainedTokenizerBase.apply_chat_template).parameters} - {"tools", "documents", "kwargs"}
+"""Arguments of transformers' `apply_chat_template` that are not the template's, and are set here."""
+
+
+def check_template_kwargs(given: dict[str, Any]) -> None:
+    """Raise ValueError for what is not for the template."""
+    for name in given:
+        if name in OWN:
+            raise ValueError(f"chat_template_kwargs: {name!r} is not for the chat template")

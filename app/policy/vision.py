@@ -42,6 +42,7 @@ class VisionPolicy(PretrainedPolicy):
         trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
         freeze_vision: leave the vision tower as it was loaded.
         max_pixels: a larger picture is scaled down to so many; None takes the checkpoint's own bound.
+        chat_template_kwargs: what the chat template is told besides; see `PretrainedPolicy`.
     """
 
     kind = AutoModelForImageTextToText
@@ -58,9 +59,18 @@ class VisionPolicy(PretrainedPolicy):
         max_pixels: int | None = None,
         gradient_checkpointing: bool = False,
         head_tokens: int = 4096,
+        chat_template_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            path, revision, dtype, attention, adapter, trust_remote_code, gradient_checkpointing, head_tokens
+            path,
+            revision,
+            dtype,
+            attention,
+            adapter,
+            trust_remote_code,
+            gradient_checkpointing,
+            head_tokens,
+            chat_template_kwargs,
         )
         if max_pixels is not None and max_pixels < 1:
             raise ValueError(f"max_pixels={max_pixels} must be at least 1")

@@ -1,0 +1,126 @@
+"""Every prompt of a command is read before its first answer is sampled: what one row breaks, breaks at the start."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from app.engines.base import RolloutEngine
+from app.policy import Policy
+from app.processes import gather_objects, rank, world_size
+from app.remote import RemotePolicy
+from app.types import Problem
+
+log = logging.getLogger(__name__)
+
+SPLITS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("test",)}
+"""Which splits a command asks."""
+
+LONG = 10.0
+"""Seconds of reading, from which on they are told."""
+
+
+def asked(trainer: Trainer, *among: str) -> dict[str, list[Problem]]:
+    """Of these splits the ones that the command asks; none where the data module keeps no splits."""
+    splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
+    command = SPLITS.get(str(trainer.state.fn and trainer.state.fn.value), ())
+    return {name: splits[name] for name in among if name in command and splits.get(name)}
+
+
+class Reading:
+    """Reads prompts as the policy would, each process its share of them.
+
+    Args:
+        policy: built.
+        engines: that are to answer; what one would break on is found too (`RolloutEngine.check`).
+    """
+
+    def __init__(self, policy: Policy, engines: Sequence[RolloutEngine] = ()) -> None:
+        self.policy, self.engines = policy, engines
+        self.is_remote = isinstance(policy, RemotePolicy)
+        self.stops = set() if self.is_remote else {self.policy.tokenizer.eos_token_id}
+
+    def faults(self, problems: Sequence[Problem], room: Callable[[Problem], int]) -> dict[int, str]:
+        """Why problems can't be asked, by their places in order; the same on every process.
+
+        room: tokens that an answer may take.
+        """
+        if self.is_remote:  # the endpoint reads
+            return {}
+        begun, ended, longest, found = perf_counter(), 0, 0, dict[int, str]()
+        for place in range(rank(), len(problems), world_size()):
+            problem = problems[place]
+            try:
+                tokens = self.policy.encode(problem.prompt)
+                for engine in self.engines:
+                    engine.check(self.policy, problem, Random(place))
+            except Exception as error:  # a template, a tokenizer and a user's problem raise whatever they do
+                found[place] = said(error)
+                continue
+            longest, ended = max(longest, len(tokens)), ended + (int(tokens[-1]) in self.stops)
+            if len(tokens) + room(problem) > self.policy.context_length:
+                found[place] = (
+                    f"a prompt of {len(tokens)} tokens and max_new_tokens={room(problem)} exceed "
+                    f"the policy's context of {self.policy.context_length}"
+                )
+        parts = gather_objects((found, ended, longest))
+        if rank() == 0:
+            self._tell(len(problems), perf_counter() - begun, sum(part[1] for part in parts), max(p[2] for p in parts))
+        return dict(sorted(pair for part in parts for pair in part[0].items()))
+
+    def _tell(self, number: int, seconds: float, ended: int, longest: int) -> None:
+        if seconds > LONG:
+            log.info("read %d prompts in %.0f s, the longest of %d tokens", number, seconds, longest)
+        if ended:
+            log.warning(
+                "%d of %d prompts end with %s, after which the policy says nothing: does its chat template add a "
+                "generation prompt?",
+                ended,
+                number,
+                self.policy.tokenizer.eos_token,
+            )
+
+
+def check_prompts(
+    reading: Reading, splits: Mapping[str, Sequence[Problem]], room: Callable[[Problem], int]
+) -> None:
+    """Raise ValueError for the first problem of these splits that can't be asked, by its file and row."""
+    for split, problems in splits.items():
+        refuse(split, problems, reading.faults(problems, room))
+
+
+def leave_out_unread(trainer: Trainer, faults: Mapping[int, str], max_unread: float) -> None:
+    """Train without the problems that can't be asked, and count them; ValueError where there are more than may be."""
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    problems = data.splits["train"]
+    if len(faults) > max_unread * len(problems):
+        refuse("train", problems, faults, f", above rollout.max_unread={max_unread:g}" * bool(max_unread))
+    if faults:
+        first = min(faults)
+        where = place_of(problems[first], first, "train")
+        log.warning("%d of %d problems are not trained on: %s: %s", len(faults), len(problems), where, faults[first])
+        data.leave_out(faults.keys())
+
+
+def refuse(split: str, problems: Sequence[Problem], faults: Mapping[int, str], bound: str = "") -> None:
+    """Raise ValueError for the first fault, where there is one."""
+    if faults:
+        first = min(faults)
+        others = f" (and {len(faults) - 1} more of {len(problems)}{bound})" if len(faults) > 1 or bound else ""
+        raise ValueError(f"{place_of(problems[first], first, split)}: {faults[first]}{others}")
+
+
+def place_of(problem: Problem, place: int, split: str) -> str:
+    """Where a problem was read, or which one it is."""
+    return problem.origin or f"problem {place + 1} of {split}"
+
+
+def said(error: Exception) -> str:
+    """An error in a line, with its kind where it was not raised for a user to read."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

@@ -1,0 +1,90 @@
+"""Problems around other problems, which ask and score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from app.types import Problem, Prompt
+
+
+@dataclass(frozen=True)
+class WrappedProblem(Problem):
+    """What another problem is, but for what a subclass says.
+
+    Args:
+        problem: the other.
+    """
+
+    problem: Problem
+
+    @property
+    def prompt(self) -> Prompt:  # type: ignore[override]
+        return self.problem.prompt
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return self.problem.key
+
+    @property
+    def solution(self) -> str:  # type: ignore[override]
+        return self.problem.solution
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        return self.problem.label
+
+    @property
+    def origin(self) -> str:  # type: ignore[override]
+        return self.problem.origin
+
+    @property
+    def identity(self) -> str:
+        return self.problem.identity
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.problem.groups
+
+    def score(self, response: str) -> float:
+        return self.problem.score(response)
+
+    def demonstrate(self, random: Random) -> str:
+        return self.problem.demonstrate(random)
+
+    def draw(self, response: str) -> str | None:
+        return self.problem.draw(response)
+
+
+@dataclass(frozen=True)
+class NamedProblem(WrappedProblem):
+    """A problem of one of several sets.
+
+    Args:
+        names: the sets it is reported under: the set's name, and the parts of the set that it belongs to.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        return self.names[0]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.names
+
+
+@dataclass(frozen=True)
+class RepeatedProblem(WrappedProblem):
+    """A problem that a held-out set has once more: its answers are drawn from random numbers of its own.
+
+    Args:
+        number: 2 for the second of its kind.
+    """
+
+    number: int
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return f"{self.problem.key} (repeat {self.number})"
