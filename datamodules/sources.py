@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from app.types import Prompt
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -47,13 +50,35 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     return read_dataset(source, name, configuration, split=given or split)
 
 
-def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T]) -> Iterator[T]:
-    """What `make` makes of each row; its ValueError is given the source and the number of the row."""
-    for number, row in enumerate(rows, start=1):
+def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T], max_unread: float = 0.0) -> Iterator[T]:
+    """What `make` makes of each row.
+
+    Args:
+        source: what errors call it.
+        rows: of the source.
+        make: raises ValueError for a row that can't be read.
+        max_unread: the share of rows that may be so; they are left out, and counted in a warning.
+
+    Raises:
+        ValueError: for the first row that can't be read, where there are more than may be; for a source without rows.
+    """
+    number, unread = 0, list[str]()
+    for number, row in enumerate(rows, start=1):  # noqa: B007 (their number is needed after them)
         try:
-            yield make(row)
+            made = make(row)
         except ValueError as error:
-            raise ValueError(f"{source}, row {number}: {error}") from None
+            unread.append(f"{source}, row {number}: {error}")
+            if not max_unread:
+                break
+        else:
+            yield made
+    if not number:
+        raise ValueError(f"{source} holds no rows")
+    if len(unread) > max_unread * number:
+        count = f" (and {len(unread) - 1} more of {number} rows, above max_unread={max_unread:g})" if max_unread else ""
+        raise ValueError(unread[0] + count)
+    if unread:
+        log.warning("%d of %d rows are left out; the first: %s", len(unread), number, unread[0])
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
