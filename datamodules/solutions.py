@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TypeVar
 
-from app.scoring import Contained
+from app.scoring import Contained, Verdict, judge
 from app.types import Problem
 from datamodules.scorers import Scorer
 
@@ -18,12 +19,44 @@ SECONDS = 20.0
 """For which a run tries a scorer on its solutions; rows after that are taken on trust."""
 
 
+WRONG = 0.05
+"""Share of a benchmark's official answers that may fail by its own rules: KOR-Bench has one such."""
+
+
 def passing(problem: ProblemT) -> ProblemT:
     """A problem with a scorer of ours, as it is; ValueError where its own solution does not pass."""
-    score = problem.score(problem.solution)
-    if score != 1:
-        raise ValueError(f"its own solution {problem.solution!r:.80} has the score {score:g}, not 1")
+    try:
+        solution = problem.solution
+        verdict = judge(problem, solution)
+    except (IndexError, KeyError, TypeError) as error:  # of an answer that is not of the kind that its question has
+        raise ValueError(f"its answer can't be read: {type(error).__name__}: {error}") from None
+    if verdict.score != 1:
+        raise ValueError(f"its own solution {solution!r:.80} {said(verdict)}")
     return problem
+
+
+def mostly_passing(source: str, problems: Sequence[ProblemT]) -> Sequence[ProblemT]:
+    """The problems of a benchmark, one a row, as they are; a warning counts official answers that do not pass.
+
+    Raises:
+        ValueError: where these are more than a few, naming the source and the first row.
+    """
+    failures: list[str] = []
+    for number, problem in enumerate(problems, start=1):
+        try:
+            passing(problem)
+        except ValueError as error:
+            failures.append(f"{source}, row {number}: {error}")
+    if len(failures) > WRONG * len(problems):
+        raise ValueError(failures[0])
+    if failures:
+        log.warning("%d of %d official answers do not pass; the first: %s", len(failures), len(problems), failures[0])
+    return problems
+
+
+def said(verdict: Verdict) -> str:
+    """Of a verdict that should be 1, what it is."""
+    return f"has the score {verdict.score:g}, not 1" if verdict.scored else f"has no score ({verdict.cause})"
 
 
 class Trial:
@@ -34,14 +67,14 @@ class Trial:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        self.scorer, self.judge = scorer, Contained()
+        self.scorer, self.process = scorer, Contained()
         self.left = 0.0 if scorer.is_proven else SECONDS
         self.tried = 0
 
     def begin(self) -> None:
         """Start the process, without waiting for it."""
         if self.left > 0:
-            self.judge.begin()
+            self.process.begin()
 
     def __call__(self, problem: Problem) -> None:
         """Raise ValueError where the solution does not pass though its scorer promises it."""
@@ -66,11 +99,10 @@ class Trial:
         except Exception as error:
             return f"`solve` fails: {type(error).__name__}: {error}".replace("\n", " ")
         try:
-            (verdict,) = self.judge([(problem, solution)])
+            (verdict,) = self.process([(problem, solution)])
         except ValueError:  # a run that scores in this process, or else will say so
             self.left = 0.0
             return ""
         if verdict.score == 1:
             return ""
-        said = f"has the score {verdict.score:g}, not 1" if verdict.scored else f"has no score ({verdict.cause})"
-        return f"the scorer's own solution {solution!r:.80} {said}"
+        return f"the scorer's own solution {solution!r:.80} {said(verdict)}"

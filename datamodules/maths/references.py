@@ -12,8 +12,7 @@ from typing import Any
 
 from datamodules.maths.answers import TAIL, final_answer, last_box, plain
 from datamodules.maths.size import LONGEST
-from datamodules.sources import parse_json
-from datamodules.values import numeral, text_of
+from datamodules.values import is_missing, numeral, text_of
 
 MARK = "####"
 """Before the answer of a GSM8K solution."""
@@ -26,8 +25,12 @@ _FORMULA = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-z]{2,},? [A-Za-z]{2,},? [A-Za-z]{2,}")
 _SENTENCES = re.compile(r"[a-z0-9)@>]\.\s+[A-Z]|\n")
-_PYTHON = re.compile(r"""\{\s*(['"])\w+\1\s*:.*\}|\[\s*(['"]).*\2\s*\]""", re.DOTALL)
-"""A dictionary, or a list of texts, as Python prints it."""
+_OBJECT = re.compile(r"""\{\s*(['"])\w+\1\s*:.*\}""", re.DOTALL)
+_TEXTS = re.compile(r"""\[\s*(['"]).*\1\s*\]""", re.DOTALL)
+"""An object and a list of texts, as JSON or Python writes them."""
+_SOLE = re.compile(r"""\[(['"])((?:\\.|(?!\1)[^\\])*)\1\]""", re.DOTALL)
+"""Such a list of one text."""
+_ESCAPED = re.compile(r"\\(['\"\\])")
 
 
 def reference(answer: Any) -> str:
@@ -40,9 +43,11 @@ def reference(answer: Any) -> str:
 
 
 def sole(answer: Any) -> Any:
-    """What a list of one holds, or one of texts that is written as JSON; anything else as it is."""
-    items = parse_json(answer) if isinstance(answer, str) and answer.lstrip().startswith('["') else answer
-    return items[0] if isinstance(items, list) and len(items) == 1 else answer
+    """What a list of one holds, or a list of one text that is written as JSON or Python; anything else as it is."""
+    if isinstance(answer, str):
+        written = _SOLE.fullmatch(answer.strip())
+        return _ESCAPED.sub(r"\1", written[2]) if written else answer
+    return answer[0] if isinstance(answer, list) and len(answer) == 1 else answer
 
 
 @lru_cache(maxsize=4096)
@@ -64,14 +69,13 @@ def check_reference(answer: Any) -> None:
     """Raise ValueError for what no response to a question of mathematics could equal."""
     answer = sole(answer)
     said = f"the answer {answer!r:.80}"
-    table = parse_json(answer) if isinstance(answer, str) and answer.lstrip().startswith("{") else answer
-    if isinstance(table, dict):
+    if isinstance(answer, dict) or (isinstance(answer, str) and _OBJECT.fullmatch(answer.strip())):
         raise ValueError(f"{said} is an object: name the key that holds it behind the column, as in column.key")
-    if isinstance(answer, (list, tuple, bytes)) or (isinstance(answer, str) and _PYTHON.fullmatch(answer.strip())):
+    if isinstance(answer, (list, tuple, bytes)) or (isinstance(answer, str) and _TEXTS.fullmatch(answer.strip())):
         raise ValueError(f"{said} is neither text nor a number; several answers are one text, such as '2, 3'")
     text = reference(answer)
-    if not text or text.lower() in NO_ANSWERS:
-        raise ValueError(f"{said} says nothing")
+    if not text or is_missing(answer) or text.lower() in NO_ANSWERS:
+        raise ValueError(f"{said} says nothing" + "; infinity is \\infty" * ("inf" in text.lower()))
     if len(text) > LONGEST:
         raise ValueError(
             f"{said} has {len(text)} characters, more than the {LONGEST} that are compared; "
