@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import nlargest
+from random import Random
 
 from lightning.pytorch import Trainer
 
 from app.engines.base import RolloutEngine
+from app.engines.demonstrations import DemonstrationEngine
 from app.module import RLVRModule
 from app.pictures import extent
 from app.policy import Policy
 from app.remote import RemotePolicy
+from app.scoring import BatchScorer
 from app.types import Problem, Sampling
 
 
@@ -42,6 +45,26 @@ def check_policy(engine: RolloutEngine, policy: Policy) -> None:
     if not engine.is_remote and isinstance(policy, RemotePolicy):
         name = type(engine).__name__
         raise ValueError(f"{name} has no policy to sample: RemotePolicy is for engines such as OpenAIEngine")
+
+
+def check_demonstrations(trainer: Trainer, engine: RolloutEngine, scorer: BatchScorer) -> None:
+    """Raise ValueError where a stage would imitate what does not pass, by a few problems spread over all."""
+    train: list[Problem] = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train") or []
+    if type(engine) is not DemonstrationEngine or not train:
+        return
+    problems = train[:: -(-len(train) // LOOKED_AT)]
+    answers = [(problem, problem.demonstrate(Random(0))) for problem in problems]
+    verdicts = list(scorer(answers))
+    if not any(verdict.score == 1 for verdict in verdicts):
+        (problem, text), verdict = answers[0], verdicts[0]
+        raise ValueError(
+            f"none of {len(answers)} demonstrations passes: {text!r:.60} for {problem.key!r:.60} has "
+            f"{f'the score {verdict.score:g}' if verdict.scored else f'no score ({verdict.cause})'}"
+        )
+
+
+LOOKED_AT = 32
+"""Demonstrations that are scored before a run that teaches them."""
 
 
 def check_sampling(

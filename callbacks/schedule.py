@@ -16,7 +16,7 @@ from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.sharding import empty
 from app.types import Sampling
-from callbacks.checks import check_engine, check_sampling
+from callbacks.checks import check_demonstrations, check_engine, check_sampling
 from callbacks.lookup import callback_of
 from callbacks.rollout import RolloutCallback, rlvr
 from callbacks.saving import export, replacing_together
@@ -128,6 +128,7 @@ class StageSchedule(Callback):
         if sampling.temperature == 0:
             raise ValueError("temperature=0 gives N equal answers, which teach nothing")
         check_sampling(trainer, rlvr(pl_module).policy, sampling)
+        check_demonstrations(trainer, stage.engine or self.usual["engine"], rollout_of(trainer).scorer)
         if stage.engine is not None:
             rollout_of(trainer).make_ready(trainer, pl_module, stage.engine)
         train = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train")

@@ -16,7 +16,6 @@ from datamodules.maths.answers import equivalent, final_answer
 from datamodules.maths.references import check_reference, reference
 from datamodules.scorers import Scorer
 from datamodules.task import ScoredProblem, Table
-from datamodules.values import numeral
 
 PUBLIC = {
     "AIME24": Table("HuggingFaceH4/aime_2024:train", prompt="problem"),
@@ -37,10 +36,8 @@ class MathScorer(Scorer):
     is_proven = True
 
     def score(self, response: str, answer: Any) -> float:
-        given, wanted = final_answer(response), reference(answer)
-        if given is None:
-            return 0.0
-        return float(equivalent(given, wanted) or (numeral(given) != given and equivalent(numeral(given), wanted)))
+        given = final_answer(response)
+        return float(given is not None and equivalent(given, reference(answer)))
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{reference(answer)}}}"

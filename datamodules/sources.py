@@ -6,9 +6,11 @@ import csv
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from numpy import float32
 
 from app.types import Prompt
 
@@ -63,7 +65,7 @@ def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T], max_un
         ValueError: for the first row that can't be read, where there are more than may be; for a source without rows.
     """
     number, unread = 0, list[str]()
-    for number, row in enumerate(rows, start=1):  # noqa: B007 (their number is needed after them)
+    for number, row in enumerate(rows, start=1):
         try:
             made = make(row)
         except ValueError as error:
@@ -112,13 +114,19 @@ def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
 
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it has to say comes as the exception
         rows: Any = datasets.load_dataset(*args, **kwargs)
+        narrow = [name for name, feature in (rows.features or {}).items() if getattr(feature, "dtype", "") == "float32"]
         for name, feature in (rows.features or {}).items():
             if isinstance(feature, datasets.Image):  # as bytes, and opened when it is read
                 rows = rows.cast_column(name, datasets.Image(decode=False))
-        yield from rows
+        yield from (widened(row, narrow) for row in rows) if narrow else rows
     except Exception as error:  # it raises whatever its backends do
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"{source} can't be read: {type(error).__name__}: {reason}") from error
+
+
+def widened(row: dict[str, Any], narrow: Sequence[str]) -> dict[str, Any]:
+    """A row whose numbers in these columns of single precision are those that their author wrote."""
+    return {**row, **{name: float(str(float32(row[name]))) for name in narrow if row[name] is not None}}
 
 
 def parse_json(text: str) -> Any:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal, InvalidOperation
 from math import isnan
 from typing import Any
 
 LARGEST_EXPONENT = 400
 """Powers of ten that are written out; a double has no more than 308."""
-
-_SCIENTIFIC = re.compile(r"[-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})[eE][-+]?[0-9]{1,3}")
 
 
 def text_of(value: Any) -> str:
@@ -26,12 +23,6 @@ def text_of(value: Any) -> str:
     except InvalidOperation:
         return str(value)
     return digits(number) if number.is_finite() else str(value)
-
-
-def numeral(text: str) -> str:
-    """A number in scientific notation (4.5e33, 1e-07) in plain digits; any other text as it is."""
-    tight = text.strip()
-    return digits(Decimal(tight)) if _SCIENTIFIC.fullmatch(tight) else text
 
 
 def digits(number: Decimal) -> str:

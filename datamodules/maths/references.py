@@ -12,7 +12,7 @@ from typing import Any
 
 from datamodules.maths.answers import TAIL, final_answer, last_box, plain
 from datamodules.maths.size import LONGEST
-from datamodules.values import is_missing, numeral, text_of
+from datamodules.values import is_missing, text_of
 
 MARK = "####"
 """Before the answer of a GSM8K solution."""
@@ -36,8 +36,8 @@ _ESCAPED = re.compile(r"\\(['\"\\])")
 def reference(answer: Any) -> str:
     """The answer of a row as responses are compared with it.
 
-    Of a solution, what follows its last `####` on one line, or else its last box. A number is in plain digits, and so
-    is text in scientific notation. A total function: `check_reference` says what is no answer.
+    Of a solution, what follows its last `####` on one line, or else its last box; of a number, plain digits.
+    A total function: `check_reference` says what is no answer.
     """
     return _read(text_of(sole(answer)))
 
@@ -62,7 +62,7 @@ def _read(text: str) -> str:
     before = None
     while text != before:
         before, text = text, plain(text)
-    return numeral(text)
+    return text
 
 
 def check_reference(answer: Any) -> None:
