@@ -84,7 +84,8 @@ class Trial:
         failure = self._failure(problem)
         if failure and self.scorer.promises:
             raise ValueError(failure)
-        self.left -= perf_counter() - start
+        if self.tried:  # the first waits for the process to start
+            self.left -= perf_counter() - start
         self.tried += 1
         if failure:
             self.left = 0.0
