@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
 from tempfile import TemporaryDirectory
 
 from lightning.pytorch import Trainer
 
 from app.engines.base import RolloutEngine
+from app.engines.demonstrations import DemonstrationEngine
 from app.module import RLVRModule
 from app.policy import Policy
 from app.remote import RemotePolicy
+from app.scoring import BatchScorer
+from app.types import Problem
 from app.weights import write_model
 
 
@@ -53,3 +57,23 @@ def check_export(policy: Policy) -> None:
             raise ValueError(
                 f"the policy could not be saved as a transformers folder: {type(error).__name__}: {reason}"
             ) from error
+
+
+def check_demonstrations(trainer: Trainer, engine: RolloutEngine, scorer: BatchScorer) -> None:
+    """Raise ValueError where a stage would imitate what does not pass, by a few problems spread over all."""
+    train: list[Problem] = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train") or []
+    if type(engine) is not DemonstrationEngine or not train:
+        return
+    problems = train[:: -(-len(train) // LOOKED_AT)]
+    answers = [(problem, problem.demonstrate(Random(0))) for problem in problems]
+    verdicts = list(scorer(answers))
+    if not any(verdict.score == 1 for verdict in verdicts):
+        (problem, text), verdict = answers[0], verdicts[0]
+        raise ValueError(
+            f"none of {len(answers)} demonstrations passes: {text!r:.60} for {problem.key!r:.60} has "
+            f"{f'the score {verdict.score:g}' if verdict.scored else f'no score ({verdict.cause})'}"
+        )
+
+
+LOOKED_AT = 32
+"""Demonstrations that are scored before a run that teaches them."""

@@ -16,7 +16,7 @@ from app.losses import PolicyLoss
 from app.run_folder import run_folder
 from app.sharding import empty
 from app.types import Sampling
-from callbacks.checks import check_engine, check_export
+from callbacks.checks import check_demonstrations, check_engine, check_export
 from callbacks.lookup import callback_of
 from callbacks.prompts import Reading, asked, leave_out_unread
 from callbacks.rollout import RolloutCallback, rlvr
@@ -141,6 +141,7 @@ class StageSchedule(Callback):
         if sampling.temperature == 0:
             raise ValueError("temperature=0 gives N equal answers, which teach nothing")
         rlvr(pl_module).policy.stop_ids(sampling)
+        check_demonstrations(trainer, stage.engine or self.usual["engine"], rollout_of(trainer).scorer)
         if stage.engine is not None:
             rollout_of(trainer).make_ready(trainer, pl_module, stage.engine)
         train = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train")

@@ -12,6 +12,7 @@ from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.puzzles.enigmata.answers import FENCE, LONGEST
+from datamodules.solutions import passing
 from datamodules.sources import check_source, read_rows
 
 Grid: TypeAlias = tuple[tuple[int, ...], ...]
@@ -110,7 +111,7 @@ class ArcDataModule(ProblemDataModule):
         problems: list[Problem] = []
         for name, task in tasks_of(source, split) if source else ():
             try:
-                problems.append(problem_of(task))
+                problems.append(passing(problem_of(task)))
             except ValueError as error:
                 raise ValueError(f"{source}, {name}: {error}") from None
         return problems

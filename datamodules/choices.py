@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from datamodules.maths.answers import equivalent, final_answer, plain
+from datamodules.maths.answers import equivalent, final_answer
+from datamodules.maths.references import reference
 from datamodules.scorers import Scorer
 from datamodules.sources import parse_json
+from datamodules.values import text_of
 
 _LETTER = re.compile(r"\(?([A-Z])\)?[.:]?")
 _LETTER_FIRST = re.compile(r"\(?([A-Za-z])\)?(?:[.:)].*)?", re.DOTALL)
@@ -41,10 +43,10 @@ class OpenScorer(Scorer):
 
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
-        return float(given is not None and any(equivalent(given, plain(each)) for each in answer))
+        return float(given is not None and any(equivalent(given, reference(each)) for each in answer))
 
     def solve(self, answer: Any) -> str:
-        return f"\\boxed{{{plain(answer[0])}}}"
+        return f"\\boxed{{{reference(answer[0])}}}"
 
 
 def chosen(answer: str, options: Sequence[str]) -> str | None:
@@ -73,7 +75,7 @@ def lettered(options: Sequence[str]) -> str:
 
 def read_choice(answer: Any, options: Sequence[str]) -> Choice:
     """The answer as a letter, or as one of the options; ValueError where it is neither."""
-    letter = chosen(str(answer).strip(), options) if 2 <= len(options) <= len(ascii_uppercase) else None
+    letter = chosen(text_of(answer).strip(), options) if 2 <= len(options) <= len(ascii_uppercase) else None
     if letter is None:
         raise ValueError(f"the answer {answer!r:.80} is none of the {len(options)} options")
     return Choice(letter, tuple(options))
@@ -89,4 +91,4 @@ def read_list(value: Any) -> tuple[str, ...]:
         if items and all(isinstance(item, str) for item in items):
             return tuple(items)
         return tuple(_ESCAPE.sub(r"\1", one or other) for one, other in _LITERAL.findall(text))
-    return tuple(map(str, value)) if isinstance(value, list) else ()
+    return tuple(map(text_of, value)) if isinstance(value, list) else ()

@@ -11,7 +11,9 @@ from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.korbench_rules import Question, judge, reference
+from datamodules.solutions import mostly_passing
 from datamodules.sources import check_source, read_each, read_jsonl, read_rows
+from datamodules.values import is_missing, text_of
 
 CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
 
@@ -76,7 +78,7 @@ class KORBenchDataModule(ProblemDataModule):
         """All categories, one after the other."""
         rows = folder_rows(Path(self.source)) if Path(self.source).is_dir() else read_rows(self.source, "test")
         problems = [*read_each(self.source, rows, problem_of)]
-        return deduplicate({"train": [], "validation": problems, "test": []})
+        return deduplicate({"train": [], "validation": mostly_passing(self.source, problems), "test": []})
 
 
 def folder_rows(folder: Path) -> Iterator[dict[str, Any]]:
@@ -93,10 +95,12 @@ def folder_rows(folder: Path) -> Iterator[dict[str, Any]]:
 def problem_of(row: Any) -> KORProblem:
     """The problem of a row; ValueError where a column is missing or the category is unknown."""
     columns = ("category", "rule_id", "idx", "rule_content", "question", "answer")
-    missing = [name for name in columns if not isinstance(row, dict) or row.get(name) in (None, "")]
+    missing = [name for name in columns if not isinstance(row, dict) or is_missing(row.get(name)) or row[name] == ""]
     if missing:
         raise ValueError(f"no value in the column {missing[0]!r}")
-    category, rule_id, index, rule, question, answer = (str(row[name]) for name in columns)
+    category, rule_id, index, rule, question, answer = (text_of(row[name]) for name in columns)
     if category not in CATEGORIES:
         raise ValueError(f"the category {category!r} must be one of {', '.join(CATEGORIES)}")
+    if not answer.strip("[] \n"):
+        raise ValueError(f"the answer {answer!r} says nothing")
     return KORProblem(rule, question, Question(category, rule_id, index, answer))

@@ -12,7 +12,8 @@ from typing import Any
 from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate_sets
-from datamodules.maths.answers import equivalent, final_answer, plain
+from datamodules.maths.answers import equivalent, final_answer
+from datamodules.maths.references import check_reference, reference
 from datamodules.scorers import Scorer
 from datamodules.task import ScoredProblem, Table
 
@@ -32,12 +33,17 @@ INSTRUCTION = (
 class MathScorer(Scorer):
     """Passes a final answer that equals the reference, in whatever form it is written."""
 
+    is_proven = True
+
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
-        return float(given is not None and equivalent(given, plain(str(answer))))
+        return float(given is not None and equivalent(given, reference(answer)))
 
     def solve(self, answer: Any) -> str:
-        return f"\\boxed{{{plain(str(answer))}}}"
+        return f"\\boxed{{{reference(answer)}}}"
+
+    def check(self, answer: Any) -> None:
+        check_reference(answer)
 
 
 class MathDataModule(ProblemDataModule):
@@ -81,7 +87,6 @@ class MathDataModule(ProblemDataModule):
     def _problem(self, question: Any, answer: Any, name: str) -> Problem:
         if not isinstance(question, str) or not question.strip():
             raise ValueError(f"the question must be text, not {question!r:.80}")
-        if not plain(str(answer)):
-            raise ValueError(f"the answer {answer!r} says nothing")
+        self.scorer.check(answer)
         prompt = ({"role": "user", "content": f"{question.strip()}\n\n{self.instruction}"},)
         return ScoredProblem(prompt, answer, self.scorer, name)

@@ -15,9 +15,11 @@ from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice, read_list
 from datamodules.dedup import deduplicate_sets
+from datamodules.maths.references import check_reference
 from datamodules.pictures import read_pictures, with_pictures
 from datamodules.sources import check_source, read_each, read_rows
 from datamodules.task import ScoredProblem
+from datamodules.values import is_missing, text_of
 
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
 OPEN = "Think step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."
@@ -102,7 +104,7 @@ class MultimodalDataModule(ProblemDataModule):
         question, answer = (row.get(column) for column in (table.question, table.answer))
         if not isinstance(question, str) or not question.strip():
             raise ValueError(f"the column {table.question!r} holds no question, but {question!r:.80}")
-        if answer is None or not str(answer).strip():
+        if is_missing(answer) or not text_of(answer).strip():
             raise ValueError(f"the column {table.answer!r} holds no answer")
         options = read_list(row.get(table.options)) if table.options is not None else ()
         if not any(column in row for column in table.pictures):
@@ -116,4 +118,7 @@ class MultimodalDataModule(ProblemDataModule):
         prompt = ({"role": "user", "content": content},)
         if options:
             return ScoredProblem(prompt, read_choice(answer, options), ChoiceScorer(), name)
-        return ScoredProblem(prompt, read_list(answer) or (str(answer),), OpenScorer(), name)
+        answers = read_list(answer) or (text_of(answer),)
+        for each in answer if isinstance(answer, list) else answers:
+            check_reference(each)
+        return ScoredProblem(prompt, answers, OpenScorer(), name)

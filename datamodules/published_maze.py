@@ -8,6 +8,7 @@ from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.puzzles.maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
+from datamodules.solutions import passing
 from datamodules.sources import check_source, read_each, read_prompt, read_rows
 from datamodules.verl_format import GRID_KEYS, find_grid
 
@@ -65,4 +66,4 @@ class PublishedMazeDataModule(ProblemDataModule):
         if grid is None:
             raise ValueError(f"no maze under any of {', '.join(GRID_KEYS)}")
         style = GivenPrompt(read_prompt(row.get("prompt"))) if self.style is None else self.style
-        return MazeProblem(grid, style, self.moves_per_square)
+        return passing(MazeProblem(grid, style, self.moves_per_square))

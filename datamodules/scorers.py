@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from datamodules.values import text_of
+
 
 class Scorer(ABC):
     """Judges a response to a question whose row holds `answer`."""
@@ -24,14 +26,33 @@ class Scorer(ABC):
 
     def solve(self, answer: Any) -> str:
         """A response that passes, for demonstrations to imitate; the answer itself unless said."""
-        return str(answer)
+        return text_of(answer)
+
+    def check(self, answer: Any) -> None:  # noqa: B027 - most take any answer
+        """Raise ValueError for an answer that no response could pass by; asked of every row when it is read."""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether `solve` passes by every answer that `check` lets through, so that none needs to be tried."""
+        return False
+
+    @property
+    def promises(self) -> bool:
+        """Whether what `solve` gives is meant to pass: where the class has a `solve` of its own."""
+        return type(self).solve is not Scorer.solve
 
 
 class Exact(Scorer):
-    """Passes the answer itself, white space around it aside."""
+    """Passes the answer itself, white space around it aside; a number in plain digits (`datamodules/values.py`)."""
+
+    is_proven = True
 
     def score(self, response: str, answer: Any) -> float:
-        return float(response.strip() == str(answer).strip())
+        return float(response.strip() == text_of(answer).strip())
+
+    def check(self, answer: Any) -> None:
+        if isinstance(answer, (dict, list, tuple, bytes)) or not text_of(answer).strip():
+            raise ValueError(f"the answer {answer!r:.80} is neither text nor a number, which a response could be")
 
 
 class Weighted(Scorer):
@@ -62,6 +83,14 @@ class Weighted(Scorer):
     def solve(self, answer: Any) -> str:
         return self.scorers[0].solve(answer)
 
+    def check(self, answer: Any) -> None:
+        for scorer in self.scorers:
+            scorer.check(answer)
+
+    @property
+    def promises(self) -> bool:
+        return False  # the first one's solution may lack what another asks for
+
 
 class AtLeast(Scorer):
     """Binary: 1 where another scorer gives at least so much, 0 elsewhere.
@@ -82,3 +111,14 @@ class AtLeast(Scorer):
 
     def solve(self, answer: Any) -> str:
         return self.scorer.solve(answer)
+
+    def check(self, answer: Any) -> None:
+        self.scorer.check(answer)
+
+    @property
+    def is_proven(self) -> bool:
+        return self.scorer.is_proven
+
+    @property
+    def promises(self) -> bool:
+        return self.scorer.promises

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from numpy import float32
+
 from app.types import Problem, Prompt
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -18,7 +24,20 @@ HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 
 
-OTHER_SUFFIXES = {".json", ".ndjson", ".tsv", ".txt", ".gz", ".zst", ".xz", ".bz2", ".zip", ".arrow", ".feather", ".xlsx"}
+OTHER_SUFFIXES = {
+    ".json",
+    ".ndjson",
+    ".tsv",
+    ".txt",
+    ".gz",
+    ".zst",
+    ".xz",
+    ".bz2",
+    ".zip",
+    ".arrow",
+    ".feather",
+    ".xlsx",
+}
 """Of files that are often data, and are not read: such a name is no hub id."""
 
 
@@ -75,13 +94,35 @@ def placed(made: T, where: str) -> T:
     return made
 
 
-def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T]) -> Iterator[T]:
-    """What `make` makes of each row; its ValueError is given the source and the number of the row, as a problem is."""
-    for where, row in located(source, rows):
+def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T], max_unread: float = 0.0) -> Iterator[T]:
+    """What `make` makes of each row; a problem remembers where its row was.
+
+    Args:
+        source: what errors call it.
+        rows: of the source.
+        make: raises ValueError for a row that can't be read.
+        max_unread: the share of rows that may be so; they are left out, and counted in a warning.
+
+    Raises:
+        ValueError: for the first row that can't be read, where there are more than may be; for a source without rows.
+    """
+    number, unread = 0, list[str]()
+    for number, (where, row) in enumerate(located(source, rows), start=1):
         try:
-            yield placed(make(row), where)
+            made = placed(make(row), where)
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
+            unread.append(f"{where}: {error}")
+            if not max_unread:
+                break
+        else:
+            yield made
+    if not number:
+        raise ValueError(f"{source} holds no rows")
+    if len(unread) > max_unread * number:
+        count = f" (and {len(unread) - 1} more of {number} rows, above max_unread={max_unread:g})" if max_unread else ""
+        raise ValueError(unread[0] + count)
+    if unread:
+        log.warning("%d of %d rows are left out; the first: %s", len(unread), number, unread[0])
 
 
 def read_jsonl(path: Path) -> Rows:
@@ -190,7 +231,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise ValueError(f"the column {repeat!r} stands there twice")
             for batch in file.iter_batches(batch_size=256):
                 for place in range(len(batch)):
-                    (row,) = batch.slice(place, 1).to_pylist()
+                    (row,) = as_written(batch.slice(place, 1))
                     number += 1
                     yield number, row
     except UnicodeDecodeError as error:
@@ -212,7 +253,8 @@ def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
         rows: Any = datasets.load_dataset(*args, **kwargs)
         stored = datasets.Features(_undecoded(dict(rows.features or {})))
         for table in rows.with_format("arrow").iter(batch_size=16):
-            yield from map(stored.decode_example, table.to_pylist()) if stored else table.to_pylist()
+            plain = as_written(table)
+            yield from map(stored.decode_example, plain) if stored else plain
     except Exception as error:  # it raises whatever its backends do
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"{source} can't be read: {type(error).__name__}: {reason}") from error
@@ -228,6 +270,16 @@ def _undecoded(feature: Any) -> Any:
         return replace(feature, feature=_undecoded(feature.feature))
     opens = hasattr(feature, "decode") and type(feature).__name__ != "Json"
     return replace(feature, decode=False) if opens else feature
+
+
+def as_written(table: Any) -> list[dict[str, Any]]:
+    """The rows of a table of pyarrow, their numbers in single precision as their author wrote them: 0.1, not 0.10000000149."""
+    narrow = [field.name for field in table.schema if str(field.type) in ("float", "halffloat")]
+    rows = table.to_pylist()
+    for row, name in product(rows, narrow):
+        if row[name] is not None:
+            row[name] = float(str(float32(row[name])))
+    return rows
 
 
 def parse_json(text: str) -> Any:

@@ -11,7 +11,9 @@ from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.scorers import Scorer
-from datamodules.sources import check_source, read_each, read_prompt, read_rows
+from datamodules.solutions import Trial
+from datamodules.sources import check_source, parse_json, read_each, read_prompt, read_rows
+from datamodules.values import is_missing
 
 T = TypeVar("T")
 
@@ -56,32 +58,45 @@ class Table:
 
     Args:
         source: a .parquet, .jsonl or .csv file, or a hub id, owner/name[/configuration][:split].
-        prompt: the column of the question.
-        answer: the column of the answer.
+        prompt: the column of the question; "extra_info.question" is the key question of the objects in extra_info.
+        answer: the column of the answer, or a key behind it, such as verl's "reward_model.ground_truth".
+        max_unread: the share of rows that may be unreadable, which are left out and counted; else the first is refused.
     """
 
     source: str
     prompt: str = "prompt"
     answer: str = "answer"
+    max_unread: float = 0.0
 
     def __post_init__(self) -> None:
         check_source(self.source)
+        if not 0 <= self.max_unread < 1:
+            raise ValueError(f"max_unread={self.max_unread} must lie in [0, 1)")
 
     def read(self, split: str, make: Callable[[Any, Any], T]) -> Iterator[T]:
         """What `make` makes of each prompt and answer; ValueError names the source and the row."""
         return read_each(
             self.source,
             read_rows(self.source, split),
-            lambda row: make(self._value(row, self.prompt), self._value(row, self.answer)),
+            lambda row: make(value_in(row, self.prompt), value_in(row, self.answer)),
+            self.max_unread,
         )
 
-    @staticmethod
-    def _value(row: Any, column: str) -> Any:
-        if not isinstance(row, dict):
-            raise ValueError("not an object with named columns")
-        if row.get(column) is None:
-            raise ValueError(f"no value in the column {column!r}; there are {', '.join(map(str, row))}")
-        return row[column]
+
+def value_in(row: Any, column: str) -> Any:
+    """What a row holds in a column, or in an object there behind its keys; ValueError where that is nothing."""
+    if not isinstance(row, dict):
+        raise ValueError("not an object with named columns")
+    if column in row:
+        value = row[column]
+    else:
+        value = row
+        for key in column.split("."):
+            value = parse_json(value) if isinstance(value, str) else value
+            value = value.get(key) if isinstance(value, dict) else None
+    if is_missing(value):
+        raise ValueError(f"no value in the column {column!r}; there are {', '.join(map(str, row))}")
+    return value
 
 
 class TaskDataModule(ProblemDataModule):
@@ -95,6 +110,7 @@ class TaskDataModule(ProblemDataModule):
         prompt: the column of the prompts.
         answer: the column of the answers.
         label: the name of the set.
+        max_unread: see `Table`, where `prompt` and `answer` are explained too.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
@@ -112,19 +128,27 @@ class TaskDataModule(ProblemDataModule):
         prompt: str = "prompt",
         answer: str = "answer",
         label: str = "task",
+        max_unread: float = 0.0,
         seed: int = 0,
         batch_size: int = 16,
         eval_batch_size: int = 64,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         sources = {"train": train, "validation": validation, "test": test}
-        self.tables = {split: Table(source, prompt, answer) for split, source in sources.items() if source is not None}
+        self.tables = {
+            split: Table(source, prompt, answer, max_unread) for split, source in sources.items() if source is not None
+        }
         self.scorer, self.label = scorer, label
+        self.trial = Trial(scorer)
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """Every split in the order of its source, then deduplicated."""
+        self.trial.begin()
         read = {split: list(table.read(split, self._problem)) for split, table in self.tables.items()}
         return deduplicate({"train": [], "validation": [], "test": [], **read})
 
     def _problem(self, prompt: Any, answer: Any) -> Problem:
-        return ScoredProblem(read_prompt(prompt), answer, self.scorer, self.label)
+        self.scorer.check(answer)
+        problem = ScoredProblem(read_prompt(prompt), answer, self.scorer, self.label)
+        self.trial(problem)
+        return problem

@@ -96,3 +96,45 @@ def test_hostile_answers() -> None:
     scorer = MathScorer()
     for reference in REFERENCES:
         assert_total(lambda response, wanted=reference: scorer.score(response, wanted), hostile_maths, reference)
+
+
+PUBLISHED: dict[str, tuple[list[object], list[str]]] = {
+    "GSM8K": (["5 * 8 = <<5*8=40>>40 eggs.\n#### 40", "Half of it.\n#### 1,250"], ["40", "1250"]),
+    "MATH": (["Add: $3 + 4 = \\boxed{7}$.", "So $x = \\boxed{\\frac{1}{2}}$."], ["7", "0.5"]),
+    "OlympiadBench": ([["$2^{10}$"], ["3"]], ["1024", "3"]),
+    "AMC": ([27.0, 36.0], ["27", "36"]),
+    "small": ([4e-7, 0.0], ["4 \\times 10^{-7}", "0"]),
+    "large": ([3e18, 2.0], ["3000000000000000000", "2"]),
+}
+"""Answers as a set has them, and what a policy would say."""
+
+
+@pytest.mark.parametrize(("answers", "said"), PUBLISHED.values(), ids=PUBLISHED)
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_answers_as_they_are_published(tmp_path: Path, suffix: str, answers: list[object], said: list[str]) -> None:
+    rows = [{"prompt": f"Question {number}?", "answer": answer} for number, answer in enumerate(answers)]
+    path = tmp_path / f"rows{suffix}"
+    if suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    problems = build(validation={"Exam": Table(str(path))}).load_splits()[0]["validation"]
+    for problem, right in zip(problems, said, strict=True):
+        assert problem.score(f"It is \\boxed{{{right}}}.") == problem.score(problem.solution) == 1
+        assert problem.score(r"It is \boxed{e-7}.") == problem.score(r"It is \boxed{5}.") == 0
+
+
+def test_a_reference_that_nothing_matches_is_one_line(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    path = passk.folder / "rows.jsonl"
+    path.write_text('{"prompt": "1 + 1?", "answer": 2}\n{"prompt": "1 / 2?", "answer": "\\\\frac{1}{2"}\n')
+    data = {
+        "class_path": "datamodules.math.MathDataModule",
+        "init_args": {"validation": {"Own": {"source": str(path)}}},
+    }
+    from app.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["validate", *passk.options(cached=False, data=data)])
+    assert ended.value.code == 2
+    said = f"passk: error: {path}, row 2: the answer '\\\\frac{{1}}{{2' can't stand in a box: its braces don't match"
+    assert capsys.readouterr().err.strip().splitlines()[-1] == said

@@ -22,7 +22,27 @@ class Share(Scorer):
 
 def test_exact() -> None:
     assert [Exact().score(response, 3) for response in ("3", " 3\n", "3.0", "")] == [1, 1, 0, 0]
-    assert Exact().solve(3) == "3"
+    assert [Exact().score(response, 3.0) for response in ("3", "3.0")] == [1, 0]
+    assert [Exact().score(response, "3.0") for response in ("3", "3.0")] == [0, 1]
+    assert [Exact().score(response, 2e-7) for response in ("0.0000002", "2e-07")] == [1, 0]
+    assert Exact().solve(3.0) == "3"
+
+
+def test_what_each_checks() -> None:
+    for scorer in (Exact(), Weighted([Share(), Exact()], [1.0, 1.0]), AtLeast(Exact(), 0.5)):
+        scorer.check("a")
+        with pytest.raises(ValueError, match=r"the answer \['a'\] is neither text nor a number"):
+            scorer.check(["a"])
+    Share().check(["a"])
+
+
+def test_whose_solutions_are_meant_to_pass() -> None:
+    assert [each.is_proven for each in (Exact(), AtLeast(Exact(), 0.5), Share(), Weighted([Exact()], [1]))] == [
+        True, True, False, False
+    ]  # fmt: skip
+    assert [each.promises for each in (Share(), AtLeast(Share(), 0.5), Fixed(1.0), Weighted([Share()], [1]))] == [
+        True, True, False, False
+    ]  # fmt: skip
 
 
 def test_a_weighted_mean_is_one_where_all_are() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from datamodules.scorers import Exact
-from datamodules.task import TaskDataModule
+from datamodules.scorers import Exact, Weighted
+from datamodules.task import Table, TaskDataModule
 
 
 def write(path: Path, rows: list[object]) -> str:
@@ -18,7 +20,7 @@ def write(path: Path, rows: list[object]) -> str:
 
 def build(folder: Path, **changes: object) -> TaskDataModule:
     train = write(folder / "train.jsonl", [{"q": f"{number}?", "a": number} for number in range(4)])
-    held_out = write(folder / "held_out.jsonl", [{"q": "3 ?", "a": 3}, {"q": "9?", "a": {"any": ["json"]}}])
+    held_out = write(folder / "held_out.jsonl", [{"q": "3 ?", "a": 3}, {"q": "9?", "a": 9.0}])
     given = {"train": train, "validation": held_out, "scorer": Exact(), "prompt": "q", "answer": "a", "batch_size": 2}
     return TaskDataModule(**{**given, **changes})
 
@@ -27,8 +29,9 @@ def test_rows_become_problems_and_none_is_in_two_splits(tmp_path: Path) -> None:
     splits, dropped = build(tmp_path).load_splits()
     assert [problem.prompt for problem in splits["train"]] == ["0?", "1?", "2?"]
     assert dropped == {"train": 1, "validation": 0, "test": 0}
-    assert splits["validation"][1].answer == {"any": ["json"]}
+    assert splits["validation"][1].answer == 9.0
     assert [problem.score(" 3\n") for problem in splits["validation"]] == [1, 0]
+    assert [problem.solution for problem in splits["validation"]] == ["3", "9"]
     assert {problem.label for problem in splits["train"]} == {"task"}
 
 
@@ -47,3 +50,66 @@ def test_a_row_without_its_column_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "numbers.jsonl", [{"q": "1?", "a": 1}, {"q": 2, "a": 2}])
     with pytest.raises(ValueError, match=r"numbers.jsonl, row 2: the prompt is neither text nor a list of messages"):
         build(tmp_path, validation=path).load_splits()
+
+
+VERL = {"extra_info": {"question": "6 * 7?"}, "reward_model": {"ground_truth": 42.0, "style": "rule"}}
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
+def test_a_key_behind_a_column(tmp_path: Path, suffix: str) -> None:
+    """As verl has it; a CSV file holds the objects as JSON."""
+    path = tmp_path / f"verl{suffix}"
+    if suffix == ".jsonl":
+        write(path, [VERL])
+    elif suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist([VERL]), path)
+    else:
+        cells = ('"' + json.dumps(value).replace('"', '""') + '"' for value in VERL.values())
+        path.write_text(",".join(VERL) + "\n" + ",".join(cells) + "\n")
+    table = Table(str(path), "extra_info.question", "reward_model.ground_truth")
+    assert [*table.read("train", lambda *row: row)] == [("6 * 7?", 42.0)]
+    for wrong in ("reward_model.truth", "reward_model.ground_truth.text", "reward"):
+        with pytest.raises(ValueError, match=f"row 1: no value in the column '{wrong}'; there are extra_info, reward"):
+            [*Table(str(path), "extra_info.question", wrong).read("train", lambda *row: row)]
+
+
+@pytest.mark.parametrize(("kind", "number", "text"), [("float32", 0.1, "0.1"), ("float64", 5e-8, "0.00000005"),
+                                                     ("int64", 2**53 + 1, "9007199254740993"), ("float64", 5, "5")])  # fmt: skip
+def test_numbers_of_a_parquet_file_are_those_that_were_written(
+    tmp_path: Path, kind: str, number: float, text: str
+) -> None:
+    path = tmp_path / "numbers.parquet"
+    pq.write_table(pa.table({"q": ["one?", "two?"], "a": pa.array([number, 1], kind)}), path)
+    problem = build(tmp_path, validation=str(path)).load_splits()[0]["validation"][0]
+    assert problem.solution == text
+    assert problem.score(text) == 1
+
+
+@pytest.mark.parametrize("answer", [{"any": "json"}, ["3"], "", "  ", float("nan"), None])
+@pytest.mark.parametrize("scorer", [Exact(), Weighted([Exact()], [1.0])])
+def test_an_answer_that_nobody_could_give_is_refused(tmp_path: Path, scorer: Exact, answer: object) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"q": "1?", "a": "1"}, {"q": "2?", "a": answer}])
+    with pytest.raises(ValueError, match=r"rows.jsonl, row 2: (the answer .* is neither|no value in the column 'a')"):
+        build(tmp_path, validation=path, scorer=scorer).load_splits()
+
+
+def test_a_few_rows_may_be_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"q": f"{number} ?", "a": number or None} for number in range(90, -10, -1)])
+    splits, _ = build(tmp_path, validation=path, max_unread=0.01).load_splits()
+    assert len(splits["validation"]) == 99
+    assert f"1 of 100 rows are left out; the first: {path}, row 91: no value in the column 'a'" in caplog.text
+    with pytest.raises(ValueError, match=r"rows.jsonl, row 91: no value in the column 'a'; there are q, a$"):
+        build(tmp_path, validation=path).load_splits()
+    with pytest.raises(ValueError, match=r"row 91: .* \(and 0 more of 100 rows, above max_unread=0.005\)"):
+        build(tmp_path, validation=path, max_unread=0.005).load_splits()
+    with pytest.raises(ValueError, match=r"max_unread=1 must lie in \[0, 1\)"):
+        build(tmp_path, max_unread=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("no.jsonl", ""), ("no.jsonl", "\n\n"), ("no.csv", "q,a\n"), ("no.csv", "")]
+)
+def test_a_file_without_rows_is_named(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=f"{name} holds no rows"):
+        build(tmp_path, train=str(tmp_path / name)).load_splits()

@@ -1,0 +1,39 @@
+"""What a column holds as the text of an answer: the one place where a number becomes digits."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from math import isnan
+from typing import Any
+
+LARGEST_EXPONENT = 400
+"""Powers of ten that are written out; a double has no more than 308."""
+
+
+def text_of(value: Any) -> str:
+    """The text of a value: a number in plain decimal digits, anything else as Python prints it.
+
+    A column of JSON or Parquet numbers holds 5.0 and 1e-07 where its author wrote 5 and 0.0000001, so a number has
+    neither an exponent nor zeros behind its last figure. Total: a value that is no number has a text too.
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return str(value)
+    return digits(number) if number.is_finite() else str(value)
+
+
+def digits(number: Decimal) -> str:
+    """A finite number without an exponent, unless that has hundreds of digits."""
+    if abs(number.adjusted()) > LARGEST_EXPONENT:
+        return str(number)
+    text = format(number, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.removeprefix("-") if not number else text
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is what pandas and databases put where there is none: null or NaN."""
+    return value is None or (isinstance(value, float) and isnan(value))
