@@ -28,7 +28,7 @@ from numbers import Real
 from threading import Lock
 from typing import NamedTuple, TypeAlias
 
-from app.types import Problem
+from app.types import Problem, Unscored
 
 Answer: TypeAlias = tuple[Problem, str]
 
@@ -51,6 +51,8 @@ def judge(problem: Problem, text: str) -> Verdict:
     """Score one answer; a scorer that raises, or gives no number in [0, 1], leaves it unscored."""
     try:
         score = problem.score(text)
+        if isinstance(score, Unscored):
+            return Verdict(nan, score.cause.replace("\n", " ")[:200])
         if isinstance(score, Real) and 0 <= score <= 1:
             return Verdict(float(score))
         return Verdict(nan, f"a score of {score!r} is no number in [0, 1]".replace("\n", " ")[:200])

@@ -11,6 +11,7 @@ from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.korbench_rules import Question, judge, reference
+from datamodules.maths.answers import decided
 from datamodules.sources import check_source, read_each, read_jsonl, read_rows
 
 CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
@@ -48,7 +49,7 @@ class KORProblem(Problem):
         return self.question.category
 
     def score(self, response: str) -> float:
-        return float(judge(self.question, response))
+        return decided(lambda: judge(self.question, response))
 
 
 class KORBenchDataModule(ProblemDataModule):

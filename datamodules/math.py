@@ -12,7 +12,7 @@ from typing import Any
 from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate_sets
-from datamodules.maths.answers import equivalent, final_answer, plain
+from datamodules.maths.answers import decided, equivalent, final_answer, plain
 from datamodules.scorers import Scorer
 from datamodules.task import ScoredProblem, Table
 
@@ -34,7 +34,7 @@ class MathScorer(Scorer):
 
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
-        return float(given is not None and equivalent(given, plain(str(answer))))
+        return decided(lambda: given is not None and equivalent(given, plain(str(answer))))
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{plain(str(answer))}}}"
