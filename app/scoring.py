@@ -29,7 +29,7 @@ from numbers import Real
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
-from app.types import Problem
+from app.types import Problem, Unscored
 
 Answer: TypeAlias = tuple[Problem, str]
 
@@ -58,6 +58,8 @@ def judge(problem: Problem, text: str) -> Verdict:
     """Score one answer; a scorer that raises, or gives no number in [0, 1], leaves it unscored."""
     try:
         score = problem.score(text)
+        if isinstance(score, Unscored):
+            return Verdict(nan, one_line(score.cause))
         if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
             return Verdict(float(score))
         return Verdict(nan, one_line(f"a score of {score!r} is no number in [0, 1]"))

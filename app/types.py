@@ -28,6 +28,21 @@ Vision: TypeAlias = dict[str, Tensor]
 """What a model is given of a prompt's pictures, by its own names, on the host; empty where there are none."""
 
 
+class Unscored(float):
+    """The score of an answer that a scorer can't judge: NaN, with the cause, so that it is left out instead of wrong.
+
+    Args:
+        cause: why there is no score, in a line.
+    """
+
+    cause: str
+
+    def __new__(cls, cause: str) -> Unscored:
+        score = super().__new__(cls, "nan")
+        score.cause = cause
+        return score
+
+
 class Problem(ABC):
     """A frozen question that can score its own answer.
 
@@ -49,7 +64,7 @@ class Problem(ABC):
     def score(self, response: str) -> float:
         """Judge a response: 1 passes, anything below fails.
 
-        A total function: any string gives a number in [0, 1] within milliseconds, without an
+        A total function: any string gives a number in [0, 1], or `Unscored`, within milliseconds, without an
         exception or a side effect, and never by running the text as code.
         """
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from datamodules.maths.answers import equivalent, final_answer
+from datamodules.maths.answers import decided, equivalent, final_answer
 from datamodules.maths.references import reference
 from datamodules.scorers import Scorer
 from datamodules.sources import parse_json
@@ -43,7 +43,7 @@ class OpenScorer(Scorer):
 
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
-        return float(given is not None and any(equivalent(given, reference(each)) for each in answer))
+        return decided(lambda: given is not None and any(equivalent(given, reference(each)) for each in answer))
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{reference(answer[0])}}}"

@@ -11,6 +11,7 @@ from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.korbench_rules import Question, judge, reference
+from datamodules.maths.answers import decided
 from datamodules.solutions import mostly_passing
 from datamodules.sources import check_source, read_each, read_jsonl, read_rows
 from datamodules.values import is_missing, text_of
@@ -50,7 +51,7 @@ class KORProblem(Problem):
         return self.question.category
 
     def score(self, response: str) -> float:
-        return float(judge(self.question, response))
+        return decided(lambda: judge(self.question, response))
 
 
 class KORBenchDataModule(ProblemDataModule):

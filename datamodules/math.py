@@ -12,7 +12,7 @@ from typing import Any
 from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate_sets
-from datamodules.maths.answers import equivalent, final_answer
+from datamodules.maths.answers import decided, equivalent, final_answer
 from datamodules.maths.references import check_reference, reference
 from datamodules.scorers import Scorer
 from datamodules.task import ScoredProblem, Table
@@ -37,7 +37,7 @@ class MathScorer(Scorer):
 
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
-        return float(given is not None and equivalent(given, reference(answer)))
+        return decided(lambda: given is not None and equivalent(given, reference(answer)))
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{reference(answer)}}}"

@@ -1,6 +1,6 @@
 """Taking the final answer out of a response to a question of mathematics, and comparing it with the reference.
 
-Plain text decides first. What is left goes to math-verify, which parses LaTeX and compares with sympy, in
+Spelling, numerals and units decide first. What is left goes to math-verify, which parses LaTeX and compares with sympy, in
 seconds or never for an expression that is made to be monstrous; `size.py` keeps those from it. Install it
 with `pip install -e '.[math]'`.
 """
@@ -9,38 +9,47 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from datamodules.maths.size import LONGEST, is_tame
+from app.types import Unscored
+from datamodules.maths.apart import apart
+from datamodules.maths.forms import is_two_numbers, parsable, spelled, tight
+from datamodules.maths.numerals import read_bases, read_numeral, same_number
+from datamodules.maths.size import LONGEST, is_balanced, is_tame
+from datamodules.maths.units import read_unit
 
 TAIL = 20_000
 """Characters at the end of a response in which the answer is looked for."""
 
-TOLERANCE = 1e-6
-"""Relative difference above which two numbers are apart: math-verify rounds to so many places."""
-
 _BOX = re.compile(r"\\boxed\s*\{|\\fbox\s*\{|\\.|[{}]", re.DOTALL)
-_LINE = re.compile(r"(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s*(.+)", re.IGNORECASE)
-_MARKUP = " \t\r*_#>"
-_WRAPPERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"))
-_SPACES = re.compile(r"\s+|\\[,;:! ]|\\q?quad(?![a-zA-Z])")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]*)(?:\.0+)?")
-_UNIT = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{[a-zA-Z ./]*\}(?:\^\{?[0-9]\}?)?$")
-_WORDS = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{(?!\s*[a-zA-Z]{1,3}\s*\})")
-"""The beginning of words that are no unit, letter, "or" or "and": math-verify drops them with all that follows."""
+_MARKUP = " \t\r*_`.,;"
+_MARKS = r"[ \t*_`]*"
+_LINE = re.compile(
+    rf"[ \t*_`#>+\-•]*(?:the\s+)?(?:correct\s+)?(?:final\s+)?answer(?![a-z]){_MARKS}(?P<is>is(?![a-z']){_MARKS})?(?P<sign>[:=]?){_MARKS}"
+    r"(?P<rest>.*)",
+    re.IGNORECASE,
+)
+_FENCES = {"$$": "$$", r"\[": r"\]"}
+_WRAPPERS = (
+    (r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"), ("__", "__"), ("```", "```"), ("`", "`"),
+)  # fmt: skip
+_ENDS = re.compile(r"(?:[\s.,;:~]|(?<!\\)\\\\)+$")
+_PROSE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
+
+
+class UndecidedError(ValueError):
+    """Whether two answers are one was not asked, since the answer to that may never come; the message says why."""
 
 
 def final_answer(response: str) -> str | None:
     """What the last box holds, or else what the last line that begins with "answer" says; None where neither is."""
     tail = response[-TAIL:]
     answer = last_box(tail)
-    if answer is None:
-        said = [match[1] for line in tail.split("\n") if (match := _LINE.match(line.strip(_MARKUP)))]
-        answer = said[-1].strip(_MARKUP) if said else None
-    answer = None if answer is None else plain(answer)
-    return answer if answer and len(answer) <= LONGEST else None
+    answer = plain(_last_line(tail) if answer is None else answer)
+    return answer or None
 
 
 def last_box(text: str) -> str | None:
@@ -57,66 +66,104 @@ def last_box(text: str) -> str | None:
     return found
 
 
+def _last_line(text: str) -> str:
+    """What the last line says that begins with "answer"; a heading says what follows it. Empty where there is none."""
+    lines, answer = text.split("\n"), ""
+    for place, line in enumerate(lines):
+        match = _LINE.match(line)
+        if not match:
+            continue
+        rest = match["rest"].strip(_MARKUP)
+        if not rest:
+            answer = _paragraph(lines[place + 1 :]) or answer
+        elif match["is"] or match["sign"] or not rest[0].isalpha():
+            answer = rest
+    return answer
+
+
+def _paragraph(lines: list[str]) -> str:
+    """The first line that says something, with the rest of a displayed formula that it opens."""
+    for place, line in enumerate(lines):
+        text = line.strip(_MARKUP + "#>")
+        if text in _FENCES:
+            formula = "\n".join(lines[place + 1 :]).partition(_FENCES[text])
+            return formula[0] if formula[1] else ""
+        if text:
+            return "" if _LINE.match(line) else text
+    return ""
+
+
 def plain(answer: str) -> str:
-    """Without the signs of mathematics mode, boxes, units and a full stop around it."""
+    """Without the signs of mathematics mode, boxes, Markdown and punctuation around it."""
     before = None
     while answer != before:
-        before, answer = answer, answer.strip().removesuffix(".")
+        before, answer = answer, _ENDS.sub("", answer.strip())
         for opening, closing in _WRAPPERS:
             if answer.startswith(opening) and answer.endswith(closing) and len(answer) >= len(opening + closing):
                 answer = answer[len(opening) : -len(closing)]
         boxed = last_box(answer) if answer.startswith(r"\boxed") and answer.endswith("}") else None
         answer = answer if boxed is None else boxed
-    return _UNIT.sub("", answer).strip() or answer
+    return answer
 
 
 def equivalent(answer: str, reference: str) -> bool:
-    """Whether two answers are one, as text, as numbers, or as math-verify sees them."""
-    given, wanted = _SPACES.sub("", answer), _SPACES.sub("", reference)
-    if given == wanted:
-        return True
-    if _NUMBER.fullmatch(given) and _NUMBER.fullmatch(wanted):
-        return _whole(given) == _whole(wanted)
-    sayable = all(is_tame(text) and not _WORDS.search(text) for text in (answer, reference))
-    return sayable and _verified(answer, reference)
+    """Whether two answers are one: as text, as words, as numerals, or as math-verify sees them without their units.
 
-
-def _whole(number: str) -> str:
-    """A whole number without its commas and zeros behind the point; text, since it may be long."""
-    digits = number.partition(".")[0].replace(",", "")
-    return "0" if digits == "-0" else digits
-
-
-def _verified(answer: str, reference: str) -> bool:
-    """What math-verify says, unless the two are apart at a glance; where it raises, the answer is unscored."""
-    given, wanted = _parsed(answer), _parsed_reference(reference)
-    if not given or not wanted or apart(given[0], wanted[0]):
-        return False
-    return bool(_library().verify(wanted, given, timeout_seconds=None, raise_on_error=True))
-
-
-def apart(one: Any, other: Any) -> bool:
-    """Whether expressions differ by a letter that the other one lacks, or as numbers; False where that is not plain.
-
-    It spares sympy's simplification, which may build numbers that neither has: of log(x) - n it makes log(x / e^n).
-    A percentage is left to math-verify, which takes 5 % for 5 as well.
+    Raises:
+        UndecidedError: they are not the same text, and math-verify can't be asked.
     """
-    expression = import_module("sympy").Expr
-    if not isinstance(one, expression) or not isinstance(other, expression):
-        return False
-    if one.free_symbols - other.free_symbols:
+    given, wanted = spelled(answer), spelled(reference)
+    sides = tight(given), tight(wanted)
+    if sides[0] == sides[1]:
         return True
-    if not one.is_number or not other.is_number or _is_percentage(one) or _is_percentage(other):
+    if all(map(_is_words, sides)) and ("\\" in answer + reference or " " in given + wanted):
+        return False
+    (given, base), (wanted, its_base) = read_bases(given), read_bases(wanted)
+    if base != its_base:
+        return False
+    if max(map(len, sides)) <= LONGEST:
+        (given, unit), (wanted, its_unit) = read_unit(given), read_unit(wanted)
+        if unit is not None and its_unit is not None and unit != its_unit:
+            return False
+    numerals = [read_numeral(tight(side)) for side in (given, wanted)]
+    if numerals[0] and numerals[1]:
+        return same_number(numerals[0], numerals[1])
+    return _verified(parsable(given), parsable(wanted))
+
+
+def decided(comparison: Callable[[], bool]) -> float:
+    """1 or 0 as a comparison says, or `Unscored` where it can't: a guard never makes an answer wrong."""
+    try:
+        return float(comparison())
+    except UndecidedError as error:
+        return Unscored(str(error))
+
+
+def _is_words(text: str) -> bool:
+    return len(text) > 1 and re.sub(r"[-'.]", "", text).isalpha()
+
+
+def _verified(given: str, wanted: str) -> bool:
+    """What math-verify says, unless it may not be asked, or need not: what is no expression equals nothing."""
+    if not all(is_balanced(text) and not is_two_numbers(text) for text in (given, wanted)):
+        return False
+    wild = [text for text in (given, wanted) if not is_tame(text)]
+    if any(map(_is_prose, wild)):
+        return False
+    if wild:
+        raise UndecidedError(f"too large or too deep for math-verify: {wild[0]!r:.100}")
+    expression, reference = _parsed(given), _parsed_reference(wanted)
+    if not expression or not reference or apart(expression[0], reference[0]):
         return False
     try:
-        size, gap = (abs(value).evalf(15, maxn=400) for value in (other, one - other))
-    except ValueError:  # mpmath's word for a pole: what has no value equals nothing
-        return True
-    return not gap.is_finite or bool(gap.is_Float and size.is_Float and gap > TOLERANCE * max(1, size))
+        return bool(_library().verify(reference, expression, timeout_seconds=None, raise_on_error=True))
+    except Exception as error:
+        raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from None
 
 
-def _is_percentage(value: Any) -> bool:
-    return value.has(import_module("sympy").UnevaluatedExpr)
+def _is_prose(text: str) -> bool:
+    """Whether more than half of a text is words."""
+    return 2 * sum(map(len, _PROSE.findall(text))) > len(text)
 
 
 @lru_cache(maxsize=4096)
@@ -125,10 +172,17 @@ def _parsed_reference(reference: str) -> Any:
 
 
 def _parsed(answer: str) -> Any:
-    r"""math-verify's reading of an answer, which is put in a box so that it looks for no other."""
+    r"""math-verify's reading of an answer, which is put in a box so that it looks for no other; its units are off."""
     library = _library()
-    latex = library.parser.LatexExtractionConfig(boxed_match_priority=0)
+    latex = library.parser.LatexExtractionConfig(boxed_match_priority=0, normalization_config=_normalization())
     return library.parse(rf"\boxed{{{answer}}}", extraction_config=[latex], parsing_timeout=None)
+
+
+@lru_cache(maxsize=1)
+def _normalization() -> Any:
+    """math-verify's own, except for its units, which are read before."""
+    library = import_module("latex2sympy2_extended")
+    return library.NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all")
 
 
 @lru_cache(maxsize=1)

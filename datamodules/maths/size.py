@@ -39,7 +39,9 @@ STRUCTURE = frozenset((
 
 _TOKEN = re.compile(r"\\([a-zA-Z]+)|\\(.)|([0-9]+(?:\.[0-9]+)?)|(\*\*|\^)|([a-zA-Z])|([{(\[])|([})\]])|(!)", re.DOTALL)
 _BRACKET = re.compile(r"[{}()\[\]]")
-_LAYOUT = re.compile(r"\\(?:begin|end)\s*\{[a-z]*matrix\}|\\[!,;:> ]")
+_LAYOUT = re.compile(
+    r"\\(?:begin|end)\s*\{(?:[a-z]*matrix|array|cases|aligned|gathered)\*?\}(?:\s*\{[clr|]*\})?|\\[!,;:> ]"
+)
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,7 @@ def value_of(digits: float) -> float:
 
 def is_tame(expression: str) -> bool:
     """Whether sympy may be given this: balanced, not too deep, and not too large."""
-    if len(expression) > LONGEST:
-        return False
-    levels = depths(expression)
-    if levels and (min(levels) < 0 or max(levels) > DEPTH or levels[-1] != 0):
+    if len(expression) > LONGEST or not is_balanced(expression) or max(depths(expression), default=0) > DEPTH:
         return False
     text = _LAYOUT.sub("", expression)
     tokens = list(_TOKEN.finditer(text))
@@ -89,6 +88,12 @@ def is_tame(expression: str) -> bool:
     size, _ = _group(tokens, 0)
     letters = len({token[0] for token in tokens if token[5] or (token[1] and token[1] not in STRUCTURE)})
     return size.digits <= DIGITS and size.degree <= TERMS and comb(int(size.degree) + letters, letters) <= TERMS
+
+
+def is_balanced(expression: str) -> bool:
+    """Whether every bracket has its counterpart, of whatever kind: [0, 1) is an interval."""
+    levels = depths(expression)
+    return not levels or (min(levels) >= 0 and levels[-1] == 0)
 
 
 def depths(expression: str) -> list[int]:

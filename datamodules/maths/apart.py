@@ -1,0 +1,83 @@
+"""Expressions that are plainly different, found by their values: what math-verify would simplify, or round to nothing.
+
+It compares numbers to six places, in which 1.67e-27 is 9.11e-31 and one over 2006! is one over 2004!; and it simplifies
+the difference of whatever is left, which may build numbers that neither has: of log(x) - n it makes log(x / e^n).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from itertools import product
+from typing import Any
+
+TOLERANCE = 1.000001e-6
+"""Relative difference up to which numbers are one, where one has a decimal point: 0.333333 is a third."""
+
+DIGITS = 400
+"""Of which cancellation may take so many before a difference counts as unknown."""
+
+_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107)
+
+
+def apart(one: Any, other: Any) -> bool:
+    """Whether two expressions have different values, at one point for all of their letters; False where that is not plain.
+
+    Lists, intervals and matrices are apart where members of theirs are. A percentage and a single letter are left to math-verify,
+    which takes 5 % for 5 as well, and a word for the product of its letters.
+    """
+    sympy = import_module("sympy")
+    one, other = _right_sides(one, other)
+    if isinstance(one, sympy.MatrixBase) and isinstance(other, sympy.MatrixBase):
+        return one.shape != other.shape or any(map(apart, one, other))
+    if isinstance(one, sympy.Interval) and isinstance(other, sympy.Interval):
+        return apart(one.start, other.start) or apart(one.end, other.end)
+    lists = (sympy.Tuple, sympy.FiniteSet)
+    if isinstance(one, lists) and isinstance(other, lists):
+        if isinstance(one, sympy.Tuple) and isinstance(other, sympy.Tuple):
+            return len(one) != len(other) or any(map(apart, one.args, other.args))
+        return any(all(apart(mine, its) for its in other.args) for mine in one.args)
+    if not isinstance(one, sympy.Expr) or not isinstance(other, sympy.Expr):
+        return False
+    if any(isinstance(side, (sympy.Symbol, sympy.MatrixExpr)) or side.has(sympy.UnevaluatedExpr) for side in (one, other)):
+        return False
+    return _differ(*_at_a_point(one, other))
+
+
+def _right_sides(one: Any, other: Any) -> tuple[Any, Any]:
+    """Without `x =` where both say it, or one alone."""
+    equation = import_module("sympy").Eq
+    equations = [isinstance(side, equation) and side.lhs.is_Symbol for side in (one, other)]
+    if all(equations) and one.lhs != other.lhs:
+        return None, None
+    return tuple(side.rhs if is_equation else side for side, is_equation in zip((one, other), equations, strict=True))
+
+
+def _at_a_point(one: Any, other: Any) -> tuple[Any, Any]:
+    """Both with a positive fraction for each of their letters."""
+    names = sorted({letter.name for letter in one.free_symbols | other.free_symbols})
+    rational = import_module("sympy").Rational
+    fractions = {name: rational(below, above) for name, (below, above) in zip(names, zip(_PRIMES, _PRIMES[2:]))}
+    return tuple(
+        side.xreplace({letter: fractions.get(letter.name, letter) for letter in side.free_symbols}) for side in (one, other)
+    )
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two numbers differ, and by enough where one is a decimal."""
+    if not one.is_number or not other.is_number:
+        return False
+    if any(side.is_infinite for side in (one, other)):
+        return one != other
+    real = import_module("sympy").Float
+    try:
+        gap, *sizes = (abs(value).evalf(15, maxn=DIGITS) for value in (one - other, one, other))
+    except ValueError:  # mpmath's word for a pole: what has no value equals nothing
+        return True
+    except (TypeError, NotImplementedError, ArithmeticError):
+        return False
+    if not gap.is_finite:
+        return True
+    if not all(isinstance(value, real) or value.is_Rational for value in (gap, *sizes)) or not gap or gap._prec == 1:
+        return False
+    is_exact = not (one.has(real) or other.has(real))
+    return is_exact or bool(gap > TOLERANCE * max(sizes))

@@ -1,0 +1,77 @@
+"""Numbers as they are written in numerals, told apart exactly, without sympy: of any length, with a percent sign, to a base."""
+
+from __future__ import annotations
+
+import re
+from decimal import Context, Decimal
+from typing import NamedTuple
+
+TOLERANCE = Decimal("1e-6")
+"""Relative difference up to which numbers are one, where one of them has a decimal point."""
+
+PLACES = Decimal("1e-6")
+"""To which math-verify rounds decimal numbers."""
+
+_NUMERAL = re.compile(
+    r"(?P<sign>[+-]?)(?P<digits>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
+    r"(?:[eE](?P<e>[+-]?[0-9]{1,9})|(?:\\times|\\cdot|\*)10\^(?:\{(?P<ten>[+-]?[0-9]{1,9})\}|(?P<one>[0-9])))?"
+    r"(?P<percent>\\?%|percent(?:age)?|pct)?"
+)
+_BASE = re.compile(r"(?<=[0-9)])_(?:\{[ ~]*([0-9a-zA-Z]+)[ ~]*\}|([0-9a-zA-Z]))")
+_WORDS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
+_EXACT = Context(prec=40, Emax=10**12, Emin=-(10**12))
+_LARGE = 30
+
+
+class Numeral(NamedTuple):
+    """A number as written, and whether per hundred."""
+
+    value: Decimal
+    percent: bool
+
+
+def read_numeral(text: str) -> Numeral | None:
+    """The number that a text without spaces is; None where it is none."""
+    match = _NUMERAL.fullmatch(text)
+    if not match:
+        return None
+    exponent = match["e"] or match["ten"] or match["one"] or "0"
+    return Numeral(Decimal(f"{match['sign']}{match['digits'].replace(',', '')}E{exponent}"), match["percent"] is not None)
+
+
+def same_number(given: Numeral, wanted: Numeral) -> bool:
+    """Whether two numbers are one.
+
+    `5 %` is 0.05, and 5 too: the sign of the reference may be left out, and one that the reference lacks is taken for a unit
+    behind a number of 1 or more.
+    """
+    if given.percent == wanted.percent:
+        return _equal(given.value, wanted.value)
+    per_hundred, other = (given, wanted) if given.percent else (wanted, given)
+    if _equal(_EXACT.scaleb(per_hundred.value, -2), other.value):
+        return True
+    return (wanted.percent or abs(given.value) >= 1) and _equal(given.value, wanted.value)
+
+
+def _equal(one: Decimal, other: Decimal) -> bool:
+    if one == other:
+        return True
+    if _is_whole(one) and _is_whole(other):
+        return False
+    gap, size = abs(_EXACT.subtract(one, other)), max(abs(one), abs(other))
+    if gap > _EXACT.multiply(TOLERANCE, size):
+        return False
+    if size.adjusted() > _LARGE:
+        return True
+    return _EXACT.quantize(one, PLACES) == _EXACT.quantize(other, PLACES)
+
+
+def _is_whole(number: Decimal) -> bool:
+    """Whether there are only zeros behind the point."""
+    return number == number.to_integral_value()
+
+
+def read_bases(text: str) -> tuple[str, list[str]]:
+    """A spelled text without the bases of its numerals, which math-verify does not see, and those other than ten."""
+    found = (match[1] or match[2] for match in _BASE.finditer(text))
+    return _BASE.sub("", text), [base for base in (_WORDS.get(base, base) for base in found) if base != "10"]

@@ -1,0 +1,130 @@
+r"""The unit behind a number, in whatever way it is set: `\mathrm{~cm}`, `\,\text{cm}^2`, cm, km/h, `^\circ`, apples.
+
+math-verify drops what it takes for a unit before it compares, and a letter of the expression with it (`5m` is 5 to it, and `2ab`
+is 2). Here a unit is told from a letter by how it is set, and 5 m is not 5 km. `read_unit` expects text as
+`forms.spelled` leaves it, in which `~` marks what stood in a text command or behind a space of LaTeX.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple, TypeAlias
+
+Unit: TypeAlias = frozenset[tuple[str, int]]
+"""Powers of base names: {("km", 1), ("h", -1)}."""
+
+
+class Measured(NamedTuple):
+    """A value as text, and its unit: None where there is none, or none that is known."""
+
+    value: str
+    unit: Unit | None = None
+
+
+_SYNONYMS = """
+mm millimeter millimetre | cm centimeter centimetre | dm decimeter decimetre | m meter metre
+km kilometer kilometre | nm nanometer nanometre | in inch inche | ft foot feet | yd yard | mi mile
+mg milligram | g gram gm | kg kilogram kilo | lb pound | oz ounce | ton tonne | s sec second | ms millisecond
+min minute | h hr hour | d day | week wk | month | y yr year | ml milliliter millilitre | l liter litre
+gal gallon | degree deg | celsius | fahrenheit | rad radian | K kelvin | N newton | J joule | kJ kilojoule | W watt
+kW kilowatt | V volt | A ampere amp | Hz hertz | kHz kilohertz | Pa pascal | kPa kilopascal | mol mole | eV
+erg | C coulomb | dollar buck usd | cent | euro eur | rupee | yuan | acre | hectare ha | T tesla | pc parsec | au
+"""
+_NAMES = {name: names[0] for names in map(str.split, re.split(r"[|\n]", _SYNONYMS)) if names for name in names}
+_COMPOUND = {
+    "mph": (("mi", 1), ("h", -1)), "kmh": (("km", 1), ("h", -1)), "kph": (("km", 1), ("h", -1)),
+    "kmph": (("km", 1), ("h", -1)), "cc": (("cm", 3),),
+}  # fmt: skip
+_POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+_POWERS_BEHIND = {"squared": 2, "cubed": 3}
+_COUNTED = frozenset(("unit", "time", "way"))
+"""Words behind a number that say nothing of its size, alone or with a power ("square units")."""
+_NO_UNITS = frozenset((
+    "or", "and", "not", "no", "is", "are", "if", "when", "unless", "for", "only", "mod", "modulo", "base", "to", "from", "wrong",
+    "hundred", "thousand", "million", "billion", "trillion", "dozen", "half", "halves", "third", "quarter", "percent",
+    "factorial", "choose", "plus", "minus", "times", "less", "more", "than", "between", "about", "otherwise", "maybe", "infinity",
+    "sqrt", "sin", "cos", "tan", "log", "ln", "exp", "lim", "max", "incorrect", "false", "but", "with", "where", "such", "that",
+    "even", "odd", "positive", "negative", "real", "imaginary", "e", "i", "pi", "x", "pct", "percentage", "undefined", "none",
+    "approximately", "at", "least", "most", "greater", "fewer", "up",
+))  # fmt: skip
+"""Words behind a number that change it or speak about it."""
+
+_DEGREE = re.compile(r"(?:\{\})?\^\s*\{?\s*\\circ\s*\}?|\^\s*\{?\s*\\degree\s*\}?|\\degree(?![a-zA-Z])|°")
+_TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[a-zA-Zµ]+|\^\{-?[1-9]\}|\^-?[1-9]|[\s~]+|.", re.DOTALL)
+_ORDINAL = re.compile(r"([0-9])[\s~]*(?:\^\s*\{?)?~?(?:st|nd|rd|th)\}?$")
+_CURRENCY = re.compile(r"^(-?)\s*(?:\\\$|[€£¥₹])\s*")
+
+
+def read_unit(text: str) -> Measured:
+    """Take the unit off the end of a value, or a currency off its beginning; the text itself where there is none."""
+    if (money := _CURRENCY.match(text)) is not None and text[money.end() :]:
+        dollars = frozenset({("dollar", 1)}) if "$" in money[0] else None
+        return Measured(money[1] + text[money.end() :].strip("~ "), dollars)
+    text = _ORDINAL.sub(r"\1", _DEGREE.sub(" degree ", text))
+    text = re.sub(r" degree [\s~]*(?:degree )?([CF])\b", lambda match: _TEMPERATURES[match[1]], text)
+    tokens = _TOKEN.findall(text)
+    start = len(tokens)
+    while start and _is_part(tokens[start - 1]):
+        start -= 1
+    while start < len(tokens) and not tokens[start][0].isalpha():
+        start += 1
+    value, words = "".join(tokens[:start]).rstrip(" ~\t\n"), tokens[start:]
+    if not words or not re.search(r"[0-9})\]]$|\\(?:pi|infty)$", value) or not re.search(r"[0-9]|\\pi|\\infty", value):
+        return Measured(text)
+    spaced, marked = tokens[start - 1].isspace() or "~" in tokens[start - 1], "~" in tokens[start - 1]
+    named = [word for word in words if word[0].isalpha() and word.lower() != "per"]
+    unit = canonical(words)
+    has_letters = bool(re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", value.rpartition("=")[2])))
+    if unit is None:
+        if has_letters or any(_singular(word.lower()) in _NO_UNITS or word.lower() in _NO_UNITS for word in named):
+            return Measured(text)
+        counts = marked or (spaced and max(map(len, named)) >= 4)
+        return Measured(value) if counts and len(named[0]) > 1 else Measured(text)
+    if min(map(len, named)) == 1 and not marked and (has_letters or not spaced or named[0].isupper()):
+        return Measured(text)  # a letter of the expression
+    return Measured(value, unit)
+
+
+_TEMPERATURES = {"C": " celsius ", "F": " fahrenheit "}
+
+
+def _is_part(token: str) -> bool:
+    return token[0].isalpha() or token[0].isspace() or token[0] in "~^/·." or token in (r"\cdot", r"\times")
+
+
+def canonical(words: list[str]) -> Unit | None:
+    """The powers of a unit's tokens; None where one of them is not known."""
+    powers, sign, next_power, last = Counter[str](), 1, 1, ""
+    for word in words:
+        if word.isspace() or word[0] in "~·." or word in (r"\cdot", r"\times"):
+            continue
+        if word == "/" or word.lower() == "per":
+            sign = -1
+        elif word[0] == "^" or word.lower() in _POWERS_BEHIND:
+            if not last:
+                return None
+            power = _POWERS_BEHIND.get(word.lower()) or int(word.strip("^{}"))
+            powers[last] += sign * (power - 1)
+        elif word.lower() in _POWERS:
+            next_power = _POWERS[word.lower()]
+        else:
+            found = _COMPOUND.get(word.lower()) or ((_name(word), 1),)
+            for name, power in found:
+                if name is None:
+                    return None
+                powers[name] += sign * power * next_power
+                last = name
+            next_power = 1
+    return frozenset((name, power) for name, power in powers.items() if power)
+
+
+def _name(word: str) -> str | None:
+    for form in (word, _singular(word), word.lower(), _singular(word.lower())):
+        if form in _NAMES:
+            return _NAMES[form]
+    return None
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 2 and word.endswith("s") else word
