@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from datamodules.maths.answers import decided, equivalent, final_answer
+from datamodules.maths.answers import TAIL, decided, equivalent, final_answer, last_box, plain
 from datamodules.maths.references import reference
+from datamodules.maths.size import is_tame
 from datamodules.scorers import Scorer
 from datamodules.sources import parse_json
 from datamodules.values import text_of
+from datamodules.wording import bare, without_spaces
 
-_LETTER = re.compile(r"\(?([A-Z])\)?[.:]?")
-_LETTER_FIRST = re.compile(r"\(?([A-Za-z])\)?(?:[.:)].*)?", re.DOTALL)
-_WRAPPED = re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox)\s*\{(.*)\}", re.DOTALL)
+LONGEST = 1_000
+"""Characters of an answer; a longer one takes no option."""
+
+_OPEN, _CLOSED = r"(?:\\?[(\[{<])?\s*", r"\s*(?:\\?[)\]}>])?[.:]?"
+_LETTER = re.compile(rf"{_OPEN}([A-Za-z]){_CLOSED}")
+_LETTER_FIRST = re.compile(rf"{_OPEN}([A-Za-z])({_CLOSED}\s*)(\S.*)", re.DOTALL)
+_LETTER_LAST = re.compile(r"(.*\S)\s*(?:[(\[]\s*([A-Za-z])\s*[)\]]|\s([A-Z]))", re.DOTALL)
+_LETTER_WITHIN = re.compile(r"(?<![A-Za-z])[A-Z](?![A-Za-z])|(?<=[(\[])[a-z](?=[)\]])")
+_BETWEEN = re.compile(r"[,=]\s*|[-\u2013\u2014](?:\s+|(?=[^\W\d]))")
+"""What may stand between a letter and words; no minus before a number."""
+_SAID = re.compile(
+    r":\s*|(?:(?:the|best|right|correct|final)\s+)*(?:answer|option|choice)\b(?:\s+(?:is|option|choice)\b)*\s*:?\s*",
+    re.IGNORECASE,
+)
+_VARIABLE = re.compile(r"\\(?!(?:frac|sqrt|pi|cdot|times|circ)(?![a-zA-Z]))[a-zA-Z]|(?<![\\a-zA-Z])[a-zA-Z]|[;&|]")
 _LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _ESCAPE = re.compile(r"\\(['\"\\])")
 
@@ -31,7 +45,8 @@ class ChoiceScorer(Scorer):
     """Passes the right letter, or the right option in its own words, as the final answer."""
 
     def score(self, response: str, answer: Any) -> float:
-        given = final_answer(response)
+        box = last_box(response[-TAIL:])  # as it is: mathematics takes words at the end of an answer for a unit
+        given = final_answer(response) if box is None else box
         return float(given is not None and chosen(given, answer.options) == answer.letter)
 
     def solve(self, answer: Any) -> str:
@@ -52,19 +67,97 @@ class OpenScorer(Scorer):
 def chosen(answer: str, options: Sequence[str]) -> str | None:
     """The letter of the option that an answer takes; None where it takes none, or could mean several.
 
-    A capital letter alone is a letter, whatever the options say; then come the options' own words, then a letter with
-    more behind it.
+    A capital letter alone is a letter, whatever the options say; then come an option's own words, then a letter, which
+    may stand beside the words of its option and not beside those of another, then what equals an option as a number.
     """
-    wrapped = _WRAPPED.fullmatch(answer)
-    answer = (wrapped[1] if wrapped else answer).strip()
+    if len(answer) > LONGEST:
+        return None
+    letters, text = ascii_uppercase[: len(options)], bare(answer)
+    if not in_words(text, options) and (said := _SAID.match(text)):
+        text = text[said.end() :]
+    alone = _LETTER.fullmatch(text)
+    if alone and alone[1] in letters:
+        return alone[1]
+    taken = in_words(text, options)
+    if not taken and alone and alone[1].upper() in letters:
+        return alone[1].upper()
+    if not taken:
+        taken = beside_words(text, options)
+    return only(equal(text, options) if taken is None else taken)
+
+
+def beside_words(text: str, options: Sequence[str]) -> str | None:
+    """The letter that stands before or behind words; "" where these speak of another option, None where none stands so.
+
+    Where the words are no option's, a letter counts that a bracket, a stop or a colon sets apart from them.
+    """
     letters = ascii_uppercase[: len(options)]
-    spoken = [letter for letter, option in zip(letters, options, strict=True) if option.strip() == answer]
-    if match := _LETTER.fullmatch(answer):
-        return match[1] if match[1] in letters else None
-    if spoken:
-        return spoken[0] if len(spoken) == 1 else None
-    match = _LETTER_FIRST.fullmatch(answer)
-    return match[1].upper() if match and match[1].upper() in letters else None
+    pairs: list[tuple[str, list[str], bool]] = []  # letter, readings of the words, whether it is set apart
+    if last := _LETTER_LAST.fullmatch(text):
+        pairs.append(((last[2] or last[3]).upper(), [last[1], last[1].rstrip(" ,:;=-\u2013\u2014")], False))
+    if first := _LETTER_FIRST.fullmatch(text):
+        between = _BETWEEN.match(first[3])
+        words = first[3][between.end() :] if between else first[3]
+        if first[2] or between:
+            readings = [first[3], words] if first[2].strip() else [words]
+            pairs.append((first[1].upper(), readings, bool(first[2].strip())))
+    found: str | None = None
+    for letter, readings, is_apart in (pair for pair in pairs if pair[0] in letters):
+        words, taken = next(((each, said) for each in readings if (said := said_of(each, options))), (readings[0], ""))
+        if letter in taken and (is_apart or not names_another(words, letter, letters)):
+            return letter
+        if taken or (is_apart and speaks_of_another(words, letter, options)):
+            found = ""
+        elif is_apart:
+            found = letter if found is None else found
+    return found
+
+
+def names_another(words: str, letter: str, letters: str) -> bool:
+    """Whether words are but another letter: "A, B" takes two options, even where the first one reads B."""
+    alone = _LETTER.fullmatch(words)
+    return alone is not None and alone[1].upper() in letters.replace(letter, "")
+
+
+def speaks_of_another(words: str, letter: str, options: Sequence[str]) -> bool:
+    """Whether another option's letter or words are among these."""
+    letters = ascii_uppercase[: len(options)].replace(letter, "")
+    if any(found.upper() in letters for found in _LETTER_WITHIN.findall(words)):
+        return True
+    others = [bare(option) for place, option in enumerate(options) if ascii_uppercase[place] != letter]
+    return any(re.search(rf"(?<!\w){re.escape(other)}(?!\w)", words, re.IGNORECASE) for other in others if other)
+
+
+def in_words(text: str, options: Sequence[str]) -> str:
+    """The letters of the options that read so: to the letter where one does, else but for looks, else but for case."""
+    forms: tuple[Callable[[str], str], ...] = (str.strip, without_spaces, lambda each: without_spaces(each).casefold())
+    for form in forms:
+        said = form(text)
+        if found := [letter for letter, each in zip(ascii_uppercase, options, strict=False) if form(each) == said]:
+            return "".join(found)
+    return ""
+
+
+def equal(text: str, options: Sequence[str]) -> str:
+    """The letters of the options that are the same number, in whatever form; sympy takes too long over letters."""
+    if not is_number(text):
+        return ""
+    pairs = [(letter, bare(option)) for letter, option in zip(ascii_uppercase, options, strict=False)]
+    return "".join(letter for letter, option in pairs if is_number(option) and equivalent(text, option))
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, or an expression of numbers alone."""
+    return any(map(str.isdigit, text)) and not _VARIABLE.search(text) and len(text) <= 60 and is_tame(text)
+
+
+def said_of(words: str, options: Sequence[str]) -> str:
+    """The letters of the options that read so, or else equal it."""
+    return in_words(words, options) or equal(words, options)
+
+
+def only(letters: str) -> str | None:
+    return letters if len(letters) == 1 else None
 
 
 def lettered(options: Sequence[str]) -> str:
@@ -81,8 +174,28 @@ def read_choice(answer: Any, options: Sequence[str]) -> Choice:
     return Choice(letter, tuple(options))
 
 
+def read_options(value: Any) -> tuple[str, ...]:
+    """The options of a row: a list, or one written as text; () where there is none, as in an open question.
+
+    Raises:
+        ValueError: for anything else, such as letters by option.
+    """
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value = value[0]
+    options = read_list(value)
+    numbers = parse_json(value) if isinstance(value, str) and not options else None
+    options = tuple(map(str, numbers)) if isinstance(numbers, list) else options
+    if options or value is None or value == [] or (isinstance(value, str) and value.strip() in ("", "[]")):
+        return options
+    raise ValueError(f"the options {value!r:.80} are no list")
+
+
 def read_list(value: Any) -> tuple[str, ...]:
-    """The items of a list, or the texts of one written as JSON or Python writes it; () of what is none, as [1, 2]."""
+    """The items of a list, or the texts of one written as JSON or Python writes it; () of what is none, as [1, 2].
+
+    Raises:
+        ValueError: for a text that lists texts and something else.
+    """
     if isinstance(value, str):
         text = value.strip()
         if not (text.startswith("[") and text.endswith("]")):
@@ -90,5 +203,8 @@ def read_list(value: Any) -> tuple[str, ...]:
         items = parse_json(text)
         if items and all(isinstance(item, str) for item in items):
             return tuple(items)
-        return tuple(_ESCAPE.sub(r"\1", one or other) for one, other in _LITERAL.findall(text))
+        texts = [_ESCAPE.sub(r"\1", one or other) for one, other in _LITERAL.findall(text)]
+        if texts and _LITERAL.sub("", text).strip("[], \n"):
+            raise ValueError(f"the list {text!r:.80} holds something besides texts")
+        return tuple(texts)
     return tuple(map(text_of, value)) if isinstance(value, list) else ()

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.types import Problem
 from datamodules.base import ProblemDataModule
-from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice, read_list
+from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice, read_list, read_options
 from datamodules.dedup import deduplicate_sets
 from datamodules.maths.references import check_reference
 from datamodules.pictures import read_pictures, with_pictures
@@ -106,7 +106,7 @@ class MultimodalDataModule(ProblemDataModule):
             raise ValueError(f"the column {table.question!r} holds no question, but {question!r:.80}")
         if is_missing(answer) or not text_of(answer).strip():
             raise ValueError(f"the column {table.answer!r} holds no answer")
-        options = read_list(row.get(table.options)) if table.options is not None else ()
+        options = read_options(row.get(table.options)) if table.options is not None else ()
         if not any(column in row for column in table.pictures):
             raise ValueError(
                 f"no column of pictures, {', '.join(table.pictures)}; there are {', '.join(map(str, row))}"

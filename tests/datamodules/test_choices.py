@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.hostile_maths import hostile_maths
-from datamodules.choices import Choice, ChoiceScorer, OpenScorer, chosen, lettered, read_choice, read_list
+from datamodules.choices import (
+    Choice,
+    ChoiceScorer,
+    OpenScorer,
+    chosen,
+    lettered,
+    read_choice,
+    read_list,
+    read_options,
+)
 from tests.datamodules.hostility import assert_total
 
 OPTIONS = ("12 cm", "B", "a circle", "12 m")
@@ -27,6 +36,48 @@ OPTIONS = ("12 cm", "B", "a circle", "12 m")
 )
 def test_which_option_an_answer_takes(answer: str, letter: str | None) -> None:
     assert chosen(answer, OPTIONS) == letter
+
+
+MIXED = (r"$\frac{3}{4}$", r"$-2$", r"$9 \mathrm{~kg}$", "Red squares.", "It depends on A and C.")
+
+
+@pytest.mark.parametrize(
+    ("letter", "answers"),
+    [
+        ("A", [r"$\frac{3}{4}$", r"\frac{3}{4}", r"\dfrac{3}{4}", "3/4", "0.75", r"75\%", r"\textbf{(A) } \frac{3}{4}",
+               r"\textbf{(A)}\ \tfrac34", r"\frac{3}{4} \textbf{(A)}", r"\mathrm{(A)}", r"\text{A}", r"(\mathrm{A})",
+               r"{\bf (A)}", "{A}", r"\{A\}", "[A]", "**A**", "**A.** 3/4", "`A`", r"\boxed{\text{A}}"]),
+        ("B", ["-2", "$-2$.", "B) -2", "B: -2", "-2 (B)", "\u22122", r"\text{(B) } -2", "Option B", "option (B)", "b",
+               "The correct answer is (B)", "Answer: B", ": B", "choice B."]),
+        ("C", [r"9 \mathrm{~kg}", "9 kg", r"9\,\text{kg}", r"\textbf{C: } 9 kg", "C - 9 kg", "C, 9 kg", "9 kg, C"]),
+        ("D", ["Red squares", "red squares.", r"\text{red squares}", "D - red squares", "D \u2014 red squares",
+               "D: red squares", "D red squares", "(D) Red squares", "*Red squares*", '"Red squares"', "D: the red ones"]),
+        ("E", ["E", "It depends on A and C", "E. It depends on A and C", r"\text{It depends on } A \text{ and } C"]),
+        (None, ["A and B", "A or C", "A, B", "AB", "A B", "A/C", "A & B", "(A)(C)", "(A), (C)", "A) C)", "A.C.", "A-E",
+                "A, B, C", "Options A and B", "both A and B", r"\text{A and C}", "A (or C)", "A: or C", "D. (A)"]),
+        (None, ["A) -2", "A: -2", "A - red squares", "A, red squares", "A red squares", "-2 (A)", r"\textbf{(A)} -2",
+                "Red squares (A)", "B. 0.75", r"A = 9 \mathrm{~kg}", "A -2", "C: it is 3/4 or -2"]),
+        (None, ["2", "B2", "9 m", "3/4 or -2", "-2, 9", "-2; 0.75", "not A", "F", "F) -2", "", "squares", "red"]),
+    ],
+)  # fmt: skip
+def test_letters_and_words_in_the_forms_they_are_written_in(letter: str | None, answers: list[str]) -> None:
+    taken = {answer: chosen(answer, MIXED) for answer in answers}
+    assert taken == dict.fromkeys(answers, letter)
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [("A", "A"), ("A. B", "A"), ("B: A", "B"), ("A, B", None), ("C", "C"), ("A: C", None), ("x", "D"), ("(D) x", "D"),
+     ("I", "E"), ("d", "D"), ("II", None)],
+)  # fmt: skip
+def test_options_that_are_letters(answer: str, letter: str | None) -> None:
+    assert chosen(answer, ("B", "A", "C", "x", "I")) == letter
+
+
+def test_an_option_that_differs_from_another_by_case_or_space_alone() -> None:
+    assert [chosen(text, ("kW", "KW", "1 2", "12")) for text in ("kW", "KW", "kw", "12", "1 2")] == [
+        "A", "B", None, "D", "C",
+    ]  # fmt: skip
 
 
 def test_two_options_of_the_same_words_are_told_apart_by_letter_alone() -> None:
@@ -83,6 +134,26 @@ def test_hostile_answers() -> None:
 )
 def test_lists(value: object, items: tuple[str, ...]) -> None:
     assert read_list(value) == items
+
+
+@pytest.mark.parametrize(
+    ("value", "options"),
+    [
+        (["a", 2], ("a", "2")),
+        ([["a", "b"]], ("a", "b")),
+        ("[['a', 'b']]", ("a", "b")),
+        ("[1, 2]", ("1", "2")),
+        *[(nothing, ()) for nothing in (None, "", " ", [], "[]")],
+    ],
+)
+def test_options_of_a_row(value: object, options: tuple[str, ...]) -> None:
+    assert read_options(value) == options
+
+
+@pytest.mark.parametrize("value", [{"A": "x", "B": "y"}, "A. x\nB. y", "['a', 2]", 7])
+def test_options_that_are_no_list_are_refused_and_not_taken_for_none(value: object) -> None:
+    with pytest.raises(ValueError, match=r"are no list|holds something besides texts"):
+        read_options(value)
 
 
 def test_options_are_lettered_unless_they_are_letters() -> None:

@@ -1,0 +1,53 @@
+r"""What a short text says, apart from how LaTeX or Markdown make it look: `$\textbf{(B) }12$.` says (B) 12."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_TOKEN = re.compile(r"\\[a-zA-Z]+|\\.?|.", re.DOTALL)
+_UNSEEN = frozenset((
+    r"\text", r"\textbf", r"\textit", r"\textrm", r"\textsf", r"\texttt", r"\textnormal", r"\mathrm", r"\mathbf",
+    r"\mathit", r"\mathsf", r"\mathtt", r"\mathbb", r"\mbox", r"\hbox", r"\bf", r"\rm", r"\it", r"\bold", r"\boldsymbol",
+    r"\bm", r"\boxed", r"\fbox", r"\operatorname", r"\displaystyle", r"\textstyle", r"\left", r"\right", r"\big",
+    r"\Big", r"\quad", r"\qquad", r"\,", r"\;", r"\:", r"\!", r"\(", r"\)", r"\[", r"\]", r"\$", r"\ ", "\\\\", "\\\n",
+    "\\", "$", "~", "`",
+))  # fmt: skip
+"""What is read as white space."""
+_ALSO = {
+    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\leq": r"\le", r"\geq": r"\ge", r"\%": "%", r"\&": "&", r"\#": "#",
+    r"\_": "_", "\u2212": "-", "\u2019": "'",
+}  # fmt: skip
+"""What is read as another."""
+_STRONG = re.compile(r"\*\*(\S(?:[^*]*\S)?)\*\*")
+_AROUND = re.compile(r"(\*{1,2}|_{1,2})(?=\S)(.*)\1|[\"\u201c](.*)[\"\u201d]", re.DOTALL)
+
+
+@lru_cache(maxsize=4096)
+def bare(text: str) -> str:
+    """The text without fonts, boxes, signs of mathematics mode, braces that group words, and a full stop at its end."""
+    kept: list[str] = []
+    opened: list[bool] = []  # whether each open brace is kept
+    for token in _TOKEN.findall(text):
+        token = " " if token in _UNSEEN else _ALSO.get(token, token)
+        if token == "{":
+            opened.append(bool(kept) and is_followed_by_argument(kept[-1]))
+        elif token == "}":
+            token = token if not opened or opened.pop() else ""
+        if token != "{" or opened[-1]:
+            kept.append(token)
+    text, before = _STRONG.sub(r"\1", " ".join("".join(kept).split())), None
+    while text != before:
+        before, text = text, text.strip().removesuffix(".").strip()
+        if around := _AROUND.fullmatch(text):
+            text = around[2] or around[3] or ""
+    return text
+
+
+def is_followed_by_argument(token: str) -> bool:
+    """Whether a brace behind it holds what a command, an exponent or an index applies to."""
+    return token in ("^", "_", "}", "]") or (token.startswith("\\") and token[1:].isalpha())
+
+
+def without_spaces(text: str) -> str:
+    return "".join(bare(text).split())
