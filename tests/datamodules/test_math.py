@@ -127,7 +127,10 @@ def test_answers_as_they_are_published(tmp_path: Path, suffix: str, answers: lis
 def test_a_reference_that_nothing_matches_is_one_line(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
     path = passk.folder / "rows.jsonl"
     path.write_text('{"prompt": "1 + 1?", "answer": 2}\n{"prompt": "1 / 2?", "answer": "\\\\frac{1}{2"}\n')
-    data = {"class_path": "datamodules.math.MathDataModule", "init_args": {"validation": {"Own": {"source": str(path)}}}}
+    data = {
+        "class_path": "datamodules.math.MathDataModule",
+        "init_args": {"validation": {"Own": {"source": str(path)}}},
+    }
     from app.cli import main
 
     with pytest.raises(SystemExit) as ended:
