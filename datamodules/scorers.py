@@ -45,14 +45,16 @@ class Scorer(ABC):
 class Exact(Scorer):
     """Passes the answer itself, white space around it aside; a number in plain digits (`datamodules/values.py`)."""
 
-    is_proven = True
-
     def score(self, response: str, answer: Any) -> float:
         return float(response.strip() == text_of(answer).strip())
 
     def check(self, answer: Any) -> None:
         if isinstance(answer, (dict, list, tuple, bytes)) or not text_of(answer).strip():
             raise ValueError(f"the answer {answer!r:.80} is neither text nor a number, which a response could be")
+
+    @property
+    def is_proven(self) -> bool:
+        return True
 
 
 class Weighted(Scorer):

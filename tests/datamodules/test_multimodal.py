@@ -188,7 +188,7 @@ def test_numbers_of_options_and_answers(tmp_path: Path, options: list[float], an
 
 
 @pytest.mark.parametrize(
-    "answer", [{"text": "3"}, ["3", r"\frac{1}{2"], [["3"]], r"\frac{1}{2", "nan", "", [None], "x+" * 200]
+    "answer", [{"text": "3"}, ["3", r"\frac{1}{2"], [["3", "4"]], r"\frac{1}{2", "nan", "", [None], "x+" * 200]
 )
 def test_an_open_answer_that_nothing_equals_is_refused(tmp_path: Path, answer: object) -> None:
     row = {"question": "How much?", "options": [], "answer": answer, "image": None}
