@@ -38,8 +38,9 @@ class Scorer(ABC):
 
     @property
     def promises(self) -> bool:
-        """Whether what `solve` gives is meant to pass: where the class has a `solve` of its own."""
-        return type(self).solve is not Scorer.solve
+        """Whether what `solve` gives is meant to pass: where a class writes it with `score` or after."""
+        score, solve = (next(k for k in type(self).__mro__ if name in vars(k)) for name in ("score", "solve"))
+        return issubclass(solve, score)
 
 
 class Exact(Scorer):
@@ -54,7 +55,7 @@ class Exact(Scorer):
 
     @property
     def is_proven(self) -> bool:
-        return True
+        return type(self) is Exact  # another's `score` may ask for more
 
 
 class Weighted(Scorer):
