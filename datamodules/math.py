@@ -33,8 +33,6 @@ INSTRUCTION = (
 class MathScorer(Scorer):
     """Passes a final answer that equals the reference, in whatever form it is written."""
 
-    is_proven = True
-
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
         return decided(lambda: given is not None and equivalent(given, reference(answer)))
@@ -44,6 +42,10 @@ class MathScorer(Scorer):
 
     def check(self, answer: Any) -> None:
         check_reference(answer)
+
+    @property
+    def is_proven(self) -> bool:
+        return type(self) is MathScorer  # another's `score` may ask for more
 
 
 class MathDataModule(ProblemDataModule):

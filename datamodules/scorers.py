@@ -38,14 +38,13 @@ class Scorer(ABC):
 
     @property
     def promises(self) -> bool:
-        """Whether what `solve` gives is meant to pass: where the class has a `solve` of its own."""
-        return type(self).solve is not Scorer.solve
+        """Whether what `solve` gives is meant to pass: where a class writes it with `score` or after."""
+        score, solve = (next(k for k in type(self).__mro__ if name in vars(k)) for name in ("score", "solve"))
+        return issubclass(solve, score)
 
 
 class Exact(Scorer):
     """Passes the answer itself, white space around it aside; a number in plain digits (`datamodules/values.py`)."""
-
-    is_proven = True
 
     def score(self, response: str, answer: Any) -> float:
         return float(response.strip() == text_of(answer).strip())
@@ -53,6 +52,10 @@ class Exact(Scorer):
     def check(self, answer: Any) -> None:
         if isinstance(answer, (dict, list, tuple, bytes)) or not text_of(answer).strip():
             raise ValueError(f"the answer {answer!r:.80} is neither text nor a number, which a response could be")
+
+    @property
+    def is_proven(self) -> bool:
+        return type(self) is Exact  # another's `score` may ask for more
 
 
 class Weighted(Scorer):

@@ -18,7 +18,6 @@ ProblemT = TypeVar("ProblemT", bound=Problem)
 SECONDS = 20.0
 """For which a run tries a scorer on its solutions; rows after that are taken on trust."""
 
-
 WRONG = 0.05
 """Share of a benchmark's official answers that may fail by its own rules: KOR-Bench has one such."""
 
@@ -62,8 +61,8 @@ def said(verdict: Verdict) -> str:
 class Trial:
     """Has a user's scorer judge the solutions of its problems, in the process that scores.
 
-    A class that defines `solve` promises that the solution passes. One that does not, and a mean of several, may be
-    meant for runs without demonstrations: their first failure is a warning, and the last that is tried.
+    A class that defines `solve` with its `score` promises that the solution passes. One that does not, and a mean of
+    several, may be meant for runs without demonstrations: their first failure is a warning, and the last that is tried.
     """
 
     def __init__(self, scorer: Scorer) -> None:

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.advantages import PassOne
+from app.cli import main
 from callbacks.schedule import Rounds, Stage, StageSchedule
 from callbacks.triggers import Plateau, Steps
 from tests.conftest import (
@@ -198,3 +199,23 @@ def test_the_state_of_a_trigger_is_part_of_a_checkpoint() -> None:
 def test_a_checkpoint_of_a_longer_schedule_is_refused(passk: CommandLine, finished: Run) -> None:
     with pytest.raises(SystemExit):
         passk.fit([demonstrated()], "--ckpt_path", str(finished.stage("2-explore") / "stage.ckpt"))
+
+
+# -- what a cold start would teach ------------------------------------------------------------------
+
+
+def test_demonstrations_that_do_not_pass_are_refused(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {"train": range(8), "validation": range(8, 10)}
+    for name, numbers in rows.items():
+        lines = (f'{{"prompt": "S>{number}", "answer": "U"}}\n' for number in numbers)
+        (passk.folder / f"{name}.jsonl").write_text("".join(lines))
+    task = {name: str(passk.folder / f"{name}.jsonl") for name in rows}
+    task |= {"scorer": "tests.datamodules.graders.Tagged", "batch_size": 4}
+    data = {"class_path": "datamodules.task.TaskDataModule", "init_args": task}
+    overlay = {"data": data, "schedule": {"stages": [demonstrated()]}}
+    with pytest.raises(SystemExit):
+        main(["fit", *passk.options(cached=False, **overlay)])
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith(
+        "passk: error: stage 'cold start': none of 8 demonstrations passes: 'U' for 'S>0' has the score 0"
+    )

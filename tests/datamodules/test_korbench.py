@@ -105,3 +105,33 @@ def test_hostile_answers() -> None:
         assert_total(problem.score, in_brackets, problem.solution.strip("[]"))
     for text in ("[" * 1_000_000, "[[" * 500_000, "$\\boxed{" * 100_000):
         assert [problem.score(text) for problem in problems()] == [0] * len(problems())
+
+
+ROW = {"category": "logic", "rule_id": "1", "idx": "1", "rule_content": "Be brief.", "question": "What?"}
+
+
+@pytest.mark.parametrize("answer", ["[[]]", "[[ ]]", " ", None, float("nan")])
+def test_an_answer_that_says_nothing_is_refused(answer: object) -> None:
+    with pytest.raises(ValueError, match=r"says nothing|no value in the column 'answer'"):
+        problem_of({**ROW, "answer": answer})
+
+
+def test_numbers_of_rules_are_those_of_their_text() -> None:
+    """As pandas gives a column of numbers with a gap."""
+    numbered = problem_of({**ROW, "rule_id": 5.0, "idx": 41.0, "answer": "[[a;b]]"})
+    assert numbered == problem_of({**ROW, "rule_id": "5", "idx": "41", "answer": "[[a;b]]"})
+    assert numbered.score("[[b; a]]") == 1
+
+
+def test_official_answers_that_fail_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wrong = {**ROW, "category": "puzzle", "rule_id": "9", "question": "Of 2, 3 and 4?", "answer": "[[2+3*4=15]]"}
+    rows = [{**ROW, "question": f"What is {number}?", "answer": f"[[{number}]]"} for number in range(19)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, wrong]))
+    assert len(problems(path)) == 20
+    assert f"1 of 20 official answers do not pass; the first: {path}, row 20" in caplog.text
+    path.write_text(json.dumps(wrong))
+    with pytest.raises(
+        ValueError, match=r"rows.jsonl, row 1: its own solution '\[\[2\+3\*4=15\]\]' has the score 0, not 1"
+    ):
+        problems(path)

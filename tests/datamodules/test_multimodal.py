@@ -182,3 +182,31 @@ def test_the_policy_trains_on_questions_with_two_pictures_with_one_and_with_none
     cli = run(passk, "fit", data, tmp_path / "checkpoint", schedule={"stages": stages})
     assert cli.model.iteration == 2
     assert gap(tmp_path / "checkpoint", Path(cli.trainer.log_dir) / "stages/1-explore") > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "passes"),
+    [
+        ([], 3e-7, r"3 \times 10^{-7}"),
+        ([], [2.0, 5.0], "5"),
+        ([], ["$MgS$", "MgS"], "MgS"),
+        ([2.0, 0.5, 1e-7], 0.5, "B"),
+        ([2.0, 0.5, 1e-7], 1e-7, "0.0000001"),
+    ],
+)
+def test_numbers_of_options_and_answers(tmp_path: Path, options: list[float], answer: object, passes: str) -> None:
+    row = {"question": "How much?", "options": options, "answer": answer, "image": None}
+    table = PictureTable(jsonl(tmp_path / "rows.jsonl", row))
+    (problem,) = MultimodalDataModule(validation={"own": table}).load_splits()[0]["validation"]
+    assert problem.score(f"It is \\boxed{{{passes}}}.") == problem.score(problem.solution) == 1
+    assert problem.score(r"It is \boxed{7}.") == 0
+
+
+@pytest.mark.parametrize(
+    "answer", [{"text": "3"}, ["3", r"\frac{1}{2"], [["3", "4"]], r"\frac{1}{2", "nan", "", [None], "x+" * 200]
+)
+def test_an_open_answer_that_nothing_equals_is_refused(tmp_path: Path, answer: object) -> None:
+    row = {"question": "How much?", "options": [], "answer": answer, "image": None}
+    table = PictureTable(jsonl(tmp_path / "rows.jsonl", row))
+    with pytest.raises(ValueError, match=r"rows.jsonl, row 1: the (answer|column 'answer')"):
+        MultimodalDataModule(validation={"own": table}).load_splits()

@@ -40,9 +40,8 @@ def test_whose_solutions_are_meant_to_pass() -> None:
     assert [each.is_proven for each in (Exact(), AtLeast(Exact(), 0.5), Share(), Weighted([Exact()], [1]))] == [
         True, True, False, False
     ]  # fmt: skip
-    assert [each.promises for each in (Share(), AtLeast(Share(), 0.5), Fixed(1.0), Weighted([Share()], [1]))] == [
-        True, True, False, False
-    ]  # fmt: skip
+    given = (Share(), AtLeast(Share(), 0.5), Fixed(1.0), Strict(), Weighted([Share()], [1.0]))
+    assert [each.promises for each in given] == [True, True, False, False, False]
 
 
 def test_a_weighted_mean_is_one_where_all_are() -> None:
@@ -58,6 +57,13 @@ def test_a_threshold_makes_it_binary() -> None:
     half = AtLeast(Share(), 0.5)
     assert [half.score(response, "abcd") for response in ("a", "ab", "abcd")] == [0, 1, 1]
     assert half.solve("abcd") == "abcd!"
+
+
+class Strict(Share):
+    """Asks for more than the class whose `solve` it has."""
+
+    def score(self, response: str, answer: Any) -> float:
+        return float(response == f"<{answer}>")
 
 
 class Fixed(Scorer):

@@ -103,5 +103,5 @@ def test_a_benchmark_may_have_a_few_wrong_answers(caplog: pytest.LogCaptureFixtu
     problems = [Asked(str(number), "left" if number == 7 else "right") for number in range(20)]
     assert mostly_passing("kor", problems) == problems
     assert "1 of 20 official answers do not pass; the first: kor, row 8: its own solution 'left'" in caplog.text
-    with pytest.raises(ValueError, match="^kor, row 7: its own solution"):
+    with pytest.raises(ValueError, match=r"^kor, row 7: its own solution"):
         mostly_passing("kor", problems[1:])

