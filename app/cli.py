@@ -23,6 +23,7 @@ from app.checkpoint import PlainCheckpointIO
 from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.replay import replay
+from app.restoring import Restoring
 from app.resume import check_source, runs_of, source_of, version_of
 from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
@@ -89,6 +90,7 @@ class PassKCLI(LightningCLI):
         plugins = self._get(self.config_init, "trainer").plugins or []
         plugins = [*(plugins if isinstance(plugins, list) else [plugins]), PlainCheckpointIO()]
         trainer = super().instantiate_trainer(plugins=plugins, **kwargs)
+        trainer._checkpoint_connector = Restoring(trainer)
         checkpoints = self._get(self.config_init, "checkpoints")
         checkpoints.config, checkpoints.changed = self.config_dump, [name for name, _, _ in self.changes]
         trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)  # type: ignore[attr-defined]

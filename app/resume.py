@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from app.checkpoint import CheckpointError, read_checkpoint
+from app.checkpoint import CheckpointError, read_checkpoint, restoring
 from app.files import recover
 
 log = logging.getLogger(__name__)
@@ -91,10 +91,12 @@ def check_source(path: Path | None, config: Config) -> list[Change]:
     found = read_checkpoint(path, lazily=True)
     if not config:
         return []
-    stage = found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0)
-    changes = check_resumable(found.get("config", {}), config, stage)
+    with restoring(path):
+        iteration = int(found["iteration"])
+        stage = int(found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0))
+        changes = check_resumable(found.get("config", {}), config, stage)
     say = rank_zero_only(log.info)
-    say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, found["iteration"], stage + 1)
+    say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, iteration, stage + 1)
     if changes:
         say("changed since then: %s", described(changes))
     return changes
