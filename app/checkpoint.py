@@ -1,13 +1,15 @@
 """What a checkpoint file may hold, how it reaches the disk, and what is wrong with one that can't be used.
 
 A checkpoint holds tensors, numbers, text and containers of these, and is never unpickled as anything else. It is
-written under another name and takes the place of the one before only when it is complete and on the disk.
+written under another name and takes the place of the one before only when it is complete and on the disk. With each of
+its parts stands a digest, so that a value that has changed since, on a broken disk say, is told before it is used.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,9 +22,13 @@ from torch import Tensor
 
 from app.files import replacing
 
-FORMAT = 1
+FORMAT = 2
 """Of the checkpoints written here; raise it when older ones can't be read any more."""
 PLAIN = (str, int, float, bool, bytes, type(None), Tensor)
+DIGESTS = "digests"
+"""The part of a checkpoint file with the digests of the others; a sharded checkpoint has none."""
+READ_LAZILY = 10**6
+"""Values in a part's tensors from which on they are left on the disk until they are used."""
 SHARDED = "meta.pt"
 """The file with all but the tensors in the folder that a sharding strategy makes of a checkpoint."""
 
@@ -37,6 +43,7 @@ class PlainCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write it; TypeError for an object that could not be read back, OSError where the disk does not take it."""
         check_plain(checkpoint)
+        checkpoint = {**checkpoint, DIGESTS: {str(name): digest(part) for name, part in checkpoint.items()}}
         with replacing(Path(path)) as temporary:
             write(checkpoint, temporary)
 
@@ -72,7 +79,19 @@ def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
     except (RuntimeError, OSError, LookupError, EOFError) as error:
         raise CheckpointError(f"the checkpoint {path} is damaged ({str(error).splitlines()[0]})") from None
     check_format(found, path)
+    if file == path:
+        check_digests(found, path, lazily)
     return found
+
+
+@contextmanager
+def restoring(path: Path | str) -> Iterator[None]:
+    """Inside, what goes wrong with a checkpoint's values is a CheckpointError, in a line."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError, AssertionError) as error:
+        reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+        raise CheckpointError(f"the checkpoint {path} can't be restored ({reason:.300})") from error
 
 
 def check_format(found: Any, path: Path) -> None:
@@ -83,6 +102,59 @@ def check_format(found: Any, path: Path) -> None:
         raise CheckpointError(
             f"the checkpoint {path} has format {found.get('format')}, this version of passk reads format {FORMAT}"
         )
+
+
+def check_digests(found: dict[str, Any], path: Path, lazily: bool) -> None:
+    """CheckpointError unless all parts are as they were written; lazily, but for those with large tensors."""
+    digests = found.pop(DIGESTS, None)
+    if not isinstance(digests, dict) or digests.keys() != {str(name) for name in found}:
+        raise CheckpointError(f"the checkpoint {path} is damaged: it has lost parts, or gained some")
+    for name, part in found.items():
+        if (not lazily or size_of(part) < READ_LAZILY) and digests[str(name)] != digest(part):
+            raise CheckpointError(f"the checkpoint {path} is damaged: {str(name)!r:.80} is not as it was written")
+
+
+def digest(value: Any) -> str:
+    """The same for the same plain data alone, but for the order of the values in a tensor."""
+    hashed = blake2b(digest_size=16)
+    for part in _described(value):
+        hashed.update(part.encode(errors="surrogatepass"))
+    return hashed.hexdigest()
+
+
+def _described(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield f"mapping of {len(value)};"
+        for key, part in value.items():
+            yield from _described(key)
+            yield from _described(part)
+    elif isinstance(value, list | tuple):
+        yield f"list of {len(value)};"
+        for part in value:
+            yield from _described(part)
+    elif isinstance(value, Tensor):
+        yield f"{value.dtype} {tuple(value.shape)} {bit_sum(value)};"
+    else:
+        yield f"{type(value).__name__} {value!r};"
+
+
+INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def bit_sum(tensor: Tensor) -> int:
+    """The sum of a tensor's values, their bits read as integers, modulo 2^64: as fast as memory, on any device."""
+    flat = tensor.detach().contiguous().flatten()
+    flat = torch.view_as_real(flat).flatten() if flat.is_complex() else flat
+    return int(flat.view(INTEGERS[flat.element_size()]).sum(dtype=torch.int64))
+
+
+def size_of(value: Any) -> int:
+    """Values in all tensors of plain data."""
+    if isinstance(value, Mapping):
+        return sum(map(size_of, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(size_of, value))
+    return value.numel() if isinstance(value, Tensor) else 0
 
 
 def check_plain(value: Any, name: str = "checkpoint") -> None:

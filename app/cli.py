@@ -29,6 +29,7 @@ from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.overridden import without_effect
 from app.replay import replay
+from app.restoring import Restoring
 from app.resume import check_source, source_of, version_of
 from app.run_folder import PassKTrainer, claim, places_of
 from app.trainer_arguments import check_parts, check_trainer
@@ -106,6 +107,7 @@ class PassKCLI(LightningCLI):
         trainer: Any = super().instantiate_trainer(plugins=[*plugins, PlainCheckpointIO()], **kwargs)
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
             rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
+        trainer._checkpoint_connector = Restoring(trainer)
         checkpoints = self._get(self.config_init, "checkpoints")
         trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)
         self._choose_folder(trainer)

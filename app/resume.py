@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from app.checkpoint import CheckpointError, read_checkpoint
+from app.checkpoint import CheckpointError, read_checkpoint, restoring
 from app.files import recover
 from app.run_folder import Place, last_checkpoint
 
@@ -91,9 +91,11 @@ def check_source(path: Path | None, config: Config) -> list[Change]:
     if not config:
         say("the weights of %s, iteration %s", path, found.get("iteration"))
         return []
-    stage = found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0)
-    changes = check_resumable(found.get("config", {}), config, stage, has_fingerprints(found))
-    say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, found["iteration"], stage + 1)
+    with restoring(path):
+        iteration = int(found["iteration"])
+        stage = int(found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0))
+        changes = check_resumable(found.get("config", {}), config, stage, has_fingerprints(found))
+    say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, iteration, stage + 1)
     if changes:
         say("changed since then: %s", described(changes))
     return changes

@@ -250,10 +250,12 @@ class StageSchedule(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if state_dict["index"] >= len(self.stages):
+        if not 0 <= state_dict["index"] < len(self.stages):
             raise ValueError(
                 f"the checkpoint is in stage {state_dict['index'] + 1}, the schedule has {len(self.stages)}"
             )
+        if state_dict["step"] < 0:
+            raise ValueError(f"the checkpoint is at step {state_dict['step']} of its stage")
         for name in ("index", "step", "ending", "finished"):
             setattr(self, name, state_dict[name])
         for name in ("advantage", "until"):  # of another class, it begins anew

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from datamodules.maths.answers import TAIL, decided, equivalent, final_answer, last_box, plain
+from datamodules.maths.answers import TAIL, decided, equivalent, final_answer, last_box
 from datamodules.maths.references import reference
 from datamodules.maths.size import is_tame
 from datamodules.scorers import Scorer

@@ -7,7 +7,6 @@ the difference of whatever is left, which may build numbers that neither has: of
 from __future__ import annotations
 
 from importlib import import_module
-from itertools import product
 from typing import Any
 
 TOLERANCE = 1.000001e-6
@@ -38,7 +37,9 @@ def apart(one: Any, other: Any) -> bool:
         return any(all(apart(mine, its) for its in other.args) for mine in one.args)
     if not isinstance(one, sympy.Expr) or not isinstance(other, sympy.Expr):
         return False
-    if any(isinstance(side, (sympy.Symbol, sympy.MatrixExpr)) or side.has(sympy.UnevaluatedExpr) for side in (one, other)):
+    if any(
+        isinstance(side, (sympy.Symbol, sympy.MatrixExpr)) or side.has(sympy.UnevaluatedExpr) for side in (one, other)
+    ):
         return False
     return _differ(*_at_a_point(one, other))
 
@@ -58,7 +59,8 @@ def _at_a_point(one: Any, other: Any) -> tuple[Any, Any]:
     rational = import_module("sympy").Rational
     fractions = {name: rational(below, above) for name, (below, above) in zip(names, zip(_PRIMES, _PRIMES[2:]))}
     return tuple(
-        side.xreplace({letter: fractions.get(letter.name, letter) for letter in side.free_symbols}) for side in (one, other)
+        side.xreplace({letter: fractions.get(letter.name, letter) for letter in side.free_symbols})
+        for side in (one, other)
     )
 
 

@@ -18,7 +18,17 @@ _NUMERAL = re.compile(
     r"(?P<percent>\\?%|percent(?:age)?|pct)?"
 )
 _BASE = re.compile(r"(?<=[0-9)])_(?:\{[ ~]*([0-9a-zA-Z]+)[ ~]*\}|([0-9a-zA-Z]))")
-_WORDS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
+_WORDS = {
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "nine": "9",
+    "ten": "10",
+}
 _EXACT = Context(prec=40, Emax=10**12, Emin=-(10**12))
 _LARGE = 30
 
@@ -36,7 +46,9 @@ def read_numeral(text: str) -> Numeral | None:
     if not match:
         return None
     exponent = match["e"] or match["ten"] or match["one"] or "0"
-    return Numeral(Decimal(f"{match['sign']}{match['digits'].replace(',', '')}E{exponent}"), match["percent"] is not None)
+    return Numeral(
+        Decimal(f"{match['sign']}{match['digits'].replace(',', '')}E{exponent}"), match["percent"] is not None
+    )
 
 
 def same_number(given: Numeral, wanted: Numeral) -> bool:

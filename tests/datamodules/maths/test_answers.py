@@ -53,7 +53,21 @@ def test_boxes_are_found_in_linear_time_however_they_are_nested() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["$5$", r"\(5\)", r"\[ 5 \]", "$$5$$", "**5**", " 5. ", r"\boxed{5}", r"$\boxed{5}$.", "`5`", "5,", r"5\\", "__5__;"]
+    "answer",
+    [
+        "$5$",
+        r"\(5\)",
+        r"\[ 5 \]",
+        "$$5$$",
+        "**5**",
+        " 5. ",
+        r"\boxed{5}",
+        r"$\boxed{5}$.",
+        "`5`",
+        "5,",
+        r"5\\",
+        "__5__;",
+    ],
 )
 def test_what_stands_around_an_answer_is_taken_off(answer: str) -> None:
     assert plain(answer) == "5"
@@ -113,7 +127,9 @@ def test_numbers_that_math_verify_takes_for_one(given: str, wanted: str) -> None
     assert not equivalent(wanted, given)
 
 
-@pytest.mark.parametrize(("one", "other"), [("204_5", "204_{5}"), ("12_{10}", "12"), (r"12_{\text{eight}}", "12_8"), ("(12)_8", "12_8")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("204_5", "204_{5}"), ("12_{10}", "12"), (r"12_{\text{eight}}", "12_8"), ("(12)_8", "12_8")]
+)
 def test_numerals_to_a_base(one: str, other: str) -> None:
     assert equivalent(one, other)
 
@@ -152,7 +168,9 @@ def test_what_is_not_the_answer(given: str, wanted: str) -> None:
     assert not equivalent(given, wanted)
 
 
-@pytest.mark.parametrize("given", ["9^{9^{9^{9}}}", r"\sum_{i=1}^{5} 1", "1+" * 300 + "1", "(" * 11 + "5" + ")" * 11, r"\lfloor 5.5 \rfloor"])
+@pytest.mark.parametrize(
+    "given", ["9^{9^{9^{9}}}", r"\sum_{i=1}^{5} 1", "1+" * 300 + "1", "(" * 11 + "5" + ")" * 11, r"\lfloor 5.5 \rfloor"]
+)
 def test_what_may_not_be_asked_is_unscored_not_wrong(given: str) -> None:
     with pytest.raises(UndecidedError, match="too large or too deep for math-verify"):
         equivalent(given, "5")
