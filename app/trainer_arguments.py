@@ -18,9 +18,7 @@ from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Sin
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 STRATEGY_CLASSES = (SingleDeviceStrategy, DDPStrategy, ModelParallelStrategy)
-KNOWN_STRATEGIES = (
-    "auto, ddp or, as in configs/fsdp.yaml, {class_path: lightning.pytorch.strategies.ModelParallelStrategy}"
-)
+KNOWN_STRATEGIES = "auto or ddp, or the ModelParallelStrategy of configs/fsdp.yaml"
 KNOWN_PRECISIONS = "32-true, bf16-mixed or 16-mixed"
 PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")
 
@@ -93,7 +91,7 @@ def check_strategy(strategy: Any) -> None:
         raise ValueError(f"trainer.strategy={name} {refusal}")
     if arguments.get("start_method") not in (None, "popen"):
         raise ValueError(f"start_method={arguments['start_method']} of {name} must be popen: a run can't be forked")
-    if (arguments.get("dict_kwargs") or strategy.get("dict_kwargs") or {}).get("static_graph"):
+    if {**arguments, **(strategy.get("dict_kwargs") or {})}.get("static_graph"):
         raise ValueError(f"static_graph=true of {name} must be false: the number of passes differs between updates")
 
 

@@ -94,9 +94,7 @@ class RolloutCallback(Callback):
             if self.overlap:
                 check_overlap(trainer, rlvr(pl_module))
             if self.attempts > 1 and trainer.overfit_batches:  # type: ignore[attr-defined]
-                raise ValueError(
-                    f"attempts={self.attempts} must be 1 with overfit_batches, which keeps to its problems"
-                )
+                raise ValueError(f"attempts={self.attempts} must be 1 with overfit_batches, which keeps its problems")
         self.scorer.begin()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

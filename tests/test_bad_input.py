@@ -279,6 +279,35 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         ["fit", "--ckpt_path", "last"],
         "there is no last checkpoint: the newest run in {folder}/runs/maze has none",
     ),
+    "a strategy that forks": (
+        ["fit", "--trainer.strategy=ddp_fork", "--trainer.devices=2"],
+        "trainer.strategy=ddp_fork must be one of auto or ddp, or the ModelParallelStrategy of configs/fsdp.yaml",
+    ),
+    "a clipped gradient": (
+        ["fit", "--trainer.gradient_clip_val=1.0"],
+        "trainer.gradient_clip_val=1.0 can't be had: model.max_grad_norm clips the gradient",
+    ),
+    "a type of weights": (
+        ["validate", "--trainer.precision=bf16-true"],
+        "trainer.precision=bf16-true must be 32-true, bf16-mixed or 16-mixed: what type weights are loaded in is "
+        "model.policy's dtype",
+    ),
+    "nothing to validate on": (
+        ["validate", "--trainer.limit_val_batches=0"],
+        "trainer.limit_val_batches=0 leaves nothing to validate",
+    ),
+    "averaged weights": (
+        ["fit", "--trainer.callbacks+=lightning.pytorch.callbacks.EMAWeightAveraging"],
+        "trainer.callbacks: EMAWeightAveraging can't be had: it keeps copies of …",
+    ),
+    "overfitting to other problems": (
+        ["fit", "--trainer.overfit_batches=1", "--rollout.attempts=2"],
+        "attempts=2 must be 1 with overfit_batches, which keeps its problems",
+    ),
+    "no seed": (
+        ["fit", "--seed_everything=false"],
+        "seed_everything=false leaves rollouts nothing to draw from: give it or rollout.seed a number, or …",
+    ),
     "two checkpoints": (
         ["fit", "--ckpt_path", "{folder}/prose.ckpt", "--auto_resume=true"],
         "auto_resume=true finds its own checkpoint: leave out ckpt_path={folder}/prose.ckpt",
@@ -320,6 +349,10 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "bound of a warning": (
         ["fit", "--trainer.callbacks+=callbacks.health.Health", "--trainer.callbacks.ratio=0.5"],
         "ratio=0.5 must be above 1",
+    ),
+    "no idle iterations": (
+        ["fit", "--trainer.callbacks+=callbacks.health.Health", "--trainer.callbacks.idle=0"],
+        "idle=0 must be at least 1",
     ),
     "run folder on a device": (["fit", "--trainer.logger.save_dir", "/dev/full"], "Not a directory: /dev/full/maze"),
     "empty test": (["test", "--data.test={{}}"], "the test split is empty: there is nothing to evaluate"),
@@ -371,7 +404,8 @@ def check_refusal(arguments: list[str], message: str, capsys: pytest.CaptureFixt
         main(arguments)
     assert stopped.value.code == 2
     *_, said = lines = capsys.readouterr().err.splitlines()
-    assert [line for line in lines[:-1] if not line.startswith(("problems: ", "stage "))] == []
+    usual = ("problems: ", "stage ", "no effect, since every stage has its own: ")
+    assert [line for line in lines[:-1] if not line.startswith(usual)] == []
     exact, is_open, _ = message.partition("…")
     assert said.startswith(f"passk: error: {exact}") if is_open else said == f"passk: error: {exact}"
 
