@@ -86,9 +86,7 @@ class Reading:
             )
 
 
-def check_prompts(
-    reading: Reading, splits: Mapping[str, Sequence[Problem]], room: Callable[[Problem], int]
-) -> None:
+def check_prompts(reading: Reading, splits: Mapping[str, Sequence[Problem]], room: Callable[[Problem], int]) -> None:
     """Raise ValueError for the first problem of these splits that can't be asked, by its file and row."""
     for split, problems in splits.items():
         refuse(split, problems, reading.faults(problems, room))

@@ -248,7 +248,9 @@ def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
     for split, own in now.items():
         was = before.get(split)
         if was != own:
-            numbers = f"{was['number']} then, {own['number']} now" if isinstance(was, dict) else "of which it says nothing"
+            numbers = (
+                f"{was['number']} then, {own['number']} now" if isinstance(was, dict) else "of which it says nothing"
+            )
             raise ValueError(
                 f"the {split} split holds other problems or answers than when the checkpoint was written ({numbers}): "
                 "a run goes on with the same data alone"
