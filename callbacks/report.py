@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 COLUMNS = {
     "greedy": "greedy",
@@ -32,13 +33,13 @@ def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     console = console if console.is_terminal else Console(width=120)
     console.print(results_table(history))
     last = history[-1]
-    sets = sorted({name.split("/")[1] for name in last if name.count("/") == 2}, key=natural)
+    sets = sorted({set_of(name) for name in last} - {""}, key=natural)
     if len(sets) > 1:
         console.print(sets_table(last, sets))
     spent = {name: last[f"eval/{name}"] for name in SPENT if f"eval/{name}" in last}
     if spent:
         console.print(spent_line(spent))
-    console.print(f"Run folder: {folder}", soft_wrap=True)
+    console.print(f"Run folder: {folder}", soft_wrap=True, markup=False)
 
 
 def spent_line(spent: dict[str, float]) -> str:
@@ -57,17 +58,25 @@ def results_table(history: list[dict[str, Any]]) -> Table:
     table = _table("stage", names, "Held-out problems at the end of each stage (%)")
     table.columns.insert(1, Column("iter", justify="right"))
     for record in ends:
-        table.add_row(record["stage"], str(record["iteration"]), *_cells(record, "eval/", names))
+        table.add_row(Text(record["stage"]), str(record["iteration"]), *_cells(record, "eval/", names))
     return table
 
 
 def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
     """A row for each set of problems in one validation; empty where a set lacks what another has."""
-    names = in_order({name.split("/")[2] for name in record if name.count("/") == 2})
+    names = in_order({name.rpartition("/")[2] for name in record if set_of(name)})
     table = _table("set", names, "By set (%)")
     for label in sets:
-        table.add_row(label, *_cells(record, f"eval/{label}/", names))
+        table.add_row(Text(label), *_cells(record, f"eval/{label}/", names))
     return table
+
+
+def set_of(name: str) -> str:
+    """The set whose figure this is; "" of all problems together, and of what is no figure.
+
+    What is measured has no "/" in its name, a set may have: "eval/openai/gsm8k/pass@1".
+    """
+    return name.removeprefix("eval/").rpartition("/")[0] if name.startswith("eval/") else ""
 
 
 def _table(first: str, names: list[str], title: str) -> Table:

@@ -87,7 +87,7 @@ def markdown(result: dict[str, Any]) -> str:
     greedy = ["greedy"] if any("greedy" in record for record in sets.values()) else []
     head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy]
     rows = [
-        [label or "all", str(record["problems"]), str(record.get("answers", "")),
+        [label.replace("|", "\\|") or "all", str(record["problems"]), str(record.get("answers", "")),
          *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy)]
         for label, record in sets.items()
     ]  # fmt: skip

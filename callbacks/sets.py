@@ -107,10 +107,16 @@ class Sets:
         """Each group of problems, and under "" all of them.
 
         Raises:
-            ValueError: for a name that no group has, or a group without a k that all its problems have.
+            ValueError: for a name that no group has, a group without a k that all its problems have, or one without
+                a name of its own.
         """
         found: dict[str, set[Evaluated]] = {}
         for problem in problems:
+            for label in problem.groups:
+                if not label.strip() or not label.isprintable():
+                    raise ValueError(
+                        f"the name {label!r} of a set must be a line of text: figures are reported under it"
+                    )
             for label in (ALL, *problem.groups):
                 found.setdefault(label, set()).add(self.of(problem))
         for name in self.own:

@@ -29,6 +29,9 @@ def deduplicate(
 ) -> tuple[dict[str, list[Problem]], dict[str, int]]:
     """Leave each key to one split, the first in the order of precedence that has it, and once to train.
 
+    Of problems that were read, those too are left to the first split that differ by white space alone and have the
+    same answer: copies of a published question do. With another answer they are other problems, and stay.
+
     Args:
         splits: problems by the name of their split; every name must be in `PRECEDENCE`.
         strict: whether held-out splits lose their repeats too, as generated ones do.
@@ -37,10 +40,13 @@ def deduplicate(
         The splits, each in its own order, and how many problems were dropped from each.
     """
     seen: set[str] = set()
+    copies: set[str] = set()
     kept: dict[str, list[Problem]] = {}
     for name in (name for name in PRECEDENCE if name in splits):
-        fresh = [problem for problem in splits[name] if problem.key not in seen]
+        new = (problem for problem in splits[name] if problem.key not in seen)
+        fresh = [problem for problem in new if not (problem.origin and _squeezed(problem.identity) in copies)]
         seen |= {problem.key for problem in fresh}
+        copies |= {_squeezed(problem.identity) for problem in fresh if problem.origin and name != "train"}
         kept[name] = [*(distinct(fresh) if strict or name == "train" else renamed(fresh))]
     report_near(kept)
     return {name: kept[name] for name in splits}, {name: len(splits[name]) - len(kept[name]) for name in splits}
@@ -77,16 +83,18 @@ def renamed(problems: Iterable[Problem]) -> Iterator[Problem]:
 
 @rank_zero_only
 def report_near(splits: Mapping[str, Sequence[Problem]]) -> None:
-    """Warn of what is trained on and differs from held-out problems by white space alone, where they were read."""
-    held_out = {_squeezed(problem) for name in splits if name != "train" for problem in splits[name] if problem.origin}
-    near = [each for each in splits.get("train", ()) if each.origin and held_out and _squeezed(each) in held_out]
+    """Warn of what is trained on and differs from held-out problems by white space and answer, where they were read."""
+    held_out = [problem for name in splits if name != "train" for problem in splits[name] if problem.origin]
+    keys = {_squeezed(problem.key) for problem in held_out}
+    near = [each for each in splits.get("train", ()) if keys and each.origin and _squeezed(each.key) in keys]
     if near:
         log.warning(
-            "%d problems of train differ from held-out ones by white space alone, and are trained on; the first: %s",
+            "%d problems of train differ from held-out ones by white space and the answer alone, and are trained on; "
+            "the first: %s",
             len(near),
             near[0].origin,
         )
 
 
-def _squeezed(problem: Problem) -> str:
-    return "".join(problem.key.split())
+def _squeezed(text: str) -> str:
+    return "".join(text.split())

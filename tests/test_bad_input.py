@@ -188,6 +188,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"rollout": {"scorer": of_class("app.scoring.Contained", memory=-1.0)}},
         "memory=-1.0 must be above 0",
     ),
+    "unread prompts": ({"rollout": {"max_unread": -0.1}}, "max_unread=-0.1 must lie in [0, 1]"),
     "unscored answers": ({"rollout": {"max_unscored": 1.5}}, "max_unscored=1.5 must lie in [0, 1]"),
     "penalty in shards": (
         {**sharded(), **model(kl=of_class("app.losses.K3", coefficient=0.1))},
@@ -212,15 +213,15 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown stop token in evaluation": ({"evaluation": {"sampling": {"stop_tokens": ["<halt>"]}}}, NO_HALT),
     "prompt beyond the context": (
         policy(context_length=48),
-        IN_STAGE + "a prompt of 31 tokens and max_new_tokens=24 exceed the policy's context of 48",
+        "problem 1 of train: a prompt of 31 tokens and max_new_tokens=24 exceed the policy's context of 48 (and 63 …",
     ),
     "prompt beyond the context in evaluation": (
         {"evaluation": {"sampling": {"max_new_tokens": 1020}}},
-        "a prompt of 31 tokens and max_new_tokens=1020 exceed the policy's context of 1024",
+        "problem 1 of validation: a prompt of 31 tokens and max_new_tokens=1020 exceed the policy's context of 1024 …",
     ),
     "letters beyond the alphabet": (
         {**policy(alphabet="SE.*\n>UDLR"), **data(style=INSTRUCTIVE)},
-        IN_STAGE + "the policy's alphabet lacks ' (),/:;<ABFOTYabcdefghiklmnopqrstuvwyz', which stand in the prompt …",
+        "problem 1 of train: the policy's alphabet lacks ' (),/:;<ABFOTYabcdefghiklmnopqrstuvwyz', which stand in …",
     ),
     "heads": (policy(num_heads=3), "hidden_size=16 must be a multiple of 2 x num_heads=3"),
     "letter twice": (

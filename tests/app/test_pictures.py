@@ -76,8 +76,22 @@ def test_a_prompt_as_text() -> None:
     assert pictures_of("text") == pictures_of(({"role": "user", "content": "text"},)) == []
     assert text_of(prompt[1]["content"]) == "see [picture] and [picture]"  # type: ignore[index]
     assert parts_of("text") == ("text",)
-    assert canonical(prompt) == f"bebriefsee<{RED.digest}>and<{BLUE.digest}>"
+    assert canonical(prompt) == f'[["system", "be brief"], ["user", "see <{RED.digest}> and <{BLUE.digest}>"]]'
     assert canonical(chat("see ", BLUE, " and ", RED)) != canonical(prompt)
+
+
+def test_what_tells_prompts_apart() -> None:
+    def said(*messages: tuple[str, str]) -> Prompt:
+        return tuple({"role": role, "content": content} for role, content in messages)
+
+    prompts: list[Prompt] = [
+        *("add: 1 23", "add: 12 3", "add: 123", "if a:\n    b\nc", "if a:\n    b\n    c", "a\tb", "a\u00a0b"),
+        *(said(("user", "a"), ("user", "bc")), said(("user", "ab"), ("user", "c"))),
+        *(said(("system", "a"), ("user", "b")), said(("user", "a"), ("assistant", "b"))),
+    ]
+    assert len({canonical(prompt) for prompt in prompts}) == len(prompts)
+    same: list[Prompt] = ["a\nb", " a\r\nb\n", "a\rb", said(("user", "a\nb "))]
+    assert {canonical(prompt) for prompt in same} == {"a\nb"}
 
 
 def test_what_there_is_most_to_read_in() -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from callbacks.report import print_results, results_table, sets_table
+from callbacks.report import print_results, results_table, set_of, sets_table
 from tests.conftest import Run
 
 
@@ -28,6 +28,17 @@ def cells(table: Table) -> list[list[str]]:
     """Row by row, the headers first."""
     columns = [[str(column.header), *map(str, column.cells)] for column in table.columns]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def test_sets_may_be_named_as_hub_ids_and_as_figures_are(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["openai/gsm8k", "AIME/2024", "pass@1", "[bold]x"]
+    last = record(5, "explore", 0.1, *names)
+    assert {set_of(name) for name in last} == {"", *names}
+    print_results([last], Path("runs [v2]"))
+    printed = capsys.readouterr().out
+    assert "By set" in printed
+    assert all(f"│ {name} " in printed for name in names)
+    assert printed.endswith("Run folder: runs [v2]\n")
 
 
 def test_a_row_for_the_last_validation_of_each_stage() -> None:

@@ -56,6 +56,12 @@ def test_a_name_that_no_set_has() -> None:
         Sets(DEFAULT, {"C": Settings(n=9)}).groups(PROBLEMS)
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\nb"])
+def test_a_set_needs_a_name(name: str) -> None:
+    with pytest.raises(ValueError, match="of a set must be a line of text"):
+        Sets(DEFAULT, {}).groups([EchoProblem("a", name)])
+
+
 def test_ks_that_have_nothing_in_common() -> None:
     with pytest.raises(ValueError, match="the ks of all sets have none in common; give each the k 1"):
         Sets(DEFAULT, {"A": Settings(ks=(2,))}).groups(PROBLEMS)

@@ -97,7 +97,7 @@ def test_malformed_row(tmp_path: Path, bad: dict[str, Any], message: str) -> Non
     ("name", "content", "message"),
     [
         ("a.jsonl", b"{", "a.jsonl, row 1: not JSON"),
-        ("a.jsonl", b'\n{"prompt": "\xff"}', "a.jsonl, row 2: not JSON"),
+        ("a.jsonl", b'\n{"prompt": "\xff"}', "a.jsonl, row 2: not UTF-8"),
         ("a.jsonl", b"3\n", "a.jsonl, row 1: no maze"),
         ("a.jsonl", b"", "a.jsonl holds no rows"),
         ("a.parquet", b"not parquet", "a.parquet can't be read"),

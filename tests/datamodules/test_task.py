@@ -41,7 +41,27 @@ def test_messages_are_prompts_too(tmp_path: Path) -> None:
     splits, _ = build(tmp_path, validation=path, test=path).load_splits()
     assert splits["validation"] == []  # test wins
     assert splits["test"][0].prompt == tuple(messages)
-    assert splits["test"][0].key == "Bebrief.Sayit."
+    assert splits["test"][0].key == '[["system", "Be brief."], ["user", "Say it."]]'
+
+
+def test_a_held_out_set_keeps_its_repeats_and_train_does_not(tmp_path: Path) -> None:
+    rows: list[object] = [{"q": "1?", "a": 1}, {"q": "2?", "a": 2}, {"q": "1?", "a": 1}, {"q": "1?", "a": 1}]
+    path, other = write(tmp_path / "held_out.jsonl", rows), write(tmp_path / "other.jsonl", [{"q": "7?", "a": 7}] * 3)
+    splits, dropped = build(tmp_path, train=other, validation=path).load_splits()
+    assert [problem.key for problem in splits["validation"]] == ["1?", "2?", "1? (repeat 2)", "1? (repeat 3)"]
+    assert [problem.prompt for problem in splits["validation"]] == ["1?", "2?", "1?", "1?"]
+    assert [problem.origin for problem in splits["validation"]] == [f"{path}, row {row}" for row in (1, 2, 3, 4)]
+    assert len(splits["train"]) == 1
+    assert dropped == {"train": 2, "validation": 0, "test": 0}
+
+
+def test_white_space_makes_another_problem_unless_the_answer_is_the_same(tmp_path: Path) -> None:
+    held = write(tmp_path / "held.jsonl", [{"q": "add: 1 23", "a": 24}, {"q": "add: 12 3", "a": 15}])
+    train = write(tmp_path / "t.jsonl", [{"q": "add: 123", "a": 123}, {"q": "add: 1  23", "a": 24}, {"q": "x", "a": 0}])
+    splits, dropped = build(tmp_path, train=train, validation=held).load_splits()
+    assert [problem.prompt for problem in splits["train"]] == ["add: 123", "x"]
+    assert len(splits["validation"]) == 2
+    assert dropped == {"train": 1, "validation": 0, "test": 0}
 
 
 def test_a_row_without_its_column_is_named(tmp_path: Path) -> None:

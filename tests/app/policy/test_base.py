@@ -268,3 +268,58 @@ def test_an_unknown_token_that_also_begins_every_text_is_no_error() -> None:
     policy.build()
     assert policy.encode("up down").tolist() == [0, 1, 2]
     assert policy.stop_ids(Sampling(stop_tokens=("</s>",))) == [0, 1]  # the model's own is 1
+
+
+# -- what a tokenizer or a template adds to a prompt --------------------------------------------------
+
+
+def added(single: str) -> TinyPolicy:
+    """A tiny policy whose tokenizer puts special tokens around a text."""
+    policy = TinyPolicy("ab\n", hidden_size=16, num_layers=1, num_heads=2, intermediate_size=24)
+    policy.build()
+    policy.tokenizer.split_special_tokens = False
+    inner = policy.tokenizer.backend_tokenizer
+    special = [(token, inner.token_to_id(token)) for token in ("<pad>", "<eos>")]
+    inner.post_processor = processors.TemplateProcessing(single=single, special_tokens=special)
+    return policy
+
+
+@pytest.mark.parametrize(
+    ("single", "text", "tokens"),
+    [
+        ("$A <eos>", "ab", [3, 4]),
+        ("<pad> $A <eos>", "ab", [0, 3, 4]),
+        ("<pad> $A <eos> <pad>", "ab", [0, 3, 4]),
+        ("$A <eos>", "aba", [3, 4, 3]),
+        ("<pad> $A", "ab", [0, 3, 4]),
+        ("$A", "ab", [3, 4]),
+    ],
+)
+def test_nothing_stands_between_a_text_and_its_answer(single: str, text: str, tokens: list[int]) -> None:
+    assert added(single).encode(text).tolist() == tokens
+
+
+def test_messages_without_a_template_are_a_text_too() -> None:
+    assert added("$A <eos>").encode(({"role": "user", "content": "ab"},)).tolist() == [3, 4, 5, 5]
+
+
+def test_a_template_is_told_the_same_day_whenever_it_asks() -> None:
+    policy = added("$A")
+    policy.tokenizer.chat_template = "{{ 'a' if strftime_now('%d %b %Y') == '26 Jul 2024' else 'b' }}"
+    assert policy.asks_for_the_day
+    assert policy.encode(({"role": "user", "content": "ab"},)).tolist() == [3]
+
+
+def test_a_template_is_told_what_the_configuration_says() -> None:
+    policy = added("$A")
+    policy.tokenizer.chat_template = "{{ messages[0].content if thinking is defined and not thinking else 'b' }}"
+    assert policy.encode(({"role": "user", "content": "a"},)).tolist() == [4]
+    policy.chat_template_kwargs = {"thinking": False}
+    assert policy.encode(({"role": "user", "content": "a"},)).tolist() == [3]
+
+
+def test_a_template_that_refuses_a_prompt() -> None:
+    policy = added("$A")
+    policy.tokenizer.chat_template = "{{ raise_exception('never') }}"
+    with pytest.raises(ValueError, match="the policy's chat template refuses the prompt: never"):
+        policy.encode(({"role": "user", "content": "a"},))

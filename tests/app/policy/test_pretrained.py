@@ -37,6 +37,12 @@ def test_a_folder_without_a_model_is_one_clear_error(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["add_generation_prompt", "tokenize", "return_dict", "max_length"])
+def test_arguments_that_are_not_for_the_template(name: str) -> None:
+    with pytest.raises(ValueError, match=f"chat_template_kwargs: '{name}' is not for the chat template"):
+        PretrainedPolicy("folder", chat_template_kwargs={name: 1})
+
+
 def test_weights_take_the_type_asked_for(tiny_policy: Callable[..., TinyPolicy], tmp_path: Path) -> None:
     tiny_policy().save(tmp_path)
     policy = PretrainedPolicy(str(tmp_path), dtype="bfloat16")
