@@ -1,7 +1,7 @@
 """Taking the final answer out of a response to a question of mathematics, and comparing it with the reference.
 
-Spelling, numerals and units decide first. What is left goes to math-verify, which parses LaTeX and compares with sympy, in
-seconds or never for an expression that is made to be monstrous; `size.py` keeps those from it. Install it
+Spelling, numerals and units decide first. What is left goes to math-verify, which parses LaTeX and compares with
+sympy, in seconds or never for an expression that is made to be monstrous; `size.py` keeps those from it. Install it
 with `pip install -e '.[math]'`.
 """
 
@@ -28,8 +28,8 @@ _BOX = re.compile(r"\\boxed\s*\{|\\fbox\s*\{|\\.|[{}]", re.DOTALL)
 _MARKUP = " \t\r*_`.,;"
 _MARKS = r"[ \t*_`]*"
 _LINE = re.compile(
-    rf"[ \t*_`#>+\-•]*(?:the\s+)?(?:correct\s+)?(?:final\s+)?answer(?![a-z]){_MARKS}(?P<is>is(?![a-z']){_MARKS})?(?P<sign>[:=]?){_MARKS}"
-    r"(?P<rest>.*)",
+    r"[ \t*_`#>+\-•]*(?:the\s+)?(?:correct\s+)?(?:final\s+)?answer(?![a-z])"
+    rf"{_MARKS}(?P<is>is(?![a-z']){_MARKS})?(?P<sign>[:=]?){_MARKS}(?P<rest>.*)",
     re.IGNORECASE,
 )
 _FENCES = {"$$": "$$", r"\[": r"\]"}
@@ -37,7 +37,8 @@ _WRAPPERS = (
     (r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"), ("__", "__"), ("```", "```"), ("`", "`"),
 )  # fmt: skip
 _ENDS = re.compile(r"(?:[\s.,;:~]|(?<!\\)\\\\)+$")
-_PROSE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
+_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
+_SENTENCE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}[,;:]? [a-zA-Z]{2,}[,;:]? [a-zA-Z]{2,}")
 
 
 class UndecidedError(ValueError):
@@ -162,8 +163,8 @@ def _verified(given: str, wanted: str) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether more than half of a text is words."""
-    return 2 * sum(map(len, _PROSE.findall(text))) > len(text)
+    """Whether a text has three words in a row, or is words by more than half."""
+    return _SENTENCE.search(text) is not None or 2 * sum(map(len, _WORD.findall(text))) > len(text)
 
 
 @lru_cache(maxsize=4096)

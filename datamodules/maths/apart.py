@@ -16,13 +16,15 @@ DIGITS = 400
 """Of which cancellation may take so many before a difference counts as unknown."""
 
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107)
+_FRACTIONS = tuple(zip(_PRIMES, _PRIMES[2:], strict=False))
+"""A value for each letter."""
 
 
 def apart(one: Any, other: Any) -> bool:
-    """Whether two expressions have different values, at one point for all of their letters; False where that is not plain.
+    """Whether two expressions have different values, at one point for their letters; False where that is not plain.
 
-    Lists, intervals and matrices are apart where members of theirs are. A percentage and a single letter are left to math-verify,
-    which takes 5 % for 5 as well, and a word for the product of its letters.
+    Lists, intervals and matrices are apart where members of theirs are. A percentage and a single letter are left to
+    math-verify, which takes 5 % for 5 as well, and a word for the product of its letters.
     """
     sympy = import_module("sympy")
     one, other = _right_sides(one, other)
@@ -30,18 +32,23 @@ def apart(one: Any, other: Any) -> bool:
         return one.shape != other.shape or any(map(apart, one, other))
     if isinstance(one, sympy.Interval) and isinstance(other, sympy.Interval):
         return apart(one.start, other.start) or apart(one.end, other.end)
-    lists = (sympy.Tuple, sympy.FiniteSet)
-    if isinstance(one, lists) and isinstance(other, lists):
+    ours, theirs = _members(one), _members(other)
+    if ours is not None or theirs is not None:
         if isinstance(one, sympy.Tuple) and isinstance(other, sympy.Tuple):
             return len(one) != len(other) or any(map(apart, one.args, other.args))
-        return any(all(apart(mine, its) for its in other.args) for mine in one.args)
+        return any(all(apart(mine, its) for its in theirs or (other,)) for mine in ours or (one,))
     if not isinstance(one, sympy.Expr) or not isinstance(other, sympy.Expr):
         return False
-    if any(
-        isinstance(side, (sympy.Symbol, sympy.MatrixExpr)) or side.has(sympy.UnevaluatedExpr) for side in (one, other)
-    ):
+    unread = (sympy.Symbol, sympy.MatrixExpr)
+    if any(isinstance(side, unread) or side.has(sympy.UnevaluatedExpr) for side in (one, other)):
         return False
     return _differ(*_at_a_point(one, other))
+
+
+def _members(value: Any) -> tuple[Any, ...] | None:
+    """Of a list or set, unless it is empty; None of anything else."""
+    sympy = import_module("sympy")
+    return value.args or None if isinstance(value, (sympy.Tuple, sympy.FiniteSet)) else None
 
 
 def _right_sides(one: Any, other: Any) -> tuple[Any, Any]:
@@ -57,7 +64,7 @@ def _at_a_point(one: Any, other: Any) -> tuple[Any, Any]:
     """Both with a positive fraction for each of their letters."""
     names = sorted({letter.name for letter in one.free_symbols | other.free_symbols})
     rational = import_module("sympy").Rational
-    fractions = {name: rational(below, above) for name, (below, above) in zip(names, zip(_PRIMES, _PRIMES[2:]))}
+    fractions = {name: rational(below, above) for name, (below, above) in zip(names, _FRACTIONS, strict=False)}
     return tuple(
         side.xreplace({letter: fractions.get(letter.name, letter) for letter in side.free_symbols})
         for side in (one, other)

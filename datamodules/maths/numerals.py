@@ -1,4 +1,4 @@
-"""Numbers as they are written in numerals, told apart exactly, without sympy: of any length, with a percent sign, to a base."""
+"""Numbers in numerals, told apart without sympy: of any length, with a percent sign, to a base."""
 
 from __future__ import annotations
 
@@ -18,17 +18,10 @@ _NUMERAL = re.compile(
     r"(?P<percent>\\?%|percent(?:age)?|pct)?"
 )
 _BASE = re.compile(r"(?<=[0-9)])_(?:\{[ ~]*([0-9a-zA-Z]+)[ ~]*\}|([0-9a-zA-Z]))")
-_WORDS = {
-    "two": "2",
-    "three": "3",
-    "four": "4",
-    "five": "5",
-    "six": "6",
-    "seven": "7",
-    "eight": "8",
-    "nine": "9",
+_WORDS: dict[str, str] = {
+    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
     "ten": "10",
-}
+}  # fmt: skip
 _EXACT = Context(prec=40, Emax=10**12, Emin=-(10**12))
 _LARGE = 30
 
@@ -46,16 +39,15 @@ def read_numeral(text: str) -> Numeral | None:
     if not match:
         return None
     exponent = match["e"] or match["ten"] or match["one"] or "0"
-    return Numeral(
-        Decimal(f"{match['sign']}{match['digits'].replace(',', '')}E{exponent}"), match["percent"] is not None
-    )
+    digits = match["sign"] + match["digits"].replace(",", "")
+    return Numeral(Decimal(f"{digits}E{exponent}"), match["percent"] is not None)
 
 
 def same_number(given: Numeral, wanted: Numeral) -> bool:
     """Whether two numbers are one.
 
-    `5 %` is 0.05, and 5 too: the sign of the reference may be left out, and one that the reference lacks is taken for a unit
-    behind a number of 1 or more.
+    `5 %` is 0.05, and 5 too: the sign of the reference may be left out, and one that the reference lacks is taken for
+    a unit behind a number of 1 or more.
     """
     if given.percent == wanted.percent:
         return _equal(given.value, wanted.value)

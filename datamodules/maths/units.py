@@ -1,7 +1,7 @@
 r"""The unit behind a number, in whatever way it is set: `\mathrm{~cm}`, `\,\text{cm}^2`, cm, km/h, `^\circ`, apples.
 
-math-verify drops what it takes for a unit before it compares, and a letter of the expression with it (`5m` is 5 to it, and `2ab`
-is 2). Here a unit is told from a letter by how it is set, and 5 m is not 5 km. `read_unit` expects text as
+math-verify drops what it takes for a unit before it compares, and a letter of the expression with it (`5m` is 5 to it,
+and `2ab` is 2). Here a unit is told from a letter by how it is set, and 5 m is not 5 km. `read_unit` expects text as
 `forms.spelled` leaves it, in which `~` marks what stood in a text command or behind a space of LaTeX.
 """
 
@@ -41,11 +41,15 @@ _POWERS_BEHIND = {"squared": 2, "cubed": 3}
 _COUNTED = frozenset(("unit", "time", "way"))
 """Words behind a number that say nothing of its size, alone or with a power ("square units")."""
 _NO_UNITS = frozenset((
-    "or", "and", "not", "no", "is", "are", "if", "when", "unless", "for", "only", "mod", "modulo", "base", "to", "from", "wrong",
+    "or", "and", "not", "no", "is", "are", "if", "when", "unless", "for", "only", "mod", "modulo", "base", "to",
+    "from", "wrong",
     "hundred", "thousand", "million", "billion", "trillion", "dozen", "half", "halves", "third", "quarter", "percent",
-    "factorial", "choose", "plus", "minus", "times", "less", "more", "than", "between", "about", "otherwise", "maybe", "infinity",
-    "sqrt", "sin", "cos", "tan", "log", "ln", "exp", "lim", "max", "incorrect", "false", "but", "with", "where", "such", "that",
-    "even", "odd", "positive", "negative", "real", "imaginary", "e", "i", "pi", "x", "pct", "percentage", "undefined", "none",
+    "factorial", "choose", "plus", "minus", "times", "less", "more", "than", "between", "about", "otherwise", "maybe",
+    "infinity",
+    "sqrt", "sin", "cos", "tan", "log", "ln", "exp", "lim", "max", "incorrect", "false", "but", "with", "where",
+    "such", "that",
+    "even", "odd", "positive", "negative", "real", "imaginary", "e", "i", "pi", "x", "pct", "percentage", "undefined",
+    "none",
     "approximately", "at", "least", "most", "greater", "fewer", "up",
 ))  # fmt: skip
 """Words behind a number that change it or speak about it."""
