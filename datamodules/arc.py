@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,13 @@ Pair: TypeAlias = tuple[Grid, Grid]
 
 LARGEST = 30
 """Rows and columns of a grid, at most."""
+FIGURES = frozenset("0123456789")
+
+_ARRAY = re.compile(r"(?:np\.|numpy\.)?array\(")
+_ROUND = str.maketrans("()", "[]")
+_INNER = re.compile(r"\[([^\[\]]*)\]")
+_AROUND = re.compile(r"[\[\s]*R(?:[\s,;]*R)*[\],\s]*")
+_BETWEEN = re.compile(r"[\s,|]+")
 
 
 @dataclass(frozen=True)
@@ -185,13 +193,35 @@ def last_grids(response: str, number: int) -> list[Grid] | None:
 
 
 def read_grid(block: str) -> Grid | None:
-    """The rows of figures in a block, its language tag aside; white space and commas may stand between figures."""
+    """The rows of figures in a block, its language tag aside.
+
+    Rows are lines, or brackets within brackets wherever lines end. White space, commas or bars stand between all figures
+    of a row, or nothing does.
+    """
     if len(block) > LONGEST:
         return None
     first, _, rest = block.partition("\n")
-    lines = [line for line in (rest if first.strip().isalpha() else block).splitlines() if line.strip()]
-    rows = [line.replace(",", " ").replace(" ", "").strip().strip("[]") for line in lines]
-    if not all(row.isascii() and row.isdecimal() for row in rows):
+    text = (rest if first.strip().isalpha() else block).strip()
+    if array := _ARRAY.match(text):
+        text = text[array.end() :].removesuffix(")").partition("dtype=")[0]
+    text = text.translate(_ROUND)
+    rows = _INNER.findall(text)
+    if rows and not _AROUND.fullmatch(_INNER.sub("R", text)):
         return None
-    figures = [[int(figure) for figure in row] for row in rows]
-    return tuple(map(tuple, figures)) if is_grid(figures) else None
+    if len(rows) <= 1 and not (rows and text.count("[") > 1 and holds_a_figure_a_line(rows[0])):
+        rows = [line for line in re.split(r"[\n;]", rows[0] if rows else text.strip("[] \t\n")) if line.strip()]
+    figures = [read_row(row) for row in rows]
+    found = [row for row in figures if row is not None]
+    return tuple(map(tuple, found)) if len(found) == len(figures) and is_grid(found) else None
+
+
+def holds_a_figure_a_line(row: str) -> bool:
+    """Whether each line holds one figure at most, as indented JSON has them."""
+    return all(len(line.strip(" \t,")) <= 1 for line in row.split("\n"))
+
+
+def read_row(text: str) -> list[int] | None:
+    """The figures of a row: all of them apart, or all of them together; None where it holds anything else."""
+    figures = [figure for figure in _BETWEEN.split(text) if figure]
+    figures = [*figures[0]] if len(figures) == 1 else figures
+    return [*map(int, figures)] if all(figure in FIGURES for figure in figures) else None

@@ -157,6 +157,7 @@ def said_of(words: str, options: Sequence[str]) -> str:
 
 
 def only(letters: str) -> str | None:
+    """The letter, where there is just one."""
     return letters if len(letters) == 1 else None
 
 

@@ -28,6 +28,10 @@ INEQUALITIES = frozenset((178, 179))
 
 _BOUND = re.compile(r"([≥≤])\s*(-?[0-9]+\.?[0-9]*)")
 _SIGNS = re.compile(r"[-+*/]")
+_OR = re.compile(r"\\(?:text|mathrm|mbox)\s*\{\s*or\s*\}")
+_SIZES = re.compile(r"\\(?:left|right|displaystyle)(?![a-zA-Z])")
+_GLUED = re.compile(r"(?<=[0-9])(?=[a-z](?![a-z]))")
+"""Between a number and a letter: math-verify reads the i of 2i as another letter than the i of 2 + i."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,22 @@ def reference(question: Question) -> str:
 
 
 def bracketed(text: str, strict: bool) -> str | None:
-    """What the first [[..]] holds; unless strict, else the first $\\boxed{..}$, else the first [..]."""
-    for opening, closing in (("[[", "]]"),) if strict else (("[[", "]]"), ("$\\boxed{", "}$"), ("[", "]")):
-        start = text.find(opening) + len(opening)
-        end = text.find(closing, start) if start >= len(opening) else -1
-        if end >= 0:
-            return text[start:end]
-    return None
+    r"""What the first [[..]] holds; unless strict, else the first $\boxed{..}$, else the first [..].
+
+    Double brackets may be written as LaTeX or Markdown do: `\left[\left[..\right]\right]`, `\[\[..\]\]`.
+    """
+    found = _between(text, "[[", "]]")
+    if found is not None or strict:
+        return found
+    found = _between(_SIZES.sub("", text).replace("\\[", "[").replace("\\]", "]"), "[[", "]]")
+    found = _between(text, "$\\boxed{", "}$") if found is None else found
+    return _between(text, "[", "]") if found is None else found
+
+
+def _between(text: str, opening: str, closing: str) -> str | None:
+    start = text.find(opening) + len(opening)
+    end = text.find(closing, start) if start >= len(opening) else -1
+    return text[start:end] if end >= 0 else None
 
 
 def _judge_of(question: Question) -> Callable[[str, str], bool]:
@@ -88,7 +101,7 @@ def _judge_of(question: Question) -> Callable[[str, str], bool]:
 def _operation(question: Question) -> Callable[[str, str], bool]:
     index = int(question.index) if question.index.isdecimal() else -1
     if index in INEQUALITIES:
-        return _same_by(lambda text: sorted(_BOUND.findall(text)))
+        return _same_by(lambda text: sorted(_BOUND.findall(_unbracketed(text))))
     if question.rule == "18":
         return _same_by(lambda text: sorted(_words_alone(text)))
     if question.rule in ("23", "24", "25"):
@@ -107,11 +120,16 @@ def _expressions(given: str, wanted: str) -> bool:
 
 
 def _right_side(text: str) -> str:
-    return re.sub(r'["\n$\[\]]|\\[()\[\]]', "", text).rpartition("=")[2].strip()
+    """What stands behind the last equals sign, without brackets that don't group, and without braces nobody opened."""
+    text = re.sub(r'["\n$\[\]]|\\[()\[\]]', "", _SIZES.sub("", text)).rpartition("=")[2]
+    text = _GLUED.sub(" ", text.replace("\\*", "*")).strip().rstrip(" .\\")
+    while text.endswith("}") and text.count("{") < text.count("}"):
+        text = text[:-1].rstrip(" .\\")
+    return text
 
 
 def _or(text: str) -> str:
-    return text.replace("\\text{or}", "or")
+    return _OR.sub("or", text)
 
 
 def _same_by(form: Callable[[str], object]) -> Callable[[str, str], bool]:
@@ -154,7 +172,9 @@ def _equation(given: str, wanted: str) -> bool:
 
 def _twenty_four(given: str, wanted: str) -> bool:
     """The same figures, and 24."""
-    ours, theirs = (tokens(text.strip().split("\n")[0].partition("=")[0]) or [] for text in (given, wanted))
+    ours, theirs = (
+        tokens(text.strip().split("\n")[0].partition("=")[0].rstrip(" .")) or [] for text in (given, wanted)
+    )
     used, there = (sorted(token for token in found if token.isdecimal()) for found in (ours, theirs))
     return bool(ours) and used == there and evaluate(ours) == 24
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.?|.", re.DOTALL)
 _UNSEEN = frozenset((
     r"\text", r"\textbf", r"\textit", r"\textrm", r"\textsf", r"\texttt", r"\textnormal", r"\mathrm", r"\mathbf",
-    r"\mathit", r"\mathsf", r"\mathtt", r"\mathbb", r"\mbox", r"\hbox", r"\bf", r"\rm", r"\it", r"\bold", r"\boldsymbol",
-    r"\bm", r"\boxed", r"\fbox", r"\operatorname", r"\displaystyle", r"\textstyle", r"\left", r"\right", r"\big",
+    r"\mathit", r"\mathsf", r"\mathtt", r"\mathbb", r"\mbox", r"\hbox", r"\bf", r"\rm", r"\it", r"\bold", r"\bm",
+    r"\boldsymbol", r"\boxed", r"\fbox", r"\operatorname", r"\displaystyle", r"\textstyle", r"\left", r"\right", r"\big",
     r"\Big", r"\quad", r"\qquad", r"\,", r"\;", r"\:", r"\!", r"\(", r"\)", r"\[", r"\]", r"\$", r"\ ", "\\\\", "\\\n",
     "\\", "$", "~", "`",
 ))  # fmt: skip
@@ -50,4 +50,5 @@ def is_followed_by_argument(token: str) -> bool:
 
 
 def without_spaces(text: str) -> str:
+    """The same without white space."""
     return "".join(bare(text).split())

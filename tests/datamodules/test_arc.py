@@ -56,8 +56,52 @@ def test_ways_to_write_a_grid(block: str) -> None:
     assert last_grids(f"```{block}\n```" if block.startswith("text") else f"```\n{block}\n```", 1) == [((8, 0, 7),)]
 
 
+FORMS = (
+    "8 0 7\n1 2 3", "8\t0\t7\n1\t2\t3", "8\t0\t7\t\r\n1\t2\t3\t", "8, 0, 7\n1, 2, 3", "807\n123", "8|0|7\n1|2|3",
+    "| 8 | 0 | 7 |\n| 1 | 2 | 3 |", "8 0 7\n\n1 2 3", "8 0 7; 1 2 3", "[8 0 7; 1 2 3]", "[[8, 0, 7], [1, 2, 3]]",
+    "[[8,0,7],[1,2,3]]", "[[8 0 7]\n [1 2 3]]", "[8, 0, 7]\n[1, 2, 3]", "[8, 0, 7],\n[1, 2, 3],",
+    "[\n  [8, 0, 7],\n  [1, 2, 3]\n]", "[\n[8 0 7]\n[1 2 3]\n]", "[\n8 0 7\n1 2 3\n]", "[[8, 0, 7],\n[1, 2, 3]\n]",
+    "[[8 0 7\n 1 2 3]]", "((8, 0, 7), (1, 2, 3))", "array([[8, 0, 7],\n       [1, 2, 3]])",
+    "np.array([[8, 0, 7], [1, 2, 3]], dtype=int)", json.dumps([[8, 0, 7], [1, 2, 3]], indent=2),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_a_grid_of_two_rows(form: str) -> None:
+    assert last_grids(f"```\n{form}\n```", 1) == [((8, 0, 7), (1, 2, 3))]
+    assert last_grids(f"```\n{form.replace('2', '4')}\n```", 1) == [((8, 0, 7), (1, 4, 3))]
+
+
+def test_a_row_of_figures_is_no_column_of_them() -> None:
+    row, column = "[[8, 0, 7]]", "[[8], [0], [7]]"
+    assert last_grids(f"```\n{row}\n```\n```\n{json.dumps([[8, 0, 7]], indent=1)}\n```", 2) == [((8, 0, 7),)] * 2
+    assert last_grids(f"```\n{column}\n```\n```\n8\n0\n7\n```", 2) == [((8,), (0,), (7,))] * 2
+
+
 @pytest.mark.parametrize(
-    "block", ["", "8 0\n7", "8 x 7", "\u0668 0 7", "\u00b2", "8 " * 31, "8\n" * 31, "-8", "8.0", "8 0 7" + " " * 10_000]
+    "block",
+    [
+        "",
+        "8 0\n7",
+        "8 x 7",
+        "\u0668 0 7",
+        "\u00b2",
+        "8 " * 31,
+        "8\n" * 31,
+        "-8",
+        "8.0",
+        "8 0 7" + " " * 10_000,
+        "80 7",
+        "10, 2",
+        "[[10, 2]]",
+        "8 0 7\n12 3",
+        "[[8, 0], [7]]",
+        "[[8]] or [[7]]",
+        "8 0\n[1 2]",
+        "[['8', '0']]",
+        "np.array(" + " " * 9_000,
+        "[" * 9_000,
+    ],
 )
 def test_what_is_no_grid(block: str) -> None:
     assert last_grids(f"```\n{block}\n```", 1) is None

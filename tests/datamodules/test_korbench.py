@@ -76,6 +76,41 @@ def test_rules(category: str, rule: str, index: str, answer: str, right: list[st
     assert [text for text in wrong if judge(question, text)] == []
 
 
+OPERATIONS = {
+    "4or-7": (17, "2", ["4 or -7", r"4 \text{ or } -7", r"-7\text{or}4", r"4 \text{or} -7"], ["4"]),
+    "{x∣x≤-3 or x≥3}": (178, "18", ["{x∣x≤ - 3 or x≥ 3}", "{x | x≥3 or x≤-3}"], ["{x∣x≤ 3 or x≥ 3}"]),
+    r"3\sqrt{7}": (73, "8", [r"\left[3\sqrt{7}\right]", r"3 \sqrt{7}\right", r"\displaystyle 3\sqrt{7}", r"3\sqrt{7}}",
+                             r"X = 3\sqrt{7}."], [r"3\sqrt{17}", r"\left[2\sqrt{7}\right]"]),
+    "e+4": (152, "16", [r"\left[e+4\right]", "4 + 1e"], ["e+14"]),
+    "7-i": (122, "13", ["7 - 1i", "7-1i", "(8+2i) - (1+3i)"], ["7-11i", "7+1i", "7-2i"]),
+    r"x\cdot\cos(x)": (147, "15", [r"x \* \cos(x)", r"\cos(x) \* x"], [r"x + \cos(x)"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", OPERATIONS)
+def test_white_space_sizes_stars_and_a_factor_of_one(answer: str) -> None:
+    index, rule, right, wrong = OPERATIONS[answer]
+    question = Question("operation", rule, str(index), f"[[{answer}]]")
+    assert [text for text in right if not judge(question, f"So [[{text}]].")] == []
+    assert [text for text in wrong if judge(question, f"So [[{text}]].")] == []
+
+
+@pytest.mark.parametrize("text", [r"\left[\left[WORD\right]\right]", r"\[\[WORD\]\]", r"\[ [[WORD]] \]", "**[[WORD]]**"])
+def test_double_brackets_as_they_are_written(text: str) -> None:
+    question = Question("cipher", "1", "1", "[[WORD]]")
+    assert judge(question, f"Thus {text}.")
+    assert not judge(question, f"Thus {text.replace('WORD', 'LORD')}.")
+
+
+def test_a_question_that_occurs_twice_is_asked_twice(tmp_path: Path) -> None:
+    rows = [*folder_rows(SAMPLES)]
+    path = tmp_path / "all.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0]]))
+    splits, dropped = KORBenchDataModule(str(path)).load_splits()
+    assert len(splits["validation"]) == len(rows) + 1
+    assert dropped["validation"] == 0
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
