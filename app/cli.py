@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -36,6 +37,7 @@ from app.trainer_arguments import check_parts, check_trainer
 from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
+from callbacks.events import name_unwritten
 from callbacks.logs import continue_logs
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule import StageSchedule
@@ -238,7 +240,7 @@ FRAMES = (
 def one_line(error: BaseException) -> str:
     """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}"
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
     lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if not line.startswith(FRAMES)]
     if len(causes) == len(lines) or not causes:
@@ -267,6 +269,7 @@ def quiet() -> None:
     """Keep what libraries tell their developers from what passk tells its users."""
     logging.basicConfig(format="%(message)s", handlers=[PresentStderr()])
     disable_progress_bar()
+    threading.excepthook = name_unwritten
     warnings.filterwarnings("ignore", module="lightning.pytorch")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ A version that was configured names the folder (a run's id does with Weights & B
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 LOCK = ".passk.lock"
 """Held by the process that writes a run folder. The file stays; the kernel lets go of it when the process ends."""
+UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""Errors of a disk that takes no more."""
 CONFIG = "config.yaml"
 """Written once the run's setup has succeeded."""
 
@@ -144,6 +147,7 @@ class RunFolder:
     """A run's folder while the run has it for itself.
 
     As a context: on leaving, others may have it. If an error ends the run in its setup, folders made for it go again.
+    An error of the disk that names no file gets the folder's name.
     """
 
     def __init__(self, path: Path, made: list[Path]) -> None:
@@ -153,7 +157,9 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, OSError) and error.errno in UNWRITTEN:
+            error.filename = error.filename or str(self.path)
         if error is not None and not (self.path / CONFIG).exists():
             for folder in self.made:
                 shutil.rmtree(folder, ignore_errors=True)

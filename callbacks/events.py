@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[attr-defined]
+from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from app.files import replacing
@@ -41,6 +44,18 @@ def event_files(folder: Path) -> list[Path]:
 def read_events(path: Path) -> Iterator[Event]:
     """The whole records of a file; a last one that was cut short is left out."""
     return map(Event.FromString, RawEventFileLoader(str(path)).Load())
+
+
+def name_unwritten(failure: threading.ExceptHookArgs) -> None:
+    """A hook for threads: TensorBoard's, which writes the files, has its error raised again by whoever logs next.
+
+    It names no file, and is given the name here. Errors of other threads are printed as usual.
+    """
+    thread, error = failure.thread, failure.exc_value
+    if not isinstance(thread, _AsyncWriterThread):
+        threading.__excepthook__(failure)
+    elif isinstance(error, OSError):
+        error.filename = error.filename or os.fsdecode(thread._record_writer._writer.filename)
 
 
 def _named(event: Event, prefixes: tuple[str, ...]) -> bool:
