@@ -34,8 +34,8 @@ INSTEAD = {
     "schedule.save_stages=false, and leave callbacks.checkpoints.BestCheckpoints out of trainer.callbacks)",
 }
 """Arguments of training that have no meaning here, and what stands in their place."""
-UNSET = {"accumulate_grad_batches": (1, None), "enable_checkpointing": (True, None), "barebones": (False,)}
-"""Their values that ask for nothing, where that is not None alone."""
+UNSET = {"accumulate_grad_batches": 1, "enable_checkpointing": True, "barebones": False}
+"""Their values that ask for nothing, beside null."""
 LIMITS = ("limit_train_batches", "max_steps", "max_epochs")
 OF_COMMAND = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
 
@@ -70,11 +70,11 @@ def check_trainer(arguments: Mapping[str, Any], command: str) -> None:
         return
     for name, instead in INSTEAD.items():
         value = arguments.get(name)
-        if value not in UNSET.get(name, (None,)):
+        if value is not None and value != UNSET.get(name):
             raise ValueError(f"trainer.{name}={value} can't be had: {instead}")
     for name in LIMITS:
         if arguments.get(name) == 0:
-            raise ValueError(f"trainer.{name}=0 leaves nothing to train on")
+            raise ValueError(f"trainer.{name}={arguments[name]} leaves nothing to train on")
 
 
 def check_strategy(strategy: Any) -> None:

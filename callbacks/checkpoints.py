@@ -123,14 +123,16 @@ class Checkpoints(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.phase, self.saved = "rest", None
         self.save(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         schedule = callback_of(trainer, StageSchedule)
         if schedule is not None and not schedule.finished:
             self._say_where_to_go_on("ended before the schedule", trainer, f" ({why_ended(trainer)})")
 
     def _say_where_to_go_on(self, what: str, trainer: Trainer, why: str = "") -> None:
-        last = "" if trainer.fast_dev_run else f"; to go on: --ckpt_path {last_of(trainer)}"  # type: ignore[attr-defined]
-        iteration = rlvr(trainer.lightning_module).iteration
-        rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, last)
+        iteration, last = rlvr(trainer.lightning_module).iteration, last_of(trainer)
+        how = f"; to go on: --ckpt_path {last}" if last.exists() else ""
+        rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, how)
 
     def _pass_border(self, trainer: Trainer) -> None:
         """Take down where Lightning and the data stand: an iteration is whole."""

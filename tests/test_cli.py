@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from app.cli import one_line
+from app.cli import LOST, one_line
 from app.types import Problem
+from callbacks.rollout import RolloutCallback
 from tests.conftest import PICTURES, ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
 from tests.forked import ended, launched
 
@@ -73,6 +75,9 @@ def test_a_run_resumed_after_a_stage_ends_as_the_whole_one(passk: CommandLine, v
     assert gap(exported(whole), exported(resumed)) == 0
 
 
+EARLY = ["--trainer.callbacks+=lightning.pytorch.callbacks.EarlyStopping"]
+EARLY += [f"--trainer.callbacks.{argument}" for argument in ("monitor=eval/pass@1", "patience=1", "mode=max")]
+
 EVERY_ITERATION_SAVED = (
     "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
     "--trainer.callbacks.every_n_train_steps=2",  # an iteration makes two optimizer steps
@@ -105,6 +110,60 @@ def test_the_last_checkpoint_resumes(passk: CommandLine) -> None:
     assert resumed.trainer.log_dir == part.trainer.log_dir
     read = [(Path(cli.trainer.log_dir) / "results.jsonl").read_text() for cli in (whole, resumed)]
     assert read[0] == read[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--trainer.max_steps=4"], "trainer.max_steps=4 is reached, which counts updates"),
+        (["--trainer.max_epochs=1", "--data.batch_size=32"], "trainer.max_epochs=1 is reached"),
+        (["--trainer.max_time=00:00:00:00"], "trainer.max_time is over"),
+        (EARLY, "Monitored metric eval/pass@1 did not improve in the last 1 records. Best score: 0.000. Signaling …"),
+    ],
+    ids=["max_steps", "max_epochs", "max_time", "early stopping"],
+)
+def test_a_run_that_ends_before_its_schedule_says_why_and_how_to_go_on(
+    passk: CommandLine, options: list[str], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cli = passk.fit([demonstrated(until=steps(9))], "--trainer.val_check_interval=1", *options)
+    (said,) = [line for line in caplog.messages if line.startswith("ended before the schedule")]
+    assert said.startswith(f"ended before the schedule after iteration {cli.model.iteration} ({why.rstrip('…')}")
+    last = Path(cli.trainer.log_dir) / "checkpoints" / "last.ckpt"
+    assert last.exists() == (cli.model.iteration > 0) == said.endswith(f"; to go on: --ckpt_path {last}")
+
+
+def test_without_a_progress_bar_no_iteration_has_a_line(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    passk.fit([demonstrated()], "--trainer.enable_progress_bar=false", NO_VALIDATION)
+    out = capsys.readouterr().out.splitlines()
+    assert [line for line in out if line.startswith("[")] == []
+    assert out[-1].endswith("version_0, without a validation")
+
+
+def test_validations_by_the_clock_leave_the_schedule_its_length(passk: CommandLine) -> None:
+    assert passk.fit([demonstrated()], "--trainer.val_check_interval=00:01:00:00").model.iteration == 2
+
+
+def test_what_no_stage_uses_is_said(passk: CommandLine, caplog: pytest.LogCaptureFixture) -> None:
+    passk.fit([stage("explore", until=steps(1))], "--model.advantage.k=2", NO_VALIDATION)
+    assert "no effect, since every stage has its own: model.advantage.k=2" in caplog.messages
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "predict"])
+def test_ctrl_c_outside_training_is_a_line_and_a_status(
+    passk: CommandLine, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def setup(self: Any, trainer: Any, pl_module: Any, stage: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RolloutCallback, "setup", setup)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            passk(command)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"passk: {command} was ended by Ctrl-C: {LOST[command]}"
 
 
 # -- the other commands -----------------------------------------------------------------------------

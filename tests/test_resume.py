@@ -44,6 +44,17 @@ def test_one_that_is_stopped_says_so_in_a_line(tmp_path: Path) -> None:
     assert said == f"stopped after iteration 3; to go on: --ckpt_path {last}"
 
 
+def test_ctrl_c_does_the_same_with_a_status_of_its_own(whole: Path, tmp_path: Path) -> None:
+    """In the middle of sampling and of a validation, which are given up."""
+    arguments, log = arguments_for(tmp_path), tmp_path / "log"
+    for phase, times, iteration in (("sampling", 2, 8), ("validation", 1, 9)):
+        assert run(arguments, log, (phase, times, 0.0), signal.SIGINT) == 130
+        last = newest(tmp_path) / "checkpoints" / "last.ckpt"
+        assert log.read_text().splitlines()[-1] == f"stopped after iteration {iteration}; to go on: --ckpt_path {last}"
+    assert run(arguments, log) == 0
+    assert differences(whole, tmp_path) == []
+
+
 def test_slurm_requeues_it(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By Lightning's own plugin; `scontrol` is one that takes notes."""
     scontrol = tmp_path / "bin" / "scontrol"

@@ -65,6 +65,7 @@ class Witness(Callback):
                 "advantage": type(pl_module.advantage).__name__,
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
                 "problems": len(batch),
+                "keys": " ".join(problem.key for problem in batch.problems),
                 "rollouts": batch.rewards.shape[1],
                 "engine": type(rollout.stage_engine).__name__,
                 "longest": int(batch.lengths.max()),

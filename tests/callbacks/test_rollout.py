@@ -61,6 +61,9 @@ def test_attempts_must_be_some() -> None:
         RolloutCallback(attempts=0)
 
 
+WITNESS = "tests.callbacks.extras.Witness"
+
+
 # -- dynamic sampling ---------------------------------------------------------------------------------
 
 N = 4
@@ -312,6 +315,48 @@ def test_a_share_of_unscored_answers_ends_the_run_with_the_first_cause(
         "the first: coin, 'validation 0': ZeroDivisionError: one over nothing"
     )
     moody(passk, "validate", ["a", "raise", "b", "b"], "--rollout.max_unscored=0.25", "--evaluation.greedy=false")
+
+
+@pytest.mark.parametrize("command", ["fit", "validate"])
+def test_a_scorer_that_always_raises_ends_the_run_with_the_first_cause(
+    passk: CommandLine, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its first iteration, whatever the share of unscored answers may be."""
+    with pytest.raises(SystemExit) as ended:
+        moody(passk, command, ["raise"], "--rollout.max_unscored=1.0", schedule={"stages": [stage("exploit")]})
+    assert ended.value.code == 2
+    which, where = ("last 16 answers", "train") if command == "fit" else ("answers", "validation")
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"passk: error: none of the {which} could be scored; the first: coin, '{where} ")
+    assert said.endswith("ZeroDivisionError: one over nothing")
+
+
+def test_the_answers_to_one_problem_alone_end_no_run(echo: Callable[[str], Problem]) -> None:
+    """Two iterations of the one problem do; a truncated answer, which no scorer has seen, breaks no row of them."""
+    rollout, module = RolloutCallback(rollouts=2), cast(Any, SimpleNamespace(sum_over_processes=lambda values: values))
+    rows = [Completion("UD", torch.tensor([3]), "stop"), Completion("U", torch.tensor([3]), "length")]
+
+    def meet(*rewards: float) -> None:
+        batch = RolloutBatch([echo("UD")], completions=[rows], rewards=torch.tensor([rewards]))
+        rollout._end_where_nothing_is_scored(module, batch)
+
+    for _ in range(3):
+        meet(float("nan"), 0.0)
+    meet(1.0, 0.0)
+    for _ in range(3):
+        meet(float("nan"), 0.0)
+    with pytest.raises(ValueError, match="none of the last 4 answers could be scored"):
+        meet(float("nan"), 0.0)
+
+
+def test_overfitting_meets_the_same_batches_again_and_again(passk: CommandLine) -> None:
+    for batches in (1, 2):
+        options = [f"--trainer.overfit_batches={batches}", "--trainer.limit_val_batches=0"]
+        cli = passk.fit([stage("explore", until=steps(5))], *options, trainer={"callbacks": [WITNESS]})
+        met = [row["keys"] for row in callback(cli, "Witness").seen]
+        assert len(met) == 5
+        assert len(set(met)) == batches
+        assert met == (met[:batches] * 5)[:5]
 
 
 def test_a_hanging_scorer_is_left_behind(passk: CommandLine) -> None:
