@@ -32,7 +32,6 @@ from app.processes import rank
 from app.types import Experience, Prompt, Sampling, Vision
 from app.weights import save_weights
 
-
 DAY = datetime(2024, 7, 26)
 """What a chat template that asks for the day is told, whenever the run is; Llama 3 has it where it can't ask."""
 
