@@ -136,12 +136,8 @@ def _moved(name: str, was: Any, now: Any) -> bool:
     if isinstance(was, dict) and isinstance(now, dict) and was.keys() == now.keys():
         return all(was[key] == now[key] or _moved(f"{name}.{key}", was[key], now[key]) for key in was)
     last = name.rpartition(".")[2]
-    return (
-        last == "cache_dir"
-        or isinstance(was, str)
-        and isinstance(now, str)
-        and (last in PLACES or last.endswith("path"))
-    )
+    place = last in PLACES or last.endswith("path")
+    return last == "cache_dir" or (place and isinstance(was, str) and isinstance(now, str))
 
 
 def _section(key: str, theirs: Any, mine: Any) -> Iterator[Change]:

@@ -43,7 +43,7 @@ class Reading:
     def __init__(self, policy: Policy, engines: Sequence[RolloutEngine] = ()) -> None:
         self.policy, self.engines = policy, engines
         self.is_remote = isinstance(policy, RemotePolicy)
-        self.stops = set() if self.is_remote else {self.policy.tokenizer.eos_token_id}
+        self.end: Any = None if self.is_remote else policy.tokenizer.eos_token_id
 
     def faults(self, problems: Sequence[Problem], room: Callable[[Problem], int]) -> dict[int, str]:
         """Why problems can't be asked, by their places in order; the same on every process.
@@ -62,7 +62,7 @@ class Reading:
             except Exception as error:  # a template, a tokenizer and a user's problem raise whatever they do
                 found[place] = said(error)
                 continue
-            longest, ended = max(longest, len(tokens)), ended + (int(tokens[-1]) in self.stops)
+            longest, ended = max(longest, len(tokens)), ended + (int(tokens[-1]) == self.end)
             if len(tokens) + room(problem) > self.policy.context_length:
                 found[place] = (
                     f"a prompt of {len(tokens)} tokens and max_new_tokens={room(problem)} exceed "

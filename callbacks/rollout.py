@@ -45,8 +45,8 @@ class RolloutCallback(Callback):
             replaced by others of the train split, which are sampled too, until none is left or so many
             times in all have been tried; 1 keeps them.
         scorer: has the answers scored, in a process of their own where None.
-        max_unread: the share of the train split that the policy may be unable to read, or to answer for want of context:
-            such problems are left out and counted. Where there are more, the first of them ends the run at its start.
+        max_unread: the share of the train split that the policy may be unable to read, or to answer for want of
+            context: such problems are left out and counted. Where there are more, the first ends the run at its start.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
         overlap: sample every iteration of a stage but its first while the one before it trains, with the weights
             from before that training: one iteration off-policy, which `model.correction` has to mend.

@@ -126,12 +126,12 @@ class StageSchedule(Callback):
 
     def _read(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Every training prompt, with room for the longest answers of all stages."""
-        samplings = [stage.sampling or self.usual["sampling"] for stage in self.stages]
+        longest = max((stage.sampling or self.usual["sampling"]).max_new_tokens for stage in self.stages)
         engines = {id(engine): engine for stage in self.stages for engine in [stage.engine or self.usual["engine"]]}
         for problems in asked(trainer, "train").values():
             reading = Reading(rlvr(pl_module).policy, [*engines.values()])
-            longest = max(sampling.max_new_tokens for sampling in samplings)
-            leave_out_unread(trainer, reading.faults(problems, lambda problem: longest), rollout_of(trainer).max_unread)
+            faults = reading.faults(problems, lambda problem: longest)
+            leave_out_unread(trainer, faults, rollout_of(trainer).max_unread)
 
     def _check(self, trainer: Trainer, pl_module: LightningModule, stage: Stage) -> None:
         """Raise ValueError for what could not work once the stage is reached."""

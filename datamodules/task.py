@@ -46,7 +46,7 @@ class ScoredProblem(Problem):
     @property
     def identity(self) -> str:
         """Asks nothing of the scorer, whose `solve` may fail or change its mind."""
-        return f"{self.key}\n{self.answer!r}"
+        return f"{self.key}\n{self.answer}"
 
     def score(self, response: str) -> float:
         return self.scorer.score(response, self.answer)

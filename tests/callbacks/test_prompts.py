@@ -15,7 +15,7 @@ from app.engines.demonstrations import DemonstrationEngine
 from app.policy import TinyPolicy
 from app.remote import RemotePolicy
 from callbacks.prompts import Reading
-from tests.conftest import CommandLine, EchoProblem, demonstrated, stage, steps
+from tests.conftest import CommandLine, EchoProblem, demonstrated, steps
 
 REFUSING = """
 {%- for message in messages -%}
@@ -108,14 +108,13 @@ def run(passk: CommandLine, *options: str, number: int = 2, **overlay: Any) -> A
     return main(["fit", *passk.options(*options, cached=False, schedule=schedule, model=policy, **overlay)])
 
 
-@pytest.mark.parametrize("split", ["train", "validation"])
 def test_a_row_that_cannot_be_read_is_named_before_the_first_iteration(
-    passk: CommandLine, split: str, capsys: pytest.CaptureFixture[str]
+    passk: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = write(passk.folder, "good.jsonl", *GOOD)
     other = write(passk.folder, "other.jsonl", "SS", "EE", "S?", "?")
     with pytest.raises(SystemExit) as ended:
-        run(passk, **task(*((other, good) if split == "train" else (good, other))))
+        run(passk, **task(good, other))
     assert ended.value.code == 2
     printed = capsys.readouterr()
     reason = "the policy's alphabet lacks '?', which stand in the prompt 'S?' (and 1 more of 4)"
@@ -139,29 +138,18 @@ def test_rows_that_cannot_be_read_are_left_out_where_they_may_be(
 def test_a_run_goes_on_with_the_same_data_elsewhere_and_with_no_other(
     passk: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("one", "two", "three", "four"):
+    train = {}
+    for name, answer in {"one": "U", "two": "U", "three": "D"}.items():
         (passk.folder / name).mkdir()
-    places = {name: write(passk.folder, f"{name}/train.jsonl", "SS", "EE", "SSE") for name in ("one", "two")}
-    held_out = {name: write(passk.folder, f"{name}/held_out.jsonl", *GOOD) for name in ("one", "two")}
-    run(passk, **task(places["one"], held_out["one"]))
-    cli = run(passk, "--ckpt_path=last", number=4, **task(places["two"], held_out["two"]))
-    assert cli.model.iteration == 4
-    others = {
-        "train split holds other problems or answers": (
-            write(passk.folder, "three/train.jsonl", "SS", "EE", "SSE", answer="D"), held_out["one"],
-        ),
-        "validation split holds other problems or answers": (
-            places["one"], write(passk.folder, "four/held_out.jsonl", *GOOD, "SEE"),
-        ),
-    }  # fmt: skip
-    for said, (train, validation) in others.items():
-        with pytest.raises(SystemExit) as ended:
-            run(passk, "--ckpt_path=last", number=6, **task(train, validation))
-        assert ended.value.code == 2
-        assert said in capsys.readouterr().err.splitlines()[-1]
-    with pytest.raises(SystemExit):
-        run(passk, "--ckpt_path=last", "--data.label=other", number=6, **task(places["one"], held_out["one"]))
-    assert capsys.readouterr().err.endswith("the run can't go on with data.label=other: it has task\n")
+        train[name] = write(passk.folder, f"{name}/train.jsonl", "SS", "EE", "SSE", answer=answer)
+    held_out = write(passk.folder, "held_out.jsonl", *GOOD)
+    run(passk, **task(train["one"], held_out))
+    cli = run(passk, "--ckpt_path=last", number=3, **task(train["two"], held_out))
+    assert cli.model.iteration == 3
+    with pytest.raises(SystemExit) as ended:
+        run(passk, "--ckpt_path=last", number=4, **task(train["three"], held_out))
+    assert ended.value.code == 2
+    assert "the train split holds other problems or answers" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_test_rows_are_read_by_the_commands_that_ask_them(
@@ -170,11 +158,8 @@ def test_test_rows_are_read_by_the_commands_that_ask_them(
     from app.cli import main
 
     good, bad = write(passk.folder, "good.jsonl", *GOOD), write(passk.folder, "bad.jsonl", "SEE", "é")
-    train = write(passk.folder, "train.jsonl", "SS", "EE")
     policy = {"policy": {"init_args": {"alphabet": "SEUDLR"}}}
-    overlay = {**task(train, good, bad), "schedule": {"stages": [stage("only")]}, "model": policy}
-    main(["validate", *passk.options(cached=False, **overlay)])
     for command in ("test", "predict"):
         with pytest.raises(SystemExit):
-            main([command, *passk.options(cached=False, **overlay)])
+            main([command, *passk.options(cached=False, **task(good, good, bad), model=policy)])
         assert f"passk: error: {bad}, row 2: the policy's alphabet lacks" in capsys.readouterr().err

@@ -31,10 +31,10 @@ BROKEN = {
     "a name twice": ("rows.csv", b"a,a\n1,2\n", "the names of the columns: the column 'a' stands there twice"),
     "cut short": ("rows.jsonl", b'{"a": 1}\n\n{"a": "x', "row 3: not JSON (Unterminated string"),
     "NaN": ("rows.jsonl", b'\xef\xbb\xbf{"a": 1}\r\n{"a": NaN}', "row 2: not JSON (NaN is no value of JSON)"),
-    "a key twice": ("rows.jsonl", b'{"a": {"b": 1, "b": 2}}', "row 1: not JSON (the key 'b' stands twice in an object)"),
+    "a key twice": ("rows.jsonl", b'{"a": {"b": 1, "b": 2}}', "row 1: not JSON (the key 'b' stands twice"),
     "not UTF-8": ("rows.jsonl", b'{"a": 1}\n{"a": "\xe9"}', "row 2: not UTF-8 (invalid continuation byte 0xe9)"),
     "a surrogate in bytes": ("rows.jsonl", b'{"a": "\xed\xa0\xbd"}', "row 1: not UTF-8"),
-    "half a character": ("rows.jsonl", b'{"a": "\\ud83d\\ude00"}\n{"a": [{"b": "\\uD83D x"}]}', r"row 2: not JSON (\ud83d is"),
+    "half a character": ("rows.jsonl", b'{"a": "\\ud83d\\ude00"}\n{"a": [{"b": "\\uD83D"}]}', r"row 2: not JSON (\ud"),
 }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def test_messages_are_prompts_too(tmp_path: Path) -> None:
 
 def test_a_held_out_set_keeps_its_repeats_and_train_does_not(tmp_path: Path) -> None:
     rows: list[object] = [{"q": "1?", "a": 1}, {"q": "2?", "a": 2}, {"q": "1?", "a": 1}, {"q": "1?", "a": 1}]
-    path, other = write(tmp_path / "held_out.jsonl", rows), write(tmp_path / "other.jsonl", [{"q": "7?", "a": 7}] * 3)
+    path, other = write(tmp_path / "published.jsonl", rows), write(tmp_path / "other.jsonl", [{"q": "7?", "a": 7}] * 3)
     splits, dropped = build(tmp_path, train=other, validation=path).load_splits()
     assert [problem.key for problem in splits["validation"]] == ["1?", "2?", "1? (repeat 2)", "1? (repeat 3)"]
     assert [problem.prompt for problem in splits["validation"]] == ["1?", "2?", "1?", "1?"]
