@@ -15,6 +15,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 from zipfile import is_zipfile
+from zlib import crc32
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -104,6 +105,14 @@ def check_format(found: Any, path: Path) -> None:
         )
 
 
+def count_of(state: Mapping[str, Any], name: str) -> int:
+    """A number of something that a checkpoint holds; CheckpointError where it is none."""
+    value = state.get(name)
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise CheckpointError(f"the checkpoint is damaged: {name} is {value!r:.80}")
+    return value
+
+
 def check_digests(found: dict[str, Any], path: Path, lazily: bool) -> None:
     """CheckpointError unless all parts are as they were written; lazily, but for those with large tensors."""
     digests = found.pop(DIGESTS, None)
@@ -115,7 +124,7 @@ def check_digests(found: dict[str, Any], path: Path, lazily: bool) -> None:
 
 
 def digest(value: Any) -> str:
-    """The same for the same plain data alone, but for the order of the values in a tensor."""
+    """The same for the same plain data alone."""
     hashed = blake2b(digest_size=16)
     for part in _described(value):
         hashed.update(part.encode(errors="surrogatepass"))
@@ -133,19 +142,16 @@ def _described(value: Any) -> Iterator[str]:
         for part in value:
             yield from _described(part)
     elif isinstance(value, Tensor):
-        yield f"{value.dtype} {tuple(value.shape)} {bit_sum(value)};"
+        yield f"{value.dtype} {tuple(value.shape)} {checksum(value)};"
     else:
         yield f"{type(value).__name__} {value!r};"
 
 
-INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-
-def bit_sum(tensor: Tensor) -> int:
-    """The sum of a tensor's values, their bits read as integers, modulo 2^64: as fast as memory, on any device."""
-    flat = tensor.detach().contiguous().flatten()
+def checksum(tensor: Tensor) -> int:
+    """The CRC-32 of a tensor's values."""
+    flat = tensor.detach().cpu().contiguous().flatten()
     flat = torch.view_as_real(flat).flatten() if flat.is_complex() else flat
-    return int(flat.view(INTEGERS[flat.element_size()]).sum(dtype=torch.int64))
+    return crc32(flat.view(torch.uint8).numpy())
 
 
 def size_of(value: Any) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.nn.functional import pad
 
-from app.checkpoint import CheckpointError, check_policy, vocabulary_of
+from app.checkpoint import CheckpointError, check_policy, count_of, vocabulary_of
 from app.policy import Policy
 from app.processes import sum_over_processes
 from app.sharding import gathered, shard
@@ -121,4 +121,4 @@ class PolicyModule(LightningModule):
         own = [*trained_weights(self.policy)]
         if checkpoint.get("trained", own) != own:
             raise CheckpointError("the checkpoint is of another policy: other weights of it are trained")
-        self.iteration, self.updates = checkpoint["iteration"], checkpoint["updates"]
+        self.iteration, self.updates = count_of(checkpoint, "iteration"), count_of(checkpoint, "updates")

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from app.checkpoint import CheckpointError, read_checkpoint, restoring
+from app.checkpoint import CheckpointError, count_of, read_checkpoint, restoring
 from app.files import recover
 from app.run_folder import Place, last_checkpoint
 
@@ -92,8 +92,8 @@ def check_source(path: Path | None, config: Config) -> list[Change]:
         say("the weights of %s, iteration %s", path, found.get("iteration"))
         return []
     with restoring(path):
-        iteration = int(found["iteration"])
-        stage = int(found.get("callbacks", {}).get("StageSchedule", {}).get("index", 0))
+        iteration = count_of(found, "iteration")
+        stage = count_of(found.get("callbacks", {}).get("StageSchedule", {"index": 0}), "index")
         changes = check_resumable(found.get("config", {}), config, stage, has_fingerprints(found))
     say("going on from %s: weights, optimizer, iteration %d, stage %d are its own", path, iteration, stage + 1)
     if changes:

@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from app.advantages import AdvantageEstimator
+from app.checkpoint import count_of
 from app.engines.base import RolloutEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
@@ -250,14 +251,10 @@ class StageSchedule(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if not 0 <= state_dict["index"] < len(self.stages):
-            raise ValueError(
-                f"the checkpoint is in stage {state_dict['index'] + 1}, the schedule has {len(self.stages)}"
-            )
-        if state_dict["step"] < 0:
-            raise ValueError(f"the checkpoint is at step {state_dict['step']} of its stage")
-        for name in ("index", "step", "ending", "finished"):
-            setattr(self, name, state_dict[name])
+        index, self.step = count_of(state_dict, "index"), count_of(state_dict, "step")
+        if index >= len(self.stages):
+            raise ValueError(f"the checkpoint is in stage {index + 1}, the schedule has {len(self.stages)}")
+        self.index, self.ending, self.finished = index, bool(state_dict["ending"]), bool(state_dict["finished"])
         for name in ("advantage", "until"):  # of another class, it begins anew
             part = getattr(self.stage, name)
             if type(part).__qualname__ in state_dict[name]:

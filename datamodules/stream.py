@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 
+from app.checkpoint import count_of
 from app.types import Problem, RolloutBatch
 
 
@@ -72,7 +73,7 @@ class ProblemStream:
         return {"position": self.position}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self.position = state_dict["position"]
+        self.position = count_of(state_dict, "position")
 
     def _at(self, place: int) -> Problem:
         epoch, index = divmod(place, len(self.problems))

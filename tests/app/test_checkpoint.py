@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import resource
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from app.checkpoint import FORMAT, CheckpointError, PlainCheckpointIO, check_policy, read_checkpoint, write
+from app.checkpoint import (
+    FORMAT,
+    CheckpointError,
+    PlainCheckpointIO,
+    check_digests,
+    check_policy,
+    digest,
+    read_checkpoint,
+    write,
+)
+from tests.conftest import BY_LENGTH, CommandLine, Run, stage
 
 WHOLE: dict[str, Any] = {
     "pytorch-lightning_version": "2",
@@ -24,6 +37,70 @@ WHOLE: dict[str, Any] = {
 
 class Thing:
     """No plain data."""
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where every value of plain data stands, containers too."""
+    if path:
+        yield path
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list | tuple) else ()
+    for key in keys:
+        yield from leaves(value[key], (*path, key))
+
+
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """A copy of plain data with another value in a place, or without it where the new value is GONE."""
+    if not path:
+        return new
+    pairs = dict(value if isinstance(value, dict) else enumerate(value))
+    pairs[path[0]] = changed(pairs[path[0]], path[1:], new)
+    kept = {key: part for key, part in pairs.items() if part is not GONE}
+    return kept if isinstance(value, dict) else type(value)(kept.values())
+
+
+GONE = object()
+DAMAGES: list[Callable[[Any], Any]] = [
+    lambda value: GONE,
+    lambda value: {} if value is None else None,
+    lambda value: "text",
+    lambda value: -value if isinstance(value, Tensor | int | float) and bool(torch.as_tensor(value).any()) else -1,
+    lambda value: value * float("inf") if isinstance(value, Tensor) else 10**15,
+    lambda value: float("nan"),
+    lambda value: [value],
+]
+
+
+def test_no_value_of_a_checkpoint_is_lost_or_replaced_in_silence(finished: Run, tmp_path: Path) -> None:
+    """Every value in turn, by one kind of damage after another; then two states of an optimizer exchanged."""
+    path = finished.folder / "checkpoints" / "last.ckpt"
+    whole = torch.load(path, weights_only=True)
+    check_digests(dict(whole), path, lazily=False)
+    places = [place for place in leaves(whole) if place[0] != "config" or len(place) < 4]
+    for count, place in enumerate(places):
+        bad = changed(whole, place, DAMAGES[count % len(DAMAGES)](at(whole, place)))
+        with pytest.raises(CheckpointError, match="is damaged: "):
+            check_digests(bad, path, lazily=False)
+    state = whole["optimizer_states"][0]["state"]
+    (one, other) = [key for key in state if state[key]["exp_avg"].shape == state[0]["exp_avg"].shape][:2]
+    swapped = changed(whole, ("optimizer_states", 0, "state"), {**state, one: state[other], other: state[one]})
+    torch.save(swapped, tmp_path / "a.ckpt")
+    with pytest.raises(CheckpointError, match=r"a\.ckpt is damaged: 'optimizer_states' is not as it was written"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.bfloat16, torch.float64, torch.int8, torch.complex64])
+def test_a_digest_is_that_of_the_values_whatever_holds_them(dtype: torch.dtype) -> None:
+    values = torch.arange(24).reshape(4, 6).to(dtype)
+    assert digest(values) == digest(values.clone()) == digest(values.t().contiguous().t())
+    assert digest(values) != digest(values.flatten()) != digest(values.flatten()[1:])
+    assert digest(values[:, 1:]) == digest(values[:, 1:].clone())
+    assert digest(values) != digest(torch.where(torch.arange(24).reshape(4, 6) == 0, values[0, 1], values))
 
 
 @pytest.mark.parametrize("lazily", [True, False])
@@ -100,6 +177,50 @@ WEIGHTS = {"a": torch.zeros(2, 3), "b": torch.zeros(4)}
 def test_one_of_another_policy(theirs: dict[str, torch.Tensor], vocabulary: str, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         check_policy({"state_dict": theirs, "vocabulary": vocabulary}, WEIGHTS, "v")
+
+
+class TestAValueThatDoesNotFit:
+    """What a run makes of its own checkpoint where a value does not fit, whoever wrote it."""
+
+    STAGES = (stage("explore", BY_LENGTH), stage("exploit", BY_LENGTH))
+
+    @pytest.fixture(scope="class")
+    def begun(self, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[CommandLine, Path]:
+        passk = CommandLine(tmp_path_factory.mktemp("begun"), cache)
+        folder = Path(passk.fit([*self.STAGES]).trainer.log_dir)
+        return passk, folder / "stages" / "1-explore" / "stage.ckpt"
+
+    @pytest.mark.parametrize(
+        ("place", "value", "message"),
+        [
+            (("callbacks", "StageSchedule", "index"), -1, "is damaged: index is -1"),
+            (("callbacks", "StageSchedule", "ending"), GONE, "can't be restored (KeyError: 'ending')"),
+            (("iteration",), GONE, "is damaged: iteration is None"),
+            (("MazeDataModule", "position"), "far", "is damaged: position is 'far'"),
+            (("loops", "fit_loop", "epoch_progress"), "text", "can't be restored (TypeError"),
+            (("optimizer_states", 0, "state", 0, "exp_avg"), None, "its state does not fit"),
+            (("optimizer_states", 0, "state", 0, "exp_avg"), torch.zeros(1), "its state does not fit"),
+            (("optimizer_states", 0, "state", 0, "exp_avg_sq"), torch.full((97, 16), math.inf), "is not finite"),
+            (("optimizer_states", 0, "param_groups", 0, "params", 0), 99, "its state does not fit"),
+            (("optimizer_states",), [], "it has lost the optimizer's state"),
+        ],
+    )
+    def test_is_said_in_a_line(
+        self,
+        begun: tuple[CommandLine, Path],
+        place: tuple[Any, ...],
+        value: Any,
+        message: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        passk, path = begun
+        bad = passk.folder / "bad.ckpt"
+        PlainCheckpointIO().save_checkpoint(changed(read_checkpoint(path), place, value), bad)
+        with pytest.raises(SystemExit) as ended:
+            passk.fit([*self.STAGES], "--ckpt_path", str(bad))
+        assert ended.value.code == 2
+        last = capsys.readouterr().err.strip().splitlines()[-1]
+        assert last.startswith("passk: error: ") and message in last
 
 
 def test_one_of_this_policy() -> None:
