@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 from benchmarks.hostile import hostile
+from datamodules.maths.size import LONGEST
 
 REFERENCES = (
     "204",
@@ -17,6 +18,10 @@ REFERENCES = (
     r"(0, \frac{\pi}{2}]",
     "2^{2024}-1",
     r"\text{Paris}",
+    r"12 \mathrm{~cm}",
+    r"2.5\%",
+    r"1.6\times 10^{-19}",
+    "1010_2",
 )
 """Answers of every kind that references have."""
 
@@ -47,6 +52,21 @@ TOWERS = (
     "(x+1)^{99}(x-1)^{99}",
 )  # fmt: skip
 
+SETTINGS = (
+    r"\text{%s}", r"\mathbf{%s}", r"\textbf{(%s)}", r"\boldsymbol{\mathrm{%s}}", r"\text{%s", r"{\bf %s}",
+    r"%s\text{ cm}",
+    r"%s \mathrm{~km} / \mathrm{h}^{2}", r"%s^\circ", "%s cm", "%s m", "%s apples", r"%s\%%", "%s percent", r"\$%s",
+    r"\approx %s", "x = %s", "+%s", "-%s", "%s_8", "%s e5", r"%s \times 10^{-9}", r"%s \text{ million}", "not %s",
+    "%s or so", r"\text{%s or 7}", "%s %s", r"1\,%s", "%s.", r"%s\ldots", r"\text{~}%s^{\text{th}}",
+    r"\textcolor{red}{%s}",
+)  # fmt: skip
+"""What an answer is set in, some of which change it."""
+LINES = (
+    "**Answer**: %s", "Answer:\n%s", "Answer:\n$$\n%s", "## Final Answer\n\n**%s**", "The answer is **%s**.",
+    "Answer: %s\nAnswer:",
+    "Answers can be %s", "- Answer: `%s`,", "the answer isn't %s", "Answer\n" * 50 + "%s", "*" * 300 + "Answer: %s",
+)  # fmt: skip
+
 
 def expression(random: Random, depth: int) -> str:
     """Anything that the pieces make."""
@@ -73,17 +93,25 @@ def hedged(random: Random, right: str, others: Sequence[str]) -> str:
     return joiner.join(random.sample([right, *others, "7"], 3))
 
 
+def dressed(random: Random, text: str) -> str:
+    """In fonts, with units and signs around it, one in another."""
+    for _ in range(random.choice((1, 1, 2, 3, 30))):
+        text = random.choice(SETTINGS).replace("%%", "%").replace("%s", text[:LONGEST])
+    return text
+
+
 def hostile_maths(random: Random, right: str, others: Sequence[str]) -> str:
     """One response."""
-    kind = random.randrange(8)
+    kind = random.randrange(10)
     if kind == 0:
         return hostile(random, right, others).replace("```", r"\boxed{", 1).replace("```", "}", 1)
     answer = (
         expression(random, random.randint(0, 4)) if kind < 4
         else random.choice(TOWERS) if kind == 4
         else mutilated(random, random.choice((right, *TOWERS))) if kind < 7
-        else hedged(random, right, others)
+        else hedged(random, right, others) if kind == 7
+        else dressed(random, random.choice((right, right, *others, "7", *TOWERS)))
     )  # fmt: skip
-    return random.choice((r"\boxed{%s}", "Answer: %s", r"\boxed{%s", r"$%s$", r"\boxed{%s}\boxed{%s}")).replace(
-        "%s", answer
-    )
+    return random.choice(
+        (*LINES, *(r"\boxed{%s}",) * 10, "Answer: %s", r"\boxed{%s", r"$%s$", r"\boxed{%s}\boxed{%s}")
+    ).replace("%s", answer)

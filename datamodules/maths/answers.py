@@ -18,7 +18,7 @@ from app.types import Unscored
 from datamodules.maths.apart import apart
 from datamodules.maths.forms import is_two_numbers, parsable, spelled, tight
 from datamodules.maths.numerals import read_bases, read_numeral, same_number
-from datamodules.maths.size import LONGEST, is_balanced, is_tame
+from datamodules.maths.size import LONGEST, is_balanced, is_computable, is_tame
 from datamodules.maths.units import read_unit
 
 TAIL = 20_000
@@ -151,15 +151,18 @@ def _verified(given: str, wanted: str) -> bool:
     wild = [text for text in (given, wanted) if not is_tame(text)]
     if any(map(_is_prose, wild)):
         return False
-    if wild:
+    if not all(map(is_computable, wild)):
         raise UndecidedError(f"too large or too deep for math-verify: {wild[0]!r:.100}")
-    expression, reference = _parsed(given), _parsed_reference(wanted)
-    if not expression or not reference or apart(expression[0], reference[0]):
-        return False
+    library = _library()
     try:
-        return bool(_library().verify(reference, expression, timeout_seconds=None, raise_on_error=True))
-    except Exception as error:
-        raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from None
+        expression, reference = _parsed(given), _parsed_reference(wanted)
+        if not expression or not reference or apart(expression[0], reference[0]):
+            return False
+        if not wild:
+            return bool(library.verify(reference, expression, timeout_seconds=None, raise_on_error=True))
+    except Exception as error:  # of sympy, which has no base class for them
+        raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from error
+    raise UndecidedError(f"too many terms for math-verify: {wild[0]!r:.100}")
 
 
 def _is_prose(text: str) -> bool:
@@ -173,10 +176,12 @@ def _parsed_reference(reference: str) -> Any:
 
 
 def _parsed(answer: str) -> Any:
-    r"""math-verify's reading of an answer, which is put in a box so that it looks for no other; its units are off."""
+    r"""math-verify's reading of an answer, its units off; in a box, and the first match, so that no part is read."""
     library = _library()
     latex = library.parser.LatexExtractionConfig(boxed_match_priority=0, normalization_config=_normalization())
-    return library.parse(rf"\boxed{{{answer}}}", extraction_config=[latex], parsing_timeout=None)
+    return library.parse(
+        rf"\boxed{{{answer}}}", extraction_config=[latex], extraction_mode="first_match", parsing_timeout=None
+    )
 
 
 @lru_cache(maxsize=1)

@@ -23,10 +23,12 @@ _FRACTIONS = tuple(zip(_PRIMES, _PRIMES[2:], strict=False))
 def apart(one: Any, other: Any) -> bool:
     """Whether two expressions have different values, at one point for their letters; False where that is not plain.
 
-    Lists, intervals and matrices are apart where members of theirs are. A percentage and a single letter are left to
-    math-verify, which takes 5 % for 5 as well, and a word for the product of its letters.
+    Lists, intervals and matrices are apart where members of theirs are. A single letter is left to math-verify, which
+    takes a word for the product of its letters.
     """
     sympy = import_module("sympy")
+    if isinstance(one, sympy.Ne) != isinstance(other, sympy.Ne):
+        return True
     one, other = _right_sides(one, other)
     if isinstance(one, sympy.MatrixBase) and isinstance(other, sympy.MatrixBase):
         return one.shape != other.shape or any(map(apart, one, other))
@@ -39,10 +41,16 @@ def apart(one: Any, other: Any) -> bool:
         return any(all(apart(mine, its) for its in theirs or (other,)) for mine in ours or (one,))
     if not isinstance(one, sympy.Expr) or not isinstance(other, sympy.Expr):
         return False
-    unread = (sympy.Symbol, sympy.MatrixExpr)
-    if any(isinstance(side, unread) or side.has(sympy.UnevaluatedExpr) for side in (one, other)):
+    if any(isinstance(side, (sympy.Symbol, sympy.MatrixExpr)) for side in (one, other)):
         return False
-    return _differ(*_at_a_point(one, other))
+    return all(_differ(*_at_a_point(mine, its)) for mine in _readings(one) for its in _readings(other))
+
+
+def _readings(value: Any) -> tuple[Any, ...]:
+    """The value itself; of a percentage what it is as a share, and without its sign."""
+    parts = value.atoms(import_module("sympy").UnevaluatedExpr)
+    share = value.xreplace({part: part.args[0] for part in parts})
+    return (share, 100 * share) if parts else (value,)
 
 
 def _members(value: Any) -> tuple[Any, ...] | None:
@@ -52,9 +60,9 @@ def _members(value: Any) -> tuple[Any, ...] | None:
 
 
 def _right_sides(one: Any, other: Any) -> tuple[Any, Any]:
-    """Without `x =` where both say it, or one alone."""
-    equation = import_module("sympy").Eq
-    equations = [isinstance(side, equation) and side.lhs.is_Symbol for side in (one, other)]
+    """Without `x =`, or x and an inequality sign, where both say it, or one alone."""
+    sympy = import_module("sympy")
+    equations = [isinstance(side, (sympy.Eq, sympy.Ne)) and side.lhs.is_Symbol for side in (one, other)]
     if all(equations) and one.lhs != other.lhs:
         return None, None
     return tuple(side.rhs if is_equation else side for side, is_equation in zip((one, other), equations, strict=True))
@@ -75,9 +83,10 @@ def _differ(one: Any, other: Any) -> bool:
     """Whether two numbers differ, and by enough where one is a decimal."""
     if not one.is_number or not other.is_number:
         return False
-    if any(side.is_infinite for side in (one, other)):
-        return one != other
-    real = import_module("sympy").Float
+    sympy = import_module("sympy")
+    if any(side.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan) for side in (one, other)):
+        return one != other  # sympy takes sqrt(oo!) for any number
+    real = sympy.Float
     try:
         gap, *sizes = (abs(value).evalf(15, maxn=DIGITS) for value in (one - other, one, other))
     except ValueError:  # mpmath's word for a pole: what has no value equals nothing

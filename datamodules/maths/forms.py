@@ -42,6 +42,7 @@ _COMMANDS = (
 _ABOUT = re.compile(r"\s*(?:\\(?:approx|simeq|sim)(?![a-zA-Z])|=)\s*")
 _MIXED = re.compile(r"(?<![_^.0-9])([0-9]+)[ ~]+([0-9]+)/([0-9]+)(?![0-9.])")
 _SCIENTIFIC = re.compile(r"(?<=[0-9.])[eE]([+-]?[0-9]+)(?![0-9.])")
+_PERCENT = re.compile(r"^([^=,;<>%]*[^=,;<>%\s\\])\s*\\?%$")
 _TWO_NUMBERS = re.compile(r"(?<![_^.0-9])[0-9]+(?:\.[0-9]+)?[ ~]+[0-9]")
 
 
@@ -68,7 +69,8 @@ def tight(text: str) -> str:
 
 
 def parsable(text: str) -> str:
-    """A spelled text as math-verify reads it rightly: mixed numbers and scientific notation in LaTeX, plain spaces."""
+    """A spelled text as math-verify reads it rightly: mixed numbers, percent and powers of ten in LaTeX, plain spaces."""
+    text = _PERCENT.sub(r"\\frac{\1}{100}", text)
     text = _SCIENTIFIC.sub(r"\\times 10^{\1}", _MIXED.sub(r"\1\\frac{\2}{\3}", text))
     return text.replace("~", " ")
 

@@ -78,16 +78,25 @@ def value_of(digits: float) -> float:
 
 
 def is_tame(expression: str) -> bool:
-    """Whether sympy may be given this: balanced, not too deep, and not too large."""
-    if len(expression) > LONGEST or not is_balanced(expression) or max(depths(expression), default=0) > DEPTH:
+    """Whether sympy may be given this to simplify: computable, and not of too many terms when multiplied out."""
+    if not is_computable(expression):
         return False
-    text = _LAYOUT.sub("", expression)
-    tokens = list(_TOKEN.finditer(text))
-    if any(token[1] in OPERATORS for token in tokens):
-        return False
+    tokens = _tokens(expression)
     size, _ = _group(tokens, 0)
     letters = len({token[0] for token in tokens if token[5] or (token[1] and token[1] not in STRUCTURE)})
-    return size.digits <= DIGITS and size.degree <= TERMS and comb(int(size.degree) + letters, letters) <= TERMS
+    return size.degree <= TERMS and comb(int(size.degree) + letters, letters) <= TERMS
+
+
+def is_computable(expression: str) -> bool:
+    """Whether sympy may be given this to compute: balanced, not too deep, without work to do, and not too large."""
+    if len(expression) > LONGEST or not is_balanced(expression) or max(depths(expression), default=0) > DEPTH:
+        return False
+    tokens = _tokens(expression)
+    return not any(token[1] in OPERATORS for token in tokens) and _group(tokens, 0)[0].digits <= DIGITS
+
+
+def _tokens(expression: str) -> list[re.Match[str]]:
+    return list(_TOKEN.finditer(_LAYOUT.sub("", expression)))
 
 
 def is_balanced(expression: str) -> bool:

@@ -50,7 +50,7 @@ _NO_UNITS = frozenset((
     "such", "that",
     "even", "odd", "positive", "negative", "real", "imaginary", "e", "i", "pi", "x", "pct", "percentage", "undefined",
     "none",
-    "approximately", "at", "least", "most", "greater", "fewer", "up",
+    "true", "yes", "approximately", "at", "least", "most", "greater", "fewer", "up",
 ))  # fmt: skip
 """Words behind a number that change it or speak about it."""
 
@@ -71,14 +71,18 @@ def read_unit(text: str) -> Measured:
     start = len(tokens)
     while start and _is_part(tokens[start - 1]):
         start -= 1
-    while start < len(tokens) and not tokens[start][0].isalpha():
-        start += 1
-    value, words = "".join(tokens[:start]).rstrip(" ~\t\n"), tokens[start:]
-    if not words or not re.search(r"[0-9})\]]$|\\(?:pi|infty)$", value) or not re.search(r"[0-9]|\\pi|\\infty", value):
+    places = [place for place in range(start, len(tokens)) if tokens[place][0].isalpha() and place]
+    known = [place for place in places if canonical(tokens[place:]) is not None]
+    if not places:
         return Measured(text)
+    start = known[0] if known else places[0]
+    value, words = "".join(tokens[:start]).rstrip(" ~\t\n"), tokens[start:]
     spaced, marked = tokens[start - 1].isspace() or "~" in tokens[start - 1], "~" in tokens[start - 1]
     named = [word for word in words if word[0].isalpha() and word.lower() != "per"]
     unit = canonical(words)
+    is_number = re.search(r"[0-9]|\\pi|\\infty", value) or (unit is not None and marked and len(named[0]) > 1)
+    if not named or not is_number or not re.search(r"[0-9})\]]$|\\(?:pi|infty)$", value):
+        return Measured(text)
     has_letters = bool(re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", value.rpartition("=")[2])))
     if unit is None:
         if has_letters or any(_singular(word.lower()) in _NO_UNITS or word.lower() in _NO_UNITS for word in named):

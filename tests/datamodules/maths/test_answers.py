@@ -99,7 +99,7 @@ def test_what_stands_around_an_answer_is_taken_off(answer: str) -> None:
         (r"\sqrt{5+2\sqrt{6}}", r"\sqrt{2}+\sqrt{3}"),
         ("1 000 000", "1000000"), (r"1\,000", "1,000"), ("1.6e-19", r"1.6\times 10^{-19}"),
         ("4.5e33", r"4.5 \cdot 10^{33}"),
-        ("1e-7", "10^{-7}"), ("1 1/2", r"\frac{3}{2}"), (r"\sum_{k=1}^{n} k", r"\sum_{k=1}^n k"),
+        ("1e-7", "10^{-7}"), (r"x \neq \frac{10}{14}", r"x \neq \frac{5}{7}"), ("1 1/2", r"\frac{3}{2}"), (r"\sum_{k=1}^{n} k", r"\sum_{k=1}^n k"),
         (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\left[\begin{array}{c}1\\ 2\end{array}\right]"),
         ("9" * 400, "9" * 400 + ".0"),
     ],
@@ -199,7 +199,10 @@ def test_signs_around_a_number(given: str, wanted: str) -> None:
         (r"0.5\%", "0.5"), (r"12\%", "13"), (r"-5\%", "5"), (r"\approx 3.2", "3.14"), (r"x = 5, y = 6", "5"),
         ("x=5", "y=5"),
         ("[0,1]", "(0,1)"), (r"\{1,2,3\}", r"\{1,2\}"), ("5m", "5n"), ("2t", "2s"), (r"x+\text{m}", "x"),
-        ("word " * 400, "5"), (r"\text{" + "it is so since " * 40 + "5}", "5"),
+        (r"7 \cup \frac{1}{2} \cup 204", r"\frac{1}{2}"),
+        (r"7 \frac{1}{2} (0, 1]", r"\frac{1}{2}"), ("; \n\\frac{1}{2}", r"\frac{1}{2}"), (r"\sqrt{\infty!!}", "5"),
+        (r"\sqrt{\infty!!}", r"\{1, 2\}"), ("204 True", "204"), (r"x \neq 6", r"x \neq 5"), ("5", r"x \neq 5"),
+        (r"\frac{def}{de+df}", r"\frac{def}{de+df+ef}"), ("word " * 400, "5"), (r"\text{" + "it is so since " * 40 + "5}", "5"),
     ],
 )  # fmt: skip
 def test_what_is_not_the_answer(given: str, wanted: str) -> None:
