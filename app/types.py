@@ -49,7 +49,7 @@ class Problem(ABC):
     Attributes:
         prompt: what the policy reads.
         key: canonical form; two problems with one key are the same problem.
-        solution: a reference answer, itself scored 1.
+        solution: a reference answer, itself scored 1; empty where none is known.
         label: the set it is reported under, such as "7x7".
         origin: where it was read, such as "train.jsonl, row 41", which is no part of what it is; "" of no file.
     """

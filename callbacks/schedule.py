@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from app.advantages import AdvantageEstimator
 from app.checkpoint import count_of
 from app.engines.base import RolloutEngine
+from app.engines.demonstrations import DemonstrationEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.run_folder import run_folder
@@ -146,6 +147,9 @@ class StageSchedule(Callback):
         if stage.engine is not None:
             rollout_of(trainer).make_ready(trainer, pl_module, stage.engine)
         train = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train")
+        engine = stage.engine or self.usual["engine"]
+        if train and isinstance(engine, DemonstrationEngine):
+            engine.check(train)
         if train is not None and stage.problems is not None and stage.problems > len(train):
             raise ValueError(f"problems={stage.problems} must be at most the {len(train)} problems of the train split")
 

@@ -7,13 +7,17 @@ that is acceptable.
 
 from __future__ import annotations
 
+import pickle
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
+from datamodules.gym_solutions import SOLVERS
 from datamodules.puzzles.enigmata.answers import FENCE, last_block
 
 APART = 1_000_000
@@ -22,19 +26,47 @@ APART = 1_000_000
 FORMAT = "\n\nGive the final answer in a fenced code block (three backquotes before and after it)."
 
 
+class GymSet(NamedTuple):
+    """What a data set of the library is built from, by whoever needs it: some can't be sent to another process.
+
+    Attributes:
+        task: its name.
+        seed, size: see `reasoning_gym.create_dataset`.
+        settings: its own settings, pickled, so that sets can be told apart.
+    """
+
+    task: str
+    seed: int
+    size: int
+    settings: bytes
+
+
+@lru_cache(maxsize=256)
+def built(source: GymSet) -> Any:
+    """The data set, which draws entries and scores answers; ValueError for what the library does not know."""
+    library: Any = import_module("reasoning_gym")  # here, because few runs need it
+    settings = pickle.loads(source.settings)
+    try:
+        return library.create_dataset(source.task, seed=source.seed, size=source.size, **settings)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise ValueError(f"reasoning-gym's {source.task}: {error}") from None
+
+
 @dataclass(frozen=True)
 class GymProblem(Problem):
     """One entry of a data set of reasoning-gym.
 
     Args:
-        gym: the data set, which scores.
+        source: what its data set, which scores, is built from.
         entry: its `question`, `answer` and `metadata`.
-        task: the data set's name.
     """
 
-    gym: Any = field(repr=False, compare=False, hash=False)
+    source: GymSet
     entry: dict[str, Any] = field(hash=False)
-    task: str
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        built(self.source)  # on arrival, so that the first answer's time is not spent on it
 
     @property
     def prompt(self) -> str:  # type: ignore[override]
@@ -42,21 +74,40 @@ class GymProblem(Problem):
 
     @property
     def key(self) -> str:  # type: ignore[override]
-        return f"{self.task} {self.entry['question']}"
+        return f"{self.label} {self.entry['question']}"
 
-    @property
+    @cached_property
     def solution(self) -> str:  # type: ignore[override]
-        return f"{FENCE}\n{self.entry['answer']}\n{FENCE}"
+        answer = self.entry["answer"]
+        answer = solved(self.label, self.entry) if answer is None else answer
+        return "" if answer is None else f"{FENCE}\n{answer}\n{FENCE}"
 
     @property
     def label(self) -> str:  # type: ignore[override]
-        return self.task
+        return self.source.task
 
     def score(self, response: str) -> float:
         answer = last_block(response)
+        if answer is None and self.entry["answer"] == "" and ends_in_an_empty_block(response):
+            answer = ""
         if answer is None:
             return 0.0
-        return float(self.gym.score_answer(answer, self.entry))
+        return float(built(self.source).score_answer(answer, self.entry))
+
+
+def ends_in_an_empty_block(response: str) -> bool:
+    """Whether the last complete fenced block holds nothing, which is the answer to some entries."""
+    pieces = response.split(FENCE)
+    return len(pieces) > 2 and not pieces[-2 if len(pieces) % 2 else -3].strip()
+
+
+def solved(task: str, entry: dict[str, Any]) -> str | None:
+    """An answer to an entry that has none; None where nobody knows one."""
+    facts = entry["metadata"]
+    solver = SOLVERS.get(facts.get("source_dataset", task))
+    with suppress(KeyError):  # of another version of the library
+        return None if solver is None else solver(facts)
+    return None
 
 
 class ReasoningGymDataModule(ProblemDataModule):
@@ -100,15 +151,10 @@ class ReasoningGymDataModule(ProblemDataModule):
         return deduplicate({split: self._draw(split, place) for place, split in enumerate(self.sizes)}, strict=True)
 
     def _draw(self, split: str, place: int) -> list[Problem]:
-        library: Any = import_module("reasoning_gym")  # here, because few runs need it
         problems: list[Problem] = []
-        for name, settings in self.tasks.items():
-            if not self.sizes[split]:
-                continue
+        for name, settings in self.tasks.items() if self.sizes[split] else ():
             seed = APART * (3 * self.seed + place)
-            try:
-                gym = library.create_dataset(name, seed=seed, size=self.sizes[split], **settings)
-            except (ValueError, TypeError, AssertionError) as error:
-                raise ValueError(f"reasoning-gym's {name}: {error}") from None
-            problems += [GymProblem(gym, gym[index], name) for index in range(self.sizes[split])]
+            source = GymSet(name, seed, self.sizes[split], pickle.dumps(settings))
+            gym = built(source)
+            problems += [GymProblem(source, gym[index]) for index in range(self.sizes[split])]
         return problems

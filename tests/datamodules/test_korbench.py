@@ -95,7 +95,9 @@ def test_white_space_sizes_stars_and_a_factor_of_one(answer: str) -> None:
     assert [text for text in wrong if judge(question, f"So [[{text}]].")] == []
 
 
-@pytest.mark.parametrize("text", [r"\left[\left[WORD\right]\right]", r"\[\[WORD\]\]", r"\[ [[WORD]] \]", "**[[WORD]]**"])
+@pytest.mark.parametrize(
+    "text", [r"\left[\left[WORD\right]\right]", r"\[\[WORD\]\]", r"\[ [[WORD]] \]", "**[[WORD]]**"]
+)
 def test_double_brackets_as_they_are_written(text: str) -> None:
     question = Question("cipher", "1", "1", "[[WORD]]")
     assert judge(question, f"Thus {text}.")

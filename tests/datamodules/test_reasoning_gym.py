@@ -1,17 +1,24 @@
-"""reasoning-gym's tasks as Problems: the adapter by itself, and with that library where it is installed."""
+"""reasoning-gym's tasks as Problems: drawn, sent to the scoring process, and scored there by the library itself."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import json
+import pickle
 from typing import Any
 
 import pytest
 
-from app.scoring import judge
-from datamodules.reasoning_gym import GymProblem, ReasoningGymDataModule
+from app.engines.demonstrations import DemonstrationEngine
+from app.scoring import Contained, judge
+from datamodules import reasoning_gym
+from datamodules.reasoning_gym import GymProblem, GymSet, ReasoningGymDataModule
+from tests.conftest import CommandLine, demonstrated
 
 TASKS: dict[str, dict[str, Any]] = {"chain_sum": {"max_terms": 3}, "leg_counting": {}}
-installed = pytest.mark.skipif(find_spec("reasoning_gym") is None, reason="reasoning-gym is not installed")
+WITHOUT_ANSWERS = ("boxnet", "graph_color", "propositional_logic", "rubiks_cube", "rush_hour")
+WITH_LAMBDAS = ("arc_1d", "string_manipulation")
+ASCII = "".join(map(chr, range(32, 127))) + "\n"
+SUMS = GymSet("sums", 0, 1, pickle.dumps({}))
 
 
 class Gym:
@@ -26,9 +33,14 @@ class Gym:
         return self.verdict if answer == entry["answer"] else 0.01
 
 
+def scripted(monkeypatch: pytest.MonkeyPatch, verdict: Any, answer: str | None = "2") -> GymProblem:
+    monkeypatch.setattr(reasoning_gym, "built", lambda source: Gym(verdict))
+    return GymProblem(SUMS, {"question": "1 + 1?", "answer": answer, "metadata": {}})
+
+
 @pytest.mark.parametrize("verdict", [1.0, 0.25, True])
-def test_a_score_is_the_librarys(verdict: Any) -> None:
-    problem = GymProblem(Gym(verdict), {"question": "1 + 1?", "answer": "2"}, "sums")
+def test_a_score_is_the_librarys(monkeypatch: pytest.MonkeyPatch, verdict: Any) -> None:
+    problem = scripted(monkeypatch, verdict)
     assert problem.score(problem.solution) == verdict
     assert problem.score("2") == 0.0
     assert problem.prompt.startswith("1 + 1?")
@@ -36,13 +48,27 @@ def test_a_score_is_the_librarys(verdict: Any) -> None:
 
 
 @pytest.mark.parametrize("verdict", [KeyError("x"), RecursionError(), float("nan"), 2.0, "x", None])
-def test_an_answer_is_unscored_where_the_library_fails(verdict: Any) -> None:
-    problem = GymProblem(Gym(verdict), {"question": "1 + 1?", "answer": "2"}, "sums")
+def test_an_answer_is_unscored_where_the_library_fails(monkeypatch: pytest.MonkeyPatch, verdict: Any) -> None:
+    problem = scripted(monkeypatch, verdict)
     assert not judge(problem, problem.solution).scored
     assert judge(problem, "no block").score == 0.0
 
 
-@installed
+def test_an_empty_answer_is_an_empty_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = scripted(monkeypatch, 1.0, answer="")
+    assert [problem.score(text) for text in (problem.solution, "```\n```", "```x```\n```\n\n```")] == [1, 1, 1]
+    assert [problem.score(text) for text in ("", "``` ", "```\n```\n```2```")] == [0, 0, 0.01]
+    assert scripted(monkeypatch, 1.0).score("```\n```") == 0
+
+
+def test_an_unknown_task_without_answers_is_scored_and_not_imitated(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = scripted(monkeypatch, 0.25, answer=None)
+    assert problem.solution == ""
+    assert problem.score("```\n7\n```") == 0.01
+    with pytest.raises(ValueError, match="no answer is known to problems of sums, so that there is nothing to imitate"):
+        DemonstrationEngine().check([problem])
+
+
 def test_splits_are_drawn_scored_and_distinct() -> None:
     data = ReasoningGymDataModule(TASKS, train=20, validation=5, test=5, batch_size=4)
     data.setup("fit")
@@ -52,6 +78,43 @@ def test_splits_are_drawn_scored_and_distinct() -> None:
     for problem in problems:
         assert problem.score(problem.solution) == 1.0
         assert problem.score("```\nno idea\n```") < 1.0
+
+
+def test_solutions_pass_in_the_scoring_process_where_entries_have_none_or_sets_can_not_be_sent() -> None:
+    tasks: dict[str, Any] = {name: {} for name in (*WITHOUT_ANSWERS, *WITH_LAMBDAS, *TASKS)}
+    tasks["boxnet"] = {"max_box_num": 3}
+    tasks["rush_hour"] = {"max_moves": 12}
+    data = ReasoningGymDataModule(tasks, train=4, validation=1, test=0)
+    problems = data.load_splits()[0]["train"]
+    assert len(problems) == 4 * len(tasks)
+    answers = [(problem, text) for problem in problems for text in (problem.solution, "```\nNone\n```")]
+    verdicts = [verdict.score for verdict in Contained(seconds=30)(answers)]
+    assert verdicts[::2] == [1.0] * len(problems)
+    assert max(verdicts[1::2]) < 1
+
+
+def test_a_problem_is_the_same_after_it_was_sent() -> None:
+    problem = ReasoningGymDataModule({"string_manipulation": {}}, 1, 1, 0).load_splits()[0]["train"][0]
+    again = pickle.loads(pickle.dumps(problem))
+    assert (again, again.key, hash(again)) == (problem, problem.key, hash(problem))
+    assert len(pickle.dumps(problem)) < 10_000
+
+
+def test_a_cold_start_without_anything_to_imitate_ends_before_it_begins(
+    passk: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from app.cli import main
+
+    monkeypatch.setattr(reasoning_gym, "SOLVERS", {})
+    data = {"tasks": {"graph_color": {}}, "train": 4, "validation": 2, "test": 0, "batch_size": 2}
+    settings = passk.folder / "gym.yaml"
+    settings.write_text(
+        f"data: {{class_path: datamodules.reasoning_gym.ReasoningGymDataModule, init_args: {data}}}\n"
+        "model: {policy: {init_args: {alphabet: {json.dumps(ASCII)}, context_length: 2048}}}\n"
+    )
+    with pytest.raises(SystemExit):
+        main(["fit", *passk.options(cached=False, schedule={"stages": [demonstrated()]}), f"--config={settings}"])
+    assert "stage 'cold start': no answer is known to problems of graph_color" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -67,14 +130,12 @@ def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
         ReasoningGymDataModule(**arguments)
 
 
-@installed
 @pytest.mark.parametrize("tasks", [{"no_such_task": {}}, {"chain_sum": {"no_such_setting": 1}}])
 def test_what_the_library_does_not_know(tasks: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(ValueError, match="reasoning-gym's"):
         ReasoningGymDataModule(tasks, train=4, validation=1, test=0, batch_size=4).setup("fit")
 
 
-@installed
 def test_splits_are_drawn_apart() -> None:
     """Entries come from seed plus index: neighboring seeds would share nearly all of them."""
     data = ReasoningGymDataModule({"chain_sum": {"min_digits": 4}}, train=40, validation=20, test=20, batch_size=4)
