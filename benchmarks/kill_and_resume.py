@@ -150,9 +150,9 @@ def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = N
     return process.exitcode
 
 
-def trial(folder: Path, kills: list[tuple[str, int, float]], by: int = signal.SIGKILL) -> int:
+def trial(folder: Path, kills: list[tuple[str, int, float]], by: int = signal.SIGKILL, logger: str = "") -> int:
     """A run that is killed at these moments and resumed each time, as long as it lasts; how often it was."""
-    arguments, done = arguments_for(folder), 0
+    arguments, done = arguments_for(folder, logger), 0
     for kill in kills:
         status = run(arguments, folder / "log", kill, by)
         if status == 0 and "stopped after" not in (folder / "log").read_text().splitlines()[-1]:
@@ -164,12 +164,13 @@ def trial(folder: Path, kills: list[tuple[str, int, float]], by: int = signal.SI
     return done
 
 
-def arguments_for(folder: Path) -> list[str]:
-    """The command line of a run that keeps its files there."""
+def arguments_for(folder: Path, logger: str = "") -> list[str]:
+    """The command line of a run that keeps its files there, with this logger in YAML, or else TensorBoard's."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
-    config.write_text(CONFIG)
-    return ["fit", f"--config={config}", f"--trainer.logger.save_dir={folder}", f"--data.cache_dir={folder.parent}"]
+    config.write_text(CONFIG + (f"  logger: {logger}\n" if logger else ""))
+    places = [] if logger else [f"--trainer.logger.save_dir={folder}"]
+    return ["fit", f"--config={config}", *places, f"--data.cache_dir={folder.parent}"]
 
 
 # -- what a run leaves ------------------------------------------------------------------------------
@@ -204,10 +205,10 @@ def files(folder: Path) -> list[str]:
 
 
 def unequal(one: Any, other: Any, folders: list[str], place: str = "") -> Iterator[str]:
-    """Places in two checkpoints that hold different values, the names of the runs' folders aside."""
+    """Places in two checkpoints that hold different values, where the runs lie and are logged aside."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for key in one:
-            if key not in ("config", "folder"):
+            if key not in ("config", "folder", "logs", "ids"):
                 yield from unequal(one[key], other[key], folders, f"{place}.{key}")
     elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
         for index, pair in enumerate(zip(one, other, strict=True)):

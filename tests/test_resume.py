@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import shutil
 import signal
@@ -11,9 +13,11 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from benchmarks.kill_and_resume import arguments_for, differences, logged, newest, run, trial
-from tests.conftest import PICTURES, CommandLine, constant, demonstrated, gap, stage, steps
+from tests.conftest import CURVES, PICTURES, CommandLine, constant, demonstrated, gap, stage, steps
+from tests.forked import ended, launched
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,34 @@ def test_a_run_cut_short_ends_as_the_whole_one(
     moments = [(phase, random.randint(1, 2), random.uniform(0, 0.05)) for phase in phases]
     assert trial(tmp_path, moments, by) > 0
     assert differences(whole, tmp_path) == []
+
+
+CSV = "{class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: runs, name: maze}}"
+WANDB = "{class_path: lightning.pytorch.loggers.WandbLogger, init_args: {save_dir: runs, project: maze, offline: true}}"
+
+
+@pytest.mark.parametrize(
+    ("logger", "by"),
+    [(CSV, signal.SIGKILL), (WANDB, signal.SIGKILL), (f"[{CSV}, {WANDB}]", signal.SIGTERM)],
+    ids=["csv-killed", "wandb-killed", "both-stopped"],
+)
+def test_other_loggers_go_on_with_it(whole: Path, tmp_path: Path, logger: str, by: signal.Signals) -> None:
+    """Each iteration stands once in `metrics.csv`, and Weights & Biases know the run by the same id."""
+    if "Wandb" in logger:
+        pytest.importorskip("wandb")
+    assert trial(tmp_path, [("validation", 2, 0.0)], by, logger.replace("runs", str(tmp_path))) == 1
+    assert [each for each in differences(whole, tmp_path) if "TensorBoard" not in each] == []
+    for metrics in tmp_path.glob("maze/*/metrics.csv"):
+        rows = read_metrics(metrics)
+        for name in ("rollout/reward", "eval/pass@1"):
+            assert [int(row["step"]) for row in rows if row[name]] == [step for step, _ in logged(newest(whole))[name]]
+    ids = [path.name.rsplit("-", 1)[1] for path in tmp_path.glob("wandb/offline-run-*")]
+    assert (len(ids), len(set(ids))) == ((2, 1) if "Wandb" in logger else (0, 0))
+
+
+def read_metrics(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_one_that_is_stopped_says_so_in_a_line(tmp_path: Path) -> None:
@@ -133,6 +165,103 @@ def test_a_finished_run_goes_on_in_a_longer_schedule(passk: CommandLine, begun: 
 def test_auto_resume_begins_where_there_is_nothing(passk: CommandLine) -> None:
     cli = passk.fit([demonstrated()], "--auto_resume=true")
     assert cli.model.iteration == 2
+
+
+BOARD = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger"}
+TABLE = {"class_path": "lightning.pytorch.loggers.CSVLogger"}
+RUNS = {"init_args": {"save_dir": "{folder}/runs", "name": "maze"}}
+LOGGED: dict[str, tuple[Any, str]] = {
+    "none": (False, "lightning_logs/version_0"),
+    "Lightning's": (True, "lightning_logs/version_0"),
+    "a version": ({**BOARD, "init_args": {**RUNS["init_args"], "version": "exp1"}}, "runs/maze/exp1"),
+    "a folder within": ({**BOARD, "init_args": {**RUNS["init_args"], "sub_dir": "a/b"}}, "runs/maze/version_0/a/b"),
+    "home": ({**BOARD, "init_args": {"save_dir": "~/runs", "name": "a/b"}}, "home/runs/a/b/version_0"),
+    "no name": ({**TABLE, "init_args": {"save_dir": "{folder}/runs", "name": None}}, "runs/version_0"),
+    "two": ([{**TABLE, **RUNS}, {**BOARD, **RUNS}], "runs/maze/version_0"),
+    "two apart": ([{**BOARD, **RUNS}, {**TABLE, "init_args": {"save_dir": "{folder}/tables"}}], "runs/maze/version_0"),
+}
+
+
+@pytest.mark.parametrize(("logger", "place"), LOGGED.values(), ids=LOGGED)
+def test_it_is_found_again_with_every_logger(
+    passk: CommandLine, monkeypatch: pytest.MonkeyPatch, logger: Any, place: str
+) -> None:
+    monkeypatch.chdir(passk.folder)
+    monkeypatch.setenv("HOME", str(passk.folder / "home"))
+    trainer = yaml.safe_load(yaml.safe_dump({"logger": logger}).replace("{folder}", str(passk.folder)))
+    folder = passk.folder / place
+    for stages in ([demonstrated()], [demonstrated(), demonstrated("more")]):
+        cli = passk.fit(stages, "--auto_resume=true", trainer=trainer)
+        assert Path(cli.trainer.log_dir).samefile(folder)
+    results = (folder / "results.jsonl").read_text().splitlines()
+    assert [json.loads(line)["iteration"] for line in results] == [2, 4]
+    assert [path.name for path in sorted((folder / "stages").iterdir())] == ["1-cold-start", "2-more"]
+    for path in passk.folder.rglob("metrics.csv"):
+        assert [int(row["step"]) for row in read_metrics(path) if row["rollout/reward"]] == [1, 2, 3, 4]
+    for board in {path.parent for path in passk.folder.rglob("events.*")}:
+        assert [step for step, _ in logged(board)["rollout/reward"]] == [1, 2, 3, 4]
+
+
+def test_commands_that_come_after_it_do_not_hide_it(
+    passk: CommandLine, begun: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A validation has a folder of its own; a `fit` that ends in its setup has none."""
+    folder = again(passk, begun)
+    passk("validate")
+    with pytest.raises(SystemExit):
+        passk.fit(STAGES, "--data.validation={7: 100000000}")
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["version_0", "version_1"]
+    assert passk.fit(STAGES, "--auto_resume=true").source == folder / "checkpoints" / "last.ckpt"
+    assert passk("validate", "--ckpt_path=last").source == folder / "checkpoints" / "last.ckpt"
+    assert f"the weights of {folder / 'checkpoints' / 'last.ckpt'}, iteration 4" in caplog.messages
+
+
+def test_a_run_is_not_written_over(passk: CommandLine, begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = again(passk, begun)
+    named = folder.rename(folder.with_name("exp1"))
+    before = {path: path.read_bytes() for path in named.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit):
+        passk.fit(STAGES, "--trainer.logger.version=exp1")
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"passk: error: {named} holds a run: go on with it by --auto_resume true")
+    (passk.folder / "config.yaml").write_text("# mine")
+    with pytest.raises(SystemExit):
+        passk.fit(STAGES, f"--trainer.logger.name={passk.folder}", "--trainer.logger.version=.")
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"passk: error: {passk.folder} holds other files")
+    places = [
+        Path(passk(command, "--trainer.logger.version=exp1", "--ckpt_path=last").trainer.log_dir).name
+        for command in ("validate", "validate", "predict")
+    ]
+    assert places == ["exp1-validate-0", "exp1-validate-1", "exp1-predict-0"]
+    assert {path: path.read_bytes() for path in named.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_was_moved_keeps_its_best_checkpoint(passk: CommandLine, begun: Path) -> None:
+    """Nothing is solved, before and after: what comes later is no better."""
+    best = again(passk, begun) / "checkpoints" / "best.ckpt"
+    assert torch.load(best, weights_only=True)["iteration"] == 2
+    passk.fit([*STAGES, demonstrated("more")], "--ckpt_path=last")
+    assert torch.load(best, weights_only=True)["iteration"] == 2
+
+
+def test_the_picture_of_a_run_killed_after_its_first_checkpoint_is_drawn(passk: CommandLine) -> None:
+    killed = "--trainer.callbacks+=tests.callbacks.extras.KilledAtStart"
+    process, log = launched(passk, "fit", killed, CURVES, schedule={"stages": STAGES})
+    assert ended(process) == [-signal.SIGKILL], log.read_text()
+    cli = passk.fit(STAGES, CURVES, "--auto_resume=true")
+    assert cli.source is not None
+    assert [step for step, _ in logged(Path(cli.trainer.log_dir))["stage/advantages"]] == [0]
+
+
+def test_a_full_disk_names_the_file(passk: CommandLine) -> None:
+    """That of TensorBoard, which a thread writes: its limit is set once the first checkpoint stands."""
+    full = "--trainer.callbacks+=tests.callbacks.extras.FullDisk"
+    process, log = launched(passk, "fit", full, *PICTURES, schedule={"stages": STAGES})
+    assert ended(process) == [2]
+    said = log.read_text()
+    assert "Traceback" not in said
+    (events,) = (passk.folder / "runs" / "maze" / "version_0").glob("events.*")
+    assert said.splitlines()[-1] == f"passk: error: File too large: {events}"
 
 
 def test_what_the_user_changed_holds_and_is_said(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -43,6 +44,21 @@ class SlowEngine(TransformersEngine):
     def generate(self, *arguments: Any) -> list[list[Completion]]:
         sleep(0.5)
         return super().generate(*arguments)
+
+
+class KilledAtStart(Callback):
+    """Is killed when the first checkpoint has just been written."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FullDisk(Callback):
+    """Lets no file grow any more once the run has begun."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 
 
 class Witness(Callback):

@@ -22,8 +22,9 @@ def write(folder: Path, first: int, last: int) -> SummaryWriter:
 
 
 def steps(folder: Path, tag: str) -> list[int]:
+    """Sorted, because TensorBoard reads files of one second in the order of their names."""
     found = EventAccumulator(str(folder)).Reload()
-    return [event.step for event in found.Scalars(tag)] if tag in found.Tags()["scalars"] else []
+    return sorted(event.step for event in found.Scalars(tag)) if tag in found.Tags()["scalars"] else []
 
 
 @pytest.mark.parametrize("last", [0, 3, 4, 5, 8])
