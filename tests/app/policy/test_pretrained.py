@@ -82,5 +82,5 @@ def test_what_could_not_be_saved_is_found_out_before(
         raise NotImplementedError("there is no slow tokenizer\nto be had")
 
     monkeypatch.setattr(policy.tokenizer, "save_pretrained", refuse)
-    with pytest.raises(ValueError, match="could not be saved .* NotImplementedError: there is no slow tokenizer$"):
+    with pytest.raises(ValueError, match="NotImplementedError: there is no slow tokenizer"):
         check_export(policy)
