@@ -16,7 +16,7 @@ def why_ended(trainer: Trainer) -> str:
         return f"trainer.fast_dev_run={trainer.fast_dev_run}"  # type: ignore[attr-defined]
     if 0 <= loop.epoch_loop.max_steps <= trainer.global_step:
         return f"trainer.max_steps={loop.epoch_loop.max_steps} is reached, which counts updates"
-    if loop.max_epochs is not None and 0 <= loop.max_epochs <= loop.epoch_progress.current.processed:
+    if loop.max_epochs is not None and 0 <= loop.max_epochs <= trainer.current_epoch:
         return f"trainer.max_epochs={loop.max_epochs} is reached"
     if timer is not None and (timer.time_remaining() or 0) <= 0:
         return "trainer.max_time is over"

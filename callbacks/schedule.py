@@ -174,7 +174,7 @@ class StageSchedule(Callback):
         fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
         if self.ending or self._fires(fresh):
             if self.usual_intervals is not None:
-                trainer.val_check_batch, trainer._val_check_time_interval = self.usual_intervals
+                _set_intervals(trainer, *self.usual_intervals)
             self._next(trainer, pl_module)
 
     def _fires(self, metrics: dict[str, float]) -> bool:
@@ -185,8 +185,9 @@ class StageSchedule(Callback):
         """Have Lightning validate after this very batch; false where the run has no validation."""
         if not trainer.enable_validation or trainer.check_val_every_n_epoch not in (None, 1):
             return False
-        self.usual_intervals = trainer.val_check_batch, trainer._val_check_time_interval
-        trainer.val_check_batch, trainer._val_check_time_interval = 1, None
+        by_clock: Any = getattr(trainer, "_val_check_time_interval", None)
+        self.usual_intervals = trainer.val_check_batch, by_clock
+        _set_intervals(trainer, 1, None)
         return True
 
     def _next(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -263,6 +264,12 @@ class StageSchedule(Callback):
             part = getattr(self.stage, name)
             if type(part).__qualname__ in state_dict[name]:
                 part.load_state_dict(state_dict[name][type(part).__qualname__])
+
+
+def _set_intervals(trainer: Trainer, batches: Any, seconds: Any) -> None:
+    """Have Lightning validate every so many batches, or every so many seconds where that is not None."""
+    trainer.val_check_batch = batches
+    trainer._val_check_time_interval = seconds  # type: ignore[attr-defined]
 
 
 def rollout_of(trainer: Trainer) -> RolloutCallback:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.optim import SGD, AdamW
 
@@ -129,6 +131,40 @@ def test_autocast_gives_nearly_the_same_update() -> None:
 
 
 # -- several updates in an iteration ------------------------------------------------------------------
+
+
+def half(scale: float) -> dict[str, Any]:
+    """16-mixed on a CPU, for which Lightning's argument gives another precision."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    return {"precision": None, "plugins": [MixedPrecision("16-mixed", "cpu", scaler)]}
+
+
+@pytest.mark.parametrize("max_grad_norm", [1e9, 0.01])
+def test_gradients_in_half_precision_are_clipped_without_their_scale(max_grad_norm: float) -> None:
+    """The norm and the step are those of single precision, whatever the scale."""
+    policy = build_tiny_policy()
+    batch, start = sampled(policy), parameters(policy)
+    single, scaled = Watch(), Watch()
+    one = fitted([batch], callbacks=[single], max_grad_norm=max_grad_norm)
+    other = RLVRModule(build_tiny_policy(), PassOne(), SGD, Constant(0.5), max_grad_norm=max_grad_norm)
+    fit(other, deepcopy([batch]), callbacks=[scaled], **half(65536.0))
+    assert scaled.figures[0]["train/grad_norm"] == pytest.approx(single.figures[0]["train/grad_norm"], rel=1e-2)
+    assert scaled.figures[0]["train/loss_scale"] == 65536
+    assert distance(parameters(other), parameters(one)) < 0.05 * distance(start, parameters(one))
+
+
+def test_an_overflow_lowers_the_scale_and_is_no_update(caplog: pytest.LogCaptureFixture) -> None:
+    """As often as it takes; it is none of those that `skips` allows."""
+    policy = build_tiny_policy()
+    batch, start = sampled(policy), parameters(policy)
+    module, watch = RLVRModule(build_tiny_policy(), PassOne(), SGD, Constant(0.5), skips=0), Watch()
+    with caplog.at_level("INFO", logger="app.module"):
+        trainer = fit(module, deepcopy([batch] * 3), callbacks=[watch], **half(2.0**40))
+    assert [row["train/loss_scale"] for row in watch.figures] == [2.0**40, 2.0**39, 2.0**38]
+    assert trainer.precision_plugin.state_dict()["scale"] == 2.0**37
+    assert (module.updates, module.skipped) == (0, 0)
+    assert distance(parameters(module), start) == 0
+    assert "the update is skipped, the loss scale lowered to 5.49756e+11" in caplog.text
 
 
 @pytest.mark.parametrize("on_policy", [True, False])

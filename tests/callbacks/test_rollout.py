@@ -323,9 +323,9 @@ def test_a_scorer_that_always_raises_ends_the_run_with_the_first_cause(
 ) -> None:
     """In its first iteration, whatever the share of unscored answers may be."""
     with pytest.raises(SystemExit) as ended:
-        moody(passk, command, ["raise"], "--rollout.max_unscored=1.0", schedule={"stages": [stage("exploit")]})
+        moody(passk, command, ["raise"] * 2, "--rollout.max_unscored=1.0", schedule={"stages": [stage("exploit")]})
     assert ended.value.code == 2
-    which, where = ("last 16 answers", "train") if command == "fit" else ("answers", "validation")
+    which, where = ("last 8 answers", "train") if command == "fit" else ("answers", "validation")
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"passk: error: none of the {which} could be scored; the first: coin, '{where} ")
     assert said.endswith("ZeroDivisionError: one over nothing")

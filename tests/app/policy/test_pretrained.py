@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from app.policy import PretrainedPolicy, TinyPolicy
+from app.policy import LoRA, PretrainedPolicy, TinyPolicy
+from callbacks.checks import check_export
 from tests.app.architectures import draw_rows
 from tests.app.policy.test_base import RAGGED
 
@@ -50,3 +53,40 @@ def test_weights_take_the_type_asked_for(tiny_policy: Callable[..., TinyPolicy],
     assert policy.model.dtype == torch.bfloat16
     assert policy.shares_prompts
     assert policy.logprobs(draw_rows(*RAGGED)).dtype == torch.float32
+
+
+CONFIGS = [{"do_sample": False, "temperature": 0.6, "top_p": 0.9}, {"do_sample": True, "temperature": 0.6}, {}]
+
+
+@pytest.mark.parametrize("given", CONFIGS)
+@pytest.mark.parametrize("rank", [None, 2], ids=["whole weights", "adapter"])
+def test_a_generation_config_is_exported_as_it_was_read(
+    tiny_policy: Callable[..., TinyPolicy], tmp_path: Path, given: dict[str, Any], rank: int | None
+) -> None:
+    """transformers reads the first of them, and would not save it."""
+    if rank is not None:
+        pytest.importorskip("peft")
+    tiny_policy().save(tmp_path / "base")
+    file = tmp_path / "base" / "generation_config.json"
+    file.write_text(json.dumps({"eos_token_id": 1, **given}))
+    policy = PretrainedPolicy(str(tmp_path / "base"), adapter=LoRA(rank) if rank else None)
+    policy.build()
+    check_export(policy)
+    policy.save(tmp_path / "again")
+    kept = json.loads((tmp_path / "again" / "generation_config.json").read_text())
+    assert {name: value for name, value in kept.items() if name in CONFIGS[0]} == given
+    assert kept["eos_token_id"] == policy.model.generation_config.eos_token_id == 1  # type: ignore[union-attr]
+    PretrainedPolicy(str(tmp_path / "again")).build()
+
+
+def test_what_could_not_be_saved_is_found_out_before(
+    tiny_policy: Callable[..., TinyPolicy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tiny_policy()
+
+    def refuse(folder: str) -> None:
+        raise NotImplementedError("there is no slow tokenizer\nto be had")
+
+    monkeypatch.setattr(policy.tokenizer, "save_pretrained", refuse)
+    with pytest.raises(ValueError, match="NotImplementedError: there is no slow tokenizer"):
+        check_export(policy)
