@@ -136,7 +136,7 @@ def _moved(name: str, was: Any, now: Any) -> bool:
     if isinstance(was, dict) and isinstance(now, dict) and was.keys() == now.keys():
         return all(was[key] == now[key] or _moved(f"{name}.{key}", was[key], now[key]) for key in was)
     last = name.rpartition(".")[2]
-    place = last in PLACES or last.endswith("path")
+    place = last in PLACES or (last.endswith("path") and last != "class_path")
     return last == "cache_dir" or (place and isinstance(was, str) and isinstance(now, str))
 
 

@@ -101,7 +101,10 @@ def leave_out_unread(trainer: Trainer, faults: Mapping[int, str], max_unread: fl
     if faults:
         first = min(faults)
         where = place_of(problems[first], first, "train")
-        log.warning("%d of %d problems are not trained on: %s: %s", len(faults), len(problems), where, faults[first])
+        if rank() == 0:
+            log.warning(
+                "%d of %d problems are not trained on: %s: %s", len(faults), len(problems), where, faults[first]
+            )
         data.leave_out(faults.keys())
 
 

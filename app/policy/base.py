@@ -8,6 +8,7 @@ them. Rows are scored on response positions only: the prompt is read once for al
 from __future__ import annotations
 
 import inspect
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -31,6 +32,8 @@ from app.policy.sharing import proves_sharing
 from app.processes import rank
 from app.types import Experience, Prompt, Sampling, Vision
 from app.weights import save_weights
+
+log = logging.getLogger(__name__)
 
 DAY = datetime(2024, 7, 26)
 """What a chat template that asks for the day is told, whenever the run is; Llama 3 has it where it can't ask."""
@@ -67,6 +70,8 @@ class Policy(nn.Module, ABC):
         if hasattr(self, "tokenizer"):
             return
         self.model, self.tokenizer = self.load()
+        if self.asks_for_the_day and rank() == 0:
+            log.info("the chat template writes the day into prompts: it is told %s, on any day", f"{DAY:%d %b %Y}")
         _disable_dropout(self.model)
         if self.adapter is not None:
             self.adapter.add(self.model)

@@ -11,7 +11,9 @@ from app.resume import check_resumable, has_fingerprints
 
 
 def data(**init_args: Any) -> dict[str, Any]:
-    return {"data": {"class_path": "datamodules.some.Some", "init_args": init_args}}
+    """A configuration with these arguments of its data module, and a stage."""
+    schedule = {"stages": [{"name": "only"}]}
+    return {"data": {"class_path": "datamodules.some.Some", "init_args": init_args}, "schedule": schedule}
 
 
 SETS = {"AIME/2024": {"source": "a.jsonl", "prompt": "problem"}}
