@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 
+from app.checkpoint import read_checkpoint
 from app.run_folder import LOCK, run_folders
 from callbacks.events import event_files, read_events
 from callbacks.lookup import callback_of
@@ -183,7 +184,7 @@ def differences(whole: Path, resumed: Path) -> list[str]:
     found = [] if names == other_names else [f"the files are {names} and {other_names}"]
     for name in (name for name in names if name in other_names):
         if name.endswith(".ckpt"):
-            one, other = (torch.load(folder / name, weights_only=True) for folder in (mine, theirs))
+            one, other = (read_checkpoint(folder / name) for folder in (mine, theirs))
             found += [f"{name}: {place}" for place in unequal(one, other, [str(mine), str(theirs)])]
         elif (mine / name).read_bytes() != (theirs / name).read_bytes():
             found.append(name)

@@ -64,6 +64,9 @@ def check_demonstrations(trainer: Trainer, engine: RolloutEngine, scorer: BatchS
     train: list[Problem] = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train") or []
     if type(engine) is not DemonstrationEngine or not train:
         return
+    unsolved = next((problem.label for problem in train if not problem.solution), None)
+    if unsolved is not None:
+        raise ValueError(f"no answer is known to problems of {unsolved}, so that there is nothing to imitate")
     problems = train[:: -(-len(train) // LOOKED_AT)]
     answers = [(problem, problem.demonstrate(Random(0))) for problem in problems]
     verdicts = list(scorer(answers))

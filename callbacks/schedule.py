@@ -147,9 +147,6 @@ class StageSchedule(Callback):
         if stage.engine is not None:
             rollout_of(trainer).make_ready(trainer, pl_module, stage.engine)
         train = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train")
-        engine = stage.engine or self.usual["engine"]
-        if train and isinstance(engine, DemonstrationEngine):
-            engine.check(train)
         if train is not None and stage.problems is not None and stage.problems > len(train):
             raise ValueError(f"problems={stage.problems} must be at most the {len(train)} problems of the train split")
 

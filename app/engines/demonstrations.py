@@ -32,12 +32,6 @@ class DemonstrationEngine(RolloutEngine):
         self.typo_rate, self.typo_letters = typo_rate, typo_letters
         self.policy: Policy | None = None
 
-    def check(self, problems: Sequence[Problem]) -> None:
-        """Raise ValueError where a set has no solution to imitate: its first problem stands for it."""
-        for label, problem in {problem.label: problem for problem in reversed(problems)}.items():
-            if not problem.solution:
-                raise ValueError(f"no answer is known to problems of {label}, so that there is nothing to imitate")
-
     def sync(self, policy: Policy) -> None:
         self.policy = policy
 
