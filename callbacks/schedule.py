@@ -12,7 +12,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from app.advantages import AdvantageEstimator
 from app.checkpoint import count_of
 from app.engines.base import RolloutEngine
-from app.engines.demonstrations import DemonstrationEngine
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.run_folder import run_folder

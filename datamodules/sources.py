@@ -107,7 +107,8 @@ def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T], max_un
         ValueError: for the first row that can't be read, where there are more than may be; for a source without rows.
     """
     number, unread = 0, list[str]()
-    for number, (where, row) in enumerate(located(source, rows), start=1):
+    for where, row in located(source, rows):
+        number += 1
         try:
             made = placed(make(row), where)
         except ValueError as error:
@@ -273,7 +274,7 @@ def _undecoded(feature: Any) -> Any:
 
 
 def as_written(table: Any) -> list[dict[str, Any]]:
-    """The rows of a table of pyarrow, their numbers in single precision as their author wrote them: 0.1, not 0.10000000149."""
+    """The rows of a table of pyarrow, numbers in single precision as their author wrote them: 0.1, not 0.10000000149."""
     narrow = [field.name for field in table.schema if str(field.type) in ("float", "halffloat")]
     rows = table.to_pylist()
     for row, name in product(rows, narrow):

@@ -46,6 +46,6 @@ def test_another_shape_is_refused_by_the_class_and_both_shapes(batch: RolloutBat
         "[N, P]": (n, p),
         "[1, P, N]": (1, p, n),
     }[change]
-    with pytest.raises(ValueError, match="OfShape.estimate gave advantages of shape") as caught:
+    with pytest.raises(ValueError, match=r"OfShape.estimate gave advantages of shape") as caught:
         OfShape(*shape)(batch)
     assert str(shape) in str(caught.value) and f"[P, N] = {(p, n)}" in str(caught.value)
