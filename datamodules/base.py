@@ -76,7 +76,7 @@ class ProblemDataModule(LightningDataModule, ABC):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
         report(splits, dropped)
-        if splits["train"]:
+        if splits["train"] and (stage == "fit" or self.batch_size <= len(splits["train"])):
             check_fits(self.batch_size, len(splits["train"]))
             self._stream = ProblemStream(splits["train"], self.batch_size, self.seed)
         self.splits = splits

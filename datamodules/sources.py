@@ -6,10 +6,12 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from app.types import Prompt
+from datamodules.folders import split_files
 
 T = TypeVar("T")
 
@@ -44,6 +46,8 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     hub = HUB_ID.fullmatch(source)
     assert hub is not None  # check_source
     name, configuration, given = hub.groups()
+    if configuration is None and (files := split_files(Path(name), given or split)):
+        return chain.from_iterable(map(read_jsonl, files))
     return read_dataset(source, name, configuration, split=given or split)
 
 
