@@ -195,8 +195,8 @@ def last_grids(response: str, number: int) -> list[Grid] | None:
 def read_grid(block: str) -> Grid | None:
     """The rows of figures in a block, its language tag aside.
 
-    Rows are lines, or brackets within brackets wherever lines end. White space, commas or bars stand between all figures
-    of a row, or nothing does.
+    Rows are lines, or brackets within brackets wherever lines end. White space, commas or bars stand between all
+    figures of a row, or nothing does.
     """
     if len(block) > LONGEST:
         return None

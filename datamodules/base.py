@@ -80,7 +80,7 @@ class ProblemDataModule(LightningDataModule, ABC):
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
         report(splits, dropped)
         self.fingerprints = {split: fingerprint(problems) for split, problems in splits.items()}
-        if splits["train"]:
+        if splits["train"] and (stage == "fit" or self.batch_size <= len(splits["train"])):
             check_fits(self.batch_size, len(splits["train"]))
             self._stream = ProblemStream(splits["train"], self.batch_size, self.seed)
         self.splits = splits

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from app.types import Problem
-from datamodules.base import PuzzleDataModule
+from datamodules.base import PuzzleDataModule, check_fits
 from datamodules.dedup import PRECEDENCE, deduplicate
+from datamodules.folders import downloaded, folder_and_split, split_files
 from datamodules.puzzles.enigmata.records import problem_of
 from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, TaskPuzzle, task_named
-from datamodules.sources import check_source, read_rows
+from datamodules.sources import HUB_ID, check_source, read_jsonl, read_rows
 
 log = logging.getLogger(__name__)
 
 TASKS = tuple(name for names in CATEGORIES.values() for name in names)
 
 UNREAD = 0.05
-"""Share of a source's records that may be unreadable: upstream has contradictory ones (docs/enigmata.md)."""
+"""Share of a source's records of the 36 tasks that may be unreadable: upstream has contradictory ones
+(docs/enigmata.md)."""
+REASONS = 5
+"""Why records were left out: so many reasons are told, the most frequent ones."""
 
 
 class EnigmataDataModule(PuzzleDataModule):
     """A mixture of tasks and difficulties, distinct within and across splits by the puzzle itself.
 
-    Each split is a number of problems to generate, or a source of official records: a `.parquet`
-    file, a `.jsonl` file, or a hub id, such as `BytedTsinghua-SIA/Enigmata-Eval:train`. Whatever
-    is also in the test split is not generated for, nor read into, the others; how much that was is logged by task.
+    Each split is a number of problems to generate, or a source of official records: a `.parquet` or `.jsonl` file, a
+    hub id, such as `BytedTsinghua-SIA/Enigmata-Eval:train`, or a folder; of a folder, and of a set of the hub that is
+    made so, all files `<split>.jsonl` are read, wherever they lie in it. Records of further tasks are left out and
+    counted. Whatever is also in the test split is not generated for, nor read into, the others; how much that was is
+    logged by task.
 
     Args:
-        train, validation, test: a number, or a source.
+        train, validation, test: a number, or a source; `train` may be 0 for `validate`.
         weights: of the mixture, by task or by category, whose tasks share its weight; a task's own weight
             comes first. None takes all 36 tasks alike; otherwise what is not named is left out.
         difficulties: weights of "easy", "medium" and "hard".
@@ -60,9 +67,29 @@ class EnigmataDataModule(PuzzleDataModule):
         sizes = {"train": train, "validation": validation, "test": test}
         self.sources = {split: size for split, size in sizes.items() if isinstance(size, str)}
         for source in self.sources.values():
-            check_source(source)
+            if folder_and_split(source) is None:
+                check_source(source)
         plan = {split: portions(size, shares) if isinstance(size, int) else [] for split, size in sizes.items()}
-        super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir, given=self.sources)
+        super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir, given={*self.sources, "train"})
+
+    def prepare_data(self) -> None:
+        if self.trainer is not None and self.trainer.state.fn == "fit":
+            self._check_train()
+        super().prepare_data()
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            self._check_train()
+        super().setup(stage)
+
+    def _check_train(self) -> None:
+        """Raise ValueError where too few problems are to be generated for training."""
+        if "train" in self.sources:
+            return
+        number = sum(number for _, number in self.plan["train"])
+        if not number:
+            raise ValueError("the train split is empty: it must hold at least one problem")
+        check_fits(self.batch_size, number)
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """The records, then what is generated beside them."""
@@ -75,20 +102,51 @@ class EnigmataDataModule(PuzzleDataModule):
         return splits, {split: dropped[split] + repeats[split] for split in splits}
 
     def _read(self, split: str, source: str) -> list[Problem]:
-        """The problems of a source; a few records that can't be read are left out and counted."""
+        """The problems of a source; further tasks, and a few records that can't be read, are left out and counted."""
         problems: list[Problem] = []
-        unread: list[str] = []
-        for number, row in enumerate(read_rows(source, split), start=1):
+        reasons, first = Counter[str](), dict[str, str]()
+        further = 0
+        for where, row in records(source, split):
             try:
                 problems.append(problem_of(row))
             except ValueError as error:
-                unread.append(f"{source}, row {number}: {error}")
-        total = len(problems) + len(unread)
-        if len(unread) > UNREAD * total:
-            raise ValueError(unread[0])
-        if unread:
-            log.warning("%d of %d records are left out; the first: %s", len(unread), total, unread[0])
+                reasons[str(error)] += 1
+                first.setdefault(str(error), where)
+                name = row.get("task_name") if isinstance(row, dict) else None
+                further += isinstance(name, str) and name not in TASKS
+        unread = reasons.total()
+        if not unread:
+            return problems
+        most = [f"{first[reason]}: {reason} ({number} such)" for reason, number in reasons.most_common(REASONS)]
+        rest = f"; and {len(reasons) - REASONS} further reasons" if len(reasons) > REASONS else ""
+        number, why = f"{unread} of {unread + len(problems)} records of {source}", "; ".join(most) + rest
+        if not problems or unread - further > UNREAD * (unread - further + len(problems)):
+            raise ValueError(f"{number} can't be read: {why}")
+        log.warning("%s are left out: %s", number, why)
         return problems
+
+
+def records(source: str, split: str) -> Iterator[tuple[str, Any]]:
+    """The rows of a source, each with the file and row that an error names.
+
+    Raises:
+        ValueError: where a source can't be read, or a folder holds no file of the split.
+    """
+    hub, found = HUB_ID.fullmatch(source), folder_and_split(source)
+    if found is not None:
+        folder, split = found[0], found[1] or split
+        if not split_files(folder, split):
+            raise ValueError(f"{folder} holds no file {split}.jsonl")
+    elif Path(source).is_file() or hub is None or hub[2]:
+        folder = None
+    else:
+        split = hub[3] or split
+        folder = downloaded(hub[1], split)
+    files = [] if folder is None else split_files(folder, split)
+    for file in files:
+        yield from ((f"{file}, row {number}", row) for number, row in enumerate(read_jsonl(file), start=1))
+    if not files:
+        yield from ((f"{source}, row {number}", row) for number, row in enumerate(read_rows(source, split), start=1))
 
 
 def mixture(weights: Mapping[str, float] | None, difficulties: Mapping[str, float] | None) -> dict[TaskPuzzle, float]:

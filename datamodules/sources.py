@@ -8,13 +8,14 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, TypeVar
 
 from numpy import float32
 
 from app.types import Problem, Prompt
+from datamodules.folders import split_files
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     hub = HUB_ID.fullmatch(source)
     assert hub is not None  # check_source
     name, configuration, given = hub.groups()
+    if configuration is None and (files := split_files(Path(name), given or split)):
+        return chain.from_iterable(map(read_jsonl, files))
     return read_dataset(source, name, configuration, split=given or split)
 
 

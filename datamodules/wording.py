@@ -9,9 +9,9 @@ _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.?|.", re.DOTALL)
 _UNSEEN = frozenset((
     r"\text", r"\textbf", r"\textit", r"\textrm", r"\textsf", r"\texttt", r"\textnormal", r"\mathrm", r"\mathbf",
     r"\mathit", r"\mathsf", r"\mathtt", r"\mathbb", r"\mbox", r"\hbox", r"\bf", r"\rm", r"\it", r"\bold", r"\bm",
-    r"\boldsymbol", r"\boxed", r"\fbox", r"\operatorname", r"\displaystyle", r"\textstyle", r"\left", r"\right", r"\big",
-    r"\Big", r"\quad", r"\qquad", r"\,", r"\;", r"\:", r"\!", r"\(", r"\)", r"\[", r"\]", r"\$", r"\ ", "\\\\", "\\\n",
-    "\\", "$", "~", "`",
+    r"\boldsymbol", r"\boxed", r"\fbox", r"\operatorname", r"\displaystyle", r"\textstyle", r"\left", r"\right",
+    r"\big", r"\Big", r"\quad", r"\qquad", r"\,", r"\;", r"\:", r"\!", r"\(", r"\)", r"\[", r"\]", r"\$", r"\ ",
+    "\\\\", "\\\n", "\\", "$", "~", "`",
 ))  # fmt: skip
 """What is read as white space."""
 _ALSO = {

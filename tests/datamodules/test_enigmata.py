@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from datamodules.enigmata import EnigmataDataModule, mixture, portions
 from datamodules.puzzles.enigmata.records import TASKS, record_of
 from datamodules.puzzles.enigmata.task import CATEGORIES, task_named
+from datamodules.sources import read_rows
 from tests.conftest import PICTURES, CommandLine
 from tests.datamodules.puzzles.enigmata.contract import draws
 
@@ -44,8 +47,7 @@ def test_portions_sum_and_stay_near() -> None:
         ({"weights": {"game24": -1.0}}, "the weight -1.0 of game24 must be at least 0"),
         ({"difficulties": {"extreme": 1.0}}, "'extreme' must be one of easy, medium, hard"),
         ({"weights": {"game24": 0.0}}, "must leave something to ask"),
-        ({"train": 0}, "train split is empty"),
-        ({"train": 4, "batch_size": 8}, "batch_size=8"),
+        ({"validation": 0}, "validation split is empty"),
         ({"test": "nothing.jsonl"}, "nothing.jsonl is not a file"),
     ],
 )
@@ -84,6 +86,108 @@ def test_a_bad_record_names_its_row(tmp_path: Path) -> None:
         data.setup("fit")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"train": 0}, "train split is empty"), ({"train": 4, "batch_size": 8}, "batch_size=8")]
+)
+def test_a_train_split_is_demanded_by_fit_alone(tmp_path: Path, arguments: dict[str, int], message: str) -> None:
+    data = EnigmataDataModule(**arguments, validation=3, test=0, weights=QUICK, cache_dir=tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        data.setup("fit")
+    data.setup("validate")
+    assert len(data.splits["validation"]) == 3
+
+
+def write_folder(folder: Path, split: str = "train") -> list[dict[str, Any]]:
+    """A set as the hub has it: a file for each task, whose columns have types of their own."""
+    rows = [record_of(draws(task_named(name), 1)[0]) for name in ("binario", "game24")]
+    rows[1] = {**rows[1], "meta": json.dumps(rows[1]["meta"])}
+    rows.append({**rows[0], "task_name": "arc_agi", "answer": [[1, 2], [3]], "meta": None})
+    for row in rows:
+        path = folder / row["task_name"] / "en" / f"{split}.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(row) + "\n")
+    return rows
+
+
+def of_folder(source: str, tmp_path: Path) -> list[Any]:
+    data = EnigmataDataModule(2, source, 0, weights=QUICK, batch_size=2, cache_dir=tmp_path / "cache")
+    return data.load_splits()[0]["validation"]
+
+
+@pytest.mark.parametrize("source", ["{}:train", "{}/game24/en/train.jsonl", "own/data:train"])
+def test_a_folder_with_a_file_for_each_task(
+    tmp_path: Path, source: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / "own" / "data")
+    found = of_folder(source.format(tmp_path / "own" / "data"), tmp_path)
+    if source.endswith(".jsonl"):
+        assert [problem.label for problem in found] == ["game24"]
+        return
+    assert [problem.label for problem in found] == ["binario", "game24"]
+    assert [problem.score(problem.solution) for problem in found if problem.label == "binario"] == [1]
+    assert "1 of 3 records" in caplog.text
+    assert "task_name='arc_agi' is none of Enigmata's 36 (1 such)" in caplog.text
+    assert len([*read_rows("own/data:train", "test")]) == 3
+
+
+def test_a_set_of_the_hub_with_a_file_for_each_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def snapshot_download(name: str, **arguments: Any) -> str:
+        asked.append((name, arguments["repo_type"], [fnmatch("game24/en/train.jsonl", each) for each in
+                                                     arguments["allow_patterns"]]))  # fmt: skip
+        return str(tmp_path / "snapshot")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    write_folder(tmp_path / "snapshot")
+    assert [each.label for each in of_folder("someone/Enigmata:train", tmp_path)] == ["binario", "game24"]
+    assert asked == [("someone/Enigmata", "dataset", [False, True])]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_another_set_of_the_hub_is_read_as_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    def snapshot_download(name: str, **arguments: Any) -> str:
+        if fails:
+            raise OSError("no connection")
+        return str(tmp_path)
+
+    record = record_of(draws(task_named("binario"), 1)[0])
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("datamodules.enigmata.read_rows", lambda source, split: [record])
+    assert [each.label for each in of_folder("someone/Eval:train", tmp_path)] == ["binario"]
+
+
+def test_a_folder_without_the_split(tmp_path: Path) -> None:
+    write_folder(tmp_path / "own")
+    with pytest.raises(ValueError, match=r"own holds no file test.jsonl"):
+        of_folder(f"{tmp_path / 'own'}:test", tmp_path)
+
+
+def test_the_most_frequent_reason_comes_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Further tasks may be as many as they like; of the known ones one record in twenty may be unreadable."""
+    good = record_of(draws(task_named("binario"), 1)[0])
+    lines = [{**good, "meta": {}}] + [{**good, "task_name": "arc_agi"}] * 9 + [good] * 19
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert of_folder(str(path), tmp_path)
+    first = f"{path}, row 2: task_name='arc_agi' is none of Enigmata's 36 (9 such)"
+    second = f"{path}, row 1: binario can't read its meta and answer (1 such)"
+    assert f"10 of 29 records of {path} are left out: {first}; {second}" in caplog.text
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, lines[0]]))
+    with pytest.raises(ValueError, match=r"^11 of 30 records .* can't be read: .*arc_agi.* \(9 such\); .* \(2 such\)$"):
+        of_folder(str(path), tmp_path)
+
+
+def test_a_list_written_as_text_within_the_meta(tmp_path: Path) -> None:
+    record = {**record_of(draws(task_named("game24"), 1)[0]), "meta": json.dumps({"question": "[1, 2, 3, 4]"})}
+    path = tmp_path / "text.jsonl"
+    path.write_text(json.dumps(record))
+    assert of_folder(str(path), tmp_path)[0].score("```\n1*2*3*4\n```") == 1
+
+
 def test_a_few_bad_records_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "some.jsonl"
     records = [record_of(problem) for problem in draws(task_named("binario"), 8)]
@@ -91,7 +195,7 @@ def test_a_few_bad_records_are_left_out(tmp_path: Path, caplog: pytest.LogCaptur
     data = EnigmataDataModule(str(path), 1, 0, weights=QUICK, batch_size=1, cache_dir=tmp_path)
     with caplog.at_level(logging.WARNING):
         data.setup("fit")
-    assert "1 of 25 records are left out; the first: " in caplog.text
+    assert "row 1: binario can't read its meta and answer (1 such)" in caplog.text
     assert "row 1: binario can't read its meta and answer" in caplog.text
 
 

@@ -15,7 +15,6 @@ from tests.conftest import CommandLine, demonstrated
 TASKS: dict[str, dict[str, Any]] = {"chain_sum": {"max_terms": 3}, "leg_counting": {}}
 WITHOUT_ANSWERS = ("boxnet", "graph_color", "propositional_logic", "rubiks_cube", "rush_hour")
 WITH_LAMBDAS = ("arc_1d", "string_manipulation")
-ASCII = "".join(map(chr, range(32, 127))) + "\n"
 SUMS = GymSet("sums", 0, 1, pickle.dumps({}))
 
 
@@ -104,10 +103,10 @@ def test_a_cold_start_without_anything_to_imitate_ends_before_it_begins(
     monkeypatch.setattr(reasoning_gym, "SOLVERS", {})
     data = {"tasks": {"graph_color": {}}, "train": 4, "validation": 2, "test": 0, "batch_size": 2}
     settings = passk.folder / "gym.yaml"
-    settings.write_text(
-        f"data: {{class_path: datamodules.reasoning_gym.ReasoningGymDataModule, init_args: {data}}}\n"
-        "model: {policy: {init_args: {alphabet: {json.dumps(ASCII)}, context_length: 2048}}}\n"
-    )
+    alphabet = "".join(map(chr, range(32, 127))) + "\n"
+    policy = {"init_args": {"alphabet": alphabet, "context_length": 2048}}
+    module = {"class_path": "datamodules.reasoning_gym.ReasoningGymDataModule", "init_args": data}
+    settings.write_text(json.dumps({"data": module, "model": {"policy": policy}}))
     with pytest.raises(SystemExit):
         main(["fit", *passk.options(cached=False, schedule={"stages": [demonstrated()]}), f"--config={settings}"])
     assert "stage 'cold start': no answer is known to problems of graph_color" in capsys.readouterr().err

@@ -39,7 +39,10 @@ def problem_of(record: Any) -> TaskProblem:
     task, meta, answer = task_named(name), decoded(record.get("meta")), decoded(record.get("answer"))
     if not isinstance(meta, dict):
         raise ValueError(f"its meta is no object: {str(meta)[:80]!r}")
-    question = task.question_of({**record, "meta": meta, "answer": answer})
+    read = {**record, "meta": meta, "answer": answer}
+    question = task.question_of(read)
+    if question is None:  # a list or an object may be written as text within the meta, too
+        question = task.question_of({**read, "meta": {key: decoded(value) for key, value in meta.items()}})
     if question is None:
         raise ValueError(f"{name} can't read its meta and answer")
     level = meta.get("difficulty_level") or meta.get("difficulty")
