@@ -277,7 +277,7 @@ def _undecoded(feature: Any) -> Any:
 
 
 def as_written(table: Any) -> list[dict[str, Any]]:
-    """The rows of a table of pyarrow, numbers in single precision as their author wrote them: 0.1, not 0.10000000149."""
+    """The rows of a table of pyarrow, numbers in single precision as their author wrote them: 0.1, not 0.1000000015."""
     narrow = [field.name for field in table.schema if str(field.type) in ("float", "halffloat")]
     rows = table.to_pylist()
     for row, name in product(rows, narrow):
