@@ -28,7 +28,7 @@ from app.module import RLVRModule
 from app.overridden import without_effect
 from app.replay import replay
 from app.resume import check_source, runs_of, source_of, version_of
-from app.trainer_arguments import check_parts, check_trainer
+from app.trainer_arguments import check_parts, check_trainer, launched
 from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
@@ -82,6 +82,7 @@ class PassKCLI(LightningCLI):
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
             config.verbose = False  # the table of callbacks/report.py stands in for Lightning's
+        config.trainer.strategy = launched(config.trainer.strategy)
         self._dump_config()
         check_trainer(self.config_dump["trainer"], str(self.subcommand))
         fit = self.subcommand == "fit"
@@ -179,6 +180,7 @@ LOST = {
     "validate": "there are no results",
     "test": "there are no results",
     "predict": "some completions are not written",
+    "replay": "some rows were not looked at",
 }
 """What is said of a command that was ended early, outside training."""
 
