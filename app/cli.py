@@ -33,7 +33,7 @@ from app.replay import replay
 from app.restoring import Restoring
 from app.resume import check_source, source_of, version_of
 from app.run_folder import PassKTrainer, claim, places_of
-from app.trainer_arguments import check_parts, check_trainer
+from app.trainer_arguments import check_parts, check_trainer, launched
 from callbacks.checkpoints import Checkpoints
 from callbacks.entropy import EntropySwitch
 from callbacks.evaluation import PassKEvaluation
@@ -88,6 +88,7 @@ class PassKCLI(LightningCLI):
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
             config.verbose = False  # the table of callbacks/report.py stands in for Lightning's
+        config.trainer.strategy = launched(config.trainer.strategy)
         self._dump_config()
         check_trainer(self.config_dump["trainer"], str(self.subcommand))
         unused = without_effect(self.config_dump, DEFAULTS) if self.subcommand == "fit" else []
@@ -208,6 +209,7 @@ LOST = {
     "validate": "there are no results",
     "test": "there are no results",
     "predict": "some completions are not written",
+    "replay": "some rows were not looked at",
 }
 """What is said of a command that was ended early, outside training."""
 

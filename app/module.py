@@ -101,7 +101,7 @@ class RLVRModule(PolicyModule):
         super().configure_model()
         if self.kl is not None and isinstance(self.policy, FSDPModule):
             raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
-        if self.scaler is not None and isinstance(self.policy, FSDPModule):
+        if isinstance(self.policy, FSDPModule) and self.scaler is not None:
             raise ValueError("precision 16-mixed is for whole weights: set bf16-mixed for sharded ones")
 
     def configure_optimizers(self) -> Optimizer:

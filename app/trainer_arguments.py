@@ -6,6 +6,8 @@ batch or by copying the module has no place in it.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
@@ -15,9 +17,13 @@ from lightning.pytorch import Callback
 from lightning.pytorch import callbacks as lightning_callbacks
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy
+from lightning.pytorch.utilities import rank_zero_only
+
+log = logging.getLogger(__name__)
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 STRATEGY_CLASSES = (SingleDeviceStrategy, DDPStrategy, ModelParallelStrategy)
+FORKING = re.compile(r"ddp_(fork|spawn|notebook)(?=$|_)")
 KNOWN_STRATEGIES = "auto or ddp, or the ModelParallelStrategy of configs/fsdp.yaml"
 KNOWN_PRECISIONS = "32-true, bf16-mixed or 16-mixed"
 PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")
@@ -75,6 +81,17 @@ def check_trainer(arguments: Mapping[str, Any], command: str) -> None:
     for name in LIMITS:
         if arguments.get(name) == 0:
             raise ValueError(f"trainer.{name}={arguments[name]} leaves nothing to train on")
+
+
+def launched(strategy: Any) -> Any:
+    """In place of a strategy that forks or spawns the processes of DDP, the one that launches them, after a line.
+
+    A fork shares the scorer's process and what the callbacks hold, and what is spawned would have to be pickled.
+    """
+    if not isinstance(strategy, str) or not FORKING.match(strategy):
+        return strategy
+    rank_zero_only(log.warning)("trainer.strategy=%s: processes are launched, as by ddp", strategy)
+    return FORKING.sub("ddp", strategy)
 
 
 def check_strategy(strategy: Any) -> None:

@@ -280,9 +280,9 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         ["fit", "--ckpt_path", "last"],
         "there is no last checkpoint: the newest run in {folder}/runs/maze has none",
     ),
-    "a strategy that forks": (
-        ["fit", "--trainer.strategy=ddp_fork", "--trainer.devices=2"],
-        "trainer.strategy=ddp_fork must be one of auto or ddp, or the ModelParallelStrategy of configs/fsdp.yaml",
+    "a strategy that shards otherwise": (
+        ["fit", "--trainer.strategy=fsdp", "--trainer.devices=2"],
+        "trainer.strategy=fsdp must be one of auto or ddp, or the ModelParallelStrategy of configs/fsdp.yaml",
     ),
     "a clipped gradient": (
         ["fit", "--trainer.gradient_clip_val=1.0"],

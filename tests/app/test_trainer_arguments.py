@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping, GradientAccumulationSched
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision, Precision
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from app.trainer_arguments import check_parts, check_trainer
+from app.trainer_arguments import check_parts, check_trainer, launched
 
 STRATEGIES = "lightning.pytorch.strategies."
 
@@ -31,7 +31,7 @@ def test_what_serves_passes(arguments: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"strategy": "ddp_spawn"}, "trainer.strategy=ddp_spawn must be one of auto or ddp"),
+        ({"strategy": "xla"}, "trainer.strategy=xla must be one of auto or ddp"),
         ({"strategy": "fsdp"}, "trainer.strategy=fsdp must be one of auto or ddp"),
         ({"strategy": "deepspeed_stage_2"}, "trainer.strategy=deepspeed_stage_2 must be one of auto or ddp"),
         (
@@ -61,6 +61,26 @@ def test_what_serves_passes(arguments: dict[str, Any]) -> None:
 def test_what_does_not_is_refused_with_what_to_use(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_trainer(arguments, "fit")
+
+
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [
+        ("ddp_fork", "ddp"),
+        ("ddp_spawn", "ddp"),
+        ("ddp_notebook_find_unused_parameters_true", "ddp_find_unused_parameters_true"),
+        ("ddp", "ddp"),
+        ("fsdp", "fsdp"),
+        ("ddp_forked", "ddp_forked"),
+        (None, None),
+    ],
+)
+def test_processes_are_launched_where_they_would_be_forked(
+    given: str | None, instead: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert launched(given) == instead
+    said = f"trainer.strategy={given}: processes are launched, as by ddp"
+    assert caplog.messages == ([] if given == instead else [said])
 
 
 def test_what_concerns_training_is_asked_of_training_alone() -> None:
