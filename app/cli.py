@@ -67,7 +67,7 @@ class PassKCLI(LightningCLI):
         return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        text = "Go on from the last checkpoint of the logger's newest run; begin where there is none."
+        text = "Go on from the last checkpoint of the newest run that has one; begin, and say so, where none has."
         parser.add_argument("--auto_resume", type=bool, default=False, help=text)
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(RolloutCallback, "rollout")
