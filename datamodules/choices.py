@@ -13,7 +13,7 @@ from datamodules.maths.size import is_tame
 from datamodules.scorers import Scorer
 from datamodules.sources import parse_json
 from datamodules.values import text_of
-from datamodules.wording import bare, without_spaces
+from datamodules.wording import bare, without_spaces, without_unit
 
 LONGEST = 1_000
 """Characters of an answer; a longer one takes no option."""
@@ -129,13 +129,18 @@ def speaks_of_another(words: str, letter: str, options: Sequence[str]) -> bool:
 
 
 def in_words(text: str, options: Sequence[str]) -> str:
-    """The letters of the options that read so: to the letter where one does, else but for looks, else but for case."""
+    """The letters of the options that read so: to the letter where one does, else but for looks, case or a unit."""
     forms: tuple[Callable[[str], str], ...] = (str.strip, without_spaces, lambda each: without_spaces(each).casefold())
     for form in forms:
         said = form(text)
         if found := [letter for letter, each in zip(ascii_uppercase, options, strict=False) if form(each) == said]:
             return "".join(found)
-    return ""
+    number = without_spaces(text)
+    if not is_number(number):
+        return ""
+    return "".join(
+        each for each, option in zip(ascii_uppercase, options, strict=False) if without_unit(option) == number
+    )
 
 
 def equal(text: str, options: Sequence[str]) -> str:

@@ -19,6 +19,9 @@ _ALSO = {
     r"\_": "_", "\u2212": "-", "\u2019": "'",
 }  # fmt: skip
 """What is read as another."""
+_SHORT = re.compile(r"([\^_])\{(\w|\\circ)\}")
+_POINT = re.compile(r"(?<![0-9])\.(?=[0-9])")
+_UNIT = re.compile(r"\s*(?:\\(?:text|mathrm|mbox)\s*\{[~\sa-zA-Z./]+\}(?:\^\{?[0-9]\}?)?|\^\{?\\circ\}?)\s*\$?\s*\.?$")
 _STRONG = re.compile(r"\*\*(\S(?:[^*]*\S)?)\*\*")
 _AROUND = re.compile(r"(\*{1,2}|_{1,2})(?=\S)(.*)\1|[\"\u201c](.*)[\"\u201d]", re.DOTALL)
 
@@ -50,5 +53,10 @@ def is_followed_by_argument(token: str) -> bool:
 
 
 def without_spaces(text: str) -> str:
-    """The same without white space."""
-    return "".join(bare(text).split())
+    """The same without white space, with x^2 for x^{2} and 0.5 for .5."""
+    return _SHORT.sub(r"\1\2", _POINT.sub("0.", "".join(bare(text).split())))
+
+
+def without_unit(text: str) -> str:
+    """The same without a unit at its end, where LaTeX marks one: a number may be given alone."""
+    return without_spaces(_UNIT.sub("", text))

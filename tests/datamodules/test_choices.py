@@ -49,7 +49,8 @@ MIXED = (r"$\frac{3}{4}$", r"$-2$", r"$9 \mathrm{~kg}$", "Red squares.", "It dep
                r"{\bf (A)}", "{A}", r"\{A\}", "[A]", "**A**", "**A.** 3/4", "`A`", r"\boxed{\text{A}}"]),
         ("B", ["-2", "$-2$.", "B) -2", "B: -2", "-2 (B)", "\u22122", r"\text{(B) } -2", "Option B", "option (B)", "b",
                "The correct answer is (B)", "Answer: B", ": B", "choice B."]),
-        ("C", [r"9 \mathrm{~kg}", "9 kg", r"9\,\text{kg}", r"\textbf{C: } 9 kg", "C - 9 kg", "C, 9 kg", "9 kg, C"]),
+        ("C", ["9", r"C) 9", r"9 \mathrm{~kg}", "9 kg", r"9\,\text{kg}", r"\textbf{C: } 9 kg", "C - 9 kg",
+               "C, 9 kg", "9 kg, C"]),
         ("D", ["Red squares", "red squares.", r"\text{red squares}", "D - red squares", "D \u2014 red squares",
                "D: red squares", "D red squares", "(D) Red squares",
                "*Red squares*", '"Red squares"', "D: the red ones"]),
@@ -73,6 +74,23 @@ def test_letters_and_words_in_the_forms_they_are_written_in(letter: str | None, 
 )  # fmt: skip
 def test_options_that_are_letters(answer: str, letter: str | None) -> None:
     assert chosen(answer, ("B", "A", "C", "x", "I")) == letter
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [(r"20 \ \mathrm{cm}^2", "A"), ("20 cm^2", "A"), ("20", "A"), (r"0.08 \text{ m}^2", "B"), (r"45^\circ", "C"),
+     ("45", "C"), ("7", None), ("2", None), ("20 m^2", None), ("0.8", None)],
+)  # fmt: skip
+def test_a_number_may_lack_its_unit_and_not_have_another(answer: str, letter: str | None) -> None:
+    options = (
+        r"$20 \mathrm{~cm}^{2}$",
+        r"$\text{.08 m}^2$",
+        r"$45^{\circ}$",
+        r"$7\text{ less}$",
+        r"$7\text{ more}$",
+        "$2a$",
+    )
+    assert chosen(answer, options) == letter
 
 
 def test_an_option_that_differs_from_another_by_case_or_space_alone() -> None:
