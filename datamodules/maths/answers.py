@@ -24,6 +24,9 @@ from datamodules.maths.units import read_unit
 TAIL = 20_000
 """Characters at the end of a response in which the answer is looked for."""
 
+LAYERS = 50
+"""That may stand around an answer: each takes time in proportion to the whole."""
+
 _BOX = re.compile(r"\\boxed\s*\{|\\fbox\s*\{|\\.|[{}]", re.DOTALL)
 _MARKUP = " \t\r*_`.,;"
 _MARKS = r"[ \t*_`]*"
@@ -36,7 +39,7 @@ _FENCES = {"$$": "$$", r"\[": r"\]"}
 _WRAPPERS = (
     (r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"), ("__", "__"), ("```", "```"), ("`", "`"),
 )  # fmt: skip
-_ENDS = re.compile(r"(?:[\s.,;:~]|(?<!\\)\\\\)+$")
+_ENDS = " \t\r\n.,;:~\\"
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 _SENTENCE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}[,;:]? [a-zA-Z]{2,}[,;:]? [a-zA-Z]{2,}")
 
@@ -96,14 +99,15 @@ def _paragraph(lines: list[str]) -> str:
 
 def plain(answer: str) -> str:
     """Without the signs of mathematics mode, boxes, Markdown and punctuation around it."""
-    before = None
-    while answer != before:
-        before, answer = answer, _ENDS.sub("", answer.strip())
+    for _ in range(LAYERS):
+        before, answer = answer, answer.lstrip().rstrip(_ENDS)
         for opening, closing in _WRAPPERS:
             if answer.startswith(opening) and answer.endswith(closing) and len(answer) >= len(opening + closing):
                 answer = answer[len(opening) : -len(closing)]
         boxed = last_box(answer) if answer.startswith(r"\boxed") and answer.endswith("}") else None
         answer = answer if boxed is None else boxed
+        if answer == before:
+            break
     return answer
 
 

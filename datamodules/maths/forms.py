@@ -69,7 +69,7 @@ def tight(text: str) -> str:
 
 
 def parsable(text: str) -> str:
-    """A spelled text as math-verify reads it rightly: mixed numbers, percent and powers of ten in LaTeX, plain spaces."""
+    """A spelled text as math-verify reads it: mixed numbers, percent and powers of ten in LaTeX, plain spaces."""
     text = _PERCENT.sub(r"\\frac{\1}{100}", text)
     text = _SCIENTIFIC.sub(r"\\times 10^{\1}", _MIXED.sub(r"\1\\frac{\2}{\3}", text))
     return text.replace("~", " ")
@@ -105,4 +105,4 @@ def _borders(before: str, first: str) -> tuple[str, str]:
     """What stands for the braces of a font: braces where they hold an argument, a space around words, or nothing."""
     if re.search(r"(?:[\^_]|\\(?:[dtc]?frac|sqrt|[dt]?binom|overline|vec|hat))\s*$", before):
         return "{", "}"
-    return ("", "") if first in "0123456789+-.()" else ("~", "~")
+    return ("~", "~") if first.isalpha() or first in " ~" else ("", "")

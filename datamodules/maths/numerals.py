@@ -17,7 +17,7 @@ _NUMERAL = re.compile(
     r"(?:[eE](?P<e>[+-]?[0-9]{1,9})|(?:\\times|\\cdot|\*)10\^(?:\{(?P<ten>[+-]?[0-9]{1,9})\}|(?P<one>[0-9])))?"
     r"(?P<percent>\\?%|percent(?:age)?|pct)?"
 )
-_BASE = re.compile(r"(?<=[0-9)])_(?:\{[ ~]*([0-9a-zA-Z]+)[ ~]*\}|([0-9a-zA-Z]))")
+_BASE = re.compile(r"(?<=[0-9)])[ ~]*_(?:\{[ ~]*([0-9a-zA-Z]+)[ ~]*\}|([0-9a-zA-Z]))")
 _WORDS: dict[str, str] = {
     "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
     "ten": "10",

@@ -110,7 +110,7 @@ def canonical(words: list[str]) -> Unit | None:
         if word == "/" or word.lower() == "per":
             sign = -1
         elif word[0] == "^" or word.lower() in _POWERS_BEHIND:
-            if not last:
+            if not last or word == "^":
                 return None
             power = _POWERS_BEHIND.get(word.lower()) or int(word.strip("^{}"))
             powers[last] += sign * (power - 1)

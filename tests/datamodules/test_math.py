@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from app.scoring import judge
 from benchmarks.hostile_maths import REFERENCES, hostile_maths
 from datamodules.math import PUBLIC, MathDataModule, MathScorer
-from datamodules.task import Table
+from datamodules.scorers import Exact, Weighted
+from datamodules.task import ScoredProblem, Table
 from tests.conftest import PICTURES, CommandLine, callback, scripted
 from tests.datamodules.hostility import assert_total
 
@@ -90,6 +92,16 @@ def test_pass_at_k_of_each_set_through_the_command_line(passk: CommandLine) -> N
     assert figures["eval/Exam/pass@4"] == pytest.approx(1 / 4)
     assert figures["eval/Olympiad/pass@4"] == 0
     assert figures["eval/pass@4"] == pytest.approx(1 / 6, abs=1e-6)
+
+
+def test_what_is_not_asked_has_no_score_and_a_cause() -> None:
+    problem = ScoredProblem("How many?", "5", MathScorer(), "own")
+    verdict = judge(problem, r"\boxed{9^{9^{9}}}")
+    assert not verdict.scored
+    assert verdict.cause == "too large or too deep for math-verify: '9^{9^9}'"
+    assert judge(problem, r"\boxed{6}").score == 0
+    assert judge(problem, r"\boxed{\text{5 apples}}").score == 1
+    assert Weighted([MathScorer(), Exact()], [1, 1]).score(r"\boxed{9^{9^{9}}}", "5") != 0
 
 
 def test_hostile_answers() -> None:

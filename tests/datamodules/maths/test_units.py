@@ -54,7 +54,7 @@ def test_a_unit_is_taken_off(answer: str, value: str) -> None:
         r"12\text{ if even}", "12 million",
         r"3\mathrm{e}", r"3\text{i}", r"\text{cm}", r"\text{Paris}", "12 dozen", "12 factorial", r"n \text{ odd}",
         "12 N", "12 xyz", "5^2", r"12\text{ mod }5",
-        "2 sin", r"2\pi", "12 is wrong", "12 maybe", r"\sqrt{m}", "12 i", r"A^\mathrm{T}",
+        "2 sin", r"2\pi", "12 is wrong", "12 maybe", r"\sqrt{m}", "12 i", "2s^", "2s^x", "12 ^ cm", r"A^\mathrm{T}",
     ],
 )  # fmt: skip
 def test_what_is_no_unit_stays(answer: str) -> None:
