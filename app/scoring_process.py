@@ -71,46 +71,68 @@ def work(channel: int, memory: float) -> None:
         signal.signal(number, signal.SIG_IGN)
     trainer = socket.socket(fileno=channel)
     requests = trainer.makefile("rb")
-    fork: Fork | None = Fork(trainer)  # before it is needed
+    watcher = Watcher(trainer)
     with suppress(OSError):  # the trainer is gone
         while header := requests.readline():
             number, length, seconds, size = json.loads(header)
-            fork = _score(trainer, Batch(number, length, seconds, requests.read(size)), fork)
-    end_children(fork)
+            watcher.score(Batch(number, length, seconds, requests.read(size)))
+    watcher.end()
 
 
-def _score(trainer: socket.socket, batch: Batch, fork: Fork | None) -> Fork | None:
-    """Tell the trainer a verdict on each answer.  -> the fork, if it can go on"""
-    place, said_ready = 0, False
-    while place < batch.length:
-        fork = fork or Fork(trainer)
-        try:
-            refusal = fork.begin(batch, place)
-        except EndedError as error:
-            trainer.sendall(_line(batch.number, "failed", _how(error, end_children(fork))))
-            return None
-        if refusal:
-            trainer.sendall(_line(batch.number, "refused", refusal))
-            return fork
-        if not said_ready:
-            trainer.sendall(_line(batch.number, "ready"))
-            said_ready = True
-        try:
-            for verdicts in fork.verdicts(batch, place):
-                trainer.sendall(b"".join(verdicts))
-                place += len(verdicts)
-        except EndedError as error:
-            trainer.sendall(_line(batch.number, place, None, f"the scorer {_how(error, end_children(fork))}"))
-            place, fork = place + 1, None
-    if fork is not None and fork.has_company():
-        end_children(fork)
-        return None
-    return fork
+class Watcher:
+    """Has a fork judge one batch after another, and another fork where an answer has ended it."""
 
+    def __init__(self, trainer: socket.socket) -> None:
+        self.trainer = trainer
+        self.fork: Fork | None = Fork(trainer)  # before it is needed
 
-def _how(error: EndedError, status: int) -> str:
-    """What was wrong with a fork, or how it has ended by itself."""
-    return str(error) or f"ended its process (status {status})"
+    def score(self, batch: Batch) -> None:
+        """Tell the trainer a verdict on each answer; OSError where it is gone."""
+        place, said_ready = 0, False
+        while place < batch.length:
+            self.fork = self.fork or Fork(self.trainer)
+            try:
+                refusal = self.fork.begin(batch, place)
+            except EndedError as error:
+                return self._say(batch.number, "failed", self._how(error))
+            if refusal:
+                return self._say(batch.number, "refused", refusal)
+            if not said_ready:
+                self._say(batch.number, "ready")
+                said_ready = True
+            try:
+                for verdicts in self.fork.verdicts(batch, place):
+                    self.trainer.sendall(b"".join(verdicts))
+                    place += len(verdicts)
+            except EndedError as error:
+                self._say(batch.number, place, None, f"the scorer {self._how(error)}")
+                place += 1
+        if self.fork is not None and self.fork.has_company():
+            self.end()
+
+    def end(self) -> int:
+        """End the fork with its process group, and all that scorers have left behind.  -> the fork's exit status"""
+        status, fork, self.fork = 0, self.fork, None
+        if fork is not None:
+            fork.channel.close()
+            _kill(fork.pid)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(fork.pid, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(os.waitpid(fork.pid, 0)[1])
+        while children := children_of(os.getpid()):
+            for pid in children:
+                _kill(pid)
+            for pid in children:
+                os.waitpid(pid, 0)  # its own children are now children of this process
+        return status
+
+    def _how(self, error: EndedError) -> str:
+        """What was wrong with the fork, or how it has ended by itself; it is ended."""
+        status = self.end()
+        return str(error) or f"ended its process (status {status})"
+
+    def _say(self, *values: Any) -> None:
+        self.trainer.sendall(_line(*values))
 
 
 class Fork:
@@ -190,23 +212,6 @@ class Fork:
             if chunk := self.channel.recv(2**16):
                 return chunk
         raise EndedError
-
-
-def end_children(fork: Fork | None) -> int:
-    """End the fork with its process group, and all that scorers have left behind.  -> the fork's exit status"""
-    status = 0
-    if fork is not None:
-        fork.channel.close()
-        _kill(fork.pid)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(fork.pid, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(fork.pid, 0)[1])
-    while children := children_of(os.getpid()):
-        for pid in children:
-            _kill(pid)
-        for pid in children:
-            os.waitpid(pid, 0)  # its own children are now children of this process
-    return status
 
 
 def children_of(pid: int) -> list[int]:

@@ -149,7 +149,7 @@ class OpenAIEngine(RolloutEngine):
             tokens += found.tokens
             whole, over = divmod(found.tokens["completion_tokens"], len(found.choices))
             sizes = [whole + (place < over) for place in range(len(found.choices))]
-            limited = found.limited(body.get("max_tokens"))
+            limited = found.limited(body.get("max_tokens", body.get("max_completion_tokens")))
             completions += [completion(choice, size) for choice, size in zip(limited, sizes, strict=True)]
         return completions[:n], tokens
 

@@ -12,14 +12,22 @@ from typing import Any, Literal
 
 ENDED = {"stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "stop_token", "stop_str", "completed", "done"}
 """Reasons of an answer that ended by itself: OpenAI's, TGI's, Together's, Cohere's, Anthropic's and others'."""
-LENGTH = {"length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens", "model_length", "token_limit"}
+
+LENGTH = {
+    *("length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens", "model_length", "token_limit"),
+    *("model_context_window_exceeded", "incomplete"),
+}
 """Reasons of an answer that was cut off."""
-LENGTH |= {"model_context_window_exceeded", "incomplete"}
-KEPT_BACK = {"content_filter", "content_filtered", "safety", "sensitive", "recitation", "blocklist", "refusal"}
+
+KEPT_BACK = {
+    *("content_filter", "content_filtered", "safety", "sensitive", "recitation", "blocklist", "refusal"),
+    *("prohibited_content", "spii", "guardrail_intervened"),
+}
 """Reasons of an answer that was kept back in whole or in part."""
-KEPT_BACK |= {"prohibited_content", "spii", "guardrail_intervened"}
+
 TOOLS = {"tool_calls", "tool_call", "tool_use", "function_call"}
 """Reasons of an answer that waits for a tool, which nobody runs here."""
+
 FAILED = {"error", "network_error", "abort", "aborted", "cancelled", "timeout", "insufficient_system_resource"}
 """Reasons of no answer: the endpoint broke off, and is called again."""
 
