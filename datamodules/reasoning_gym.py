@@ -65,7 +65,8 @@ class GymProblem(Problem):
     entry: dict[str, Any] = field(hash=False)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
         built(self.source)  # on arrival, so that the first answer's time is not spent on it
 
     @property
