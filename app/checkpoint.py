@@ -151,7 +151,7 @@ def checksum(tensor: Tensor) -> int:
     """The CRC-32 of a tensor's values."""
     flat = tensor.detach().cpu().contiguous().flatten()
     flat = torch.view_as_real(flat).flatten() if flat.is_complex() else flat
-    return crc32(memoryview(flat.view(torch.uint8).numpy()))
+    return crc32(flat.view(torch.uint8).numpy().data)
 
 
 def size_of(value: Any) -> int:

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from callbacks.evaluation import PassKEvaluation
 from callbacks.lookup import callback_of
@@ -117,7 +118,9 @@ class Dashboard(ProgressBar):
     def _open(self, total: int | None, completed: int = 0) -> None:
         if not (self.enabled and sys.stdout.isatty()):
             return
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+        counted = Column(no_wrap=True, min_width=2 * len(str(total or "?")) + 1)  # shown on a narrow terminal too
+        counts = MofNCompleteColumn(table_column=counted)
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=16), counts, TimeElapsedColumn()]
         self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[figures]}"), console=self.console)
         self.bar.start()
         self.task = self.bar.add_task(stage_name(self.trainer), total=total, completed=completed, figures="")

@@ -190,7 +190,7 @@ class RolloutCallback(Callback):
 
         def sample() -> list[list[Completion]]:
             with aside(trainer):
-                groups = engine.sample(requests, n, sampling)
+                groups = engine.generate_checked(requests, n, sampling)
             engine.rest()
             return groups
 
@@ -271,7 +271,7 @@ class RolloutCallback(Callback):
             ahead = self.ahead.take(requests)
             if ahead is None:
                 engine.sync(policy_of(pl_module))
-                batch.completions = engine.sample(requests, n, sampling)
+                batch.completions = engine.generate_checked(requests, n, sampling)
                 engine.rest()
             else:
                 batch.completions = ahead

@@ -7,7 +7,7 @@ that is acceptable.
 
 from __future__ import annotations
 
-import pickle
+import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -32,20 +32,20 @@ class GymSet(NamedTuple):
     Attributes:
         task: its name.
         seed, size: see `reasoning_gym.create_dataset`.
-        settings: its own settings, pickled, so that sets can be told apart.
+        settings: its own settings as JSON, so that sets can be told apart.
     """
 
     task: str
     seed: int
     size: int
-    settings: bytes
+    settings: str
 
 
 @lru_cache(maxsize=256)
 def built(source: GymSet) -> Any:
     """The data set, which draws entries and scores answers; ValueError for what the library does not know."""
     library: Any = import_module("reasoning_gym")  # here, because few runs need it
-    settings = pickle.loads(source.settings)
+    settings = json.loads(source.settings)
     try:
         return library.create_dataset(source.task, seed=source.seed, size=source.size, **settings)
     except (ValueError, TypeError, AssertionError) as error:
@@ -155,7 +155,7 @@ class ReasoningGymDataModule(ProblemDataModule):
         problems: list[Problem] = []
         for name, settings in self.tasks.items() if self.sizes[split] else ():
             seed = APART * (3 * self.seed + place)
-            source = GymSet(name, seed, self.sizes[split], pickle.dumps(settings))
+            source = GymSet(name, seed, self.sizes[split], json.dumps(settings))
             gym = built(source)
             problems += [GymProblem(source, gym[index]) for index in range(self.sizes[split])]
         return problems

@@ -14,7 +14,7 @@ _UNSEEN = frozenset((
     "\\\\", "\\\n", "\\", "$", "~", "`",
 ))  # fmt: skip
 """What is read as white space."""
-_ALSO = {
+_ALSO: dict[str, str] = {
     r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\leq": r"\le", r"\geq": r"\ge", r"\%": "%", r"\&": "&", r"\#": "#",
     r"\_": "_", "\u2212": "-", "\u2019": "'",
 }  # fmt: skip

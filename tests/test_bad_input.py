@@ -182,11 +182,11 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "updates to skip": (model(skips=-1), "skips=-1 must be at least 0"),
     "no time to score": (
         {"rollout": {"scorer": of_class("app.scoring.Contained", seconds=0.0)}},
-        "seconds=0.0 must be above 0",
+        "seconds=0.0 must be above 0 and finite",
     ),
     "no memory to score": (
         {"rollout": {"scorer": of_class("app.scoring.Contained", memory=-1.0)}},
-        "memory=-1.0 must be above 0",
+        "memory=-1.0 must be above 0 and finite",
     ),
     "unread prompts": ({"rollout": {"max_unread": -0.1}}, "max_unread=-0.1 must lie in [0, 1]"),
     "unscored answers": ({"rollout": {"max_unscored": 1.5}}, "max_unscored=1.5 must lie in [0, 1]"),
@@ -307,7 +307,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     ),
     "no seed": (
         ["fit", "--seed_everything=false"],
-        "seed_everything=false leaves rollouts nothing to draw from: give it or rollout.seed a number, or …",
+        "seed_everything=false: a run draws its rollouts from a seed; give a number, or true to have one drawn",
     ),
     "two checkpoints": (
         ["fit", "--ckpt_path", "{folder}/prose.ckpt", "--auto_resume=true"],

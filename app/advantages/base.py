@@ -55,7 +55,7 @@ class AdvantageEstimator(ABC):
         """Raise ValueError unless `estimate` gave [P, N], or [P, N, T] with T the longest response."""
         shape = tuple(rollouts.rewards.shape)
         right = advantages.shape == shape if advantages.ndim == 2 else advantages.shape[:-1] == shape
-        if advantages.ndim == 3 and right:
+        if advantages.ndim == 3 and right and rollouts.completions:
             right = advantages.shape[-1] == int(rollouts.lengths.max())
         if not right:
             raise ValueError(

@@ -62,7 +62,7 @@ class RolloutEngine(ABC):
         f"{request.seed}/{r}" alone, not on what else is in the call.
         """
 
-    def sample(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
+    def generate_checked(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
         """`generate`, whose completions have been checked.
 
         Raises:

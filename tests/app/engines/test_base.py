@@ -31,13 +31,13 @@ class Gives(RolloutEngine):
 
 def test_n_completions_of_each_request_pass() -> None:
     groups = [[RIGHT] * 3] * 2
-    assert Gives(*groups).sample(REQUESTS, 3, Sampling()) == groups
+    assert Gives(*groups).generate_checked(REQUESTS, 3, Sampling()) == groups
 
 
 @pytest.mark.parametrize("counts", [[3], [3, 2], [3, 4], [3, 3, 3], []])
 def test_other_numbers_are_refused(counts: list[int]) -> None:
     with pytest.raises(ValueError, match=r"Gives.generate gave \[.*\] completions: it must be 3 for each of the 2"):
-        Gives(*([RIGHT] * count for count in counts)).sample(REQUESTS, 3, Sampling())
+        Gives(*([RIGHT] * count for count in counts)).generate_checked(REQUESTS, 3, Sampling())
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_other_numbers_are_refused(counts: list[int]) -> None:
 )
 def test_what_does_not_fit_its_tokens_is_refused(change: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        Gives([RIGHT, replace(RIGHT, **change)]).sample(REQUESTS[:1], 2, Sampling())
+        Gives([RIGHT, replace(RIGHT, **change)]).generate_checked(REQUESTS[:1], 2, Sampling())
