@@ -31,8 +31,8 @@ def bare(text: str) -> str:
     """The text without fonts, boxes, signs of mathematics mode, braces that group words, and a full stop at its end."""
     kept: list[str] = []
     opened: list[bool] = []  # whether each open brace is kept
-    for found in _TOKEN.findall(text):
-        token: str = " " if found in _UNSEEN else _ALSO.get(found, found)
+    for found in map(str, _TOKEN.findall(text)):
+        token = " " if found in _UNSEEN else _ALSO.get(found, found)
         if token == "{":
             opened.append(bool(kept) and is_followed_by_argument(kept[-1]))
         elif token == "}":
