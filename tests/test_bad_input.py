@@ -277,7 +277,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     ),
     "no last checkpoint": (
         ["fit", "--ckpt_path", "last"],
-        "there is no last checkpoint: the newest run in {folder}/runs/maze has none",
+        "ckpt_path=last: no run with a last.ckpt in {folder}/runs/maze",
     ),
     "two checkpoints": (
         ["fit", "--ckpt_path", "{folder}/prose.ckpt", "--auto_resume=true"],
