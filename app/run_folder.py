@@ -28,6 +28,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from app.files import naming
+
 log = logging.getLogger(__name__)
 
 LOCK = ".passk.lock"
@@ -160,7 +162,7 @@ class RunFolder:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if isinstance(error, OSError) and error.errno in UNWRITTEN:
             error.filename = error.filename or str(self.path)
-        if error is not None and not (self.path / CONFIG).exists():
+        if error is not None and not (self.path / CONFIG).exists() and not last_checkpoint(self.path).exists():
             for folder in self.made:
                 shutil.rmtree(folder, ignore_errors=True)
         self.lock.close()
@@ -254,7 +256,8 @@ def _locked(folder: Path) -> IO[str]:
         raise ValueError(f"{folder} is being written by {holder}: two runs can't share a folder") from None
     except OSError as error:
         log.warning("%s can't be locked (%s): see to it that no other run writes there", folder, error.strerror)
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
+    with naming(folder / LOCK):
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
     return file
