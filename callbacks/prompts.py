@@ -92,12 +92,12 @@ def check_prompts(reading: Reading, splits: Mapping[str, Sequence[Problem]], roo
         refuse(split, problems, reading.faults(problems, room))
 
 
-def leave_out_unread(trainer: Trainer, faults: Mapping[int, str], max_unread: float) -> None:
+def leave_out_unread(trainer: Trainer, faults: Mapping[int, str], max_skipped_prompts: float) -> None:
     """Train without the problems that can't be asked, and count them; ValueError where there are more than may be."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     problems = data.splits["train"]
-    if len(faults) > max_unread * len(problems):
-        refuse("train", problems, faults, f", above rollout.max_unread={max_unread:g}" * bool(max_unread))
+    if len(faults) > max_skipped_prompts * len(problems):
+        refuse("train", problems, faults, f", above rollout.max_skipped_prompts={max_skipped_prompts:g}" * bool(max_skipped_prompts))
     if faults:
         first = min(faults)
         where = place_of(problems[first], first, "train")

@@ -45,7 +45,7 @@ class RolloutCallback(Callback):
             replaced by others of the train split, which are sampled too, until none is left or so many
             times in all have been tried; 1 keeps them.
         scorer: has the answers scored, in a process of their own where None.
-        max_unread: the share of the train split that the policy may be unable to read, or to answer for want of
+        max_skipped_prompts: the share of the train split that the policy may be unable to read, or to answer for want of
             context: such problems are left out and counted. Where there are more, the first ends the run at its start.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
         overlap: sample every iteration of a stage but its first while the one before it trains, with the weights
@@ -62,7 +62,7 @@ class RolloutCallback(Callback):
         attempts: int = 1,
         scorer: BatchScorer | None = None,
         max_unscored: float = 1.0,
-        max_unread: float = 0.0,
+        max_skipped_prompts: float = 0.0,
         overlap: bool = False,
         seed: int | None = None,
     ) -> None:
@@ -70,8 +70,8 @@ class RolloutCallback(Callback):
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         check_share("max_unscored", max_unscored)
-        check_share("max_unread", max_unread)
-        self.max_unread = max_unread
+        check_share("max_skipped_prompts", max_skipped_prompts)
+        self.max_skipped_prompts = max_skipped_prompts
         self.scorer, self.max_unscored = scorer or Contained(), max_unscored
         self.failures: set[str] = set()  # kinds of them that the user has been told of
         self.unscored = 0  # answers of training in a row, over all processes

@@ -132,7 +132,7 @@ class StageSchedule(Callback):
         for problems in asked(trainer, "train").values():
             reading = Reading(rlvr(pl_module).policy, [*engines.values()])
             faults = reading.faults(problems, lambda problem: longest)
-            leave_out_unread(trainer, faults, rollout_of(trainer).max_unread)
+            leave_out_unread(trainer, faults, rollout_of(trainer).max_skipped_prompts)
 
     def _check(self, trainer: Trainer, pl_module: LightningModule, stage: Stage) -> None:
         """Raise ValueError for what could not work once the stage is reached."""

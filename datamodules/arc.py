@@ -14,7 +14,7 @@ from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.puzzles.enigmata.answers import FENCE, LONGEST
 from datamodules.solutions import passing
-from datamodules.sources import check_source, read_rows
+from datamodules.sources import check_source, located, placed, read_rows
 
 Grid: TypeAlias = tuple[tuple[int, ...], ...]
 Pair: TypeAlias = tuple[Grid, Grid]
@@ -117,11 +117,11 @@ class ArcDataModule(ProblemDataModule):
     @staticmethod
     def _read(split: str, source: str | None) -> list[Problem]:
         problems: list[Problem] = []
-        for name, task in tasks_of(source, split) if source else ():
+        for where, task in tasks_of(source, split) if source else ():
             try:
-                problems.append(passing(problem_of(task)))
+                problems.append(placed(passing(problem_of(task)), where))
             except ValueError as error:
-                raise ValueError(f"{source}, {name}: {error}") from None
+                raise ValueError(f"{where}: {error}") from None
         return problems
 
 
@@ -130,13 +130,13 @@ def tasks_of(source: str, split: str) -> Iterator[tuple[str, Any]]:
     path = Path(source)
     if path.is_dir():
         for file in sorted(path.glob("*.json")):
-            yield file.name, read_json(file)
+            yield f"{path}, {file.name}", read_json(file)
     elif path.suffix == ".json":
         tasks = read_json(path)
-        yield from tasks.items() if isinstance(tasks, dict) and "test" not in tasks else [("its task", tasks)]
+        tasks = tasks if isinstance(tasks, dict) and "test" not in tasks else {"its task": tasks}
+        yield from ((f"{path}, {name}", task) for name, task in tasks.items())
     else:
-        for number, row in enumerate(read_rows(source, split), start=1):
-            yield f"row {number}", row
+        yield from located(source, read_rows(source, split))
 
 
 def read_json(path: Path) -> Any:

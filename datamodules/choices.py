@@ -47,7 +47,7 @@ class ChoiceScorer(Scorer):
     def score(self, response: str, answer: Any) -> float:
         box = last_box(response[-TAIL:])  # as it is: mathematics takes words at the end of an answer for a unit
         given = final_answer(response) if box is None else box
-        return float(given is not None and chosen(given, answer.options) == answer.letter)
+        return decided(lambda: given is not None and chosen(given, answer.options) == answer.letter)
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{answer.letter}}}"
@@ -89,7 +89,7 @@ def chosen(answer: str, options: Sequence[str]) -> str | None:
 def beside_words(text: str, options: Sequence[str]) -> str | None:
     """The letter that stands before or behind words; "" where these speak of another option, None where none stands so.
 
-    Where the words are no option's, a letter counts that a bracket, a stop or a colon sets apart from them.
+    Where the words are no option's, a letter counts that brackets, a stop or a colon set apart from them.
     """
     letters = ascii_uppercase[: len(options)]
     pairs: list[tuple[str, list[str], bool]] = []  # letter, readings of the words, whether it is set apart
@@ -99,8 +99,8 @@ def beside_words(text: str, options: Sequence[str]) -> str | None:
         between = _BETWEEN.match(first[3])
         words = first[3][between.end() :] if between else first[3]
         if first[2] or between:
-            readings = [first[3], words] if first[2].strip() else [words]
-            pairs.append((first[1].upper(), readings, bool(first[2].strip())))
+            is_apart = bool(first[2].strip()) or words.startswith("(")
+            pairs.append((first[1].upper(), [first[3], words] if is_apart else [words], is_apart))
     found: str | None = None
     for letter, readings, is_apart in (pair for pair in pairs if pair[0] in letters):
         words, taken = next(((each, said) for each in readings if (said := said_of(each, options))), (readings[0], ""))

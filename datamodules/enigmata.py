@@ -14,7 +14,7 @@ from datamodules.dedup import PRECEDENCE, deduplicate
 from datamodules.folders import downloaded, folder_and_split, split_files
 from datamodules.puzzles.enigmata.records import problem_of
 from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, TaskPuzzle, task_named
-from datamodules.sources import HUB_ID, check_source, read_jsonl, read_rows
+from datamodules.sources import HUB_ID, check_source, located, placed, read_jsonl, read_rows
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class EnigmataDataModule(PuzzleDataModule):
         further = 0
         for where, row in records(source, split):
             try:
-                problems.append(problem_of(row))
+                problems.append(placed(problem_of(row), where))
             except ValueError as error:
                 reasons[str(error)] += 1
                 first.setdefault(str(error), where)
@@ -144,9 +144,9 @@ def records(source: str, split: str) -> Iterator[tuple[str, Any]]:
         folder = downloaded(hub[1], split)
     files = [] if folder is None else split_files(folder, split)
     for file in files:
-        yield from ((f"{file}, row {number}", row) for number, row in enumerate(read_jsonl(file), start=1))
+        yield from located(str(file), read_jsonl(file))
     if not files:
-        yield from ((f"{source}, row {number}", row) for number, row in enumerate(read_rows(source, split), start=1))
+        yield from located(source, read_rows(source, split))
 
 
 def mixture(weights: Mapping[str, float] | None, difficulties: Mapping[str, float] | None) -> dict[TaskPuzzle, float]:

@@ -23,22 +23,7 @@ T = TypeVar("T")
 
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
 SUFFIXES = (".parquet", ".jsonl", ".csv")
-
-
-OTHER_SUFFIXES = {
-    ".json",
-    ".ndjson",
-    ".tsv",
-    ".txt",
-    ".gz",
-    ".zst",
-    ".xz",
-    ".bz2",
-    ".zip",
-    ".arrow",
-    ".feather",
-    ".xlsx",
-}
+OTHER_SUFFIXES = {*".json .ndjson .tsv .txt .gz .zst .xz .bz2 .zip .arrow .feather .xlsx".split()}
 """Of files that are often data, and are not read: such a name is no hub id."""
 
 
@@ -69,25 +54,26 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     assert hub is not None  # check_source
     name, configuration, given = hub.groups()
     if configuration is None and (files := split_files(Path(name), given or split)):
-        return chain.from_iterable(map(read_jsonl, files))
+        return Rows(chain.from_iterable(map(_json_lines, files)))
     return read_dataset(source, name, configuration, split=given or split)
 
 
 class Rows(Iterator[Any]):
-    """The rows of a file; `number` is that of the latest one, which blank lines of JSONL count for too."""
+    """The rows of files; `where` is that of the latest one, "train.jsonl, row 41", for which blank lines count too."""
 
-    def __init__(self, numbered: Iterator[tuple[int, Any]]) -> None:
-        self.numbered, self.number = numbered, 0
+    def __init__(self, numbered: Iterator[tuple[Path, int, Any]]) -> None:
+        self.numbered, self.where = numbered, ""
 
     def __next__(self) -> Any:
-        self.number, row = next(self.numbered)
+        file, number, row = next(self.numbered)
+        self.where = f"{file}, row {number}"
         return row
 
 
 def located(source: str, rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     """Each row, and before it what a message calls it: "train.jsonl, row 41"."""
     for count, row in enumerate(rows, start=1):
-        yield f"{source}, row {rows.number if isinstance(rows, Rows) else count}", row
+        yield rows.where if isinstance(rows, Rows) else f"{source}, row {count}", row
 
 
 def placed(made: T, where: str) -> T:
@@ -137,14 +123,14 @@ def read_jsonl(path: Path) -> Rows:
     return Rows(_json_lines(path))
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+def _json_lines(path: Path) -> Iterator[tuple[Path, int, Any]]:
     number = 0
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 if text.strip():
-                    yield number, strict_json(text)
+                    yield path, number, strict_json(text)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}, row {number}: not UTF-8 ({error.reason} {error.object[error.start]:#x})") from None
     except (ValueError, RecursionError) as error:
@@ -189,7 +175,7 @@ def read_csv(path: Path) -> Rows:
     return Rows(_csv_records(path))
 
 
-def _csv_records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _csv_records(path: Path) -> Iterator[tuple[Path, int, dict[str, str]]]:
     csv.field_size_limit(2**31 - 1)  # the library's own limit is 128 KiB
     number = -1  # the record of names
     try:
@@ -205,7 +191,7 @@ def _csv_records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 if len(values) != len(names):
                     raise ValueError(f"{len(values)} values for {len(names)} columns")
                 if number:
-                    yield number, dict(zip(names, values, strict=True))
+                    yield path, number, dict(zip(names, values, strict=True))
                 elif repeat := first_repeat(names):
                     raise ValueError(f"the column {repeat!r} stands there twice")
     except csv.Error as error:
@@ -225,7 +211,7 @@ def read_parquet(path: Path) -> Rows:
     return Rows(_parquet_rows(path))
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet_rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     number = 0
     try:
         from pyarrow.parquet import ParquetFile  # here, because few runs need it
@@ -237,7 +223,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 for place in range(len(batch)):
                     (row,) = as_written(batch.slice(place, 1))
                     number += 1
-                    yield number, row
+                    yield path, number, row
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}, row {number + 1}: not UTF-8 ({error.reason})") from None
     except Exception as error:  # it raises whatever its parts do

@@ -188,7 +188,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"rollout": {"scorer": of_class("app.scoring.Contained", memory=-1.0)}},
         "memory=-1.0 must be above 0 and finite",
     ),
-    "unread prompts": ({"rollout": {"max_unread": -0.1}}, "max_unread=-0.1 must lie in [0, 1]"),
+    "unread prompts": ({"rollout": {"max_skipped_prompts": -0.1}}, "max_skipped_prompts=-0.1 must lie in [0, 1]"),
     "unscored answers": ({"rollout": {"max_unscored": 1.5}}, "max_unscored=1.5 must lie in [0, 1]"),
     "penalty in shards": (
         {**sharded(), **model(kl=of_class("app.losses.K3", coefficient=0.1))},

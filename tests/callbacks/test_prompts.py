@@ -126,13 +126,13 @@ def test_rows_that_cannot_be_read_are_left_out_where_they_may_be(
     passk: CommandLine, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train, held_out = write(passk.folder, "t.jsonl", "SS", "S?", "EE", "?"), write(passk.folder, "v.jsonl", *GOOD)
-    cli = run(passk, "--rollout.max_unread=0.5", **task(train, held_out))
+    cli = run(passk, "--rollout.max_skipped_prompts=0.5", **task(train, held_out))
     assert [problem.prompt for problem in cli.datamodule.splits["train"]] == ["SS", "EE"]
     assert cli.model.iteration == 2
     assert any(line.startswith(f"2 of 4 problems are not trained on: {train}, row 2:") for line in caplog.messages)
     with pytest.raises(SystemExit):
-        run(passk, "--rollout.max_unread=0.25", **task(train, held_out))
-    assert "(and 1 more of 4, above rollout.max_unread=0.25)" in capsys.readouterr().err
+        run(passk, "--rollout.max_skipped_prompts=0.25", **task(train, held_out))
+    assert "(and 1 more of 4, above rollout.max_skipped_prompts=0.25)" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_with_the_same_data_elsewhere_and_with_no_other(

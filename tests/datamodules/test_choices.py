@@ -52,7 +52,7 @@ MIXED = (r"$\frac{3}{4}$", r"$-2$", r"$9 \mathrm{~kg}$", "Red squares.", "It dep
         ("C", ["9", r"C) 9", r"9 \mathrm{~kg}", "9 kg", r"9\,\text{kg}", r"\textbf{C: } 9 kg", "C - 9 kg",
                "C, 9 kg", "9 kg, C"]),
         ("D", ["Red squares", "red squares.", r"\text{red squares}", "D - red squares", "D \u2014 red squares",
-               "D: red squares", "D red squares", "(D) Red squares",
+               "D: red squares", "D red squares", "(D) Red squares", "D (as drawn)",
                "*Red squares*", '"Red squares"', "D: the red ones"]),
         ("E", ["E", "It depends on A and C", "E. It depends on A and C", r"\text{It depends on } A \text{ and } C"]),
         (None, ["A and B", "A or C", "A, B", "AB", "A B", "A/C", "A & B", "(A)(C)", "(A), (C)", "A) C)", "A.C.", "A-E",

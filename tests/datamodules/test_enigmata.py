@@ -125,6 +125,7 @@ def test_a_folder_with_a_file_for_each_task(
         assert [problem.label for problem in found] == ["game24"]
         return
     assert [problem.label for problem in found] == ["binario", "game24"]
+    assert all(f"own/data/{problem.label}/en/train.jsonl, row 1" in problem.origin for problem in found)
     assert [problem.score(problem.solution) for problem in found if problem.label == "binario"] == [1]
     assert "1 of 3 records" in caplog.text
     assert "task_name='arc_agi' is none of Enigmata's 36 (1 such)" in caplog.text

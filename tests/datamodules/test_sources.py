@@ -50,8 +50,19 @@ def test_blank_lines_count_and_are_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": "\\ud83d\\ude00"}\n\n{"a": "\\\\ud83d"}\n')
     assert [*located("x", read_rows(str(path), "train"))] == [
-        ("x, row 1", {"a": "\U0001f600"}),
-        ("x, row 3", {"a": "\\ud83d"}),
+        (f"{path}, row 1", {"a": "\U0001f600"}),
+        (f"{path}, row 3", {"a": "\\ud83d"}),
+    ]
+
+
+def test_rows_of_several_files_are_named_by_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for task in ("a", "b"):
+        (tmp_path / "own" / "set" / task).mkdir(parents=True)
+        (tmp_path / "own" / "set" / task / "train.jsonl").write_text(f'\n["{task}"]\n')
+    assert [*located("x", read_rows("own/set", "train"))] == [
+        ("own/set/a/train.jsonl, row 2", ["a"]),
+        ("own/set/b/train.jsonl, row 2", ["b"]),
     ]
 
 
