@@ -19,18 +19,18 @@ from torch.distributed.fsdp import FSDPModule
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
+from app.distributed.processes import rank, sum_over_processes, world_size
+from app.distributed.sharding import empty, idle_loss, idle_passes, is_sharded, whole
+from app.distributed.weights import trained_weights
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
-from app.metrics import rollout_metrics
+from app.metrics.rollouts import rollout_metrics
 from app.policy import Policy
 from app.policy_module import PolicyModule
-from app.processes import rank, sum_over_processes, world_size
-from app.replay import NotFiniteError, keep
-from app.run_folder import run_folder
-from app.sharding import empty, idle_loss, idle_passes, is_sharded, whole
+from app.storage.diagnose import NotFiniteError, keep
+from app.storage.run_folder import run_folder
 from app.types import Experience, Problem, RolloutBatch
-from app.weights import trained_weights
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class RLVRModule(PolicyModule):
         """Turn one batch of verified rollouts into policy updates (Algorithm 3, then DAPO's loss).
 
         The batch arrives sampled and verified (callbacks/rollout.py); which advantage it meets
-        was decided by the current stage (callbacks/schedule.py).
+        was decided by the current stage (callbacks/schedule/schedule.py).
         """
         advantages = self.advantage(rollouts)  # [P, N]
         self.report(self.mean_over_processes(rollout_metrics(rollouts, advantages), len(rollouts)))

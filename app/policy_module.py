@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.nn.functional import pad
 
-from app.checkpoint import CheckpointError, check_policy, count_of, vocabulary_of
+from app.distributed.processes import sum_over_processes
+from app.distributed.sharding import gathered, shard
+from app.distributed.weights import trained_weights
 from app.policy import Policy
-from app.processes import sum_over_processes
-from app.sharding import gathered, shard
+from app.storage.checkpoint import CheckpointError, check_policy, count_of, vocabulary_of
 from app.types import Experience, RolloutBatch
-from app.weights import trained_weights
 
 
 class PolicyModule(LightningModule):
@@ -48,7 +48,7 @@ class PolicyModule(LightningModule):
             self.strict_loading = self.policy.adapter is None  # or Lightning wants the frozen weights too
 
     def validation_step(self, rollouts: RolloutBatch, batch_idx: int) -> None:
-        """Sampled and scored by callbacks/evaluation.py; here for Lightning to have a loop to run."""
+        """Sampled and scored by callbacks/evaluation/evaluation.py; here for Lightning to have a loop to run."""
 
     test_step = validation_step
 

@@ -27,11 +27,11 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 
-from app.checkpoint import read_checkpoint
-from app.run_folder import LOCK, run_folders
-from callbacks.events import event_files, read_events
+from app.storage.checkpoint import read_checkpoint
+from app.storage.run_folder import LOCK, run_folders
 from callbacks.lookup import callback_of
-from callbacks.schedule import StageSchedule
+from callbacks.saving.events import event_files, read_events
+from callbacks.schedule.schedule import StageSchedule
 
 CONFIG = """
 auto_resume: true

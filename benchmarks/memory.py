@@ -1,7 +1,8 @@
 """RL iterations of a 0.5B-shaped random policy and the memory they take: `python -m benchmarks.memory --json`.
 
 Qwen2.5-0.5B's config with random weights, the real Trainer, module, callback and engine; peak resident memory beside
-the estimate of `app/memory.py`. All is multiplied in bfloat16; weights are kept in single precision or in bfloat16.
+the estimate of `app/compute/memory.py`. All is multiplied in bfloat16; weights are kept in single precision or in
+bfloat16.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from app.policy import Policy, character_tokenizer
 from app.types import Sampling
 from benchmarks.step import NeverZero
 from benchmarks.workload import peak_memory_mib, random_problems
-from callbacks.memory import MemoryEstimate
+from callbacks.display.memory_estimate import MemoryEstimate
 from callbacks.rollout import RolloutCallback
 from datamodules.stream import ProblemStream
 

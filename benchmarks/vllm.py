@@ -14,8 +14,8 @@ import statistics
 from collections.abc import Callable
 from time import perf_counter
 
-from app.engines.vllm import VLLMEngine
-from app.engines.vllm_server import VLLMServerEngine
+from app.engines.vllm.inprocess import VLLMEngine
+from app.engines.vllm.server import VLLMServerEngine
 from app.types import Sampling
 from benchmarks.workload import load_policy, random_problems, requests
 

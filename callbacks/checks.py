@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from lightning.pytorch import Trainer
 
+from app.distributed.weights import write_model
 from app.engines.base import RolloutEngine
 from app.engines.demonstrations import DemonstrationEngine
 from app.module import RLVRModule
@@ -14,7 +15,6 @@ from app.policy import Policy
 from app.remote import RemotePolicy
 from app.scoring import BatchScorer
 from app.types import Problem
-from app.weights import write_model
 
 
 def check_engine(engine: RolloutEngine, overlap: bool) -> None:
@@ -25,7 +25,7 @@ def check_engine(engine: RolloutEngine, overlap: bool) -> None:
     if overlap and not engine.samples_aside:
         raise ValueError(
             f"overlap=true needs an engine with weights of its own, which {name} has not: "
-            "app.engines.snapshot.SnapshotEngine and app.engines.vllm_server.VLLMServerEngine have"
+            "app.engines.snapshot.SnapshotEngine and app.engines.vllm.server.VLLMServerEngine have"
         )
 
 

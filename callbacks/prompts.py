@@ -10,9 +10,9 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
+from app.distributed.processes import gather_objects, rank, world_size
 from app.engines.base import RolloutEngine
 from app.policy import Policy
-from app.processes import gather_objects, rank, world_size
 from app.remote import RemotePolicy
 from app.types import Problem
 
@@ -97,7 +97,8 @@ def leave_out_unread(trainer: Trainer, faults: Mapping[int, str], max_skipped_pr
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     problems = data.splits["train"]
     if len(faults) > max_skipped_prompts * len(problems):
-        refuse("train", problems, faults, f", above rollout.max_skipped_prompts={max_skipped_prompts:g}" * bool(max_skipped_prompts))
+        bound = f", above rollout.max_skipped_prompts={max_skipped_prompts:g}" if max_skipped_prompts else ""
+        refuse("train", problems, faults, bound)
     if faults:
         first = min(faults)
         where = place_of(problems[first], first, "train")

@@ -15,15 +15,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.distributed.fsdp import FSDPModule
 
 from app.advantages.base import check_share, informative_problems
+from app.distributed.processes import union_over_processes
 from app.engines.base import RolloutEngine
 from app.engines.transformers import TransformersEngine
-from app.mismatch import mismatch
+from app.metrics.mismatch import mismatch
 from app.module import RLVRModule
 from app.policy import Policy
-from app.processes import union_over_processes
+from app.rollouts.prefetch import Ahead, aside
 from app.scoring import BatchScorer, Contained, Verdict
 from app.types import Completion, Problem, Request, RolloutBatch, Sampling
-from callbacks.ahead import Ahead, aside
 from callbacks.checks import check_engine, check_overlap, check_policy
 from callbacks.prompts import Reading, asked, check_prompts
 
@@ -34,7 +34,7 @@ class RolloutCallback(Callback):
     """Have an engine answer every problem N times, and the problems score the answers.
 
     A truncated answer has no end and does not pass, whatever it says. One whose scorer fails is
-    unscored (`app/scoring.py`): it counts as one that was not drawn. Once as many answers in a row as an iteration
+    unscored (`app/scoring/`): it counts as one that was not drawn. Once as many answers in a row as an iteration
     draws have no score, the run ends with the first cause.
 
     Args:
@@ -45,8 +45,8 @@ class RolloutCallback(Callback):
             replaced by others of the train split, which are sampled too, until none is left or so many
             times in all have been tried; 1 keeps them.
         scorer: has the answers scored, in a process of their own where None.
-        max_skipped_prompts: the share of the train split that the policy may be unable to read, or to answer for want of
-            context: such problems are left out and counted. Where there are more, the first ends the run at its start.
+        max_skipped_prompts: the share of the train split that the policy may be unable to read, or to answer for want
+            of context: such problems are left out and counted. With more of them the first ends the run at its start.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
         overlap: sample every iteration of a stage but its first while the one before it trains, with the weights
             from before that training: one iteration off-policy, which `model.correction` has to mend.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.pictures import EncodedPicture, Picture
+from app.types.pictures import EncodedPicture, Picture
 
 MARK = re.compile(r"<image ?([0-9]{1,2})>")
 """Where a question has its pictures, as MMMU and MathVision mark it: the first is 1."""

@@ -1,7 +1,7 @@
 """Tasks of the reasoning-gym library as Problems: `pip install -e '.[reasoning-gym]'`.
 
 Its generators and its scorers are its own, and not known to be total: an answer on which one raises, or gives no
-number in [0, 1], is unscored (`app/scoring.py`). Some parse answers with sympy, so train on them only where
+number in [0, 1], is unscored (`app/scoring/scorers.py`). Some parse answers with sympy, so train on them only where
 that is acceptable.
 """
 

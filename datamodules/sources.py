@@ -23,7 +23,20 @@ T = TypeVar("T")
 
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
 SUFFIXES = (".parquet", ".jsonl", ".csv")
-OTHER_SUFFIXES = {*".json .ndjson .tsv .txt .gz .zst .xz .bz2 .zip .arrow .feather .xlsx".split()}
+OTHER_SUFFIXES = (
+    ".json",
+    ".ndjson",
+    ".tsv",
+    ".txt",
+    ".gz",
+    ".zst",
+    ".xz",
+    ".bz2",
+    ".zip",
+    ".arrow",
+    ".feather",
+    ".xlsx",
+)
 """Of files that are often data, and are not read: such a name is no hub id."""
 
 

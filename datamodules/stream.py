@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 
-from app.checkpoint import count_of
+from app.storage.checkpoint import count_of
 from app.types import Problem, RolloutBatch
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from app.pictures import canonical
 from app.types import Problem, Prompt
+from app.types.pictures import canonical
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
 from datamodules.scorers import Scorer

@@ -19,8 +19,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from app.distributed.processes import environment_outside
 from app.policy import TinyPolicy
-from app.processes import environment_outside
 from app.types import Problem
 
 torch.set_num_threads(1)
@@ -169,8 +169,8 @@ class Run:
 
 
 CONTAINED = "--rollout.scorer=app.scoring.Contained"
-CURVES = "--trainer.callbacks+=callbacks.curves.AdvantageCurves"
-PICTURES = ("--trainer.callbacks+=callbacks.tensorboard.TensorBoardPictures", CURVES)
+CURVES = "--trainer.callbacks+=callbacks.display.curves.AdvantageCurves"
+PICTURES = ("--trainer.callbacks+=callbacks.display.tensorboard.TensorBoardPictures", CURVES)
 """Answers scored and pictures drawn as they are by default, which the miniature leaves out."""
 
 

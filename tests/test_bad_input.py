@@ -326,7 +326,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "lines of the dashboard": (
         [
             "fit",
-            "--trainer.callbacks+=callbacks.dashboard.Dashboard",
+            "--trainer.callbacks+=callbacks.display.dashboard.Dashboard",
             "--trainer.callbacks.every=0",
         ],
         "every=0 must be at least 1",
@@ -334,7 +334,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "pictures": (
         [
             "fit",
-            "--trainer.callbacks+=callbacks.tensorboard.TensorBoardPictures",
+            "--trainer.callbacks+=callbacks.display.tensorboard.TensorBoardPictures",
             "--trainer.callbacks.problems=-1",
         ],
         "problems=-1 and answers=4 must be at least 0",
@@ -342,17 +342,17 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "predictions in a file": (
         [
             "predict",
-            "--trainer.callbacks+=callbacks.predictions.PredictionWriter",
+            "--trainer.callbacks+=callbacks.evaluation.predictions.PredictionWriter",
             "--trainer.callbacks.path={folder}/file/lines",
         ],
         "File exists: {folder}/file",
     ),
     "bound of a warning": (
-        ["fit", "--trainer.callbacks+=callbacks.health.Health", "--trainer.callbacks.ratio=0.5"],
+        ["fit", "--trainer.callbacks+=callbacks.display.health.Health", "--trainer.callbacks.ratio=0.5"],
         "ratio=0.5 must be above 1",
     ),
     "no idle iterations": (
-        ["fit", "--trainer.callbacks+=callbacks.health.Health", "--trainer.callbacks.idle=0"],
+        ["fit", "--trainer.callbacks+=callbacks.display.health.Health", "--trainer.callbacks.idle=0"],
         "idle=0 must be at least 1",
     ),
     "run folder on a device": (["fit", "--trainer.logger.save_dir", "/dev/full"], "Not a directory: /dev/full/maze"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from callbacks.schedule import Stage
+from callbacks.schedule.schedule import Stage
 from tests.conftest import MINIATURE, PICTURES, ROOT, CommandLine
 
 DEFAULTS = ROOT / "lightning.yaml"
@@ -124,9 +124,9 @@ def test_no_source_is_in_two_splits(path: Path) -> None:
 
 ELSEWHERE = {
     "openai": "tests/app/engines/test_openai.py",
-    "vllm": "tests/app/engines/test_vllm.py",
-    "vllm_server": "tests/app/engines/test_vllm_server.py",
-    "eight_gpus": "tests/app/engines/test_vllm_server.py",
+    "vllm": "tests/app/engines/vllm/test_inprocess.py",
+    "vllm_server": "tests/app/engines/vllm/test_server.py",
+    "eight_gpus": "tests/app/engines/vllm/test_server.py",
     "fsdp": "tests/test_processes.py",
     "visual_mazes": "tests/app/policy/test_vision.py",
     "visual_mazes_tiny": "tests/app/policy/test_vision.py",

@@ -16,10 +16,10 @@ import pyarrow
 import pytest
 import torch
 from pyarrow import parquet
+from tests.app.test_pictures import RED
 
 from app.policy import PretrainedPolicy
 from datamodules.sources import read_dataset, read_rows
-from tests.app.test_pictures import RED
 from tests.conftest import ROOT, CommandLine, scripted, stage
 
 FORBIDDEN = {
@@ -28,9 +28,9 @@ FORBIDDEN = {
     *("subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_output"),
 }
 ALLOWED = {
-    ("app/scoring_process.py", "pickle.loads"),
-    ("app/scoring.py", "subprocess.Popen"),
-    ("app/engines/vllm_process.py", "subprocess.Popen"),
+    ("app/scoring/process.py", "pickle.loads"),
+    ("app/scoring/scorers.py", "subprocess.Popen"),
+    ("app/engines/vllm/process.py", "subprocess.Popen"),
 }
 """The trainer's own worker, what the trainer sends it, and the server that it starts."""
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
+from app.distributed.processes import sum_over_processes
 from app.passk import centred
-from app.processes import sum_over_processes
 from app.types import RolloutBatch
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
 
-from app.attention import SharedPrefixCache, pad_prompts
+from app.compute.attention import SharedPrefixCache, pad_prompts
 from app.policy import Policy
 from app.types import Vision
 

@@ -68,7 +68,7 @@ class ExternalEngine(RolloutEngine):
         if self.policy is None:
             raise RuntimeError("sync the engine with a policy before sampling")
         if any(request.vision for request in requests) and not self.reads_pictures:
-            raise ValueError(f"{type(self).__name__} can't be shown pictures: app.engines.vllm.VLLMEngine can")
+            raise ValueError(f"{type(self).__name__} reads no pictures: app.engines.vllm.inprocess.VLLMEngine does")
         for request in requests:
             if len(request.tokens) + sampling.max_new_tokens > self.max_length:
                 raise ValueError(

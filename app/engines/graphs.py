@@ -10,7 +10,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from app.attention import FixedShapeCache
+from app.compute.attention import FixedShapeCache
 from app.engines.decoders import SharedPrefixDecoder
 from app.policy import Policy
 from app.types import Vision

@@ -23,9 +23,9 @@ import torch
 
 from app.engines.base import RolloutEngine
 from app.engines.replies import Choice, read
-from app.pictures import Picture, parts_of
 from app.seeds import number_of
 from app.types import Completion, Request, Sampling
+from app.types.pictures import Picture, parts_of
 
 try:
     import httpx2

@@ -7,9 +7,9 @@ from copy import deepcopy
 
 import torch
 
+from app.distributed.sharding import is_sharded
 from app.engines.transformers import TransformersEngine
 from app.policy import Policy
-from app.sharding import is_sharded
 from app.types import Completion, Request, Sampling
 
 

@@ -12,13 +12,13 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from app.compute.linear import packed_weights
+from app.distributed.sharding import gathered
 from app.engines.base import RolloutEngine
 from app.engines.decoders import Decoder, RecomputingDecoder, RepeatedCacheDecoder, SharedPrefixDecoder
 from app.engines.graphs import GraphedDecoder
 from app.engines.sampling import RolloutNoise, draw_tokens
-from app.linear import packed_weights
 from app.policy import Policy
-from app.sharding import gathered
 from app.types import Completion, Experience, Request, Sampling
 
 

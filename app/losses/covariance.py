@@ -12,10 +12,10 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from app.distributed.processes import gather_over_processes, sum_over_processes
 from app.losses.base import PolicyLoss, ratio_of
 from app.losses.reductions import Reduction
 from app.losses.tokens import TokenFilter, top
-from app.processes import gather_over_processes, sum_over_processes
 from app.types import Experience
 
 

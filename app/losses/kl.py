@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from app.reference import InitialPolicy, Reference
+from app.losses.reference import InitialPolicy, Reference
 
 
 class KLPenalty(ABC):

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from app.processes import gather_over_processes
+from app.distributed.processes import gather_over_processes
 from app.types import Experience
 
 

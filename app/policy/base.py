@@ -23,15 +23,15 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from app.allocation import keep_freed_memory
-from app.attention import PackedRow, SharedPrefix, attending, recomputing_alike
-from app.linear import multiply_faster
-from app.pictures import pictures_of
+from app.compute.allocation import keep_freed_memory
+from app.compute.attention import PackedRow, SharedPrefix, attending, recomputing_alike
+from app.compute.linear import multiply_faster
+from app.distributed.processes import rank
+from app.distributed.weights import save_weights
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
-from app.processes import rank
 from app.types import Experience, Prompt, Sampling, Vision
-from app.weights import save_weights
+from app.types.pictures import pictures_of
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from app.processes import rank
-from app.weights import generation_config_as_it_is, trained_weights
+from app.distributed.processes import rank
+from app.distributed.weights import generation_config_as_it_is, trained_weights
 
 
 class LoRA:

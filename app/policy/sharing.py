@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from app.attention import PackedRow
+from app.compute.attention import PackedRow
 from app.types import Experience
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from tokenizers import pre_tokenizers
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from app.pictures import pictures_of
 from app.policy.base import Policy
 from app.types import Prompt
+from app.types.pictures import pictures_of
 
 
 class TinyPolicy(Policy):

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, PreTrainedModel, PreTrainedTokenizerBase
 
-from app.pictures import Picture, parts_of, pictures_of
 from app.policy.lora import LoRA
 from app.policy.pretrained import PretrainedPolicy
 from app.types import Prompt, Vision
+from app.types.pictures import Picture, parts_of, pictures_of
 
 
 class VisionPolicy(PretrainedPolicy):

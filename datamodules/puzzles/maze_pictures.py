@@ -8,8 +8,8 @@ from hashlib import blake2b
 
 from PIL import Image
 
-from app.pictures import Picture
 from app.types import Prompt
+from app.types.pictures import Picture
 from datamodules.puzzles.board import END, FREE, START, WALL, Grid
 from datamodules.puzzles.maze_prompts import BarePrompt, InstructivePrompt, without_border
 

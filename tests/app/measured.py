@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from app.metrics import Accuracy, evaluation_metrics
+from app.metrics.rollouts import Accuracy, evaluation_metrics
 from app.types import Completion, RolloutBatch
 
 WORDS = ["up", "down ", " down", "left", "right", ""]

@@ -7,18 +7,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
+from tests.callbacks.test_results import GROUPS, REWARDS, tallied
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
+from app.distributed.processes import gather_over_processes, sum_over_processes, union_over_processes, world_size
 from app.learning_rate import Constant
 from app.losses import K3, ClipCov, Clipped, KLCov, KLPenalty, Reinforce, SequenceMean, TokenTIS, TopEntropy
 from app.module import RLVRModule
-from app.processes import gather_over_processes, sum_over_processes, union_over_processes, world_size
 from app.types import RolloutBatch
 from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
 from tests.app.updates import PASSES, PROBLEMS, Watch, fit, fitted, parameters, part, perturbed, sampled
-from tests.callbacks.test_results import GROUPS, REWARDS, tallied
 from tests.conftest import EchoProblem, build_tiny_policy
 
 
@@ -63,7 +63,7 @@ def train(rank: int) -> tuple[RLVRModule, Watch]:
 
 
 def talk(rank: int) -> dict[str, Any]:
-    """See tests/app/test_processes.py."""
+    """See tests/app/distributed/test_processes.py."""
     own = torch.tensor([rank + 1.0, 10.0 * (rank + 1)])
     summed = sum_over_processes(own)
     return {

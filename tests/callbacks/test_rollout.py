@@ -22,7 +22,7 @@ from app.module import RLVRModule
 from app.policy import Policy, TinyPolicy
 from app.types import Completion, Problem, Request, RolloutBatch, Sampling
 from callbacks.rollout import RolloutCallback, rlvr
-from callbacks.schedule import rollout_of
+from callbacks.schedule.schedule import rollout_of
 from tests.app.updates import Watch
 from tests.conftest import CONTAINED, CommandLine, EchoProblem, build_tiny_policy, callback, scripted, stage, steps
 
@@ -240,7 +240,7 @@ def test_each_iteration_and_each_seed_draws_its_own_and_the_same_seed_the_same()
 
 
 def test_processes_draw_different_problems_that_none_of_them_has() -> None:
-    """Three shares of one process; tests/app/test_processes.py asks two."""
+    """Three shares of one process; tests/app/distributed/test_processes.py asks two."""
     train, batch = keys([2] * 30), RolloutBatch([EchoProblem(key) for key in keys([2] * 4)])
     drawn = []
     for rank in range(3):
@@ -297,7 +297,7 @@ def test_a_failing_scorer_costs_an_answer_its_score_and_the_run_nothing(
 
 def test_predictions_without_a_score_have_none(passk: CommandLine) -> None:
     options = [
-        "--trainer.callbacks+=callbacks.predictions.PredictionWriter",
+        "--trainer.callbacks+=callbacks.evaluation.predictions.PredictionWriter",
         f"--trainer.callbacks.path={passk.folder}/p",
     ]
     moody(passk, "predict", ["a", "raise"], *options)

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 import torch
+from tests.app.test_pictures import BLUE
 
 import app.engines.openai
 from app.engines.openai import OpenAIEngine
-from app.pictures import EncodedPicture
 from app.types import Completion, Request, Sampling
+from app.types.pictures import EncodedPicture
 from tests.app.engines.endpoint import Call, Endpoint, Script, choices, serving, status
-from tests.app.test_pictures import BLUE
 from tests.conftest import ROOT, CommandLine, EchoProblem, callback, stage
 
 KEY = "sk-secret-0123456789"

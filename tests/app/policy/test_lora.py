@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from app.checkpoint import CheckpointError
+from app.distributed.weights import full_weights
+from app.losses.reference import InitialPolicy
 from app.module import RLVRModule
 from app.policy import LoRA, PretrainedPolicy, QLoRA
-from app.reference import InitialPolicy
-from app.weights import full_weights
+from app.storage.checkpoint import CheckpointError
 from tests.app.architectures import build, draw_rows, plain_scores
 from tests.app.policy.test_base import RAGGED
 from tests.conftest import BY_LENGTH, CommandLine, build_tiny_policy, constant, gap, stage, steps

@@ -19,10 +19,10 @@ from transformers import (
 from app.cli import main
 from app.engines.decoders import RecomputingDecoder, SharedPrefixDecoder
 from app.engines.transformers import _PROVEN, TransformersEngine, decoder_for
-from app.pictures import Picture
 from app.policy import LoRA, PretrainedPolicy, TinyPolicy, VisionPolicy
-from app.replay import keep
+from app.storage.diagnose import keep
 from app.types import Experience, Prompt, Request, RolloutBatch, Sampling
+from app.types.pictures import Picture
 from benchmarks.make_vision_policy import PIXELS
 from benchmarks.make_vision_policy import main as make_vision_policy
 from datamodules.puzzles.maze_pictures import InstructivePicturePrompt, MazePicture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.pictures import pictures_of
+from app.types.pictures import pictures_of
 from datamodules.maze import MazeDataModule
 from datamodules.puzzles.maze_pictures import COLOURS, BarePicturePrompt, InstructivePicturePrompt, MazePicture
 from datamodules.puzzles.maze_prompts import BarePrompt, InstructivePrompt

@@ -1,0 +1,5 @@
+"""The command line: `passk fit`, `validate`, `test`, `predict` and `replay`."""
+
+from app.cli.command import LOST, SUBCOMMANDS, main, one_line, quiet, run
+
+__all__ = ["LOST", "SUBCOMMANDS", "main", "one_line", "quiet", "run"]

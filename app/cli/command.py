@@ -1,0 +1,288 @@
+"""The command line, where app, datamodules and callbacks meet: `passk fit`, `validate`, `test`, `predict`, `replay`."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from transformers.utils.logging import disable_progress_bar
+
+from app.cli.overridden import without_effect
+from app.cli.trainer_arguments import check_parts, check_trainer, launched
+from app.engines.base import EngineError
+from app.module import RLVRModule
+from app.storage.checkpoint import PlainCheckpointIO
+from app.storage.diagnose import replay
+from app.storage.restoring import Restoring
+from app.storage.resume import check_source, source_of, version_of
+from app.storage.run_folder import PassKTrainer, claim, places_of
+from callbacks.evaluation.evaluation import PassKEvaluation
+from callbacks.rollout import RolloutCallback
+from callbacks.saving.checkpoints import Checkpoints
+from callbacks.saving.events import name_unwritten
+from callbacks.saving.logs import continue_logs
+from callbacks.saving.signals import INTERRUPTED, TERMINATED
+from callbacks.schedule.entropy import EntropySwitch
+from callbacks.schedule.schedule import StageSchedule
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = ROOT / "lightning.yaml"
+SUBCOMMANDS = ("fit", "validate", "test", "predict")
+
+
+class PassKCLI(LightningCLI):
+    """LightningCLI with `lightning.yaml` under every command and the run's callbacks as top-level keys.
+
+    Args:
+        wanted: the commands whose arguments will be asked for; the others are known by name alone, which starts sooner.
+    """
+
+    def __init__(self, *args: Any, wanted: Sequence[str], **kwargs: Any) -> None:
+        self.wanted = wanted
+        super().__init__(*args, **kwargs)
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        if subcommand not in self.wanted:
+            return self.init_parser(description=kwargs["description"])
+        return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        text = "Go on from the last checkpoint of the newest run that has one; begin, and say so, where none has."
+        parser.add_argument("--auto_resume", type=bool, default=False, help=text)
+        parser.add_lightning_class_args(Checkpoints, "checkpoints")
+        parser.add_lightning_class_args(RolloutCallback, "rollout")
+        parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
+        parser.add_lightning_class_args(StageSchedule, "schedule")
+        parser.add_lightning_class_args(PassKEvaluation, "evaluation")
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would merge the checkpoint's hyperparameters over the configuration."""
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[str(self.subcommand)]
+        if config.rollout.seed is None and config.seed_everything is False:
+            raise ValueError(
+                "seed_everything=false: a run draws its rollouts from a seed; give a number, or true to have one drawn"
+            )
+        if config.rollout.seed is None:
+            config.rollout.seed = config.seed_everything
+        if "verbose" in config:
+            config.verbose = False  # the table of callbacks/evaluation/report.py stands in for Lightning's
+        config.trainer.strategy = launched(config.trainer.strategy)
+        self._dump_config()
+        check_trainer(self.config_dump["trainer"], str(self.subcommand))
+        unused = without_effect(self.config_dump, DEFAULTS) if self.subcommand == "fit" else []
+        if unused:
+            rank_zero_only(log.warning)("no effect, since every stage has its own: %s", ", ".join(unused))
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """With the run's own folder, plain and atomic checkpoint files, and first the callback that sees to them."""
+        arguments = self._get(self.config_init, "trainer")
+        plugins, callbacks = (
+            given if isinstance(given, list) else [given] if given else []
+            for given in (arguments.plugins, arguments.callbacks)
+        )
+        check_parts(callbacks if self.subcommand == "fit" else [], plugins)
+        if arguments.enable_progress_bar is False:
+            arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]
+        if arguments.logger in (True, None):  # Lightning's own would be named by SLURM's job, which changes
+            kwargs["logger"] = TensorBoardLogger(arguments.default_root_dir or os.getcwd())
+        trainer: Any = super().instantiate_trainer(plugins=[*plugins, PlainCheckpointIO()], **kwargs)
+        if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
+            rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
+        trainer._checkpoint_connector = Restoring(trainer)
+        checkpoints = self._get(self.config_init, "checkpoints")
+        trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)
+        self._choose_folder(trainer)
+        checkpoints.config, checkpoints.changed = self.config_dump, [name for name, _, _ in self.changes]
+        return trainer
+
+    def _choose_folder(self, trainer: PassKTrainer) -> None:
+        """Find what the command goes on from, and have the run's folder before any logger starts."""
+        config, command = self.config[str(self.subcommand)], str(self.subcommand)
+        fit = command == "fit"
+        places = places_of(trainer.loggers, trainer.default_root_dir)
+        self.source = source_of(config.ckpt_path, fit and config.auto_resume, places[0])
+        self.changes = check_source(self.source, self.config_dump if fit else {})
+        self.folder: AbstractContextManager[Any] = nullcontext()
+        if trainer.is_global_zero:
+            resumed = version_of(self.source, places[0]) if fit else None
+            self.folder = folder = claim(places, command, resumed)
+            trainer.keep_files_in(folder.path)
+            continue_logs(trainer.loggers, self.source if resumed is not None else None)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with self.folder:
+            super()._run_subcommand(subcommand)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.source and str(self.source)}
+
+
+class ConfigOfRun(SaveConfigCallback):
+    """Writes `config.yaml` when the setup has succeeded: a command that fails there leaves nothing."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        pass
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().setup(trainer, pl_module, str(trainer.state.fn))
+
+    on_sanity_check_start = on_validation_start = on_test_start = on_predict_start = on_train_start
+
+
+MISTAKES = (
+    ArgumentError,
+    MisconfigurationException,
+    ValueError,
+    TypeError,
+    OSError,
+    ImportError,
+    EngineError,
+)
+"""What a user's mistake raises, here and in the libraries."""
+
+
+def main(args: list[str] | None = None) -> PassKCLI:
+    """Run a command.
+
+    Args:
+        args: as on the command line, without the program's name; None takes the command line's.
+
+    A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback. Ctrl-C ends with
+    status 130: a run that trains writes its checkpoint first (callbacks/saving/checkpoints.py), all else ends at once.
+    """
+    quiet()
+    keep_imports()
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a user has modules of their own; last, so that they hide none
+    given = sys.argv[1:] if args is None else args
+    strict = {"exit_on_error": False, "allow_abbrev": False}
+    defaults = {"default_config_files": [str(DEFAULTS)]}
+    try:
+        if given[:1] == ["replay"]:
+            replay(*given[1:])
+            raise SystemExit(0)
+        return PassKCLI(
+            RLVRModule,
+            LightningDataModule,
+            ConfigOfRun,
+            trainer_class=PassKTrainer,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            args=args,
+            wanted=[name for name in SUBCOMMANDS if name in given[:1]] or SUBCOMMANDS,
+            parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
+            save_config_kwargs={"overwrite": True},
+        )
+    except MISTAKES as error:
+        if os.environ.get("PASSK_DEBUG"):
+            raise
+        print(f"passk: error: {one_line(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except (KeyboardInterrupt, SystemExit) as end:
+        raise SystemExit(ended_early(end, given)) from None
+
+
+LOST = {
+    "fit": "no iteration was under way",
+    "validate": "there are no results",
+    "test": "there are no results",
+    "predict": "some completions are not written",
+    "replay": "some rows were not looked at",
+}
+"""What is said of a command that was ended early, outside training."""
+
+
+def ended_early(end: BaseException, given: Sequence[str]) -> Any:
+    """The exit status, after a line where a signal has ended the command; a run that trains has said its own."""
+    command = next((name for name in given if name in LOST), "fit")
+    interrupted = any(isinstance(each, KeyboardInterrupt) for each in (end, end.__context__))  # Lightning has 1
+    terminated = isinstance(end, SIGTERMException) and command != "fit"
+    if not interrupted and not terminated:
+        return getattr(end, "code", None)
+    by = "Ctrl-C" if interrupted else "SIGTERM"
+    rank_zero_only(print)(f"passk: {command} was ended by {by}: {LOST[command]}", file=sys.stderr)
+    return INTERRUPTED if interrupted else TERMINATED
+
+
+FRAMES = (
+    "Parser key",
+    "Does not validate against",
+    "Subtypes:",
+    "Errors:",
+    "Given value",
+    "Problem with given class_path",
+    "Expected a path but",
+    "Expected a <class 'NoneType'>",
+)
+"""How the lines begin that jsonargparse puts around the cause of an error."""
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+    lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]
+    causes = [line for line in lines if not line.startswith(FRAMES)]
+    if len(causes) == len(lines) or not causes:
+        return re.sub(r'^Parser key "([^"]+)":', r"\1:", " ".join(lines)) or type(error).__name__
+    keys = [line.split('"')[1] for line in lines if line.startswith("Parser key")]
+    given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")]
+    plain = given and given[0][0] not in "{N" and " object at " not in given[0] and "Got value" not in causes[0]
+    got = f". Got value: {given[0]}" if plain else ""
+    return ": ".join(part for part in [".".join(keys), causes[0] + got] if part)
+
+
+@cache
+def keep_imports() -> None:
+    """What is imported by now stays: no collection of garbage looks through it again, for tenths of a second."""
+    gc.freeze()
+
+
+class PresentStderr(logging.Handler):
+    """Writes to what sys.stderr is now, so that a progress bar that has replaced it is not written over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def quiet() -> None:
+    """Keep what libraries tell their developers from what passk tells its users."""
+    logging.basicConfig(format="%(message)s", handlers=[PresentStderr()])
+    disable_progress_bar()
+    threading.excepthook = name_unwritten
+    warnings.filterwarnings("ignore", module="lightning.pytorch")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("lightning.pytorch.profilers", "app", "callbacks", "datamodules"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def run() -> None:
+    """The console script, whose return value would be its exit status."""
+    main()
+
+
+if __name__ == "__main__":
+    main()

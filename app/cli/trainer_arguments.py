@@ -1,0 +1,126 @@
+"""What of Lightning's Trainer a run can be given; what can't be had is refused at the start, with what to use instead.
+
+The step is Lightning's manual optimization on batches of problems: what Lightning does to gradients, to tensors in a
+batch or by copying the module has no place in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch import Callback
+from lightning.pytorch import callbacks as lightning_callbacks
+from lightning.pytorch.plugins import MixedPrecision, Precision
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy
+from lightning.pytorch.utilities import rank_zero_only
+
+log = logging.getLogger(__name__)
+
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
+STRATEGY_CLASSES = (SingleDeviceStrategy, DDPStrategy, ModelParallelStrategy)
+FORKING = re.compile(r"ddp_(fork|spawn|notebook)(?=$|_)")
+KNOWN_STRATEGIES = "auto or ddp, or the ModelParallelStrategy of configs/fsdp.yaml"
+KNOWN_PRECISIONS = "32-true, bf16-mixed or 16-mixed"
+PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")
+
+INSTEAD = {
+    "gradient_clip_val": "model.max_grad_norm clips the gradient",
+    "gradient_clip_algorithm": "model.max_grad_norm clips the gradient, by its norm",
+    "accumulate_grad_batches": "model.microbatch_tokens bounds the tokens of a pass, whose gradients are summed, and "
+    "data.batch_size and model.minibatch_size say what an update is made of",
+    "min_steps": "the schedule's stages say how long a run lasts",
+    "min_epochs": "the schedule's stages say how long a run lasts",
+    "barebones": "a run keeps its checkpoints and results",
+    "enable_checkpointing": "a run keeps checkpoints/last.ckpt to go on from (for fewer files: "
+    "schedule.save_stages=false, and leave callbacks.saving.checkpoints.BestCheckpoints out of trainer.callbacks)",
+}
+"""Arguments of training that have no meaning here, and what stands in their place."""
+UNSET = {"accumulate_grad_batches": 1, "enable_checkpointing": True, "barebones": False}
+"""Their values that ask for nothing, beside null."""
+LIMITS = ("limit_train_batches", "max_steps", "max_epochs")
+OF_COMMAND = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
+
+COPIES = "it keeps copies of the module's weights of its own, which no checkpoint or export here holds"
+CALLBACKS: dict[str, str] = {
+    "WeightAveraging": COPIES,
+    "StochasticWeightAveraging": COPIES,
+    "GradientAccumulationScheduler": INSTEAD["accumulate_grad_batches"],
+    "BatchSizeFinder": "model.microbatch_tokens and rollout.rollouts set what fits into memory",
+    "LearningRateFinder": "model.learning_rate, or a stage's, is to be set",
+    "BaseFinetuning": "model.policy.adapter, as in configs/lora.yaml, trains a part of the weights",
+    "ModelPruning": "the weights of a policy are saved whole",
+}
+"""Lightning's callbacks that can't serve, their subclasses included, and why."""
+
+
+def check_trainer(arguments: Mapping[str, Any], command: str) -> None:
+    """Raise ValueError for an argument of the Trainer, as configured, that can't be had, and name what can.
+
+    command: "fit", "validate", "test" or "predict"; what concerns training is asked of the first alone.
+    """
+    check_strategy(arguments.get("strategy"))
+    precision = arguments.get("precision")
+    if precision is not None and str(precision) not in PRECISIONS:
+        raise ValueError(
+            f"trainer.precision={precision} must be {KNOWN_PRECISIONS}: "
+            "what type weights are loaded in is model.policy's dtype"
+        )
+    if command in OF_COMMAND and arguments.get(OF_COMMAND[command]) == 0:
+        raise ValueError(f"trainer.{OF_COMMAND[command]}=0 leaves nothing to {command}")
+    if command != "fit":
+        return
+    for name, instead in INSTEAD.items():
+        value = arguments.get(name)
+        if value is not None and value != UNSET.get(name):
+            raise ValueError(f"trainer.{name}={value} can't be had: {instead}")
+    for name in LIMITS:
+        if arguments.get(name) == 0:
+            raise ValueError(f"trainer.{name}={arguments[name]} leaves nothing to train on")
+
+
+def launched(strategy: Any) -> Any:
+    """In place of a strategy that forks or spawns the processes of DDP, the one that launches them, after a line.
+
+    A fork shares the scorer's process and what the callbacks hold, and what is spawned would have to be pickled.
+    """
+    if not isinstance(strategy, str) or not FORKING.match(strategy):
+        return strategy
+    rank_zero_only(log.warning)("trainer.strategy=%s: processes are launched, as by ddp", strategy)
+    return FORKING.sub("ddp", strategy)
+
+
+def check_strategy(strategy: Any) -> None:
+    """Raise ValueError for a strategy, by its name or as a class and its arguments, that no run can be spread by."""
+    if strategy is None or strategy in STRATEGIES:
+        return
+    refusal = f"must be one of {KNOWN_STRATEGIES}"
+    if isinstance(strategy, str):
+        raise ValueError(f"trainer.strategy={strategy} {refusal}")
+    name = strategy["class_path"]
+    arguments = strategy.get("init_args") or {}
+    module, _, own = name.rpartition(".")
+    if getattr(import_module(module), own) not in STRATEGY_CLASSES:
+        raise ValueError(f"trainer.strategy={name} {refusal}")
+    if arguments.get("start_method") not in (None, "popen"):
+        raise ValueError(f"start_method={arguments['start_method']} of {name} must be popen: a run can't be forked")
+    if {**arguments, **(strategy.get("dict_kwargs") or {})}.get("static_graph"):
+        raise ValueError(f"static_graph=true of {name} must be false: the number of passes differs between updates")
+
+
+def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
+    """Raise ValueError for a callback or a plugin that can't serve, and say why."""
+    for callback in callbacks:
+        for kind, reason in CALLBACKS.items():
+            if isinstance(callback, getattr(lightning_callbacks, kind)):
+                raise ValueError(f"trainer.callbacks: {type(callback).__name__} can't be had: {reason}")
+    for plugin in plugins:
+        name = type(plugin).__name__
+        if isinstance(plugin, Precision) and type(plugin) not in (Precision, MixedPrecision):
+            raise ValueError(f"trainer.plugins: {name} can't be had: set trainer.precision to {KNOWN_PRECISIONS}")
+        if isinstance(plugin, CheckpointIO):
+            raise ValueError(f"trainer.plugins: {name} can't be had: passk writes checkpoints itself")

@@ -1,0 +1,150 @@
+"""Sampling: the keys and values of prompts and of the responses under way."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
+
+from app.compute.attention.layout import lengths_mask, repeat_heads
+from app.compute.attention.parts import attend_part, attend_plainly, has_kernel, merge, padding_bias
+
+
+class SharedPrefixCache:
+    """Keys and values while sampling: the prompts' once per problem, the responses' in place.
+
+    A prompt is read by running the model over it once with this cache, before `begin`. From then on
+    each of R live responses brings one token at a time; it sits in one of P x N slots, in order.
+    """
+
+    def __init__(self, prompt_mask: Tensor, max_new_tokens: int) -> None:
+        """prompt_mask: [P, S], bool, true on the prompts' tokens."""
+        self.prompt_mask = prompt_mask
+        self.ragged = not bool(prompt_mask.all())
+        self.max_new_tokens = max_new_tokens
+        self.prefix: dict[int, tuple[Tensor, Tensor]] = {}  # [P, G, S, D] twice
+        self.own: dict[int, tuple[Tensor, Tensor]] = {}  # [P * N, G, max_new_tokens, D] twice
+        self.width = 0  # N, slots of a problem; 0 while prompts are read
+        self.live = torch.empty(0)  # [R], the slots of the live responses, ascending
+        self.time = 0  # tokens of each response so far
+        self.bias_of_past: Tensor | None = None  # what keeps queries from places not filled yet
+
+    @property
+    def num_slots(self) -> int:
+        return len(self.prompt_mask) * self.width
+
+    def begin(self, num_rollouts: int) -> None:
+        """The prompts are read: open so many slots on each of them."""
+        self.width = num_rollouts
+        self.live = torch.arange(self.num_slots, device=self.prompt_mask.device)
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        if not self.width:
+            self.prefix[layer] = (key.contiguous(), value.contiguous())
+            key, value = repeat_heads(key, query.shape[1], 1), repeat_heads(value, query.shape[1], 1)
+            return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale).transpose(1, 2)
+        self._store(layer, key, value)
+        factor = query.shape[-1] ** -0.5 if scale is None else scale
+        seen = self._attend_slots(layer, self._in_slots(query[:, :, 0]), key.shape[1], factor)
+        return (seen if len(self.live) == len(seen) else seen.index_select(0, self.live))[:, None]  # [R, 1, H, D]
+
+    def _store(self, layer: int, key: Tensor, value: Tensor) -> None:
+        """Put the new token's keys and values at the present time.  [R, G, 1, D] twice"""
+        if layer not in self.own:
+            room = (self.num_slots, key.shape[1], self.max_new_tokens)
+            self.own[layer] = (key.new_zeros(*room, key.shape[-1]), value.new_zeros(*room, value.shape[-1]))
+        for store, new in zip(self.own[layer], (key, value), strict=True):
+            self._place(store, new)
+
+    def _place(self, store: Tensor, new: Tensor) -> None:
+        """[P * N, G, max_new_tokens, D], [R, G, 1, D]"""
+        store[self.live, :, self.time] = new[:, :, 0]
+
+    def _past(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of the responses up to the present time.  [P * N, G, t, D] twice"""
+        keys, values = self.own[layer]
+        return keys[:, :, : self.time + 1], values[:, :, : self.time + 1]
+
+    def _in_slots(self, states: Tensor) -> Tensor:
+        """[R, ..] -> [P * N, ..], zero in the slots of finished responses"""
+        if len(self.live) == self.num_slots:
+            return states
+        return states.new_zeros(self.num_slots, *states.shape[1:]).index_copy(0, self.live, states)
+
+    def _attend_slots(self, layer: int, query: Tensor, groups: int, scale: float) -> Tensor:
+        """Queries on their prompt and own past.  [P * N, H, D] -> [P * N, H, D]"""
+        query = query.unflatten(1, (groups, -1))  # [P * N, G, H/G, D]
+        own, log_own = attend_plainly(query, *self._past(layer), scale=scale, bias=self.bias_of_past)
+        if layer not in self.prefix:  # prompts of one token have no shared part
+            return own.flatten(1, 2)
+        asking, prompts = self._by_problem(query), self.prefix[layer]
+        attend = attend_part if has_kernel(asking, *prompts) else attend_plainly
+        prompt, log_prompt = attend(asking, *prompts, scale, self._bias(query))
+        return merge(own, log_own, self._by_slot(prompt), self._by_slot(log_prompt)).flatten(1, 2)
+
+    def _bias(self, query: Tensor) -> Tensor | None:
+        """[P, 1, 1, S], None where prompts are equally long"""
+        return padding_bias(self.prompt_mask, query.dtype)[:, None, None] if self.ragged else None
+
+    def _by_problem(self, states: Tensor) -> Tensor:
+        """[P * N, G, H/G, ..] -> [P, G, N * H/G, ..]"""
+        return states.unflatten(0, (-1, self.width)).transpose(1, 2).flatten(2, 3)
+
+    def _by_slot(self, states: Tensor) -> Tensor:
+        """[P, G, N * H/G, ..] -> [P * N, G, H/G, ..]"""
+        return states.unflatten(2, (self.width, -1)).transpose(1, 2).flatten(0, 1)
+
+    def keep(self, kept: Tensor) -> None:
+        """Go on with these of the live responses alone.  kept: [R'], ascending indices"""
+        self.live = self.live[kept]
+
+    def compact(self) -> None:
+        """Drop problems without a live response, and give the others as many slots as the busiest needs."""
+        problem = self.live // self.width  # [R]
+        counts = problem.bincount(minlength=len(self.prompt_mask))  # [P]
+        left, width = counts.nonzero()[:, 0], int(counts.max())
+        new_problem = torch.searchsorted(left, problem)
+        rank = torch.arange(len(problem), device=problem.device) - (counts.cumsum(0) - counts)[problem]
+        moved = torch.zeros(len(left), width, dtype=torch.long, device=problem.device)
+        moved[new_problem, rank] = self.live
+        rows, filled = moved.flatten(), slice(self.time)
+        for layer, stores in self.own.items():
+            for store in stores:  # in place, and only as far as it is filled
+                store[: len(rows), :, filled] = store[:, :, filled].index_select(0, rows)
+            keys, values = stores
+            self.own[layer] = (keys[: len(rows)], values[: len(rows)])
+        if len(left) < len(self.prompt_mask):
+            for layer, (keys, values) in self.prefix.items():
+                self.prefix[layer] = (keys.index_select(0, left), values.index_select(0, left))
+        self.prompt_mask, self.width, self.live = self.prompt_mask[left], width, new_problem * width + rank
+
+
+class FixedShapeCache(SharedPrefixCache):
+    """The same where a step may not depend on the time, so that it can be recorded once and replayed.
+
+    Every slot is fed and attends to `span` places, those not filled yet left out by a bias; the time
+    stands on the device too, in `clock`.
+    """
+
+    def begin(self, num_rollouts: int) -> None:
+        super().begin(num_rollouts)
+        self.clock = torch.zeros(1, dtype=torch.long, device=self.prompt_mask.device)
+        self.span = 0
+
+    def look(self) -> None:
+        """Before the layers of a step: tell which places are filled."""
+        filled = torch.arange(self.span, device=self.clock.device) <= self.clock
+        self.bias_of_past = padding_bias(filled, torch.float32)  # [span]
+
+    def _place(self, store: Tensor, new: Tensor) -> None:
+        store.index_copy_(2, self.clock, new)
+
+    def _past(self, layer: int) -> tuple[Tensor, Tensor]:
+        keys, values = self.own[layer]
+        return keys[:, :, : self.span], values[:, :, : self.span]
+
+
+def pad_prompts(prompts: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Right-padded tokens [P, S] and their mask [P, S]."""
+    return pad_sequence(prompts, batch_first=True), lengths_mask([len(p) for p in prompts], prompts[0].device)

@@ -1,0 +1,160 @@
+"""Attention in parts: the same queries on two sets of keys, put together exactly.
+
+With Z = sum over a part's keys of exp(score), attention over both parts is
+(Z1 o1 + Z2 o2) / (Z1 + Z2), so a part has to tell log Z beside its output o. In the backward pass a
+part needs of all others only the whole's o and log Z: with P = exp(score - log Z),
+dS = P * (dP - rowsum(dO * o)) (FlashAttention, arXiv:2205.14135, equations of Appendix B; ring
+attention, arXiv:2310.01889, passes parts between devices this way).
+
+PyTorch's CPU kernel tells log Z and takes it; it is called by name, for `scaled_dot_product_attention`
+keeps log Z to itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from app.compute.attention.layout import Layout, repeat_heads
+
+_forward: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_backward: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+def has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """Whether the kernel takes these: on a CPU, of one type, and of one size per head."""
+    alike = query.shape[-1] == key.shape[-1] == value.shape[-1] and query.dtype == key.dtype == value.dtype
+    return alike and query.device.type == "cpu" and query.is_floating_point()
+
+
+def attend_part(
+    query: Tensor, key: Tensor, value: Tensor, scale: float | None, bias: Tensor | None = None, causal: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Output and log Z.  [R, H, C, D], twice [R, H, S, D], bias [R, 1, 1, S] -> [R, H, C, D], [R, H, C]"""
+    return _forward(query, key, value, 0.0, causal, attn_mask=bias, scale=scale)
+
+
+def attend_plainly(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The same by matrix products: for any device, and faster for a few queries on keys of their own.
+
+    The bias may leave out the first key only with all others.
+    """
+    scores = (query * scale) @ key.transpose(-1, -2)  # [R, H, C, S]
+    scores = (scores if bias is None else scores + bias).to(torch.promote_types(scores.dtype, torch.float32))
+    shares = scores.log_softmax(-1)
+    log_z = scores[..., 0] - shares[..., 0]  # logsumexp would be ten operations more
+    return shares.exp().to(value.dtype) @ value, log_z
+
+
+def merge(one: Tensor, log_one: Tensor, other: Tensor, log_other: Tensor) -> Tensor:
+    """Attention over both parts.  [.., D], [..], [.., D], [..] -> [.., D]"""
+    weight = torch.sigmoid(log_other - log_one)[..., None]  # Z of the other over both
+    return torch.lerp(one.to(weight.dtype), other.to(weight.dtype), weight).to(one.dtype)
+
+
+def padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What keeps queries from padded keys: finite, so that keys which are all padded weigh nothing and raise no NaN."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min / 2)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Queries in the lines of a layout, which attend to the keys in the same lines of a layout.
+
+    Attributes:
+        causal: queries and keys are the same tokens, and none sees a later one.
+    """
+
+    queries: Layout
+    keys: Layout
+    causal: bool = False
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> tuple[Tensor, Tensor]:
+        """[L, H, D], twice [L, G, D] -> outputs [n, H, D] and log Z [n, H] of the n queries, in the row's order"""
+        lines = self._lines(query, key, value)
+        seen, log_z = attend_part(*lines, scale, self._bias(query.dtype), self.causal)
+        return self.queries.collect(seen.transpose(1, 2)), self.queries.collect(log_z.transpose(1, 2))
+
+    def gradients(
+        self, grad: Tensor, seen: Tensor, log_z: Tensor, states: tuple[Tensor, Tensor, Tensor], scale: float | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What this part adds, given the whole's outputs and log Z.  -> [n, H, D] and twice [m, G, D]"""
+        log_z = self.queries.arrange(log_z).masked_fill_(~self.queries.mask[..., None], float("inf"))  # padding: P = 0
+        grad, seen = self.queries.arrange(grad), self.queries.arrange(seen)
+        whole = seen.transpose(1, 2), log_z.transpose(1, 2), 0.0, self.causal
+        lines, bias = self._lines(*states), self._bias(grad.dtype)
+        of_query, *others = _backward(grad.transpose(1, 2), *lines, *whole, attn_mask=bias, scale=scale)
+        groups = states[1].shape[1]
+        of_key, of_value = (
+            self.keys.collect(other.unflatten(1, (groups, -1)).sum(2).transpose(1, 2)) for other in others
+        )
+        return self.queries.collect(of_query.transpose(1, 2)), of_key, of_value
+
+    def _lines(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """-> [R, H, C, D] and twice [R, H, S, D]"""
+        keys, values = (repeat_heads(self.keys.arrange(states), query.shape[1], 2) for states in (key, value))
+        return self.queries.arrange(query).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
+
+    def _bias(self, dtype: torch.dtype) -> Tensor | None:
+        """[R, 1, 1, S], None where no query meets padding: later in its line, or nowhere"""
+        if self.causal or bool(self.keys.mask.all()):
+            return None
+        return padding_bias(self.keys.mask, dtype)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All of a packed row's attention: prompts to themselves, responses to themselves and to their prompts.
+
+    The row has its prompts' tokens first. Where no prompt has more than one token, nothing is shared.
+    """
+
+    responses: Part
+    prompts: Part | None = None
+    across: Part | None = None
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> tuple[Tensor, Tensor]:
+        """[L, H, D], twice [L, G, D] -> [L, H, D] and log Z [L, H]"""
+        seen, log_z = self.responses.attend(query, key, value, scale)
+        if self.prompts is None or self.across is None:
+            return seen, log_z
+        shared, log_shared = self.prompts.attend(query, key, value, scale)
+        prompt, log_prompt = self.across.attend(query, key, value, scale)
+        seen, log_z = merge(seen, log_z, prompt, log_prompt), torch.logaddexp(log_z, log_prompt)
+        return torch.cat([shared, seen]), torch.cat([log_shared, log_z])
+
+    def gradients(self, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Of queries, keys and values, as `Part.gradients` is asked for them.  -> [L, H, D] and twice [L, G, D]"""
+        query, key, value = self.responses.gradients(*given)
+        if self.prompts is None or self.across is None:
+            return query, key, value
+        shared, across = self.prompts.gradients(*given), self.across.gradients(*given)
+        return (
+            torch.cat([shared[0], query.add_(across[0])]),
+            torch.cat([shared[1].add_(across[1]), key]),
+            torch.cat([shared[2].add_(across[2]), value]),
+        )
+
+
+class AttendInParts(torch.autograd.Function):
+    """`Parts.attend` with its gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, parts: Parts, scale: float | None) -> Tensor:
+        seen, log_z = parts.attend(query, key, value, scale)
+        ctx.save_for_backward(query, key, value, seen, log_z)
+        ctx.parts, ctx.scale = parts, scale
+        return seen
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (grad,) = grads
+        *states, seen, log_z = ctx.saved_tensors
+        return *ctx.parts.gradients(grad, seen, log_z, tuple(states), ctx.scale), None, None

@@ -1,0 +1,132 @@
+"""What a run will hold in memory, estimated from the shape of its policy before the first iteration.
+
+Per process, in bytes, with n weights of which m are trained (a process's own shard of them, where they are sharded):
+
+    weights       4 n, or 2 n in bfloat16
+    gradients     as many bytes as the trained weights, and once more the largest of them, in which it is summed
+    optimizer     2 m numbers for Adam's two moments, m for SGD with momentum
+    activations   of a micro-batch of T tokens, see `activations`
+    cache         keys and values while sampling: 2 layers x key heads x their size, for every token sampled or read
+
+Training holds all but the cache, sampling all but gradients and activations. Left out are what the
+allocator and the libraries add, and the copy of single-precision weights by which a CPU samples
+(`linear.py`); tests/app/compute/test_memory.py holds the rest to within a factor of 1.3 of what was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from app.distributed.weights import trained_weights
+from app.policy import Policy
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one device."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    cache: int
+
+    @property
+    def training(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+    @property
+    def sampling(self) -> int:
+        return self.weights + self.optimizer + self.cache
+
+    def __str__(self) -> str:
+        parts = {"weights": self.weights, "gradients": self.gradients, "optimizer": self.optimizer}
+        held = " + ".join(f"{name} {_gb(size)}" for name, size in parts.items())
+        return (
+            f"memory, estimated: {held} + a micro-batch {_gb(self.activations)} = {_gb(self.training)} GB in training; "
+            f"keys and values {_gb(self.cache)}, {_gb(self.sampling)} GB in all while sampling"
+        )
+
+
+def estimate(
+    policy: Policy, optimizer: Optimizer, compute: torch.dtype, microbatch_tokens: int, cached_tokens: int
+) -> Memory:
+    """Of a built policy.
+
+    Args:
+        compute: what linear layers multiply in.
+        microbatch_tokens: T, prompts and responses of one forward and backward pass.
+        cached_tokens: prompts and responses, summed, of all rollouts that are sampled at once.
+    """
+    sizes = [_bytes(parameter) for parameter in trained_weights(policy).values()]
+    return Memory(
+        weights=sum(_bytes(parameter) for parameter in policy.parameters()),
+        gradients=sum(sizes) + max(sizes),
+        optimizer=moments(optimizer) * sum(sizes),
+        activations=activations(policy, compute, microbatch_tokens),
+        cache=2 * _layers(policy) * _widths(policy)["key"] * compute.itemsize * cached_tokens,
+    )
+
+
+def moments(optimizer: Optimizer) -> int:
+    """Numbers that the optimizer keeps of every trained weight."""
+    return len(optimizer.defaults.get("betas", ())) or int(bool(optimizer.defaults.get("momentum")))
+
+
+def activations(policy: Policy, compute: torch.dtype, tokens: int) -> int:
+    """What the backward pass of T tokens needs.
+
+    With hidden size h, queries a, keys k and MLP f wide, b bytes a number in the linear layers and 4 in the norms:
+
+        a layer    T (24 h + (4 a + 2 k + 4 f) b), and b for each of its weights where they are cast to be multiplied
+        the head   12 c V, for c = min(T, head_tokens) tokens at a time: the distribution, its gradient and the logits'
+
+    With gradient checkpointing it is one layer, and 4 T h for the input of each.
+    """
+    width, layers = _widths(policy), _layers(policy)
+    b, hidden = compute.itemsize, width["hidden"]
+    inner = 4 * width["query"] + 2 * width["key"] + 4 * width["mlp"]
+    casts = compute != policy.model.dtype
+    layer = tokens * (24 * hidden + inner * b) + casts * b * _layer_weights(policy)
+    head = 12 * min(tokens, policy.head_tokens) * policy.model.config.get_text_config().vocab_size
+    if policy.gradient_checkpointing:
+        return layer + layers * 4 * tokens * hidden + head
+    return layer * layers + head
+
+
+def _widths(policy: Policy) -> dict[str, int]:
+    """Numbers that a token has in a layer; in a mixture's MLP, those of all experts that it goes to."""
+    config: Any = policy.model.config.get_text_config()
+    hidden, heads = config.hidden_size, getattr(config, "num_attention_heads", None) or 1
+    size = getattr(config, "head_dim", None) or hidden // heads
+    mlp = getattr(config, "intermediate_size", None) or 4 * hidden
+    if getattr(config, "num_experts_per_tok", None):
+        mlp = config.num_experts_per_tok * (getattr(config, "moe_intermediate_size", None) or mlp)
+    keys = getattr(config, "num_key_value_heads", None) or heads
+    return {"hidden": hidden, "query": heads * size, "key": keys * size, "mlp": mlp}
+
+
+def _layers(policy: Policy) -> int:
+    return policy.model.config.get_text_config().num_hidden_layers
+
+
+def _layer_weights(policy: Policy) -> int:
+    """Weights of one layer: all but the embeddings', evenly."""
+    model: Any = policy.model
+    embeddings = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}  # one, where they are tied
+    rest = (parameter.numel() for parameter in model.parameters() if parameter not in embeddings)
+    return sum(rest) // _layers(policy)
+
+
+def _bytes(parameter: Tensor) -> int:
+    local: Any = getattr(parameter, "to_local", lambda: parameter)()
+    return local.numel() * local.element_size()
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.3g}"

@@ -1,0 +1,1 @@
+"""Several processes: collectives, sharded weights, and weights gathered from them."""

@@ -1,0 +1,173 @@
+"""vLLM in the trainer's process, on the trainer's device (docs/vllm.md).
+
+It is built once the strategy has made its process group, takes over the weights without a copy on
+disk, and on a GPU gives its memory back while the policy trains.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from app.distributed.processes import world_size
+from app.distributed.weights import full_weights
+from app.engines.base import EngineError
+from app.engines.external import ExternalEngine, compute_dtype, write_config
+from app.engines.vllm.arguments import (
+    CPU,
+    OURS,
+    check_arguments,
+    check_head_size,
+    longest,
+    refresh_tied_head,
+    sampling_fields,
+)
+from app.engines.vllm.pictures import arguments_for, check_prompt, prompt_for
+from app.policy import Policy
+from app.seeds import number_of
+from app.types import Completion, Request, Sampling
+
+
+class VLLMEngine(ExternalEngine):
+    """Sample with vLLM, in this process.
+
+    Every process of the run has an engine of its own for its own problems. One request is made for each problem, with
+    its N samples: its prompt is read once. vLLM seeds sample r of a request with the request's seed plus r, so that a
+    rollout depends on "<seed of the problem>/<r>" alone, as far as its arithmetic does: the batch it is sampled in can
+    move a log-probability by rounding.
+
+    Args:
+        sleep_level: on a GPU, between sampling and sampling: 0 stays awake, 1 moves the weights to the host's memory,
+            2 drops them, as each sampling begins with new ones; the cache is freed by both.
+        bound: see ExternalEngine.
+        arguments: of vLLM's `LLM`, by its names, in place of what is here: max_model_len, gpu_memory_utilization,
+            enforce_eager, kv_cache_memory_bytes and so on.
+    """
+
+    reads_pictures = True
+
+    def __init__(
+        self, sleep_level: int = 2, bound: float | None = None, arguments: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(bound)
+        if sleep_level not in (0, 1, 2):
+            raise ValueError(f"sleep_level={sleep_level} must be 0, 1 or 2")
+        check_arguments(arguments or {}, (*OURS, "distributed_executor_backend"))
+        self.sleep_level, self.arguments = sleep_level, arguments or {}
+        self.llm: Any = None
+
+    def setup(self, policy: Policy) -> None:
+        """Start vLLM with the policy's architecture; its weights come with the first `sync`."""
+        if self.llm is not None:
+            return
+        vllm = import_vllm()
+        on_gpu = policy.model.device.type == "cuda"
+        self.sleep_level = self.sleep_level if on_gpu else 0
+        usual: dict[str, Any] = {"max_model_len": longest(policy), "disable_log_stats": True, "seed": 0}
+        usual |= (GPU if on_gpu else CPU) | arguments_for(policy)
+        if not on_gpu:
+            config = policy.model.config.get_text_config()
+            check_head_size(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+        with tempfile.TemporaryDirectory() as folder, isolate_rng():
+            write_config(policy, Path(folder))
+            try:
+                self.llm = vllm.LLM(
+                    model=folder,
+                    load_format="dummy",
+                    dtype=str(compute_dtype(policy)).removeprefix("torch."),
+                    logprobs_mode="processed_logprobs",
+                    enable_sleep_mode=self.sleep_level > 0,
+                    distributed_executor_backend="external_launcher" if world_size() > 1 else None,
+                    **(usual | self.arguments),
+                )
+            except (ValueError, RuntimeError, torch.OutOfMemoryError) as error:
+                raise EngineError(f"vLLM would not start: {last_line(error)}") from error
+        self.max_length = self.llm.llm_engine.model_config.max_model_len
+        self.rest()
+
+    def close(self) -> None:
+        if self.llm is not None:
+            self.llm.llm_engine.engine_core.shutdown()
+            self.llm = None
+
+    def update(self, policy: Policy) -> None:
+        self.setup(policy)
+        llm = self.llm
+        if self.sleep_level:
+            llm.wake_up(tags=["weights"])
+        llm.collective_rpc("reload_weights", kwargs={"weights_iterator": full_weights(policy.model)})
+        llm.collective_rpc(refresh)
+        if self.sleep_level:
+            llm.wake_up(tags=["kv_cache"])
+        self.forget()
+
+    def forget(self) -> None:
+        """Empty the caches; EngineError where that of prefixes can't be, because something is still being sampled."""
+        self.llm.llm_engine.reset_encoder_cache()  # the worker's is empty: its scheduler has to know
+        if not self.llm.reset_prefix_cache():
+            raise EngineError("vLLM would not empty its prefix cache, which earlier weights have filled")
+
+    def sample(
+        self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
+    ) -> list[list[Completion]]:
+        prompts, parameters = self.as_vllm(requests, n, sampling, stops)
+        groups = self.llm.generate(prompts, parameters, use_tqdm=False)
+        for request, group in zip(requests, groups, strict=True):
+            check_prompt(request, group.prompt_token_ids)
+        outputs = [output for group in groups for output in group.outputs]
+        rows = self.completions([(output.token_ids, output.logprobs.logprobs) for output in outputs], stops, sampling)
+        return [rows[first : first + n] for first in range(0, len(rows), n)]
+
+    def as_vllm(
+        self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
+    ) -> tuple[list[Any], list[Any]]:
+        """Prompts and sampling parameters as `LLM.generate` takes them."""
+        vllm = import_vllm()
+        assert self.policy is not None
+        prompts = [prompt_for(self.policy, request) for request in requests]
+        parameters = [
+            vllm.SamplingParams(**sampling_fields(n, number_of(request.seed), sampling, stops), flat_logprobs=True)
+            for request in requests
+        ]
+        return prompts, parameters
+
+    def rest(self) -> None:
+        """Give the GPU back to the trainer."""
+        if self.sleep_level:
+            self.llm.sleep(level=self.sleep_level)
+
+
+GPU = {"gpu_memory_utilization": 0.5}
+"""Of the GPU's memory for vLLM, half: the trainer lives there too."""
+
+
+def refresh(worker: Any) -> None:
+    """What `refresh_tied_head` does, as vLLM calls it."""
+    refresh_tied_head(worker.get_model())
+
+
+def import_vllm() -> Any:
+    """The library, with its engine in this process, and without its reports to its makers.
+
+    Raises:
+        ImportError: where it is not installed, or not as it has to be.
+    """
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    try:
+        import vllm
+    except ImportError as error:
+        raise ImportError(f"VLLMEngine needs vLLM, see docs/vllm.md: {error}") from error
+    return vllm
+
+
+def last_line(error: BaseException) -> str:
+    """Of an error's message, which in vLLM may be long."""
+    return ([line for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

@@ -1,0 +1,135 @@
+"""A `vllm serve` process of the trainer's own: started, ended, and told to end itself if the trainer is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from app.distributed.processes import environment_outside
+from app.engines.base import EngineError
+
+ENDING = 10.0
+"""Seconds that a server has to end by itself."""
+
+HOST = "127.0.0.1"
+"""Where a server of our own listens: the routes of weights ask nobody for a password."""
+
+
+class ServerProcess:
+    """One server.
+
+    Args:
+        arguments: of `vllm serve`, by their names in Python.
+        environment: variables of its own, such as CUDA_VISIBLE_DEVICES.
+        prepare: writes a model's folder, without weights.
+    """
+
+    def __init__(self, arguments: dict[str, Any], environment: dict[str, str], prepare: Callable[[Path], None]) -> None:
+        self.arguments, self.environment = arguments, environment
+        self.folder = Path(tempfile.mkdtemp(prefix="passk-vllm-"))
+        self.log = self.folder / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.url, self.ready = "", False
+        prepare(self.folder / "model")
+
+    def start(self, is_well: Callable[[str], bool], timeout: float) -> None:
+        """Start, and wait until it is ready.
+
+        Raises:
+            EngineError: where it won't start, with the reason that its log gives.
+        """
+        port = self.arguments.get("port") or free_port()
+        check_port(port)
+        self.url, self.ready = f"http://{HOST}:{port}", False
+        rest = {**self.arguments, "host": HOST, "port": port}
+        command = [sys.executable, "-m", "app.engines.vllm.serve", str(os.getpid()), str(self.folder)]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*command, str(self.folder / "model"), *flags(rest)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the trainer
+                env={**environment(), **self.environment},
+            )
+        began = monotonic()
+        while not is_well(self.url):
+            if self.process.poll() is not None:
+                why = cause(self.log.read_text(errors="replace"))
+                raise EngineError(f"the vLLM server would not start: {why} (all it said: {self.log})")
+            if monotonic() - began > timeout:
+                raise EngineError(f"the vLLM server was not ready in timeout={timeout:g} s (what it said: {self.log})")
+            sleep(0.2)
+        self.ready = True
+
+    def stop(self) -> None:
+        """End the process and all that it has started."""
+        if self.process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(ENDING)
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def close(self) -> None:
+        """End it, and leave nothing on disk but the log of one that would not start."""
+        self.stop()
+        if self.ready or not self.log.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def environment() -> dict[str, str]:
+    """Of a server: it finds the modules that this process finds, and has the routes of weights."""
+    places = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    own = {"PYTHONPATH": places, "PYTHONSAFEPATH": "1", "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    return {**environment_outside(), **own}
+
+
+def flags(arguments: dict[str, Any]) -> Iterator[str]:
+    """Arguments in Python's names as `vllm serve` takes them; what is None is left to vLLM."""
+    for name, value in arguments.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            yield f"--{option}" if value else f"--no-{option}"
+        elif value is not None:
+            yield f"--{option}={json.dumps(value) if isinstance(value, dict | list) else value}"
+
+
+def free_port() -> int:
+    """A port that nobody listens to."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def check_port(port: int) -> None:
+    """Raise EngineError where somebody listens to it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise EngineError(f"the vLLM server can't have port={port}: {error.strerror}") from error
+
+
+def cause(log: str) -> str:
+    """Of a server's end: the last error in its log that says more than that there was one."""
+    errors = re.findall(r"(?:\w+(?:Error|Exception):|Value error,) .+", log)
+    telling = [error for error in errors if "See root cause above" not in error]
+    lines = [line for line in log.splitlines() if line.strip()]
+    return (telling or errors or lines or ["it said nothing"])[-1]

@@ -1,0 +1,82 @@
+"""The policy that a KL penalty stays near: an earlier state of the one in training.
+
+It is kept as a copy of the weights that are trained, and stands in for them while it scores. For an
+adapter (LoRA) that is the adapter alone: no second model is held.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from app.distributed.weights import trained_weights
+
+
+class Reference(ABC):
+    """The trained weights of an earlier policy."""
+
+    def __init__(self) -> None:
+        self.weights: list[Tensor] = []
+
+    @torch.no_grad()
+    def begin(self, policy: nn.Module) -> None:
+        """Take the policy as it now stands: at the start of a stage."""
+        self.weights = [parameter.detach().clone() for parameter in trained_weights(policy).values()]
+
+    @abstractmethod
+    def follow(self, policy: nn.Module) -> None:
+        """After an iteration."""
+
+    @contextmanager
+    def standing_in(self, policy: nn.Module) -> Iterator[None]:
+        """Inside, the policy has the reference's weights."""
+        own = [parameter.data for parameter in trained_weights(policy).values()]
+        try:
+            for parameter, weight in zip(trained_weights(policy).values(), self.weights, strict=True):
+                parameter.data = weight.to(parameter)
+            yield
+        finally:
+            for parameter, data in zip(trained_weights(policy).values(), own, strict=True):
+                parameter.data = data
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        self.weights = state["weights"]
+
+
+class InitialPolicy(Reference):
+    """The policy as the stage found it."""
+
+    def follow(self, policy: nn.Module) -> None:
+        """It stays."""
+
+
+class MovingAverage(Reference):
+    """The exponential moving average of the policy over the iterations of the stage.
+
+    Kept in single precision at least: in bfloat16 a small step towards the policy would be rounded away.
+
+    Args:
+        decay: what the average keeps of itself each iteration.
+    """
+
+    def __init__(self, decay: float = 0.99) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay={decay} must lie in [0, 1)")
+        self.decay = decay
+
+    def begin(self, policy: nn.Module) -> None:
+        super().begin(policy)
+        self.weights = [weight.to(torch.promote_types(weight.dtype, torch.float)) for weight in self.weights]
+
+    @torch.no_grad()
+    def follow(self, policy: nn.Module) -> None:
+        for weight, parameter in zip(self.weights, trained_weights(policy).values(), strict=True):
+            weight.lerp_(parameter.detach().to(weight), 1 - self.decay)

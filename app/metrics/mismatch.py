@@ -1,0 +1,34 @@
+"""How far the probabilities that an engine sampled with are from the trainer's."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from app.distributed.processes import gather_over_processes
+from app.types import RolloutBatch
+
+
+def mismatch(rollouts: RolloutBatch) -> dict[str, float]:
+    """Of all sampled tokens of all processes, by their logged names; nothing where the trainer scored none.
+
+    With log rho = log pi_trainer(token) - log pi_engine(token), "mismatch" and "mismatch_max" are the mean and the
+    largest |log rho|; "mismatch_kl" is the estimate mean(rho - 1 - log rho) of KL(engine || trainer), whose terms
+    are never negative; "mismatch_ess" the effective share of samples, (sum rho)^2 / (n sum rho^2): 1 where they agree.
+    """
+    if any(row.old is None or row.logprobs is None for row in rollouts.rows):
+        return {}
+    old, sampled = rollouts.padded("old"), rollouts.padded("logprobs")
+    assert old is not None and sampled is not None
+    own = (old.double() - sampled.double())[rollouts.mask.to(old.device)]
+    return {f"rollout/{name}": value for name, value in mismatch_of(gather_over_processes(own)[0]).items()}
+
+
+def mismatch_of(log_rho: Tensor) -> dict[str, float]:
+    """[M] -> the four figures"""
+    rho = log_rho.exp()
+    return {
+        "mismatch": log_rho.abs().mean().item(),
+        "mismatch_max": log_rho.abs().max().item(),
+        "mismatch_kl": (rho - 1 - log_rho).mean().item(),
+        "mismatch_ess": (rho.sum().square() / (len(rho) * rho.square().sum())).item(),
+    }

@@ -1,0 +1,173 @@
+"""What is measured on rollouts: torchmetrics for evaluation, one dictionary for a training iteration.
+
+Every metric's states are sums, added over processes, so that a figure is the same however the
+problems were split. `eval/` keys are made in `callbacks/evaluation/evaluation.py` from the names here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+
+from app.passk import pass_at_k
+from app.types import RolloutBatch
+
+
+def distinct_wrong(rollouts: RolloutBatch) -> tuple[int, int]:
+    """Distinct answers among the failing ones, summed over problems, and how many failed (Figure 7a)."""
+    distinct = wrong = 0
+    failed = rollouts.scored & ~rollouts.passed
+    for group, of_group in zip(rollouts.completions, failed.tolist(), strict=True):
+        answers = [row.text.strip() for row, fails in zip(group, of_group, strict=True) if fails]
+        distinct, wrong = distinct + len(set(answers)), wrong + len(answers)
+    return distinct, wrong
+
+
+def pass_at_ks(rollouts: RolloutBatch, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """For each k the sum over problems of the unbiased Pass@k, and over how many.  -> [K] double, [K]
+
+    Estimated from a problem's scored answers; one that lacks some and has fewer than k is left out.
+    """
+    total = torch.zeros(len(ks), dtype=torch.double, device=rollouts.rewards.device)
+    problems = torch.zeros(len(ks), dtype=torch.long, device=rollouts.rewards.device)
+    num_rollouts = rollouts.rewards.shape[-1]
+    for _, part in rollouts.by_scored():
+        of_part = part.rewards.shape[-1]
+        for index, k in enumerate(ks):
+            if k <= of_part or of_part == num_rollouts:
+                total[index] += pass_at_k(part.passed, k).sum()
+                problems[index] += len(part)
+    return total, problems
+
+
+class PassAtK(Metric):
+    """Mean over problems of the unbiased Pass@k, for each k.  -> {"pass@1": .., "pass@8": ..}
+
+    NaN for a k of which no problem has so many scored answers.
+
+    Attributes:
+        left_out: for each k, how many problems had too few.
+    """
+
+    total: Tensor
+    problems: Tensor
+    left_out: Tensor
+
+    def __init__(self, ks: Sequence[int]) -> None:
+        super().__init__()
+        self.ks = tuple(ks)
+        self.add_state("total", torch.zeros(len(self.ks), dtype=torch.double), dist_reduce_fx="sum")
+        for name in ("problems", "left_out"):
+            self.add_state(name, torch.zeros(len(self.ks), dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, rollouts: RolloutBatch) -> None:
+        total, problems = pass_at_ks(rollouts, self.ks)
+        self.total += total.to(self.total.device)
+        self.problems += problems.to(self.problems.device)
+        self.left_out += len(rollouts) - problems.to(self.problems.device)
+
+    def compute(self) -> dict[str, Tensor]:
+        return {f"pass@{k}": value for k, value in zip(self.ks, self.total / self.problems, strict=True)}
+
+
+class Ratio(Metric):
+    """A sum over a count."""
+
+    numerator: Tensor
+    denominator: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("numerator", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("denominator", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        """What these rollouts add to the numerator and the denominator."""
+        raise NotImplementedError
+
+    def update(self, rollouts: RolloutBatch) -> None:
+        numerator, denominator = self.count(rollouts)
+        self.numerator += numerator
+        self.denominator += denominator
+
+    def compute(self) -> Tensor:
+        return self.numerator / self.denominator.clamp(min=1)
+
+
+class Accuracy(Ratio):
+    """Share of scored responses that pass; of greedy responses, the greedy accuracy."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return rollouts.passed.sum(), rollouts.scored.sum()
+
+
+class Unscored(Ratio):
+    """Share of responses that their scorer gave no score."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return (~rollouts.scored).sum(), rollouts.scored.numel()
+
+
+class ResponseLength(Ratio):
+    """Mean tokens of a response, its stop token included."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return rollouts.lengths.sum(), rollouts.lengths.numel()
+
+
+class TruncationRate(Ratio):
+    """Share of responses that ran into `max_new_tokens`."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return rollouts.truncated.sum(), rollouts.truncated.numel()
+
+
+class TokenEntropy(Ratio):
+    """Mean entropy of a sampled token's distribution, in nats."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        tokens = rollouts.lengths.sum(-1)  # [P]
+        return (rollouts.entropies * tokens).sum(), tokens.sum()
+
+
+class AnswerDiversity(Ratio):
+    """Share of distinct answers among the wrong ones."""
+
+    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+        return distinct_wrong(rollouts)
+
+
+def evaluation_metrics(ks: Sequence[int]) -> MetricCollection:
+    """All that is reported of one set of problems."""
+    return MetricCollection(
+        {
+            "pass@k": PassAtK(ks),
+            "length": ResponseLength(),
+            "truncated": TruncationRate(),
+            "entropy": TokenEntropy(),
+            "distinct_wrong": AnswerDiversity(),
+            "unscored": Unscored(),
+        },
+        compute_groups=False,
+    )
+
+
+def rollout_metrics(rollouts: RolloutBatch, advantages: Tensor) -> dict[str, float | Tensor]:
+    """What a training iteration says of its rollouts.  advantages: [P, N] or [P, N, T]"""
+    passed, scored = rollouts.passed, rollouts.scored
+    distinct, wrong = distinct_wrong(rollouts)
+    entropy = rollouts.entropies.float().mean()
+    recorded = {} if entropy.isnan() else {"entropy/mean": entropy}  # demonstrations have none
+    return {
+        "rollout/reward": rollouts.rewards[scored].float().sum() / scored.sum().clamp(min=1),
+        "rollout/unscored": 1 - scored.float().mean(),
+        "rollout/solved": passed.any(-1).float().mean(),
+        "rollout/informative": advantages.ne(0).flatten(1).any(-1).float().mean(),
+        "rollout/length": rollouts.lengths.float().mean(),
+        "rollout/truncated": rollouts.truncated.float().mean(),
+        "rollout/distinct_wrong": distinct / max(wrong, 1),
+        **recorded,
+    }

@@ -1,0 +1,1 @@
+"""From problems to scored rollouts: the worker that encodes, samples and scores."""

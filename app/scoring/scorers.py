@@ -1,0 +1,262 @@
+"""Scores, from a process of their own.
+
+A scorer is somebody's code on a language model's text: some day it raises, never returns, eats all
+memory, or answers "yes". Such an answer is *unscored*: its score is NaN, it is counted, and training
+and evaluation go on as if it had not been drawn. It is never taken for wrong.
+
+A thread would not do: neither sympy nor a regular expression can be interrupted from outside. The
+worker is a fresh interpreter, not a fork of the trainer, whose threads and GPU a fork would break; it
+starts while the policy loads, and gets a whole batch at once. Its side is `process.py`. What it sends
+back is JSON, and each verdict says which answer it is on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from math import inf, nan
+from numbers import Real
+from threading import Lock
+from typing import Any, NamedTuple, TypeAlias
+
+from app.types import Problem, Unscored
+
+Answer: TypeAlias = tuple[Problem, str]
+
+START_SECONDS = 300.0
+"""Within which a worker must have started and imported what the problems need."""
+
+END_SECONDS = 5.0
+"""Within which a worker that has been told to end has ended what scorers have started."""
+
+LONGEST_CAUSE = 200
+"""Characters of why there is no score."""
+
+
+class Verdict(NamedTuple):
+    """A score in [0, 1]; or NaN, and on one line why there is none."""
+
+    score: float
+    cause: str = ""
+
+    @property
+    def scored(self) -> bool:
+        return not self.cause
+
+
+def judge(problem: Problem, text: str) -> Verdict:
+    """Score one answer; a scorer that raises, or gives no number in [0, 1], leaves it unscored."""
+    try:
+        score = problem.score(text)
+        if isinstance(score, Unscored):
+            return Verdict(nan, one_line(score.cause))
+        if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
+            return Verdict(float(score))
+        return Verdict(nan, one_line(f"a score of {score!r} is no number in [0, 1]"))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return Verdict(nan, described(error))
+
+
+def described(error: BaseException) -> str:
+    """An exception's class and message in a line."""
+    try:
+        message = one_line(str(error))
+    except Exception:  # a class of the scorer's own
+        message = ""
+    return one_line(f"{type(error).__name__}: {message}".removesuffix(": "))
+
+
+def one_line(text: str) -> str:
+    """A text as it may be printed: without line breaks, control characters and halves of pairs, and not too long."""
+    words = " ".join(text[: 4 * LONGEST_CAUSE].split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)[:LONGEST_CAUSE]
+
+
+class BatchScorer(ABC):
+    """Has problems score answers, a batch at a time."""
+
+    @abstractmethod
+    def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
+        """A verdict on each answer, in order, as soon as it is known."""
+
+    def begin(self) -> None:  # noqa: B027 - most have nothing to make ready
+        """Make ready, without waiting for it."""
+
+
+class InProcess(BatchScorer):
+    """Score in the trainer's process: what a scorer raises is contained, but not what never ends or takes all memory.
+
+    For problems that can't be pickled, and for a debugger.
+    """
+
+    def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
+        return (judge(problem, text) for problem, text in answers)
+
+
+class Contained(BatchScorer):
+    """Score in a worker process, which is replaced where an answer breaks it.
+
+    Args:
+        seconds: for one answer.
+        memory: of the worker, in GB, where the system keeps to such limits (Linux does).
+    """
+
+    def __init__(self, seconds: float = 10.0, memory: float = 4.0) -> None:
+        for name, value in {"seconds": seconds, "memory": memory}.items():
+            if not 0 < value < inf:
+                raise ValueError(f"{name}={value} must be above 0 and finite")
+        self.seconds, self.memory = seconds, memory
+
+    @property
+    def worker(self) -> Worker:
+        """All that score in this process share one: starting takes seconds."""
+        return _worker(os.getpid(), self.memory)
+
+    def begin(self) -> None:
+        self.worker.start()
+
+    def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
+        """See `BatchScorer`.
+
+        Raises:
+            ValueError: where a problem can't be sent to another process.
+        """
+        with self.worker.lock:
+            done = 0
+            while done < len(answers):
+                try:
+                    for verdict in self.worker.judge(answers[done:], self.seconds):
+                        done += 1
+                        yield verdict
+                except BrokenWorkerError as error:
+                    done += 1
+                    yield Verdict(nan, str(error))
+
+
+class BrokenWorkerError(Exception):
+    """The worker is gone, or had to be ended; the message says how."""
+
+
+class Worker:
+    """A process that scores batches of answers, one at a time.
+
+    Args:
+        memory: that it may take, in GB.
+    """
+
+    def __init__(self, memory: float) -> None:
+        self.memory = memory
+        self.lock = Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.path: list[str] = []
+        self.batch = 0  # the number of the latest
+        atexit.register(self.stop)
+
+    def start(self) -> None:
+        """Have a process that finds the modules that this one finds, in the same places and in the same order."""
+        if self.process is not None and self.process.poll() is None and self.path == sys.path:
+            return
+        self.stop()
+        self.path = [*sys.path]
+        places = [place or os.getcwd() for place in self.path]
+        self.channel, theirs = socket.socketpair()
+        self.lines = self.channel.makefile("rb")
+        work = f"from app.scoring.process import work; work({theirs.fileno()}, {self.memory})"
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {places!a}; {work}"],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the trainer
+                env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            )
+
+    def stop(self) -> None:
+        """End the process, whatever it does, and all that scorers have started in it."""
+        if self.process is not None:
+            self.lines.close()
+            self.channel.close()  # which tells it to end what only it can find
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_SECONDS if self.batch else 0)
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process, self.batch = None, 0
+
+    def judge(self, answers: Sequence[Answer], seconds: float) -> Iterator[Verdict]:
+        """Verdicts, in order, until the worker breaks at one.
+
+        Raises:
+            BrokenWorkerError: there is no verdict on the next answer.
+            ValueError: where a problem can't be sent.
+            ChildProcessError: where the worker does not start.
+        """
+        self.start()
+        self._send(answers, seconds)
+        place = 0
+        try:
+            self.channel.settimeout(START_SECONDS + 2 * seconds)  # it has limits of its own, unless it is kept from it
+            for place in range(len(answers)):
+                batch, found, score, cause = self._line()
+                if (batch, found) != (self.batch, place):
+                    raise BrokenWorkerError(f"the scorer's process had to be ended: it judged answer {found}")
+                place += 1
+                yield Verdict(nan if score is None else score, cause)
+        except (OSError, EOFError) as error:
+            raise BrokenWorkerError(f"the scorer's process had to be ended: {error or 'no answer'}") from None
+        finally:
+            if place < len(answers):  # nobody will read what it may yet say
+                self.stop()
+
+    def _send(self, answers: Sequence[Answer], seconds: float) -> None:
+        """Hand over a batch, and wait until it can be judged."""
+        kind = type(answers[0][0]).__name__
+        try:
+            message = pickle.dumps(answers)
+        except Exception as error:  # whatever its classes raise
+            raise ValueError(_refusal(kind, error)) from error
+        self.batch += 1
+        header = json.dumps([self.batch, len(answers), seconds, len(message)])
+        try:
+            self.channel.settimeout(START_SECONDS)
+            self.channel.sendall(header.encode() + b"\n" + message)
+            _, *found = self._line()
+        except (OSError, EOFError) as error:
+            self.stop()
+            raise ChildProcessError(f"the process that scores did not start: {error}") from error
+        if found[0] == "refused":
+            raise ValueError(_refusal(kind, found[1]))
+        if found[0] == "failed":
+            raise ChildProcessError(f"the process that scores could not read its problems: it {found[1]}")
+
+    def _line(self) -> list[Any]:
+        """What the worker says next."""
+        line = self.lines.readline()
+        if not line:
+            raise EOFError("it is gone")
+        return json.loads(line)
+
+
+@lru_cache
+def _worker(process: int, memory: float) -> Worker:
+    """The worker of this process: a fork must not talk to that of its parent."""
+    return Worker(memory)
+
+
+def _refusal(kind: str, reason: object) -> str:
+    return (
+        f"{kind} can't be scored in a process of its own ({reason}): define it in a module, "
+        "or set rollout.scorer to app.scoring.InProcess"
+    )

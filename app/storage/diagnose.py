@@ -1,0 +1,114 @@
+"""An update whose loss or gradient is not finite: kept, played again, and told by row and token.
+
+It is kept as a folder: `policy/`, the weights it was computed with as an ordinary transformers folder,
+and for each process `rows.<rank>.pt`, tensors and text that load without unpickling objects. The file
+doesn't hold the loss; what is played again is the plain surrogate, ratio times advantage, of which the
+others are bent forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from app.distributed.processes import rank
+from app.policy import Policy, PretrainedPolicy, VisionPolicy
+from app.types import Experience, Problem
+
+VERSION = 1
+
+
+class NotFiniteError(ValueError):
+    """Too many updates in a row had no finite loss and gradient."""
+
+
+def keep(folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]) -> None:
+    """Write an update down: all processes together, each its own rows."""
+    policy.save(folder / "policy")
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {field.name: getattr(rows, field.name) for field in fields(rows)}
+    asked = [{"key": problem.key, "label": problem.label} for problem in problems]
+    torch.save({"version": VERSION, **facts, "problems": asked, "rows": _on_cpu(kept)}, folder / f"rows.{rank()}.pt")
+
+
+def load(file: Path) -> dict[str, Any]:
+    """What `keep` wrote, the rows an `Experience` again.
+
+    Raises:
+        ValueError: for a file of another kind.
+    """
+    try:
+        kept = torch.load(file, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise ValueError(f"{file} holds more than plain data and is not read") from None
+    if not isinstance(kept, dict) or kept.get("version") != VERSION:
+        raise ValueError(f"{file} holds no update that this version of passk has kept")
+    return {**kept, "rows": Experience(**kept["rows"])}
+
+
+def faults(policy: Policy, rows: Experience) -> list[str]:
+    """What is not finite, a line each: weights, and of each row the first token, or else the gradient."""
+    found = [f"weight {name}" for name, weight in policy.model.named_parameters() if not weight.isfinite().all()]
+    for row in range(len(rows)):
+        fault = _fault_of_row(policy, rows.select(torch.tensor([row])))
+        if fault:
+            found.append(f"row {row} of problem {int(rows.problem[row])}, {fault}")
+    return found
+
+
+def _fault_of_row(policy: Policy, row: Experience) -> str | None:
+    for name in ("advantages", "logprobs", "old", "reference"):
+        values = getattr(row, name)
+        if values is not None and not values[row.mask].isfinite().all():
+            return _at(policy, row, name, values)
+    policy.zero_grad()
+    logprobs = policy.logprobs(row)  # [1, T]
+    if not logprobs[row.mask].isfinite().all():
+        return _at(policy, row, "log-probability", logprobs)
+    sampled = logprobs.detach() if row.logprobs is None else row.logprobs
+    surrogate = (logprobs - sampled).exp() * row.advantages * row.mask
+    if not surrogate.isfinite().all():
+        return _at(policy, row, "ratio times advantage", surrogate)
+    (-surrogate.sum()).backward()
+    grads = {name: each.grad for name, each in policy.model.named_parameters() if each.grad is not None}
+    policy.zero_grad()
+    broken = [name for name, grad in grads.items() if not grad.isfinite().all()]
+    return f"gradient of {broken[0]}" if broken else None
+
+
+def _at(policy: Policy, row: Experience, name: str, values: torch.Tensor) -> str:
+    token = int((~values[0].isfinite() & row.mask[0]).nonzero()[0])
+    text = policy.decode([[int(row.tokens[0, token])]])[0]
+    return f"token {token} ({text!r}): {name} {values[0, token].item()}"
+
+
+def replay(file: str) -> None:
+    """Play an update again and print what is not finite in it.
+
+    Raises:
+        ValueError: for a path that holds no such update.
+    """
+    path = Path(file)
+    kept = load(path)
+    rows: Experience = kept["rows"]
+    policy = (VisionPolicy if any(rows.vision) else PretrainedPolicy)(str(path.parent / "policy"))
+    policy.build()
+    print("iteration {iteration}, update {update}: loss {loss:.3g}, gradient norm {norm:.3g}".format(**kept))
+    for index, problem in enumerate(kept["problems"]):
+        print(f"problem {index}: {problem['label']} {problem['key']!r:.200}")
+    found = faults(policy, rows)
+    print("\n".join(found) if found else f"all that is computed of these {len(rows)} rows is finite")
+
+
+def _on_cpu(value: Any) -> Any:
+    """The same with its tensors there, those in lists and dictionaries too."""
+    if isinstance(value, dict):
+        return {name: _on_cpu(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_on_cpu(each) for each in value]
+    return value.detach().cpu().clone() if isinstance(value, torch.Tensor) else value

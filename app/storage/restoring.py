@@ -1,0 +1,52 @@
+"""Lightning's restoring of checkpoints, with what does not fit said in a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+from torch import Tensor
+from torch.optim import Optimizer
+
+from app.storage.checkpoint import CheckpointError, restoring
+
+Forms = list[dict[str, Any]]
+"""Of each parameter, what the optimizer keeps of it by name: the shape of a tensor, the type of anything else."""
+
+
+class Restoring(_CheckpointConnector):
+    """Puts a checkpoint's values in place; CheckpointError where one does not fit."""
+
+    def _restore_modules_and_callbacks(self, checkpoint_path: Any = None, weights_only: bool | None = None) -> None:
+        with restoring(checkpoint_path):
+            super()._restore_modules_and_callbacks(checkpoint_path, weights_only)
+
+    def restore_training_state(self) -> None:
+        with restoring(self._ckpt_path):
+            super().restore_training_state()
+
+    def restore_optimizers(self) -> None:
+        """As Lightning does, and nothing else than the optimizers keep themselves: they have been filled by now."""
+        before = [forms(optimizer) for optimizer in self.trainer.optimizers]
+        if len(self._loaded_checkpoint["optimizer_states"]) != len(before):
+            raise CheckpointError("the checkpoint is damaged: it has lost the optimizer's state")
+        super().restore_optimizers()
+        for optimizer, wanted in zip(self.trainer.optimizers, before, strict=True):
+            if forms(optimizer) != wanted:
+                raise CheckpointError("the checkpoint is damaged, or of another optimizer: its state does not fit")
+            if not all(part.isfinite().all() for part in tensors(optimizer) if part.is_floating_point()):
+                raise CheckpointError("the checkpoint is damaged: the optimizer's state is not finite")
+
+
+def forms(optimizer: Optimizer) -> Forms:
+    """What an optimizer keeps of its parameters, in their order."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    return [
+        {name: tuple(part.shape) if isinstance(part, Tensor) else type(part) for name, part in state.items()}
+        for state in (optimizer.state.get(parameter, {}) for parameter in parameters)
+    ]
+
+
+def tensors(optimizer: Optimizer) -> list[Tensor]:
+    """All that an optimizer keeps as tensors."""
+    return [part for state in optimizer.state.values() for part in state.values() if isinstance(part, Tensor)]

@@ -1,0 +1,263 @@
+"""The folder a run keeps its files in: where it lies, how it is found again, and that one run at a time writes there.
+
+Whatever the logger, a run has one folder of its own for checkpoints, stages, results and `config.yaml`:
+
+- that of its first TensorBoardLogger or CSVLogger: `<save_dir>/<name>/<version>`;
+- with any other logger, and with none, `<save_dir or default_root_dir>/<name>/<version>`, beside what the logger itself
+  writes. The name is that of the project (Weights & Biases) or the experiment (MLflow), or else `lightning_logs`.
+
+A version that was configured names the folder (a run's id does with Weights & Biases and MLflow). Otherwise it is
+`version_<number>`, one above the highest, and no two runs get the same. All loggers of a run have the same version.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from app.storage.files import naming
+
+log = logging.getLogger(__name__)
+
+LOCK = ".passk.lock"
+"""Held by the process that writes a run folder. The file stays; the kernel lets go of it when the process ends."""
+UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""Errors of a disk that takes no more."""
+CONFIG = "config.yaml"
+"""Written once the run's setup has succeeded."""
+
+
+class PassKTrainer(Trainer):
+    """Lightning's Trainer, with the run's own folder for its `log_dir` whatever the logger."""
+
+    folder: Path | None = None  # known to the first process
+
+    @property
+    def log_dir(self) -> str | None:
+        """The run's folder; to be asked by all processes together, since the first tells the others."""
+        return super().log_dir if self.folder is None else self.strategy.broadcast(str(self.folder))
+
+    def keep_files_in(self, folder: Path) -> None:
+        """Let this be the run's folder, for every ModelCheckpoint without a `dirpath` too."""
+        self.folder = folder
+        for callback in self.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+                callback.dirpath = str(folder / "checkpoints")
+
+
+def run_folder(trainer: Trainer) -> Path:
+    """Where the run keeps its files; to be asked by all processes together, since the first tells the others."""
+    folder = Path(trainer.log_dir or trainer.default_root_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+# -- where runs lie -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a logger's runs lie.
+
+    Args:
+        root: holds a folder for each version.
+        given: the version that was configured; None where runs have numbers.
+        within: the folder in it, TensorBoardLogger's `sub_dir`.
+        logger: the one that takes its version from here, if any.
+    """
+
+    root: Path
+    given: str | None = None
+    within: str = ""
+    logger: TensorBoardLogger | CSVLogger | None = None
+
+    def folder(self, version: str) -> Path:
+        return self.root / version / self.within
+
+    @property
+    def versions(self) -> list[str]:
+        """Those that a run of this configuration may have, the newest first."""
+        return [path.name for path in run_folders(self.root).values()][::-1] if self.given is None else [self.given]
+
+    @property
+    def others(self) -> list[str]:
+        """Those with names, where none is asked for."""
+        names = {path.name for path in self.root.iterdir()} if self.root.is_dir() and self.given is None else set()
+        return sorted(names.difference(self.versions))
+
+
+def places_of(loggers: Iterable[Logger], default_root_dir: str) -> list[Place]:
+    """Where the loggers of a configuration keep their runs, at least one; the run's folder lies in the first."""
+    loggers = list(loggers)
+    kept = [each for each in loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
+    if not kept:
+        return [_place_beside(next(iter(loggers), None), default_root_dir)]
+    given = next((_version(each) for each in kept if each._version is not None), None)
+    return [_place_of(each, given) for each in kept]
+
+
+def _place_of(logger: TensorBoardLogger | CSVLogger, given: str | None) -> Place:
+    if isinstance(logger, CSVLogger):
+        return Place(Path(logger.root_dir), given, logger=logger)
+    logger._root_dir = os.path.expanduser(os.path.expandvars(logger._root_dir))  # it counts its runs without doing so
+    return Place(Path(logger.root_dir), given, logger.sub_dir or "", logger)
+
+
+def _place_beside(logger: Logger | None, default_root_dir: str) -> Place:
+    """For a logger that has no folder for each of its runs, or for none."""
+    name, version, save_dir = None, None, default_root_dir
+    if isinstance(logger, MLFlowLogger):  # its `save_dir` is a store, and asking for its `name` begins an experiment
+        name, version = logger._experiment_name, logger._run_id
+    elif logger is not None:
+        name, save_dir = logger.name, logger.save_dir or default_root_dir
+        version = logger.version if isinstance(logger, WandbLogger) else None
+    return Place(Path(save_dir, name or "lightning_logs"), version)
+
+
+def _version(logger: TensorBoardLogger | CSVLogger) -> str:
+    return logger._version if isinstance(logger._version, str) else f"version_{logger._version}"
+
+
+def run_folders(root: Path) -> dict[int, Path]:
+    """The runs in a folder that have numbers, in their order."""
+    named = {path.name.removeprefix("version_"): path for path in root.glob("version_*")}
+    return dict(sorted((int(name), path) for name, path in named.items() if name.isascii() and name.isdigit()))
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Where a run keeps the checkpoint it goes on from."""
+    return folder / "checkpoints" / "last.ckpt"
+
+
+# -- having one ---------------------------------------------------------------------------------------
+
+
+class RunFolder:
+    """A run's folder while the run has it for itself.
+
+    As a context: on leaving, others may have it. If an error ends the run in its setup, folders made for it go again.
+    An error of the disk that names no file gets the folder's name.
+    """
+
+    def __init__(self, path: Path, made: list[Path]) -> None:
+        self.path, self.made = path, made
+        self.lock = _locked(path)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, OSError) and error.errno in UNWRITTEN:
+            error.filename = error.filename or str(self.path)
+        if error is not None and not (self.path / CONFIG).exists() and not last_checkpoint(self.path).exists():
+            for folder in self.made:
+                shutil.rmtree(folder, ignore_errors=True)
+        self.lock.close()
+
+
+def claim(places: list[Place], command: str, resumed: str | None = None) -> RunFolder:
+    """Have a folder for a run, and its loggers write there; to be done by the first process, before any logger starts.
+
+    Args:
+        places: of the run's loggers.
+        command: `fit`, or one that only evaluates; such a one never writes into a folder that is there.
+        resumed: the version of the run that goes on in its folder; None for a run that begins one.
+
+    Raises:
+        ValueError: for a folder that holds a run already or that another process has.
+    """
+    first, given = places[0], places[0].given
+    if resumed is not None:
+        version, folder = resumed, RunFolder(first.folder(resumed), [])
+    elif given is not None and command == "fit":
+        version, folder = given, _begun(places, given)
+    else:
+        versions = _numbers(places) if given is None else _names(given, command)
+        version = next(version for version in versions if _made(places, version))
+        folder = RunFolder(first.folder(version), [place.root / version for place in places])
+    for logger in (place.logger for place in places if place.logger is not None):
+        number = version.removeprefix("version_")
+        logger._version = int(number) if f"version_{number}" == version and number.isdigit() else version
+    return folder
+
+
+def _numbers(places: list[Place]) -> Iterator[str]:
+    """Versions in order, from above the highest."""
+    highest = max([-1, *(number for place in places for number in run_folders(place.root))])
+    return (f"version_{number}" for number in count(highest + 1))
+
+
+def _names(given: str, command: str) -> Iterator[str]:
+    """The version that was configured, or others named after it: what a `fit` has written stays."""
+    yield given
+    yield from (f"{given}-{command}-{number}" for number in count())
+
+
+def _made(places: list[Place], version: str) -> bool:
+    """Make the folder of this version, unless it is there: of several processes one does."""
+    if any((place.root / version).exists() for place in places):
+        return False
+    (places[0].root / version).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (places[0].root / version).mkdir()
+    except FileExistsError:
+        return False
+    places[0].folder(version).mkdir(exist_ok=True, parents=True)
+    return True
+
+
+def _begun(places: list[Place], version: str) -> RunFolder:
+    """Begin in the folder of this version; ValueError unless it is new, empty, or of a run that ended in its setup."""
+    folders = [place.folder(version) for place in places]
+    made = [place.root / version for place in places if not (place.root / version).exists()]
+    _check_free(folders)
+    folders[0].mkdir(parents=True, exist_ok=True)
+    folder = RunFolder(folders[0], made)
+    _check_free(folders)  # another process may have had it in between
+    return folder
+
+
+def _check_free(folders: list[Path]) -> None:
+    for folder in folders:
+        held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if last_checkpoint(folder).exists():
+            raise ValueError(
+                f"{folder} holds a run: go on with it by --auto_resume true, or begin another under another version"
+            )
+        if held and (LOCK not in held or CONFIG in held):
+            raise ValueError(f"{folder} holds other files: begin the run under another version")
+
+
+def _locked(folder: Path) -> IO[str]:
+    """The file that stands for having the folder.
+
+    A lock of POSIX holds over NFS too, and ends with this very process, whatever processes it has started.
+    """
+    file = (folder / LOCK).open("a+")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        file.seek(0)
+        holder = file.read() or "another process"
+        file.close()
+        raise ValueError(f"{folder} is being written by {holder}: two runs can't share a folder") from None
+    except OSError as error:
+        log.warning("%s can't be locked (%s): see to it that no other run writes there", folder, error.strerror)
+    with naming(folder / LOCK):
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+    return file

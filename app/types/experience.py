@@ -1,0 +1,117 @@
+"""Responses as rows of tokens: what the loss is taken on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from app.types.problems import Vision
+
+
+@dataclass(frozen=True)
+class Experience:
+    """Sampled responses as rows of tokens, each with its advantage: what the loss is taken on.
+
+    Attributes:
+        prompts: the tokens `[L]` of each problem's prompt, unpadded.
+        problem: `[B]`, the prompt that each row answers.
+        tokens: `[B, T]`.
+        mask: `[B, T]`, bool, true on the tokens of the response, its stop token included.
+        advantages: `[B, T]`, 0 on padding; the same on all tokens of a row unless the estimator tells them apart.
+        logprobs: `[B, T]` as sampled, or None where the rows were not sampled.
+        entropies: `[B, T]` as sampled, in nats, or None.
+        old: `[B, T]`, log-probabilities by the trainer's own forward pass before the first update of
+            the iteration; None where nothing needs them, and `logprobs` stand for them.
+        reference: `[B, T]`, log-probabilities by the reference policy, or None.
+        chosen: `[B, T]`, bool, the tokens that the loss singled out in the whole update, or None.
+        temperature: of the distribution the rows were sampled from.
+        vision: of each prompt's pictures; empty where no prompt has any.
+    """
+
+    prompts: list[Tensor]
+    problem: Tensor
+    tokens: Tensor
+    mask: Tensor
+    advantages: Tensor
+    logprobs: Tensor | None = None
+    entropies: Tensor | None = None
+    old: Tensor | None = None
+    reference: Tensor | None = None
+    chosen: Tensor | None = None
+    temperature: float = 1.0
+    vision: list[Vision] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.problem)
+
+    @property
+    def num_tokens(self) -> int:
+        return int(self.mask.sum())
+
+    @property
+    def sights(self) -> list[Vision]:
+        """What the model is given of each prompt's pictures, nothing said as nothing.  P"""
+        return self.vision or [{} for _ in self.prompts]
+
+    def select(self, rows: Tensor) -> Experience:
+        """The given rows alone, cropped to the longest of them.  rows: [B], indices or bool"""
+        mask = self.mask[rows]
+        width = int(mask.sum(-1).max()) if len(mask) else 0
+        of_tokens = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_OF_TOKENS}
+        cropped = {name: value[rows, :width] for name, value in of_tokens.items() if value is not None}
+        return replace(self, problem=self.problem[rows], **cropped)
+
+    def informative(self) -> Experience:
+        """Without the rows of zero advantage, which add nothing to a policy gradient."""
+        return self.select(self.advantages.ne(0).any(-1))
+
+    def split(self, num_parts: int) -> Iterator[Experience]:
+        """So many consecutive parts with as many problems each, or one more: the rows of one optimizer step each."""
+        bounds = [len(self.prompts) * part // num_parts for part in range(num_parts + 1)]
+        for first, last in pairwise(bounds):
+            yield self.select((self.problem >= first) & (self.problem < last))
+
+    def microbatches(self, token_budget: int, share_prompts: bool = True) -> Iterator[Experience]:
+        """Parts of at most `token_budget` tokens in a forward pass; a row that alone exceeds it makes a part.
+
+        Where a problem's rows share the forward pass of their prompt, it counts once in a part, and a
+        problem is split only where it alone exceeds the budget. Where each row is computed with its
+        prompt, padding counts too.
+        """
+        starts = self._packed_starts(token_budget) if share_prompts else self._padded_starts(token_budget)
+        for first, last in pairwise([*starts, len(self)]):
+            yield self.select(torch.arange(first, last, device=self.tokens.device))
+
+    def _packed_starts(self, token_budget: int) -> Iterator[int]:
+        """The rows at which the parts begin that hold prompts once and nothing twice."""
+        lengths, problems = self.mask.sum(-1).tolist(), self.problem.tolist()
+        size = Counter[int]()  # tokens of all of a problem's rows
+        for problem, length in zip(problems, lengths, strict=True):
+            size[problem] += length
+        used, previous = token_budget + 1, -1  # no room yet: the first row begins a part
+        for row, (problem, length) in enumerate(zip(problems, lengths, strict=True)):
+            prompt, begins = len(self.prompts[problem]), problem != previous
+            whole = prompt + size[problem]
+            needs = (whole if whole <= token_budget else prompt + length) if begins else length
+            if used + needs > token_budget:
+                yield row
+                used, begins = 0, True
+            used, previous = used + length + (prompt if begins else 0), problem
+
+    def _padded_starts(self, token_budget: int) -> Iterator[int]:
+        """The rows at which the parts begin that hold a row for each response, padded to the widest."""
+        rows, widest = 0, token_budget + 1  # no room yet
+        for row, (problem, length) in enumerate(zip(self.problem.tolist(), self.mask.sum(-1).tolist(), strict=True)):
+            width = len(self.prompts[problem]) + length
+            if (rows + 1) * max(widest, width) > token_budget:
+                yield row
+                rows, widest = 0, 0
+            rows, widest = rows + 1, max(widest, width)
+
+
+_NOT_OF_TOKENS = ("prompts", "problem", "temperature", "vision")

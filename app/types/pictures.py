@@ -1,0 +1,122 @@
+"""Pictures in prompts: what a message may hold beside text.
+
+A message's `content` is text, or a tuple of texts and pictures in the order in which they are read. A picture is opened
+when a policy reads it; until then it is bytes, or whatever it is drawn from.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from app.types.problems import Prompt
+
+IN_TEXT = "[picture]"
+"""What stands for a picture where there is only text to show it."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is opened: Pillow would have another program run an EPS file."""
+
+
+class Picture(ABC):
+    """A picture of a prompt.
+
+    Attributes:
+        digest: the same for the same picture alone.
+    """
+
+    digest: str
+
+    @abstractmethod
+    def open(self) -> Image.Image:
+        """Its pixels, in RGB; ValueError where there are none to be had."""
+
+
+@dataclass(frozen=True)
+class EncodedPicture(Picture):
+    """A picture as a file holds it: PNG, JPEG or another of FORMATS.
+
+    Args:
+        data: the file's bytes.
+    """
+
+    data: bytes = field(repr=False)
+
+    @cached_property
+    def digest(self) -> str:  # type: ignore[override]
+        return blake2b(self.data, digest_size=16).hexdigest()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, from the head of the file; ValueError where it is no picture."""
+        with self._opened() as image:
+            return image.size
+
+    def open(self) -> Image.Image:
+        try:
+            with self._opened() as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError) as error:  # the head was whole and the rest is not
+            raise ValueError(f"a picture can't be read: {error}") from None
+
+    def _opened(self) -> Image.Image:
+        try:
+            return Image.open(BytesIO(self.data), formats=FORMATS)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(f"a picture of {len(self.data)} bytes can't be read: {error}".split(" <")[0]) from None
+
+
+def parts_of(content: Any) -> tuple[str | Picture, ...]:
+    """The texts and pictures of a message's content, in order."""
+    return (content,) if isinstance(content, str) else content
+
+
+def pictures_of(prompt: Prompt) -> list[Picture]:
+    """All pictures of a prompt, in order."""
+    messages = () if isinstance(prompt, str) else prompt
+    return [part for message in messages for part in parts_of(message["content"]) if isinstance(part, Picture)]
+
+
+def text_of(content: Any) -> str:
+    """A message's content as text, in which a picture is a word in brackets."""
+    return "".join(part if isinstance(part, str) else IN_TEXT for part in parts_of(content))
+
+
+def canonical(prompt: Prompt) -> str:
+    """A text that is the same for the same prompts alone, the ends of lines and white space around a message aside.
+
+    A single message is its text, whoever says it: plain text and the same text as a chat are one prompt.
+    """
+    if isinstance(prompt, str):
+        return _settled(prompt)
+    messages = [[message["role"], _settled(message["content"])] for message in prompt]
+    return messages[0][1] if len(messages) == 1 else json.dumps(messages, ensure_ascii=False)
+
+
+def _settled(content: Any) -> str:
+    """A message as text, in which a picture is its digest."""
+    text = "".join(part if isinstance(part, str) else f"<{part.digest}>" for part in parts_of(content))
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def extent(prompt: Prompt) -> tuple[int, int]:
+    """How much there is to read: pictures, then characters; of two prompts the larger is most likely the longer one."""
+    parts = [*_parts(prompt)]
+    texts = [part for part in parts if isinstance(part, str)]
+    return len(parts) - len(texts), sum(map(len, texts))
+
+
+def _parts(prompt: Prompt) -> Iterator[str | Picture]:
+    if isinstance(prompt, str):
+        yield prompt
+    else:
+        for message in prompt:
+            yield from parts_of(message["content"])

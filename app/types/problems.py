@@ -1,0 +1,74 @@
+"""Questions that can score their own answers: what a data module holds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from random import Random
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+Prompt: TypeAlias = str | tuple[dict[str, Any], ...]
+"""Plain text, or the messages of a chat: each a `role` and a `content`, text or texts and pictures (`pictures.py`)."""
+
+Vision: TypeAlias = dict[str, Tensor]
+"""What a model is given of a prompt's pictures, by its own names, on the host; empty where there are none."""
+
+
+class Unscored(float):
+    """The score of an answer that a scorer can't judge: NaN, with the cause, so that it is left out instead of wrong.
+
+    Args:
+        cause: why there is no score, in a line.
+    """
+
+    cause: str
+
+    def __new__(cls, cause: str) -> Unscored:
+        score = super().__new__(cls, "nan")
+        score.cause = cause
+        return score
+
+
+class Problem(ABC):
+    """A frozen question that can score its own answer.
+
+    Attributes:
+        prompt: what the policy reads.
+        key: canonical form; two problems with one key are the same problem.
+        solution: a reference answer, itself scored 1; empty where none is known.
+        label: the set it is reported under, such as "7x7".
+        origin: where it was read, such as "train.jsonl, row 41", which is no part of what it is; "" of no file.
+    """
+
+    prompt: Prompt
+    key: str
+    solution: str
+    label: str
+    origin: str = ""
+
+    @abstractmethod
+    def score(self, response: str) -> float:
+        """Judge a response: 1 passes, anything below fails.
+
+        A total function: any string gives a number in [0, 1], or `Unscored`, within milliseconds, without an
+        exception or a side effect, and never by running the text as code.
+        """
+
+    @property
+    def identity(self) -> str:
+        """What a resumed run must find again: the problem and its answer."""
+        return f"{self.key}\n{self.solution}"
+
+    def demonstrate(self, random: Random) -> str:
+        """A correct answer to imitate; drawn at random where several are equally good."""
+        return self.solution
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The sets it is reported under: its label, and wider ones."""
+        return (self.label,)
+
+    def draw(self, response: str) -> str | None:
+        """The problem with the response drawn into it, as fixed-width text, where that helps a reader."""
+        return None

@@ -1,0 +1,86 @@
+"""How an engine is asked, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from app.types.problems import Problem, Vision
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How completions are drawn.
+
+    Args:
+        temperature: divides the logits; 0 takes the most probable token.
+        top_p: keep the smallest set of tokens that holds this much probability.
+        top_k: keep this many of the most probable tokens; 0 keeps all.
+        max_new_tokens: a completion that reaches it without a stop token is truncated.
+        stop_tokens: further tokens, by name, that end a completion as the end-of-sequence token does.
+
+    Recorded log-probabilities are those of the whole distribution at this temperature, which is
+    what training recomputes. They describe the samples only where `top_p` is 1 and `top_k` is 0,
+    so train there; the paper's top_p of 0.95 is an evaluation setting (Appendix A.2).
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 64
+    stop_tokens: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature={self.temperature} must be at least 0")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p={self.top_p} must lie in (0, 1]")
+        if self.top_k < 0:
+            raise ValueError(f"top_k={self.top_k} must be at least 0 (0 keeps every token)")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens={self.max_new_tokens} must be at least 1")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether samples come from the whole distribution, which their log-probabilities then describe."""
+        return self.temperature > 0 and self.top_p == 1 and self.top_k == 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One problem put to an engine: its prompt in tokens `[L]`, the sentence that seeds its samples, its pictures."""
+
+    problem: Problem
+    tokens: Tensor
+    seed: str
+    vision: Vision = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled answer.
+
+    Attributes:
+        text: the answer as the problem scores it, without its stop token.
+        tokens: `[T]`, the stop token included: ending is a decision of the policy and is trained.
+        finish: "stop", or "length" where `max_new_tokens` cut it off.
+        logprobs: `[T]`, log-probability of each token, or None where it was not sampled (a demonstration).
+        entropies: `[T]`, entropy of each token's distribution in nats, or None.
+        old: `[T]`, log-probability of each token by the trainer, before it learnt from them; None where
+            `logprobs` are the trainer's own, or nobody asked.
+    """
+
+    text: str
+    tokens: Tensor
+    finish: Literal["stop", "length"]
+    logprobs: Tensor | None = None
+    entropies: Tensor | None = None
+    old: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Completion:
+        """The same with its tensors there."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})

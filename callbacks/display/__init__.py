@@ -1,0 +1,1 @@
+"""What a user sees: the progress line, curves and pictures, warnings, the memory estimate."""

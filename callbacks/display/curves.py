@@ -1,0 +1,59 @@
+"""The objectives of a run drawn at its start: how hard each trains on a problem, by how often it is solved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
+
+from app.advantages.curves import Curves, curves
+from callbacks.lookup import callback_of
+from callbacks.rollout import rlvr
+from callbacks.schedule.schedule import StageSchedule, rollout_of
+
+CURVES = "stage/advantages"
+"""The picture's name in TensorBoard."""
+
+
+class AdvantageCurves(Callback):
+    """At the start of `fit`, TensorBoard gets A_pos, A_neg and eta of every stage's objective on one figure.
+
+    They are drawn against the pass rate, each for its stage's number of rollouts (Section 4.1, Eq. 16, Figure 9).
+    """
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
+        iteration = rlvr(pl_module).iteration
+        drawn = trainer.ckpt_path is not None and iteration > 0  # the first checkpoint is written just before
+        if board is None or not trainer.is_global_zero or drawn:
+            return
+        writer: Any = board.experiment
+        writer.add_figure(CURVES, curves_figure(_objectives(trainer, pl_module)), iteration)
+
+
+def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:
+    """The curves of each stage's objective, by name; of the module's own where there is no schedule."""
+    schedule = callback_of(trainer, StageSchedule)
+    if schedule is None:
+        return {"": curves(rlvr(pl_module).advantage, rollout_of(trainer).rollouts)}
+    usual = schedule.usual["rollouts"]  # what a stage without its own has, whatever the first stage has set
+    return {stage.name: curves(stage.advantage, stage.rollouts or usual) for stage in schedule.stages}
+
+
+def curves_figure(objectives: Mapping[str, Curves]) -> Figure:
+    """A_pos, A_neg and eta against the pass rate, a line for each objective."""
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    panels = figure.subplots(1, 3)
+    for name, curve in objectives.items():
+        rates = curve.pass_rates
+        panels[0].plot(rates[1:], curve.positive[1:], marker=".", label=name)
+        panels[1].plot(rates[:-1], curve.negative[:-1], marker=".", label=name)
+        panels[2].plot(rates, curve.eta, marker=".", label=name)
+    for axes, title in zip(panels, ("A_pos", "A_neg", "eta (Eq. 16)"), strict=True):
+        axes.set(title=title, xlabel="pass rate")
+        axes.grid(alpha=0.3)
+    panels[2].legend()
+    return figure

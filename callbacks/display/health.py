@@ -1,0 +1,110 @@
+"""Warnings of a run that goes astray: its policy has left the one that sampled, no longer doubts, or learns nothing."""
+
+from __future__ import annotations
+
+import logging
+from math import exp
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from app.advantages import AdvantageEstimator
+from app.module import RLVRModule
+from app.types import RolloutBatch
+from app.types.pictures import text_of
+from callbacks.rollout import rlvr
+
+log = logging.getLogger(__name__)
+
+
+class Health(Callback):
+    """Warn once of each, with the value and the iteration.
+
+    Args:
+        ratio: a warning once a token of an update has on average become this much likelier, or less likely,
+            than when it was sampled.
+        entropy: a warning once a sampled token's distribution has on average no more than this, in nats.
+        idle: a warning once so many iterations in a row had no informative problem, with the first cause; and another
+            at the end of a run that had none at all.
+    """
+
+    def __init__(self, ratio: float = 2.0, entropy: float = 0.01, idle: int = 3) -> None:
+        if not ratio > 1:
+            raise ValueError(f"ratio={ratio} must be above 1")
+        if not entropy >= 0:
+            raise ValueError(f"entropy={entropy} must be at least 0")
+        if idle < 1:
+            raise ValueError(f"idle={idle} must be at least 1")
+        self.ratio, self.entropy, self.idle = ratio, entropy, idle
+        self.warned: set[str] = set()
+        self.iterations = self.in_a_row = 0  # of this process; and how many of the last taught nothing
+        self.cause = ""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        module = rlvr(pl_module)
+        self._watch_what_is_learnt(trainer, module, batch)
+        ratio = exp(min(module.figures.get("train/logprob_gap", 0.0), 700.0))
+        if ratio >= self.ratio:
+            text = f"{ratio:.3g} times as likely or unlikely as then, at iteration {module.iteration}"
+            self._warn(trainer, "ratio", f"the policy has left the one that sampled: tokens are on average {text}")
+        entropy = module.figures.get("entropy/mean")
+        if entropy is not None and entropy <= self.entropy:
+            text = f"{entropy:.3g} nats of entropy a token, at iteration {module.iteration}"
+            result = "its answers to a problem will all be the same"
+            self._warn(trainer, "entropy", f"the policy no longer doubts: {text}; {result}")
+
+    def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: RolloutBatch) -> None:
+        self.iterations += 1
+        if module.figures["rollout/informative"] > 0:
+            self.in_a_row = 0
+            return
+        self.in_a_row += 1
+        kind, self.cause = why_idle(batch, module.advantage)
+        if self.in_a_row == self.idle:
+            text = f"nothing was learnt in the last {self.idle} iterations, to iteration {module.iteration}"
+            self._warn(trainer, kind, f"{text}: {self.cause}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.iterations and self.in_a_row == self.iterations:
+            self._warn(trainer, "end", f"nothing was learnt in any of the {self.iterations} iterations: {self.cause}")
+
+    def _warn(self, trainer: Trainer, kind: str, text: str) -> None:
+        if kind not in self.warned and trainer.is_global_zero:
+            self.warned.add(kind)
+            log.warning("%s", text)
+
+
+def why_idle(batch: RolloutBatch, advantage: AdvantageEstimator) -> tuple[str, str]:
+    """Why no problem of an iteration is informative: the kind of cause, and in words, with an example if all fail."""
+    number, unscored, truncated = batch.rewards.numel(), int((~batch.scored).sum()), int(batch.truncated.sum())
+    rewards = batch.rewards.nan_to_num(0.0).where(batch.scored, batch.rewards.nan_to_num(0.0).amax(-1, keepdim=True))
+    if truncated == number:
+        return "truncated", f"all {number} answers ran into max_new_tokens and were cut off, so that none passes"
+    if unscored == number:
+        return "unscored", f"none of the {number} answers has a score"
+    if (rewards == 0).all():
+        counts = f"none of the {number} answers passes ({truncated} were cut off, {unscored} have no score)"
+        return "failed", f"{counts}; for example, {example(batch)}"
+    if (rewards == 1).all():
+        return "passed", f"all {number - unscored} answers pass: the problems are too easy to teach anything"
+    if (rewards == rewards[:, :1]).all():
+        return "alike", "the answers to each problem all have the same score"
+    return "advantage", f"scores differ, but {advantage!r} makes nothing of so many or so few that pass"
+
+
+def example(batch: RolloutBatch) -> str:
+    """A question, an answer that fails and the reference; one that came to its end, where there is any."""
+    failed = (batch.rewards == 0) & ~batch.truncated
+    places = (failed if failed.any() else batch.rewards == 0).nonzero()
+    problem, row = places[0].tolist()
+    asked, answer = batch.problems[problem], batch.completions[problem][row]
+    question = asked.prompt if isinstance(asked.prompt, str) else text_of(asked.prompt[-1]["content"])
+    return f"to {short(question)} it says {short(answer.text)}, the reference is {short(asked.solution)}"
+
+
+def short(text: object, limit: int = 200) -> str:
+    """On one line, and with its beginning and its end alone where it is long."""
+    shown = repr(text)
+    return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]}"

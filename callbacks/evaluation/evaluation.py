@@ -1,0 +1,213 @@
+"""Pass@k on held-out problems: sampled, scored, tabulated, drawn, and kept in `results.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torchmetrics import MetricCollection
+
+from app.distributed.processes import union_over_processes
+from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics
+from app.storage.files import naming
+from app.storage.run_folder import run_folder
+from app.types import RolloutBatch, Sampling
+from callbacks.evaluation.report import print_results
+from callbacks.evaluation.results import Tally, write_results
+from callbacks.evaluation.sets import ALL, Evaluated, Group, Sets, Settings, held_out
+from callbacks.prompts import Reading, asked, check_prompts
+from callbacks.rollout import rlvr
+from callbacks.schedule.schedule import rollout_of, stage_name
+
+log = logging.getLogger(__name__)
+
+
+class PassKEvaluation(Callback):
+    """Sample n answers to every validation (or test) problem and report the unbiased Pass@k.
+
+    Figures are named "eval/pass@8" over all problems and "eval/<set>/pass@8" for each set (each
+    maze size, say) where there are several. The answers of two validations are drawn from the same
+    random numbers, so that the difference between them is the policy's.
+
+    Args:
+        n: answers to each problem; the paper takes 32 for mazes and 8 for other tasks.
+        ks: the k of each Pass@k; at most n.
+        sampling: how answers are drawn; the paper evaluates at temperature 1 and top_p 0.95. None
+            samples as training does.
+        greedy: whether to take the most probable answer as well, which tells learning from sharpening.
+        sets: by the name of a set, its own n, ks or sampling. Figures over all problems are then given for the ks that
+            all sets have.
+    """
+
+    def __init__(
+        self,
+        n: int = 32,
+        ks: Sequence[int] = (1, 4, 8),
+        sampling: Sampling | None = None,
+        greedy: bool = True,
+        sets: Mapping[str, Settings] | None = None,
+    ) -> None:
+        self.greedy, self.given, self.samples_as_training = greedy, sets or {}, sampling is None
+        self.plan = Sets(Evaluated(n, tuple(sorted(ks)), sampling or Sampling()), self.given)
+        self.groups: dict[str, Group] = {}
+        self.metrics: dict[str, MetricCollection] = {}
+        self.greedy_metrics: dict[str, Accuracy] = {}
+        self.tally = Tally()
+        self.history: list[dict[str, Any]] = []
+        self.results: list[dict[str, Any]] = []
+        self.shown: RolloutBatch | None = None
+        self.asked: tuple[Evaluated, ...] = ()  # the ways in which held-out problems are evaluated
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.samples_as_training:
+            self.plan = Sets(replace(self.plan.default, sampling=rollout_of(trainer).sampling), self.given)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        problems = held_out(trainer)
+        self.groups = self.plan.groups(problems)
+        parts = self.plan.parts(problems)
+        self.asked = tuple(parts) or (self.plan.default, *self.plan.own.values())
+        policy = rlvr(pl_module).policy
+        for settings in parts:
+            policy.stop_ids(settings.sampling)
+        splits = asked(trainer, "validation", "test")
+        check_prompts(Reading(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            self.on_fit_start(trainer, pl_module)
+        self.metrics, self.greedy_metrics, self.tally, self.shown = {}, {}, Tally(), None
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: RolloutBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        rollout, parts = rollout_of(trainer), self.plan.parts(batch.problems)
+        for settings in self.asked:  # for no answer too: with weights in shards processes sample together
+            problems = parts.get(settings, [])
+            sampled, greedy = RolloutBatch(problems), RolloutBatch(problems)
+            rollout.fill(trainer, pl_module, sampled, rollout.engine, settings.n, settings.sampling, "evaluation")
+            if self.greedy:
+                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, settings.greedy, "evaluation")
+            if problems:
+                self._measure(sampled, greedy, pl_module.device)
+
+    def _measure(self, sampled: RolloutBatch, greedy: RolloutBatch, device: torch.device) -> None:
+        """Add answers to the figures of all problems and of each set."""
+        self.shown = self.shown or sampled
+        for label, own in by_set(sampled):
+            self._metrics(label, device).update(own)
+            self.tally.update(label, own)
+        for label, own in by_set(greedy) if self.greedy else ():
+            self._greedy_metrics(label, device).update(own)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        spent = rollout_of(trainer).spent(pl_module)
+        figures = self.compute(pl_module.device) | {f"eval/{name}": value for name, value in spent.items()}
+        if trainer.sanity_checking:
+            return
+        if trainer.state.fn != "fit" and figures.get("eval/unscored") == 1:
+            cause = rollout_of(trainer).first_cause or "another process tells"
+            raise ValueError(f"none of the answers could be scored; the first: {cause}")
+        for k, left_out in self.left_out(pl_module.device).items():
+            log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
+        pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
+        pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
+        record = {"iteration": rlvr(pl_module).iteration, "stage": stage_name(trainer), **figures}
+        self.history.append(record)
+        self._record(record)
+        folder = run_folder(trainer)
+        if trainer.is_global_zero:
+            write_results(self.results, folder)
+            lines = folder / "results.jsonl"
+            with naming(lines), lines.open("a") as file:
+                file.write(line_of(record))
+
+    on_test_start = on_validation_start
+    on_test_batch_start = on_validation_batch_start
+    on_test_epoch_end = on_validation_epoch_end
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._print(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            self._print(trainer)
+
+    on_test_end = on_validation_end
+
+    def _print(self, trainer: Trainer) -> None:
+        folder = run_folder(trainer)
+        if trainer.is_global_zero and self.history:
+            print_results(self.history, folder)
+        elif trainer.is_global_zero:
+            print(f"Run folder: {folder}, without a validation")
+
+    def compute(self, device: torch.device) -> dict[str, float]:
+        """All figures over all processes, by their logged names."""
+        labels = sorted(union_over_processes(set(self.metrics)))
+        figures: dict[str, float] = {}
+        for label in labels:
+            prefix = "eval/" if label == ALL else f"eval/{label}/"
+            values = self._metrics(label, device).compute()
+            if self.greedy:
+                values["greedy"] = self._greedy_metrics(label, device).compute()
+            known = {name: value for name, value in values.items() if name != "entropy" or not value.isnan()}
+            figures |= {prefix + name: round(float(value), 6) for name, value in known.items()}
+        return figures
+
+    def _record(self, record: dict[str, Any]) -> None:
+        """Keep what `results.json` says of this validation, which takes the place of the same stage's last one."""
+        sets = self.tally.records(self.groups)
+        for label, of_set in sets.items():
+            prefix = "eval/" if label == ALL else f"eval/{label}/"
+            of_set |= {"greedy": record[prefix + "greedy"]} if self.greedy else {}
+        if self.results and self.results[-1]["stage"] == record["stage"]:
+            self.results.pop()
+        self.results.append({"iteration": record["iteration"], "stage": record["stage"], "sets": sets})
+
+    def left_out(self, device: torch.device) -> dict[int, int]:
+        """For each k that some problems have too few scored answers for, how many, over all processes."""
+        metric = self._metrics(ALL, device)["pass@k"]
+        assert isinstance(metric, PassAtK)
+        with metric.sync_context():
+            counts = metric.left_out.tolist()
+        return {k: count for k, count in zip(self.groups[ALL].ks, counts, strict=True) if count}
+
+    def _metrics(self, label: str, device: torch.device) -> MetricCollection:
+        if label not in self.metrics:
+            self.metrics[label] = evaluation_metrics(self.groups[label].ks).to(device)
+        return self.metrics[label]
+
+    def _greedy_metrics(self, label: str, device: torch.device) -> Accuracy:
+        if label not in self.greedy_metrics:
+            self.greedy_metrics[label] = Accuracy().to(device)
+        return self.greedy_metrics[label]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history, "results": self.results}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history, self.results = state_dict["history"], state_dict["results"]
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """A validation as `results.jsonl` has it; a figure that there is none of is null."""
+    return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
+
+
+def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:
+    """All problems, then those of each of their groups."""
+    yield ALL, rollouts
+    groups = [problem.groups for problem in rollouts.problems]
+    for label in sorted({label for own in groups for label in own}):
+        yield label, rollouts.select(torch.tensor([row for row, own in enumerate(groups) if label in own]))

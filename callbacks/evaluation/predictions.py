@@ -1,0 +1,80 @@
+"""`predict` writes what was sampled, one line a completion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+from app.storage.files import naming
+from app.storage.run_folder import run_folder
+from app.types import RolloutBatch
+from callbacks.evaluation.report import spent_line
+from callbacks.schedule.schedule import rollout_of
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Completions as JSON lines: set, key, rollout, response, score (null where it has none), finish, tokens.
+
+    Args:
+        path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
+            the run's folder.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        super().__init__(write_interval="batch")
+        self.path = path
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        path = self._path(trainer)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: RolloutBatch,
+        batch_indices: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        path = self._path(trainer)
+        with naming(path), path.open("a") as file:
+            file.writelines(json.dumps(record) + "\n" for record in records(prediction))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        path = self._path(trainer)
+        spent = rollout_of(trainer).spent(pl_module)
+        if trainer.is_global_zero:
+            print(f"Completions: {path}")
+            if spent:
+                print(spent_line(spent))
+
+    def _path(self, trainer: Trainer) -> Path:
+        if self.path is not None:
+            return Path(self.path)
+        name = "predictions.jsonl" if trainer.world_size == 1 else f"predictions.{trainer.global_rank}.jsonl"
+        return run_folder(trainer) / name
+
+
+def records(rollouts: RolloutBatch) -> Iterator[dict[str, Any]]:
+    """What is told of each completion."""
+    of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
+    for problem, rows, rewards in of_each:
+        for rollout, (row, reward) in enumerate(zip(rows, rewards, strict=True)):
+            yield {
+                "set": problem.label,
+                "key": problem.key,
+                "rollout": rollout,
+                "response": row.text,
+                "score": reward if isfinite(reward) else None,
+                "finish": row.finish,
+                "tokens": len(row.tokens),
+            }

@@ -1,0 +1,106 @@
+"""`results.json` and `results.md`: what a paper can quote, each figure with its interval.
+
+Pass@k is the unbiased estimate; the interval is a bootstrap over problems (app/metrics/intervals.py). There is a
+record for the last validation of each stage.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app.distributed.processes import sum_of_counters
+from app.metrics.intervals import LEVEL, RESAMPLES, bootstrap_interval
+from app.passk import pass_at_k
+from app.storage.files import replacing
+from app.types import RolloutBatch
+from callbacks.evaluation.report import natural
+from callbacks.evaluation.sets import Group
+
+METHOD = (
+    f"Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass, mean over problems; "
+    f"low, high: {LEVEL:.0%} percentile bootstrap over problems, {RESAMPLES} resamples."
+)
+
+
+class Tally:
+    """How many problems of a set had so many of their answers passing, and so many scored."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, int, int]] = Counter()
+
+    def update(self, label: str, rollouts: RolloutBatch) -> None:
+        counts = zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True)
+        for passes, answers in counts:
+            self.counts[label, passes, answers] += 1
+
+    def records(self, groups: Mapping[str, Group]) -> dict[str, dict[str, Any]]:
+        """For each set, over all processes, its size, how it was answered, and each Pass@k with its interval.
+
+        A problem with fewer than k scored answers is left out of that k.
+        """
+        counts = sum_of_counters(self.counts)
+        records: dict[str, dict[str, Any]] = {}
+        for label in sorted({label for label, _, _ in counts}):
+            settings = groups[label].settings
+            drawn = {} if settings is None else {"answers": settings.n, "sampling": asdict(settings.sampling)}
+            problems = sum(number for (own, _, _), number in counts.items() if own == label)
+            figures = {f"pass@{k}": estimate(counts, label, k) for k in groups[label].ks}
+            records[label] = {"problems": problems, **drawn, **figures}
+        return records
+
+
+def estimate(counts: Counter[tuple[str, int, int]], label: str, k: int) -> dict[str, float] | None:
+    """Mean and interval of a set's Pass@k; None where no problem has k scored answers."""
+    found: Counter[float] = Counter()
+    for (own, passes, answers), number in counts.items():
+        if own == label and answers >= k:
+            found[pass_at_k(torch.arange(answers)[None] < passes, k).item()] += number
+    if not found:
+        return None
+    values = sorted(found)
+    numbers = [found[value] for value in values]
+    mean = sum(value * number for value, number in zip(values, numbers, strict=True)) / sum(numbers)
+    low, high = bootstrap_interval(values, numbers, f"bootstrap/{label}")
+    return {"estimate": round(mean, 6), "low": round(low, 6), "high": round(high, 6)}
+
+
+def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Both files anew."""
+    text = json.dumps({"method": METHOD, "validations": list(results)}, indent=2, ensure_ascii=False)
+    tables = "\n\n".join([*map(markdown, results), METHOD])
+    for name, content in {"results.json": text, "results.md": tables}.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(content + "\n")
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """A table with a row for each set, in percent."""
+    sets: dict[str, dict[str, Any]] = result["sets"]
+    columns = sorted({name for record in sets.values() for name in record if name.startswith("pass@")}, key=natural)
+    greedy = ["greedy"] if any("greedy" in record for record in sets.values()) else []
+    head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy]
+    rows = [
+        [label.replace("|", "\\|") or "all", str(record["problems"]), str(record.get("answers", "")),
+         *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy)]
+        for label, record in sets.items()
+    ]  # fmt: skip
+    title = f"**{result['stage']}**, iteration {result['iteration']} (%)"
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join([title, "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def _cell(figure: dict[str, float] | None) -> str:
+    if figure is None:
+        return ""
+    return f"{_percent(figure['estimate'])} [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,268 @@
+"""When a run is saved, what it goes on from, and how it stops early: nothing is lost but what can be redone exactly."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from app.storage.checkpoint import FORMAT
+from app.storage.files import replacing
+from app.storage.run_folder import CONFIG, last_checkpoint, run_folder
+from callbacks.display.curves import CURVES
+from callbacks.evaluation.evaluation import PassKEvaluation, line_of
+from callbacks.lookup import callback_of
+from callbacks.rollout import rlvr
+from callbacks.saving.ending import why_ended
+from callbacks.saving.export import export, replacing_together, save_checkpoint
+from callbacks.saving.logs import flush_logs, folders_of, ids_of, keep_logs
+from callbacks.saving.loop_state import Loops, at_rest, is_due
+from callbacks.saving.signals import Signals
+from callbacks.schedule.schedule import StageSchedule, rollout_of
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints(Callback):
+    """Keep `checkpoints/last.ckpt`, from which a killed run resumes to end as if it had never been killed.
+
+    It is written at the start, every so many iterations, after each validation and at the end, always between two
+    iterations; those since are redone. Whoever saves in the middle of one gets the state before it.
+    On SIGTERM and on Ctrl-C what is being sampled is given up, or the micro-batch under way finished, then the
+    checkpoint written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
+    update is finished first, as it is with several processes. A second Ctrl-C ends the run at once.
+
+    It comes first of all callbacks, so that it sees the state before others change it.
+
+    Args:
+        every: iterations between two checkpoints, at most.
+
+    Attributes:
+        config: of the run, as plain data, to be kept in checkpoints.
+        changed: what of it differs from the checkpoint that the run resumes from, by its dotted name.
+    """
+
+    def __init__(self, every: int = 20) -> None:
+        if every < 1:
+            raise ValueError(f"every={every} must be at least 1")
+        self.every = every
+        self.config: dict[str, Any] = {}
+        self.changed: Iterable[str] = ()
+        self.signals = Signals()
+        self.loops: Loops = {}  # after the last whole iteration
+        self.data: dict[str, Any] = {}
+        self.precision: dict[str, Any] = {}  # the scale of gradients, in 16-mixed
+        self.folder = ""
+        self.logs: list[str] = []
+        self.phase = "rest"  # or "batch end", "validation"
+        self.untouched = True  # since the last whole iteration: no update has been made
+        self.saved: tuple[int, bool] | None = None  # at which iteration, and whether its validation was due
+        self.validated = False  # since
+
+    # -- where the run stands -----------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.signals.listen(trainer)
+        rollout_of(trainer).around = lambda: self.signals.stopping_at_once(trainer)
+        if self.loops:
+            self._resume(trainer, pl_module)
+        else:
+            self._pass_border(trainer)
+        self.save(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.phase = "rest"
+        loop = trainer.fit_loop.epoch_loop
+        loop._batches_that_stepped = rlvr(pl_module).iteration  # Lightning loses count of one where it restarts
+        loop._results.reset()  # or it logs figures again that this iteration does not measure
+        self.signals.stop_if_told(trainer)
+        assert self.saved is not None
+        if self.validated or rlvr(pl_module).iteration - self.saved[0] >= self.every:
+            self.save(trainer, pl_module)
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.untouched and trainer.world_size == 1:
+            self.signals.stop_if_told(trainer)
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
+        self.untouched = False
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.phase = "batch end"
+        self._pass_border(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.phase = "validation"
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self.phase == "validation":
+            self.signals.stop_if_told(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.phase, self.validated = "rest", self.phase == "validation"
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.phase, self.saved = "rest", None
+        self.save(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        schedule = callback_of(trainer, StageSchedule)
+        if schedule is not None and not schedule.finished:
+            self._say_where_to_go_on("ended before the schedule", trainer, f" ({why_ended(trainer)})")
+
+    def _say_where_to_go_on(self, what: str, trainer: Trainer, why: str = "") -> None:
+        iteration, last = rlvr(trainer.lightning_module).iteration, last_of(trainer)
+        how = f"; to go on: --ckpt_path {last}" if last.exists() else ""
+        rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, how)
+
+    def _pass_border(self, trainer: Trainer) -> None:
+        """Take down where Lightning and the data stand: an iteration is whole."""
+        self.untouched = True
+        self.loops = trainer.fit_loop.state_dict()
+        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
+        self.data = deepcopy(datamodule.state_dict()) if datamodule is not None else {}
+        self.precision = trainer.precision_plugin.state_dict()
+
+    # -- stopping early -----------------------------------------------------------------------------
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt):  # before or after training; Lightning would have the next ignored
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if not isinstance(exception, SIGTERMException) or not self.loops:
+            return
+        self.save(trainer, pl_module)
+        self.signals.put_in_queue(trainer)
+        self._say_where_to_go_on("stopped", trainer)
+
+    # -- writing and reading ------------------------------------------------------------------------
+
+    def save(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write `last.ckpt`, unless it stands for this very state."""
+        state = (rlvr(pl_module).iteration, self.validation_due(trainer))
+        if state != self.saved and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            save_checkpoint(trainer, last_of(trainer))
+        self.saved, self.validated = state, False
+
+    def validation_due(self, trainer: Trainer) -> bool:
+        """Does the validation after the last whole iteration still have to be run, or to be run to its end?"""
+        loop = trainer.fit_loop
+        if self.phase == "batch end" and trainer.enable_validation and loop._data_fetcher is not None:
+            return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+        return self.phase == "validation"
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint |= {"format": FORMAT, "config": self.config}
+        if trainer.state.fn != "fit" or not self.loops:
+            return
+        checkpoint["loops"]["fit_loop"] = at_rest(self.loops, self.validation_due(trainer))
+        checkpoint["folder"] = str(run_folder(trainer).absolute())
+        checkpoint |= {"logs": folders_of(trainer.loggers), "ids": ids_of(trainer.loggers)}
+        if self.precision:
+            checkpoint[type(trainer.precision_plugin).__qualname__] = self.precision
+        if self.data:
+            checkpoint[type(trainer.datamodule).__qualname__] = self.data  # type: ignore[attr-defined]
+        if trainer.is_global_zero:
+            flush_logs(trainer)  # before the checkpoint says that it was logged
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if trainer.state.fn != "fit":
+            return
+        self.loops, self.folder = checkpoint["loops"]["fit_loop"], checkpoint["folder"]
+        self.logs = checkpoint.get("logs", [])
+        self.data = checkpoint.get(type(trainer.datamodule).__qualname__, {})  # type: ignore[attr-defined]
+        self.precision = checkpoint.get(type(trainer.precision_plugin).__qualname__, {})
+        self.phase = "validation" if is_due(self.loops) else "rest"
+
+    def _resume(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Cut curves and results back to the checkpoint, and hold to what was configured anew."""
+        folder, source = run_folder(trainer), _source(trainer, Path(self.folder))
+        iteration, due = rlvr(pl_module).iteration, self.phase == "validation"
+        own = source.is_dir() and source.samefile(folder)
+        if trainer.is_global_zero:
+            mine = folders_of(trainer.loggers)
+            theirs = mine if own else [str(source), *self.logs[1:]]
+            keep_logs(trainer, theirs, iteration, ("eval/",) * due + (CURVES,) * (iteration == 0))
+            write_results(trainer, folder)
+        if own:
+            self.saved = (iteration, due)
+        of_optimizer = [name.rsplit(".", 1)[1] for name in self.changed if name.startswith("model.optimizer.")]
+        for optimizer in trainer.optimizers:  # restoring has put the old ones back
+            for group in optimizer.param_groups:
+                group.update({name: optimizer.defaults[name] for name in of_optimizer if name in optimizer.defaults})
+
+
+class BestCheckpoints(ModelCheckpoint):
+    """Lightning's ModelCheckpoint, with a transformers folder `<name>` beside each `<name>.ckpt`."""
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        super()._save_checkpoint(trainer, filepath)
+        with replacing_together(trainer, Path(filepath).with_suffix("")) as folder:
+            export(trainer, folder)
+
+    def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        super()._remove_checkpoint(trainer, filepath)
+        trainer.strategy.remove_checkpoint(Path(filepath).with_suffix(""))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "saved_at": self._last_global_step_saved}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """With the best checkpoints that stand in this folder, if it was moved: Lightning would forget their scores."""
+        if state_dict["dirpath"] != self.dirpath:
+            state_dict = _moved(state_dict, Path(str(self.dirpath)))
+        super().load_state_dict(state_dict)
+        self.current_score = state_dict["current_score"]
+        self._last_global_step_saved = state_dict["saved_at"]  # no step is saved twice, in a resumed run neither
+
+
+def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The state of a ModelCheckpoint in another folder; as it is where none of its checkpoints stand there."""
+    places = {name: str(folder / Path(name).name) for name in state["best_k_models"]}
+    places = {name: place for name, place in places.items() if Path(place).exists()}
+    if not places:
+        return state
+    models = {place: state["best_k_models"][name] for name, place in places.items()}
+    paths = {each: places.get(state[each], "") for each in ("best_model_path", "kth_best_model_path")}
+    return {**state, **paths, "best_k_models": models, "dirpath": str(folder)}
+
+
+def last_of(trainer: Trainer) -> Path:
+    """Where the run's last checkpoint stands."""
+    return last_checkpoint(run_folder(trainer))
+
+
+def write_results(trainer: Trainer, folder: Path) -> None:
+    """The validations up to the checkpoint, as if they had been written one by one."""
+    evaluation = callback_of(trainer, PassKEvaluation)
+    path = folder / "results.jsonl"
+    if evaluation is not None and evaluation.history:
+        with replacing(path) as temporary:
+            temporary.write_text("".join(map(line_of, evaluation.history)))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _source(trainer: Trainer, recorded: Path) -> Path:
+    """The run folder that the checkpoint lies in, or that it was written to where it has been moved out."""
+    above = Path(str(trainer.ckpt_path)).absolute().parents
+    inside = (folder.parent for folder in above[:3] if folder.name in ("checkpoints", "stages"))
+    return next((folder for folder in inside if (folder / CONFIG).exists()), recorded)

@@ -1,0 +1,47 @@
+"""How a run's checkpoints and exports reach the disk: whole, by all processes together, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from safetensors import SafetensorError
+
+from app.storage.checkpoint import CheckpointError
+from app.storage.files import beside, put, remove
+from callbacks.rollout import rlvr
+
+
+@contextmanager
+def replacing_together(trainer: Trainer, path: Path) -> Iterator[Path]:
+    """A name beside `path` under which all processes write a file or a folder; it replaces `path` when it is complete.
+
+    CheckpointError where the disk does not take it; what stood at `path` then stays.
+    """
+    temporary = beside(path, "new")
+    try:
+        if trainer.is_global_zero:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove(temporary)
+        trainer.strategy.barrier("begin to write")
+        yield temporary
+        if trainer.is_global_zero:
+            put(temporary, path)
+        trainer.strategy.barrier("written")
+    except (OSError, SafetensorError) as error:
+        remove(temporary)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{path} can't be written: {reason}; what stood there before stays") from None
+
+
+def save_checkpoint(trainer: Trainer, path: Path) -> None:
+    """Have the Trainer write a checkpoint: a file, or a folder where the strategy keeps its shards."""
+    with replacing_together(trainer, path) as temporary:
+        trainer.save_checkpoint(temporary)
+
+
+def export(trainer: Trainer, folder: Path) -> None:
+    """Write the policy as an ordinary transformers folder; all processes together."""
+    rlvr(trainer.lightning_module).policy.save(folder)

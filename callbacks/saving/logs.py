@@ -1,0 +1,122 @@
+"""What loggers wrote goes on with a resumed run: curves are cut back to the checkpoint, services told the run's id."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+
+from app.storage.checkpoint import read_checkpoint
+from app.storage.files import naming, replacing, sync
+from callbacks.saving.events import event_files, keep_events
+
+METRICS = ExperimentWriter.NAME_METRICS_FILE
+
+
+class MetricsFile(ExperimentWriter):
+    """CSVLogger's writer for `metrics.csv`, which goes on with the file that is there; Lightning's deletes it."""
+
+    def save(self) -> None:
+        with naming(Path(self.metrics_file_path)):
+            super().save()
+
+    def keep(self, source: Path, last: int, redone: tuple[str, ...] = ()) -> None:
+        """Begin with another run's metrics, or this one's own, but for those that came after an iteration.
+
+        Args:
+            source: the file.
+            last: the last iteration whose metrics are kept.
+            redone: names that begin so are left out at the last iteration too.
+        """
+        rows, self.metrics_keys = _read(source)
+        kept = [row for row in rows if _stays(row, last, redone)]
+        if kept or Path(self.metrics_file_path).exists():
+            self._write(kept, self.metrics_keys)
+
+    def _check_log_dir_exists(self) -> None:
+        _, self.metrics_keys = _read(Path(self.metrics_file_path))
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        self._write(_read(Path(self.metrics_file_path))[0], fieldnames)
+
+    def _write(self, rows: list[dict[str, Any]], names: list[str]) -> None:
+        with replacing(Path(self.metrics_file_path)) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of a file and the names of its columns; a row that was cut short is left out."""
+    if not path.exists():
+        return [], []
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        return [row for row in reader if None not in row.values()], list(reader.fieldnames or [])
+
+
+def _stays(row: dict[str, str], last: int, redone: tuple[str, ...]) -> bool:
+    step = int(row["step"] or 0)
+    return step < last or (step == last and not any(value and name.startswith(redone) for name, value in row.items()))
+
+
+# -- a run that goes on -------------------------------------------------------------------------------
+
+
+def continue_logs(loggers: Iterable[Logger], source: Path | None) -> None:
+    """Before they start, have loggers go on where the run of a checkpoint is; None for a run that begins."""
+    ids = {} if source is None else read_checkpoint(source, lazily=True).get("ids", {})
+    for logger in loggers:
+        if isinstance(logger, CSVLogger):
+            logger._experiment = MetricsFile(logger.log_dir)
+        elif isinstance(logger, WandbLogger) and logger._id is None and "WandbLogger" in ids:
+            logger._id = logger._wandb_init["id"] = ids["WandbLogger"]
+        elif isinstance(logger, MLFlowLogger) and logger._run_id is None and "MLFlowLogger" in ids:
+            logger._run_id = ids["MLFlowLogger"]
+
+
+def ids_of(loggers: Iterable[Logger]) -> dict[str, str]:
+    """What a run is known by to the services that it is logged with."""
+    services = {WandbLogger.__name__: WandbLogger, MLFlowLogger.__name__: MLFlowLogger}
+    return {
+        name: str(logger.version)
+        for name, service in services.items()
+        for logger in loggers
+        if isinstance(logger, service) and logger.version is not None
+    }
+
+
+def folders_of(loggers: Iterable[Logger]) -> list[str]:
+    """Where loggers keep files of the run, in their order."""
+    return [str(Path(each.log_dir).absolute()) for each in loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
+
+
+def keep_logs(trainer: Trainer, sources: list[str], last: int, redone: tuple[str, ...]) -> None:
+    """Let files of TensorBoard and CSV hold what they held at a checkpoint.
+
+    Args:
+        sources: a folder for each such logger, of the run that the checkpoint is of.
+        last, redone: see `keep_events`.
+    """
+    files = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
+    for logger, source in zip(files, sources, strict=False):
+        prefix = f"{logger._prefix}{logger.LOGGER_JOIN_CHAR}" if logger._prefix else ""
+        names = (*redone, *(prefix + name for name in redone))
+        if isinstance(logger, TensorBoardLogger):
+            keep_events(Path(source), Path(logger.log_dir), last, names)
+        elif isinstance(logger.experiment, MetricsFile):
+            logger.experiment.keep(Path(source, METRICS), last, names)
+
+
+def flush_logs(trainer: Trainer) -> None:
+    """Have the disk hold all that was logged."""
+    for logger in trainer.loggers:
+        logger.save()
+    for folder in map(Path, folders_of(trainer.loggers)):
+        for path in [*event_files(folder), *folder.glob(METRICS)]:
+            sync(path)

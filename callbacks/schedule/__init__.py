@@ -1,0 +1,1 @@
+"""Stages, and the switch by entropy."""

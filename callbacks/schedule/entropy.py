@@ -1,0 +1,43 @@
+"""Marking which problems are explored and which are exploited, by how sure the policy is of its answers."""
+
+from __future__ import annotations
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from app.advantages.adaptive import to_explore
+from app.advantages.base import check_share
+from app.distributed.processes import gather_over_processes
+from app.types import RolloutBatch
+from callbacks.rollout import rlvr
+
+
+class EntropySwitch(Callback):
+    """Rank an iteration's problems by the mean token entropy of their answers (Section 4.2.3).
+
+    Those with the highest entropy are to be exploited, the others explored; what becomes of that is
+    up to the objective (`Adaptive`). The paper does not say among which problems it ranks; here it
+    is those of one iteration, over all processes. Demonstrations have no entropy and stay unmarked.
+
+    Place it after the RolloutCallback, which fills the batch.
+
+    Args:
+        share: of the problems that is exploited, half of them in the paper.
+    """
+
+    def __init__(self, share: float = 0.5) -> None:
+        check_share("share", share)
+        self.share = share
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
+    ) -> None:
+        if not batch.completions:
+            raise ValueError("EntropySwitch found no rollouts: it must come after the RolloutCallback")
+        entropies, first = gather_over_processes(batch.entropies.to(pl_module.device))  # [P of all processes]
+        batch.explore = None
+        if entropies.isnan().any():
+            return
+        explore = to_explore(entropies, self.share)
+        batch.explore = explore[first : first + len(batch)].to(batch.rewards.device)
+        parts = {"entropy/explored": entropies[explore], "entropy/exploited": entropies[~explore]}
+        rlvr(pl_module).report({name: part.mean() for name, part in parts.items() if len(part)})

@@ -1,0 +1,99 @@
+"""What of Lightning's Trainer is refused, with what to use instead, and what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lightning.pytorch.callbacks import EarlyStopping, GradientAccumulationScheduler, WeightAveraging
+from lightning.pytorch.plugins import HalfPrecision, MixedPrecision, Precision
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from app.cli.trainer_arguments import check_parts, check_trainer, launched
+
+STRATEGIES = "lightning.pytorch.strategies."
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"strategy": "ddp", "precision": "16-mixed", "max_steps": 3, "accumulate_grad_batches": 1},
+        {"strategy": {"class_path": f"{STRATEGIES}DDPStrategy", "init_args": {"start_method": None}}},
+        {"strategy": {"class_path": f"{STRATEGIES}ModelParallelStrategy"}, "precision": "bf16-mixed"},
+        {"max_steps": -1, "max_epochs": -1, "limit_train_batches": 2, "enable_checkpointing": None},
+    ],
+)
+def test_what_serves_passes(arguments: dict[str, Any]) -> None:
+    check_trainer(arguments, "fit")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "xla"}, "trainer.strategy=xla must be one of auto or ddp"),
+        ({"strategy": "fsdp"}, "trainer.strategy=fsdp must be one of auto or ddp"),
+        ({"strategy": "deepspeed_stage_2"}, "trainer.strategy=deepspeed_stage_2 must be one of auto or ddp"),
+        (
+            {"strategy": {"class_path": f"{STRATEGIES}DeepSpeedStrategy"}},
+            "trainer.strategy=lightning.pytorch.strategies.DeepSpeedStrategy must be one of auto or ddp",
+        ),
+        (
+            {"strategy": {"class_path": f"{STRATEGIES}DDPStrategy", "init_args": {"start_method": "fork"}}},
+            "start_method=fork of lightning.pytorch.strategies.DDPStrategy must be popen",
+        ),
+        (
+            {"strategy": {"class_path": f"{STRATEGIES}DDPStrategy", "dict_kwargs": {"static_graph": True}}},
+            "static_graph=true of lightning.pytorch.strategies.DDPStrategy must be false",
+        ),
+        ({"precision": "64-true"}, "trainer.precision=64-true must be 32-true, bf16-mixed or 16-mixed"),
+        ({"precision": "transformer-engine"}, "trainer.precision=transformer-engine must be"),
+        ({"accumulate_grad_batches": 4}, "trainer.accumulate_grad_batches=4 can't be had: model.microbatch_tokens"),
+        ({"gradient_clip_algorithm": "value"}, "trainer.gradient_clip_algorithm=value .* model.max_grad_norm"),
+        ({"min_steps": 3}, "trainer.min_steps=3 can't be had: the schedule's stages"),
+        ({"min_epochs": 1}, "trainer.min_epochs=1 can't be had: the schedule's stages"),
+        ({"barebones": True}, "trainer.barebones=True can't be had"),
+        ({"enable_checkpointing": False}, "trainer.enable_checkpointing=False can't be had"),
+        ({"max_steps": 0}, "trainer.max_steps=0 leaves nothing to train on"),
+        ({"limit_train_batches": 0.0}, "trainer.limit_train_batches=0.0 leaves nothing to train on"),
+    ],
+)
+def test_what_does_not_is_refused_with_what_to_use(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_trainer(arguments, "fit")
+
+
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [
+        ("ddp_fork", "ddp"),
+        ("ddp_spawn", "ddp"),
+        ("ddp_notebook_find_unused_parameters_true", "ddp_find_unused_parameters_true"),
+        ("ddp", "ddp"),
+        ("fsdp", "fsdp"),
+        ("ddp_forked", "ddp_forked"),
+        (None, None),
+    ],
+)
+def test_processes_are_launched_where_they_would_be_forked(
+    given: str | None, instead: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert launched(given) == instead
+    said = f"trainer.strategy={given}: processes are launched, as by ddp"
+    assert caplog.messages == ([] if given == instead else [said])
+
+
+def test_what_concerns_training_is_asked_of_training_alone() -> None:
+    check_trainer({"gradient_clip_val": 1.0, "max_steps": 0, "limit_test_batches": 0}, "validate")
+    with pytest.raises(ValueError, match="limit_test_batches=0 leaves nothing to test"):
+        check_trainer({"limit_test_batches": 0}, "test")
+
+
+def test_callbacks_and_plugins_that_cannot_serve_are_named() -> None:
+    check_parts([EarlyStopping("eval/pass@1")], [Precision(), MixedPrecision("bf16-mixed", "cpu")])
+    for callback in (WeightAveraging(), GradientAccumulationScheduler({0: 2})):
+        with pytest.raises(ValueError, match=f"trainer.callbacks: {type(callback).__name__} can't be had: "):
+            check_parts([callback], [])
+    for plugin in (HalfPrecision("bf16-true"), TorchCheckpointIO()):
+        with pytest.raises(ValueError, match=f"trainer.plugins: {type(plugin).__name__} can't be had: "):
+            check_parts([], [plugin])

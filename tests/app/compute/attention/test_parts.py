@@ -1,0 +1,50 @@
+"""Parts put together against attention over all keys at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.compute.attention.layout import Layout
+from app.compute.attention.parts import attend_part, attend_plainly, has_kernel, merge, padding_bias
+
+
+def draw(*shape: int, dtype: torch.dtype = torch.double) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=dtype)
+
+
+@pytest.mark.parametrize("attend", [attend_part, attend_plainly])
+def test_two_parts_are_the_whole(attend: Callable[..., tuple[Tensor, Tensor]]) -> None:
+    query, keys, values = draw(2, 3, 4, 6), draw(2, 3, 9, 6), draw(2, 3, 9, 6) + 1
+    assert has_kernel(query, keys, values)
+    parts = [attend(query, keys[:, :, at], values[:, :, at], 0.3) for at in (slice(0, 5), slice(5, 9))]
+    expected = (query @ keys.mT * 0.3).softmax(-1) @ values
+    torch.testing.assert_close(merge(*parts[0], *parts[1]), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("attend", [attend_part, attend_plainly])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.double])
+def test_keys_that_are_all_padded_weigh_nothing(
+    attend: Callable[..., tuple[Tensor, Tensor]], dtype: torch.dtype
+) -> None:
+    query, keys, values = draw(2, 1, 3, 6, dtype=dtype), draw(2, 1, 4, 6, dtype=dtype), draw(2, 1, 4, 6, dtype=dtype)
+    mask = torch.tensor([[True, True, False, False], [False] * 4])
+    seen, log_z = attend(query, keys, values, 1.0, padding_bias(mask, dtype)[:, None, None])
+    other, log_other = draw(2, 1, 3, 6, dtype=dtype), torch.zeros(2, 1, 3, dtype=dtype)
+    merged = merge(other, log_other, seen, log_z)
+    assert torch.equal(merged[1], other[1])
+    expected, log_expected = attend_plainly(query[:1], keys[:1, :, :2], values[:1, :, :2], 1.0)
+    torch.testing.assert_close(merged[:1], merge(other[:1], log_other[:1], expected, log_expected))
+
+
+def test_layouts_take_tokens_out_and_put_them_back() -> None:
+    row = torch.arange(100, 107)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    layout = Layout.of(mask, first=2, order=torch.tensor([3, 0, 4, 2, 1]))
+    lines = layout.arrange(row)
+    assert lines.tolist() == [[105, 102, 100], [106, 104, 103]]
+    assert layout.collect(lines).tolist() == row[2:].tolist()
+    assert Layout.of(mask).arrange(row).tolist() == [[100, 101, 100], [102, 103, 104]]

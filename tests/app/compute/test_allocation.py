@@ -1,0 +1,33 @@
+"""Freed memory is used again: a large tensor's pages are not asked of the system anew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+FAULTS = """
+import resource, sys, torch
+from app.compute.allocation import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def use():
+    for _ in range(10):
+        torch.ones(12_000_000)
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone is told")
+def test_a_tensor_takes_the_pages_of_the_one_before() -> None:
+    def faults(how: str) -> int:
+        command = [sys.executable, "-c", FAULTS, how]
+        return int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+    assert faults("keep") < 100 < 0.1 * faults("leave")  # 10 x 48 MB are 117,000 pages

@@ -1,0 +1,181 @@
+"""Metrics against loops over problems and rollouts, in one process and in two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import pytest
+import torch
+
+from app.metrics.rollouts import (
+    Accuracy,
+    AnswerDiversity,
+    PassAtK,
+    ResponseLength,
+    TokenEntropy,
+    TruncationRate,
+    distinct_wrong,
+    evaluation_metrics,
+    rollout_metrics,
+)
+from app.types import RolloutBatch
+from tests.app.measured import figures, random_batch
+
+BATCHES = [random_batch(seed, problems=1 + seed) for seed in range(5)]
+
+
+def naive_pass_at_k(batches: list[RolloutBatch], k: int) -> float:
+    shares = []
+    for row in [row for batch in batches for row in batch.rewards.tolist()]:
+        groups = list(combinations(row, k))
+        shares.append(sum(1 in group for group in groups) / len(groups))
+    return sum(shares) / len(shares)
+
+
+def naive(batches: list[RolloutBatch]) -> dict[str, float]:
+    """A list of all rollouts, and of the failing texts of each problem."""
+    rollouts, distinct, wrong, passes = [], 0, 0, 0
+    for batch in batches:
+        for group, rewards in zip(batch.completions, batch.rewards.tolist(), strict=True):
+            texts = [row.text.strip() for row, reward in zip(group, rewards, strict=True) if reward < 1]
+            rollouts += group
+            distinct, wrong, passes = distinct + len(set(texts)), wrong + len(texts), passes + rewards.count(1)
+    entropies = [value for row in rollouts for value in row.entropies.tolist()]
+    return {
+        "length": sum(len(row.tokens) for row in rollouts) / len(rollouts),
+        "truncated": sum(row.finish == "length" for row in rollouts) / len(rollouts),
+        "entropy": sum(entropies) / len(entropies),
+        "distinct_wrong": distinct / wrong,
+        "accuracy": passes / len(rollouts),
+        "unscored": 0,
+    }
+
+
+def test_every_metric_is_a_loop() -> None:
+    actual = figures(BATCHES)
+    expected = naive(BATCHES) | {f"pass@{k}": naive_pass_at_k(BATCHES, k) for k in (1, 2, 6)}
+    assert actual.keys() == expected.keys()
+    assert actual == pytest.approx(expected, abs=1e-6)
+
+
+def test_figures_do_not_depend_on_how_problems_are_batched() -> None:
+    problems = [
+        RolloutBatch([None], completions=[group], rewards=rewards[None])  # type: ignore[list-item]
+        for batch in BATCHES
+        for group, rewards in zip(batch.completions, batch.rewards, strict=True)
+    ]
+    assert figures(problems[::-1]) == pytest.approx(figures(BATCHES), abs=1e-6)
+
+
+def test_two_processes_measure_what_one_does(two_processes: list[dict[str, Any]]) -> None:
+    """Shares of problems, not means of means: the processes hold unequal numbers."""
+    expected = figures([random_batch(seed) for seed in (0, 1, 2, 4)])
+    for result in two_processes:
+        assert result["figures"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_edges_none_and_all_pass(reward: float) -> None:
+    batch = random_batch(0)
+    batch.rewards = torch.full_like(batch.rewards, reward)
+    actual = figures([batch])
+    assert [actual[name] for name in ("pass@1", "pass@2", "pass@6", "accuracy")] == [reward] * 4
+    if reward:
+        assert actual["distinct_wrong"] == 0
+        assert distinct_wrong(batch) == (0, 0)
+
+
+def test_a_partial_reward_is_a_failure() -> None:
+    batch = random_batch(0)
+    batch.rewards = torch.full_like(batch.rewards, 0.99)
+    assert figures([batch])["pass@6"] == 0
+    assert distinct_wrong(batch)[1] == batch.rewards.numel()
+
+
+def test_answers_that_differ_in_white_space_are_one() -> None:
+    batch = random_batch(0, problems=1)
+    batch.rewards = torch.zeros_like(batch.rewards)
+    texts = {row.text for row in batch.completions[0]}
+    assert distinct_wrong(batch)[0] == len({text.strip() for text in texts})
+
+
+def test_k_above_the_answers_raises() -> None:
+    with pytest.raises(ValueError, match="k=7 must lie between 1 and the 6 rollouts"):
+        PassAtK([1, 7]).update(random_batch(0))
+
+
+@pytest.mark.parametrize("metric", [Accuracy, AnswerDiversity, ResponseLength, TokenEntropy, TruncationRate])
+def test_before_any_rollout_a_share_is_zero(metric: type[Accuracy]) -> None:
+    with pytest.warns(UserWarning, match="was called before the ``update``"):
+        assert metric().compute() == 0
+
+
+def test_reset_forgets() -> None:
+    metrics = evaluation_metrics([1])
+    metrics.update(BATCHES[0])
+    metrics.reset()
+    metrics.update(BATCHES[3])
+    assert metrics.compute()["pass@1"].item() == pytest.approx(naive_pass_at_k(BATCHES[3:4], 1))
+
+
+def test_what_a_training_iteration_says() -> None:
+    batch = random_batch(3, problems=4)
+    advantages = torch.zeros(4, 6, dtype=torch.double)
+    advantages[1, 2] = -0.3
+    expected = naive([batch])
+    actual = {name: float(value) for name, value in rollout_metrics(batch, advantages).items()}
+    assert actual == pytest.approx(
+        {
+            "rollout/reward": batch.rewards.mean().item(),
+            "rollout/unscored": 0,
+            "rollout/solved": sum(1 in row for row in batch.rewards.tolist()) / 4,
+            "rollout/informative": 1 / 4,
+            "rollout/length": expected["length"],
+            "rollout/truncated": expected["truncated"],
+            "rollout/distinct_wrong": expected["distinct_wrong"],
+            "entropy/mean": batch.entropies.mean().item(),
+        },
+        abs=1e-6,
+    )
+
+
+# -- unscored answers ---------------------------------------------------------------------------------
+
+
+def test_unscored_answers_count_as_not_drawn() -> None:
+    """Problem 0 has 5 scored answers, problem 1 one, problem 2 all 6, problem 3 none."""
+    batch = random_batch(5, problems=4)
+    batch.rewards[0, 2], batch.rewards[1, 1:], batch.rewards[3] = torch.nan, torch.nan, torch.nan
+    left = [batch.select(torch.tensor([place]), batch.scored[place : place + 1]) for place in range(3)]
+    assert [part.rewards.shape[1] for part in left] == [5, 1, 6]
+    found, naively = figures([batch]), naive(left)
+    assert found["pass@1"] == pytest.approx(naive_pass_at_k(left, 1))
+    assert found["pass@2"] == pytest.approx(naive_pass_at_k([left[0], left[2]], 2))
+    assert found["pass@6"] == pytest.approx(naive_pass_at_k([left[2]], 6))
+    assert found["accuracy"] == pytest.approx(naively["accuracy"])
+    assert found["distinct_wrong"] == pytest.approx(naively["distinct_wrong"])
+    assert found["unscored"] == pytest.approx((1 + 5 + 6) / 24)
+    metric = PassAtK([1, 2, 6])
+    metric.update(batch)
+    assert metric.left_out.tolist() == [1, 2, 3]
+    said = rollout_metrics(batch, torch.zeros(4, 6))
+    assert float(said["rollout/reward"]) == pytest.approx(naively["accuracy"])
+    assert float(said["rollout/unscored"]) == pytest.approx(12 / 24)
+
+
+def test_with_nothing_scored_there_is_no_pass_at_k() -> None:
+    batch = random_batch(0)
+    batch.rewards[:] = torch.nan
+    found = figures([batch])
+    assert all(math.isnan(found[f"pass@{k}"]) for k in (1, 2, 6))
+    assert (found["accuracy"], found["unscored"]) == (0, 1)
+    assert rollout_metrics(batch, torch.zeros(3, 6))["rollout/reward"] == 0
+
+
+def test_demonstrations_have_no_entropy_to_tell() -> None:
+    batch = random_batch(0)
+    batch.completions = [[replace(row, entropies=None) for row in group] for group in batch.completions]
+    assert "entropy/mean" not in rollout_metrics(batch, torch.zeros(3, 6))

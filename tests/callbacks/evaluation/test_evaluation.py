@@ -1,0 +1,127 @@
+"""Pass@k on held-out problems, against figures known by hand and against a dumb count of the same completions."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from callbacks.evaluation.evaluation import PassKEvaluation
+from callbacks.rollout import RolloutCallback
+from tests.conftest import CommandLine, callback, scripted, stage, steps
+
+
+def figures(cli: Any) -> dict[str, Any]:
+    return callback(cli, "PassKEvaluation").history[-1]
+
+
+def test_a_scripted_policy_has_the_figures_of_its_script(passk: CommandLine) -> None:
+    """Of four answers to each maze one passes: Pass@k is k/4. The greedy answer is the first line, which fails."""
+    found = figures(passk("validate", rollout={"engine": scripted("U", "{solution}", "U", "DUD")}))
+    wanted = {"eval/pass@1": 0.25, "eval/pass@2": 0.5, "eval/pass@4": 1.0, "eval/greedy": 0.0, "eval/truncated": 0.0}
+    assert {name: found[name] for name in wanted} == wanted
+    assert found["eval/distinct_wrong"] == pytest.approx(2 / 3, abs=1e-6)
+    assert found["stage"] == "validate"
+    assert found["iteration"] == 0
+
+
+def test_a_truncated_answer_never_passes(passk: CommandLine) -> None:
+    """The right answer, cut just before its end of sequence or long before it."""
+    one = {"temperature": 1.0, "max_new_tokens": 4}  # the shortest solution and its end are five tokens
+    overlay = {"rollout": {"engine": scripted("{solution}")}, "evaluation": {"sampling": one}}
+    found = figures(passk("validate", **overlay, data={"init_args": {"min_distance": 4}}))
+    assert (found["eval/pass@4"], found["eval/greedy"], found["eval/truncated"]) == (0, 0, 1)
+
+
+def dumb_figures(rows: list[tuple[str, list[float], list[Any]]], k: int) -> dict[str, float]:
+    """Pass@k by going through all groups of k; the rest by counting."""
+    wrong = [
+        [row.text.strip() for row, reward in zip(group, rewards, strict=True) if reward < 1]
+        for _, rewards, group in rows
+    ]
+    every = [row for _, _, group in rows for row in group]
+    return {
+        f"pass@{k}": mean(
+            mean(float(max(chosen) >= 1) for chosen in combinations(rewards, k)) for _, rewards, _ in rows
+        ),
+        "length": mean(len(row.tokens) for row in every),
+        "truncated": mean(float(row.finish == "length") for row in every),
+        "entropy": sum(float(row.entropies.sum()) for row in every) / sum(len(row.tokens) for row in every),
+        "distinct_wrong": sum(len(set(group)) for group in wrong) / max(1, sum(map(len, wrong))),
+    }
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[float], list[Any]]]:
+    """What is sampled with more than one answer to a problem: its set, its rewards, its completions."""
+    rows: list[tuple[str, list[float], list[Any]]] = []
+    fill = RolloutCallback.fill
+
+    def noting(self: RolloutCallback, trainer: Any, module: Any, batch: Any, *arguments: Any) -> None:
+        fill(self, trainer, module, batch, *arguments)
+        if batch.rewards.shape[1] > 1:
+            labels = [problem.label for problem in batch.problems]
+            rows.extend(zip(labels, batch.rewards.tolist(), batch.completions, strict=True))
+
+    monkeypatch.setattr(RolloutCallback, "fill", noting)
+    return rows
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_figures_are_those_of_a_dumb_count_for_each_set_and_over_all(
+    passk: CommandLine, sampled: list[tuple[str, list[float], list[Any]]], k: int
+) -> None:
+    """Sets of 3 and 4 mazes in batches of 2, so that batches differ in size and hold both sets."""
+    alphabet = {"model": {"policy": {"init_args": {"alphabet": "SE.*\n>UDLR"}}}}
+    data = {"init_args": {"validation": {5: 4, 7: 3}, "test": {}, "eval_batch_size": 2}}
+    found = figures(passk("validate", data=data, **alphabet))
+    assert len(sampled) == 7
+    for prefix, rows in {
+        "eval/": sampled,
+        "eval/5x5/": [row for row in sampled if row[0] == "5x5"],
+        "eval/7x7/": [row for row in sampled if row[0] == "7x7"],
+    }.items():
+        for name, value in dumb_figures(rows, k).items():
+            assert found[prefix + name] == pytest.approx(value, abs=2e-6), prefix + name
+
+
+def test_the_size_of_evaluation_batches_changes_nothing(passk: CommandLine) -> None:
+    one, three, eight = (figures(passk("validate", f"--data.eval_batch_size={size}")) for size in (1, 3, 8))
+    assert one.pop("stage") == three.pop("stage") == eight.pop("stage")
+    assert one == pytest.approx(three, abs=2e-6)
+    assert one == pytest.approx(eight, abs=2e-6)
+
+
+def test_greedy_accuracy_is_left_out_where_it_is_not_asked_for(passk: CommandLine) -> None:
+    found = figures(passk("validate", "--evaluation.greedy=false"))
+    assert not [name for name in found if "greedy" in name]
+    assert "eval/pass@4" in found
+
+
+def test_sampling_is_that_of_training_where_none_is_given(passk: CommandLine) -> None:
+    engine = scripted("{solution}")
+    overlay = {"rollout": {"engine": engine, "sampling": {"max_new_tokens": 2}}, "evaluation": {"sampling": None}}
+    assert figures(passk("validate", **overlay))["eval/length"] == 2
+
+
+def test_two_validations_draw_the_same_numbers(passk: CommandLine) -> None:
+    """A policy that learns nothing has the same figures every time."""
+    idle = stage("idle", engine=scripted("U"), until=steps(4))
+    cli = passk.fit([idle], "--trainer.val_check_interval=2")
+    first, second = callback(cli, "PassKEvaluation").history
+    assert {**first, "iteration": 4} == second
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n": 0}, "n=0 must be at least 1"),
+        ({"ks": []}, "ks must name at least one k"),
+        ({"n": 4, "ks": [5]}, "k=5 must lie between 1 and the n=4 answers to each problem"),
+    ],
+)
+def test_values_out_of_bounds_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PassKEvaluation(**changes)

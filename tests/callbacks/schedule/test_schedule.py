@@ -1,0 +1,221 @@
+"""Stages in real runs: what each trains with, when it ends, what it leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from app.advantages import PassOne
+from app.cli import main
+from callbacks.schedule.schedule import Rounds, Stage, StageSchedule
+from callbacks.triggers import Plateau, Steps
+from tests.conftest import (
+    BY_LENGTH,
+    CommandLine,
+    Run,
+    callback,
+    constant,
+    demonstrated,
+    gap,
+    scripted,
+    stage,
+    steps,
+    weights,
+)
+
+WITNESS = "--trainer.callbacks+=tests.callbacks.extras.Witness"
+
+
+def seen(cli: Any, *names: str) -> list[Any]:
+    """What each iteration ran with, under these names."""
+    rows = [tuple(row[name] for name in names) for row in callback(cli, "Witness").seen]
+    return [row[0] for row in rows] if len(names) == 1 else rows
+
+
+# -- what a stage sets ------------------------------------------------------------------------------
+
+OVERRIDES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "learning rate": ({"learning_rate": constant(0.5)}, {"learning_rate": 0.5}),
+    "problems": ({"problems": 3}, {"problems": 3}),
+    "rollouts": ({"rollouts": 3}, {"rollouts": 3}),
+    "engine": ({"engine": scripted("U", "DD")}, {"engine": "ScriptedEngine"}),
+    "sampling": ({"sampling": {"temperature": 0.5, "max_new_tokens": 3}}, {"temperature": 0.5, "longest": 3}),
+    "minibatch size": ({"minibatch_size": 1}, {"minibatch_size": 1, "updates": 4}),
+    "skipped tokens": ({"count_skipped_tokens": False}, {"count_skipped_tokens": False}),
+}
+"""What a stage says, and what the middle of three iterations shows of it."""
+
+
+@pytest.mark.parametrize(("override", "shown"), OVERRIDES.values(), ids=OVERRIDES)
+def test_an_override_holds_for_its_stage_and_no_longer(
+    passk: CommandLine, override: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    one = {"advantage": "app.advantages.Imitate", "until": steps(1)}
+    stages = [stage("before", **one), stage("within", **{**one, **override}), stage("after", **one)]
+    cli = passk.fit(stages, WITNESS, "--trainer.limit_val_batches=0")
+    usual = {
+        "learning_rate": pytest.approx(4e-4 * 2 / 5),  # of the second update of a warm-up over five
+        "problems": 4,
+        "rollouts": 4,
+        "engine": "TransformersEngine",
+        "temperature": 1.0,
+        "minibatch_size": 2,
+        "count_skipped_tokens": True,
+        "updates": 2,
+    }
+    before, within, after = callback(cli, "Witness").seen
+    assert [before["stage"], within["stage"], after["stage"]] == ["before", "within", "after"]
+    assert {name: before[name] for name in usual} == {name: after[name] for name in usual} == usual
+    assert {name: within[name] for name in shown} == shown
+
+
+def test_each_stage_has_its_own_objective(passk: CommandLine) -> None:
+    cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH), stage("exploit")], WITNESS)
+    assert seen(cli, "stage", "advantage") == [
+        *[("cold start", "Imitate")] * 2, *[("explore", "ByLength")] * 2, *[("exploit", "PassOne")] * 2,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reset", "inherited"), [(True, 0), (False, 4)])
+def test_optimizer_state_is_reset_or_kept(passk: CommandLine, reset: bool, inherited: int) -> None:
+    """Two updates in each iteration; the learning rate begins anew either way."""
+    cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH, reset_optimizer=reset)], WITNESS)
+    assert seen(cli, "updates_in_state", "updates") == [(0, 2), (2, 4), (inherited, 2), (inherited + 2, 4)]
+
+
+# -- how stages follow one another ------------------------------------------------------------------
+
+
+def test_rounds_number_their_stages(passk: CommandLine) -> None:
+    one = {"until": steps(1)}
+    rounds = {"repeat": 2, "stages": [stage("explore", BY_LENGTH, **one), stage("exploit", **one)]}
+    cli = passk.fit([demonstrated(**one), rounds], WITNESS)
+    assert seen(cli, "stage") == ["cold start", "explore 1", "exploit 1", "explore 2", "exploit 2"]
+    names = sorted(path.name for path in (Path(cli.trainer.log_dir) / "stages").iterdir())
+    assert names == ["1-cold-start", "2-explore-1", "3-exploit-1", "4-explore-2", "5-exploit-2"]
+
+
+def test_rounds_alone_are_a_schedule(passk: CommandLine) -> None:
+    cli = passk.fit([{"repeat": 3, "stages": [demonstrated(until=steps(1))]}], WITNESS)
+    assert seen(cli, "stage") == ["cold start 1", "cold start 2", "cold start 3"]
+
+
+def test_a_stage_that_measures_forgets_between_rounds(passk: CommandLine) -> None:
+    """A plateau over two validations, one an iteration, of a figure that never rises."""
+    plateau = {"class_path": "callbacks.triggers.Plateau", "init_args": {"metric": "eval/pass@1", "patience": 2}}
+    part = stage("explore", engine=scripted("U"), until=plateau)
+    cli = passk.fit([{"repeat": 2, "stages": [part]}], WITNESS, "--trainer.val_check_interval=1")
+    assert seen(cli, "stage") == ["explore 1"] * 3 + ["explore 2"] * 3
+
+
+@pytest.mark.parametrize("stages", [[Rounds(2, [Stage("a", PassOne(), Steps(1))]), Stage("a 2", PassOne())]])
+def test_names_must_differ_after_rounds_are_unrolled(stages: list[Stage | Rounds]) -> None:
+    with pytest.raises(ValueError, match="stage names must differ"):
+        StageSchedule(stages)
+
+
+def test_a_last_stage_without_end_lasts_as_long_as_the_trainer(passk: CommandLine) -> None:
+    """`max_steps` counts optimizer steps, two an iteration here."""
+    cli = passk.fit([demonstrated(until=steps(1)), demonstrated("more", until=None)], WITNESS, "--trainer.max_steps=8")
+    assert seen(cli, "stage") == ["cold start"] + ["more"] * 3
+
+
+@pytest.mark.parametrize("validation", ["--trainer.limit_val_batches=0", "--trainer.val_check_interval=1000"])
+def test_stages_follow_one_another_without_a_validation_in_between(passk: CommandLine, validation: str) -> None:
+    cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH), stage("exploit")], WITNESS, validation)
+    assert seen(cli, "stage") == ["cold start"] * 2 + ["explore"] * 2 + ["exploit"] * 2
+    results = Path(cli.trainer.log_dir) / "results.jsonl"
+    assert results.exists() == ("interval" in validation)  # the end of a stage asks for its own
+
+
+def test_a_goal_ends_a_stage_at_the_validation_that_reaches_it(passk: CommandLine) -> None:
+    goal = {"class_path": "callbacks.triggers.MetricReached", "init_args": {"metric": "eval/pass@1", "value": 0.5}}
+    half = {"engine": scripted("{solution}", "U")}
+    cli = passk.fit([demonstrated(until=goal), stage("exploit", until=steps(1))], WITNESS, rollout=half)
+    assert seen(cli, "stage") == ["cold start"] * 2 + ["exploit"]  # validated every second iteration
+
+
+def test_a_floor_of_entropy_ends_a_stage_after_any_iteration(passk: CommandLine) -> None:
+    floor = {"class_path": "callbacks.triggers.EntropyFloor", "init_args": {"nats": 100.0, "patience": 3}}
+    cli = passk.fit([stage("explore", BY_LENGTH, until=floor), stage("exploit", until=steps(1))], WITNESS)
+    assert seen(cli, "stage") == ["explore"] * 3 + ["exploit"]
+
+
+# -- what a stage leaves behind ---------------------------------------------------------------------
+
+
+def test_stages_are_validated_at_their_last_iteration(finished: Run) -> None:
+    assert [(row["iteration"], row["stage"]) for row in finished.results] == [
+        (2, "cold start"), (3, "cold start"), (4, "explore"), (5, "explore"), (6, "exploit"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["1-cold-start", "2-explore", "3-exploit"])
+def test_a_stage_leaves_a_transformers_folder(finished: Run, name: str) -> None:
+    folder = finished.stage(name)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer("S.E\n>", return_tensors="pt")["input_ids"]
+    assert ids.shape == (1, 5)
+    assert tokenizer.decode(model.generate(ids, max_new_tokens=2)[0][:5]) == "S.E\n>"
+    assert (folder / "stage.ckpt").is_file()
+
+
+def test_a_stages_two_copies_of_the_policy_agree(finished: Run) -> None:
+    folder = finished.stage("2-explore")
+    saved = torch.load(folder / "stage.ckpt", weights_only=True)["state_dict"]
+    for name, value in weights(folder).items():
+        assert torch.equal(value, saved[f"policy.model.{name}"])
+    assert gap(folder, finished.stage("1-cold-start")) > 0
+
+
+def test_nothing_is_left_where_nothing_is_asked_for(passk: CommandLine) -> None:
+    cli = passk.fit([demonstrated(until=steps(1))], "--schedule.save_stages=false")
+    assert not (Path(cli.trainer.log_dir) / "stages").exists()
+
+
+def test_a_checkpoint_holds_the_place_in_the_schedule(finished: Run) -> None:
+    saved = torch.load(finished.stage("1-cold-start") / "stage.ckpt", weights_only=True)
+    state = saved["callbacks"]["StageSchedule"]
+    assert (state["index"], state["step"], state["until"]) == (1, 0, {"Steps": {}})
+    assert saved["iteration"] == 3
+
+
+def test_the_state_of_a_trigger_is_part_of_a_checkpoint() -> None:
+    def schedule() -> StageSchedule:
+        return StageSchedule([Stage("a", PassOne(), Plateau("eval/pass@1"))])
+
+    first, second = schedule(), schedule()
+    assert first.stage.until is not None and second.stage.until is not None
+    first.stage.until.fires(1, {"eval/pass@1": 0.5})
+    first.stage.until.fires(2, {"eval/pass@1": 0.4})
+    second.load_state_dict(first.state_dict())
+    assert second.stage.until.state_dict() == {"best": 0.5, "without_rise": 1}
+
+
+def test_a_checkpoint_of_a_longer_schedule_is_refused(passk: CommandLine, finished: Run) -> None:
+    with pytest.raises(SystemExit):
+        passk.fit([demonstrated()], "--ckpt_path", str(finished.stage("2-explore") / "stage.ckpt"))
+
+
+# -- what a cold start would teach ------------------------------------------------------------------
+
+
+def test_demonstrations_that_do_not_pass_are_refused(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {"train": range(8), "validation": range(8, 10)}
+    for name, numbers in rows.items():
+        lines = (f'{{"prompt": "S>{number}", "answer": "U"}}\n' for number in numbers)
+        (passk.folder / f"{name}.jsonl").write_text("".join(lines))
+    task = {name: str(passk.folder / f"{name}.jsonl") for name in rows}
+    task |= {"scorer": "tests.datamodules.graders.Tagged", "batch_size": 4}
+    data = {"class_path": "datamodules.task.TaskDataModule", "init_args": task}
+    overlay = {"data": data, "schedule": {"stages": [demonstrated()]}}
+    with pytest.raises(SystemExit):
+        main(["fit", *passk.options(cached=False, **overlay)])
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith(
+        "passk: error: stage 'cold start': none of 8 demonstrations passes: 'U' for 'S>0' has the score 0"
+    )
