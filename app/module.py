@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
@@ -19,6 +19,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
+from app.compute.loss_scale import LossScale
 from app.distributed.processes import rank, sum_over_processes, world_size
 from app.distributed.sharding import empty, idle_loss, idle_passes, is_sharded, whole
 from app.distributed.weights import trained_weights
@@ -28,9 +29,13 @@ from app.losses.base import ratio_of
 from app.metrics.rollouts import rollout_metrics
 from app.policy import Policy
 from app.policy_module import PolicyModule
+from app.settings import UpdateSettings
 from app.storage.diagnose import NotFiniteError, keep
 from app.storage.run_folder import run_folder
-from app.types import Experience, Problem, RolloutBatch
+from app.types import Experience, Problem, ProblemBatch, Rollouts
+
+if TYPE_CHECKING:
+    from app.rollouts.worker import RolloutWorker
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +48,28 @@ class RLVRModule(PolicyModule):
 
     Args:
         policy: the model that is trained.
-        advantage: the objective; the stages of a schedule replace it.
-        optimizer: built from parameters, AdamW where None; its learning rate comes from `learning_rate`.
+        advantage: the objective, defaults to PassK; overridden by each stage of a schedule.
+        optimizer: built from parameters, defaults to AdamW; `learning_rate` sets its lr before every step, so that
+            an lr of its own has no effect.
         learning_rate: of each update since the stage began.
-        loss: what an update minimises, the clipped surrogate over all tokens where None.
+        loss: what an update minimises, defaults to the clipped surrogate over all tokens.
         kl: a penalty for leaving a reference policy, on responses that the policy sampled.
-        entropy_bonus: how much of each token's entropy is taken off its loss, on the same responses (Section 3.1).
-        correction: weights for what an engine's probabilities differ by from the trainer's.
+        entropy_bonus: entropy-bonus coefficient: so much of each token's entropy is subtracted from its loss, on the
+            same responses (Section 3.1).
+        correction: importance-sampling correction for the mismatch of sampler and trainer.
         minibatch_size: problems per optimizer step at most, over all processes; an iteration is cut
             into equal parts, the first of which is on-policy.
         microbatch_tokens: tokens in one forward and backward pass; bounds memory, not the result.
         max_grad_norm: of the gradient over all parameters.
-        skips: updates in a row that may be left out because their loss or gradient is not finite; one more
-            ends the run. The first is kept in the run's folder for `passk replay`.
+        max_consecutive_nonfinite_updates: updates in a row that may be skipped because their loss or gradient is not
+            finite; one more ends the run. The first is kept in the run's folder for `passk diagnose`.
         count_skipped_tokens: whether rows without advantage, which are not computed, still count in
             the loss's divisor, as they do in a plain mean.
+
+    Attributes:
+        settings: what updates are made with; a stage puts its own in their place.
+        stage: the name of the present stage; "" without a schedule.
+        worker: samples and scores; a RolloutCallback brings it.
     """
 
     def __init__(
@@ -73,7 +85,7 @@ class RLVRModule(PolicyModule):
         minibatch_size: int = 32,
         microbatch_tokens: int = 2048,
         max_grad_norm: float = 1.0,
-        skips: int = 3,
+        max_consecutive_nonfinite_updates: int = 3,
         count_skipped_tokens: bool = True,
     ) -> None:
         super().__init__(policy, microbatch_tokens)
@@ -83,106 +95,132 @@ class RLVRModule(PolicyModule):
             raise ValueError(f"entropy_bonus={entropy_bonus} must be at least 0")
         if not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={max_grad_norm} must be above 0")
-        if skips < 0:
-            raise ValueError(f"skips={skips} must be at least 0")
+        if max_consecutive_nonfinite_updates < 0:
+            raise ValueError(
+                f"max_consecutive_nonfinite_updates={max_consecutive_nonfinite_updates} must be at least 0"
+            )
         self.automatic_optimization = False
-        self.advantage = advantage or PassK()
+        learning_rate = learning_rate or Constant(1e-6, warmup=10)
+        self.settings = UpdateSettings(
+            advantage or PassK(), loss or Clipped(), learning_rate, minibatch_size, count_skipped_tokens
+        )
+        self.stage = ""
+        self.worker: RolloutWorker | None = None
         self.optimizer = optimizer or AdamW
-        self.learning_rate = learning_rate or Constant(1e-6, warmup=10)
-        self.loss = loss or Clipped()
         self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
-        self.minibatch_size = minibatch_size
-        self.max_grad_norm, self.skips = max_grad_norm, skips
+        self.max_grad_norm, self.max_skipped = max_grad_norm, max_consecutive_nonfinite_updates
         self.skipped = 0  # updates in a row
         self.broken: Path | None = None  # where the first such update is kept
-        self.count_skipped_tokens = count_skipped_tokens
+
+    @staticmethod
+    def of(pl_module: LightningModule) -> RLVRModule:
+        """What a callback is given, as what it must be; TypeError otherwise."""
+        if not isinstance(pl_module, RLVRModule):
+            raise TypeError(f"passk's callbacks need an RLVRModule, not {type(pl_module).__name__}")
+        return pl_module
+
+    @property
+    def rollout_worker(self) -> RolloutWorker:
+        """The worker; ValueError where no RolloutCallback has brought one."""
+        if self.worker is None:
+            raise ValueError("the Trainer has no RolloutCallback: nobody would sample")
+        return self.worker
 
     def configure_model(self) -> None:
         super().configure_model()
         if self.kl is not None and isinstance(self.policy, FSDPModule):
             raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
-        if isinstance(self.policy, FSDPModule) and self.scaler is not None:
+        if isinstance(self.policy, FSDPModule) and self.loss_scale.scaler is not None:
             raise ValueError("precision 16-mixed is for whole weights: set bf16-mixed for sharded ones")
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.optimizer(self.policy.parameters())
-        usual = inspect.signature(type(optimizer)).parameters["lr"].default
-        if optimizer.defaults["lr"] != usual:
-            raise ValueError(f"lr={optimizer.defaults['lr']} of the optimizer has no effect: set model.learning_rate")
         empty(optimizer, self.policy)
         return optimizer
 
-    def begin_stage(self) -> None:
-        """Count updates from here, and stay near the policy as it now stands."""
-        self.updates = 0
-        if self.kl is not None:
-            self.kl.reference.begin(self.policy)
+    @property
+    def loss_scale(self) -> LossScale:
+        return LossScale(self.trainer)
+
+    def begin_stage(self, name: str, settings: UpdateSettings, is_new: bool) -> None:
+        """Train with these settings from here on; a new stage counts updates from 0 and renews the KL reference."""
+        self.stage, self.settings = name, settings
+        if is_new:
+            self.updates = 0
+            if self.kl is not None:
+                self.kl.reference.begin(self.policy)
 
     def on_train_start(self) -> None:
         if self.kl is not None and not self.kl.reference.weights:  # neither resumed nor in a later stage
             self.kl.reference.begin(self.policy)
 
-    def training_step(self, rollouts: RolloutBatch, batch_idx: int) -> None:
-        """Turn one batch of verified rollouts into policy updates (Algorithm 3, then DAPO's loss).
+    # -- the step -------------------------------------------------------------------------------------
 
-        The batch arrives sampled and verified (callbacks/rollout.py); which advantage it meets
-        was decided by the current stage (callbacks/schedule/schedule.py).
+    def training_step(self, batch: ProblemBatch, batch_idx: int) -> None:
+        """One iteration: rollouts -> advantages -> updates of the policy (Algorithm 3, then DAPO's loss).
+
+        The rollout worker has sampled and scored the batch (`app/rollouts/worker.py`, when the RolloutCallback told
+        it to); which advantage and loss they meet is decided by the present stage (`callbacks/schedule/`).
         """
-        advantages = self.advantage(rollouts)  # [P, N]
+        rollouts, advantage = batch.rollouts, self.settings.advantage
+        advantage.observe(rollouts)
+        advantages = advantage(rollouts)  # [P, N]
         self.report(self.mean_over_processes(rollout_metrics(rollouts, advantages), len(rollouts)))
 
         (num_problems,) = self.sum_over_processes([len(rollouts)])
-        num_updates = math.ceil(num_problems / self.minibatch_size)
-        experience = self.remember(rollouts.experience(advantages.float()), rollouts.on_policy and num_updates == 1)
+        num_updates = math.ceil(num_problems / self.settings.minibatch_size)
+        experience = rollouts.experience(advantages.float())  # P * N rows of tokens
+        experience = self.add_old_and_reference_logprobs(experience, rollouts.on_policy and num_updates == 1)
         for index, update in enumerate(experience.split(num_updates)):
             on_policy = index == 0 and rollouts.on_policy
-            if self.advantage.reads_ratios and not on_policy:
-                update = self.estimate_anew(rollouts, update)
+            if advantage.reads_importance_ratios and not on_policy:
+                update = self.recompute_advantages(rollouts, update)
             self.update_policy(update, on_policy, rollouts.problems)
         if self.kl is not None:
-            self.kl.reference.follow(self.policy)
+            self.kl.reference.update(self.policy)
         self.iteration += 1
         self.log("step", float(self.iteration))  # the x of every curve
 
-    def remember(self, rows: Experience, on_policy: bool) -> Experience:
-        """Add the log-probabilities that have to be known before the first update."""
-        if rows.logprobs is None:
+    def add_old_and_reference_logprobs(self, rows: Experience, on_policy: bool) -> Experience:
+        """With the log-probabilities that must be known before the first update."""
+        if rows.sampler_logprobs is None:
             return rows
-        if self.correction is not None and not on_policy and rows.old is None:
-            rows = replace(rows, old=self.rescore(rows))
+        if self.correction is not None and not on_policy and rows.old_logprobs is None:
+            rows = replace(rows, old_logprobs=self.rescore(rows))
         if self.kl is not None:
             with self.kl.reference.standing_in(self.policy):
-                rows = replace(rows, reference=self.rescore(rows))
+                rows = replace(rows, reference_logprobs=self.rescore(rows))
         return rows
 
-    def estimate_anew(self, rollouts: RolloutBatch, update: Experience) -> Experience:
-        """The update with advantages by how likely its responses have become since they were sampled.
+    def recompute_advantages(self, rollouts: Rollouts, update: Experience) -> Experience:
+        """The update with advantages by the importance ratios of its responses, pi_theta / pi_sampler.
 
         A process without a row in this update estimates all the same: an estimator may wait for all of them.
         """
-        if update.logprobs is None:
+        if update.sampler_logprobs is None:
             return update
-        shift = ((self.rescore(update) - update.logprobs) * update.mask).sum(-1)  # [B]
+        log_ratio = ((self.rescore(update) - update.sampler_logprobs) * update.mask).sum(-1)  # [B]
         problems = update.problem.unique()
         of_update = rollouts.scored.clone()  # [P, N], those with a row in it
         of_update[~torch.isin(torch.arange(len(rollouts), device=problems.device), problems)] = False
-        rollouts.ratios = torch.ones_like(rollouts.rewards)
-        rollouts.ratios[of_update] = ratio_of(shift).to(rollouts.ratios)
-        anew = rollouts.experience(self.advantage(rollouts).float())
-        return replace(update, advantages=anew.select(torch.isin(anew.problem, problems)).advantages)
+        ratios = torch.ones_like(rollouts.rewards)
+        ratios[of_update] = ratio_of(log_ratio).to(ratios)
+        rollouts = replace(rollouts, importance_ratios=ratios)
+        recomputed = rollouts.experience(self.settings.advantage(rollouts).float())
+        return replace(update, advantages=recomputed.select(torch.isin(recomputed.problem, problems)).advantages)
 
-    def update_policy(self, update: Experience, on_policy: bool, problems: list[Problem]) -> None:
+    def update_policy(self, update: Experience, on_policy: bool, problems: Sequence[Problem]) -> None:
         """One optimizer step on the rows that have a gradient; none where no process has any.
 
         AdamW moves on a zero gradient too (momentum, weight decay), so an update without a single
         informative row is left out, by all processes or by none.
         """
-        update = replace(update, chosen=self.loss.choose(update))
+        update = replace(update, token_mask=self.settings.loss.select_tokens(update))
         penalised = self.kl is not None and self.kl.coefficient > 0
-        regularised = update.logprobs is not None and (penalised or self.entropy_bonus > 0)
-        trained = update if regularised else self.loss.informative(update)
-        counted = update if self.count_skipped_tokens else trained
-        num_rows, count = self.sum_over_processes([len(trained), self.loss.reduction.count(counted)])
+        regularised = update.sampler_logprobs is not None and (penalised or self.entropy_bonus > 0)
+        trained = update if regularised else self.settings.loss.informative(update)
+        counted = update if self.settings.count_skipped_tokens else trained
+        num_rows, count = self.sum_over_processes([len(trained), self.settings.loss.reduction.count(counted)])
         if not num_rows:
             self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
@@ -200,8 +238,8 @@ class RLVRModule(PolicyModule):
         norm, figures = self.sum_gradients(), self.figures_of(sums, count, trained)
         if math.isfinite(norm + figures["train/loss"]):
             self.step()
-        elif self.overflows(figures["train/loss"]):
-            self.lower_scale()
+        elif self.loss_scale.overflows(figures["train/loss"]):
+            self.lower_loss_scale()
         else:
             self.skip(trained, problems, figures["train/loss"], norm)
         self.report({**figures, "train/grad_norm": norm, "train/updates": float(self.updates)})
@@ -210,19 +248,20 @@ class RLVRModule(PolicyModule):
         """The loss of a micro-batch, summed, and the sums that are reported of it."""
         logprobs, entropies = self.policy.score(rows, with_entropy=self.entropy_bonus > 0)  # [B, T] twice
         now = logprobs.detach()
-        sampled = now if rows.logprobs is None else rows.logprobs
-        old = now if on_policy else sampled if rows.old is None else rows.old
+        sampled = now if rows.sampler_logprobs is None else rows.sampler_logprobs
+        old = now if on_policy else sampled if rows.old_logprobs is None else rows.old_logprobs
         log_ratio = logprobs - old
-        losses = self.loss(log_ratio, logprobs, rows)  # [B, T]
+        losses = self.settings.loss(log_ratio, logprobs, rows)  # [B, T]
         if self.correction is not None:
             losses = losses * self.correction.weights(old - sampled, rows.mask)
-        weights = self.loss.reduction.weights(rows.mask)  # [B, T]
-        figures = {"clipped": self.loss.held(log_ratio.detach(), rows), "logprob_gap": (logprobs - sampled).abs()}
-        if rows.logprobs is not None and self.entropy_bonus > 0:
+        weights = self.settings.loss.reduction.weights(rows.mask)  # [B, T]
+        clip_mask = self.settings.loss.clip_mask(log_ratio.detach(), rows)
+        figures = {"clip_fraction": clip_mask, "logprob_gap": (logprobs - sampled).abs()}
+        if rows.sampler_logprobs is not None and self.entropy_bonus > 0:
             losses = losses - self.entropy_bonus * entropies
             figures["entropy"] = entropies
-        if rows.reference is not None and self.kl is not None:
-            divergence = self.kl.per_token(logprobs, rows.reference)
+        if rows.reference_logprobs is not None and self.kl is not None:
+            divergence = self.kl.per_token(logprobs, rows.reference_logprobs)
             losses = losses + self.kl.coefficient * divergence
             figures["kl"] = divergence
         loss = (losses * weights).sum()
@@ -236,50 +275,24 @@ class RLVRModule(PolicyModule):
             for parameter in (each for each in parameters if not is_sharded(each)):
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = sum_over_processes(parameter.grad)
-        scale = self.loss_scale(parameters[0])
+        scale = self.loss_scale.of(parameters[0])
         norm = float(whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm * scale))) / scale
-        if self.scaler is not None:
+        if self.loss_scale.scaler is not None:
             self.report({"train/loss_scale": scale})
         return norm
 
-    # -- half precision (16-mixed) ------------------------------------------------------------------
-
-    @property
-    def scaler(self) -> torch.amp.GradScaler | None:
-        """Scales the loss where small gradients would vanish, 16-mixed (1710.03740); None elsewhere.
-
-        Gradients stay scaled until the optimizer's step, in which Lightning's plugin divides them.
-        """
-        return getattr(self.trainer.precision_plugin, "scaler", None)
-
-    def loss_scale(self, parameter: Tensor) -> float:
-        """What the loss and so each gradient is multiplied with; 1 but in 16-mixed."""
-        if self.scaler is None:
-            return 1.0
-        self.scaler.scale(parameter.detach().new_zeros(()))  # which a process without rows has not made ready
-        return self.scaler.get_scale()
-
-    def overflows(self, loss: float) -> bool:
-        """Is a gradient not finite for its scale alone?"""
-        return self.scaler is not None and math.isfinite(loss) and self.scaler.get_scale() > 1
-
-    def lower_scale(self) -> None:
-        """Forget an update whose gradient has overflowed, and have the next scaled by half as much."""
-        optimizer: Any = self.optimizers(use_pl_optimizer=False)
-        assert self.scaler is not None
-        self.scaler.unscale_(optimizer)  # takes note of it
-        self.scaler.update()
-        optimizer.zero_grad()
-        rank_zero_only(log.info)(
-            "iteration %d: a gradient overflows in half precision: the update is skipped, the loss scale lowered to %g",
-            self.iteration + 1,
-            self.scaler.get_scale(),
+    def lower_loss_scale(self) -> None:
+        """Skip an update whose gradient has overflowed in half precision."""
+        scale = self.loss_scale.lower(self.optimizers(use_pl_optimizer=False))
+        text = (
+            "iteration %d: a gradient overflows in half precision: the update is skipped, the loss scale lowered to %g"
         )
+        rank_zero_only(log.info)(text, self.iteration + 1, scale)
 
     def step(self) -> None:
         """Step and forget."""
         optimizer: Any = self.optimizers()
-        rate = self.learning_rate(self.updates)
+        rate = self.settings.learning_rate(self.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
@@ -288,7 +301,7 @@ class RLVRModule(PolicyModule):
         self.skipped = 0
         self.report({"train/learning_rate": rate})
 
-    def skip(self, rows: Experience, problems: list[Problem], loss: float, norm: float) -> None:
+    def skip(self, rows: Experience, problems: Sequence[Problem], loss: float, norm: float) -> None:
         """Forget an update that is not finite, on all processes alike; keep the first, and end with one too many."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
@@ -298,15 +311,15 @@ class RLVRModule(PolicyModule):
             self.broken = run_folder(self.trainer) / "broken" / f"iteration-{self.iteration}"
             keep(self.broken, self.policy, rows, problems, facts)
         what = f"iteration {self.iteration} has a loss of {loss:g} and a gradient of norm {norm:g}"
-        where = f"`passk replay {self.broken / f'rows.{rank()}.pt'}` tells where the first began"
-        if self.skipped > self.skips:
-            raise NotFiniteError(f"{what}, and {self.skips} updates before it were skipped; {where}")
+        where = f"`passk diagnose {self.broken / f'rows.{rank()}.pt'}` tells where the first began"
+        if self.skipped > self.max_skipped:
+            raise NotFiniteError(f"{what}, and {self.max_skipped} updates before it were skipped; {where}")
         log.warning("%s: the update is skipped; %s", what, where)
 
     def figures_of(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> dict[str, float]:
         """What is reported of an update: the loss as minimised, everything else as a mean over the tokens computed."""
-        names = ["loss", "clipped", "logprob_gap"]
-        if trained.logprobs is not None:
+        names = ["loss", "clip_fraction", "logprob_gap"]
+        if trained.sampler_logprobs is not None:
             names += ["entropy"] * (self.entropy_bonus > 0) + ["kl"] * (self.kl is not None)
         values = self.sum_over_processes([*(float(sums.get(name, 0.0)) for name in names), trained.num_tokens])
         figures = {name: value / max(values[-1], 1) for name, value in zip(names, values, strict=False)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from app.distributed.sharding import gathered, shard
 from app.distributed.weights import trained_weights
 from app.policy import Policy
 from app.storage.checkpoint import CheckpointError, check_policy, count_of, vocabulary_of
-from app.types import Experience, RolloutBatch
+from app.types import Experience, ProblemBatch, Rollouts
 
 
 class PolicyModule(LightningModule):
@@ -47,13 +48,13 @@ class PolicyModule(LightningModule):
             shard(self.policy, mesh["data_parallel"])
             self.strict_loading = self.policy.adapter is None  # or Lightning wants the frozen weights too
 
-    def validation_step(self, rollouts: RolloutBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: ProblemBatch, batch_idx: int) -> None:
         """Sampled and scored by callbacks/evaluation/evaluation.py; here for Lightning to have a loop to run."""
 
     test_step = validation_step
 
-    def predict_step(self, rollouts: RolloutBatch, batch_idx: int) -> RolloutBatch:
-        return rollouts
+    def predict_step(self, batch: ProblemBatch, batch_idx: int) -> Rollouts:
+        return batch.rollouts
 
     # -- scores ---------------------------------------------------------------------------------------
 
@@ -76,18 +77,20 @@ class PolicyModule(LightningModule):
         width = rows.mask.shape[1]
         return torch.cat([pad(part, (0, width - part.shape[2])) for part in parts], dim=1)
 
-    def score_completions(self, rollouts: RolloutBatch) -> None:
-        """Add to what another program sampled the trainer's own log-probabilities and the entropies."""
-        n = len(rollouts.completions[0])
-        nothing = torch.zeros(len(rollouts), n, device=self.device)
+    def rescored(self, rollouts: Rollouts) -> Rollouts:
+        """With the trainer's own log-probabilities and entropies; the former stand for a sampler's that gave none."""
+        nothing = torch.zeros_like(rollouts.rewards)
         rows = replace(rollouts, rewards=nothing).experience(nothing)
-        scored = [
-            replace(row, old=old[mask], entropies=entropies[mask], logprobs=old[mask] if whole is None else whole)
-            for row, whole, mask, old, entropies in zip(
-                rollouts.rows, (row.logprobs for row in rollouts.rows), rows.mask, *self.scores(rows), strict=True
+        scored = (
+            replace(
+                row,
+                old_logprobs=logprobs[mask],
+                entropies=entropies[mask],
+                sampler_logprobs=logprobs[mask] if row.sampler_logprobs is None else row.sampler_logprobs,
             )
-        ]
-        rollouts.completions = [scored[first : first + n] for first in range(0, len(scored), n)]
+            for row, mask, logprobs, entropies in zip(rollouts.rows, rows.mask, *self.scores(rows), strict=True)
+        )
+        return replace(rollouts, completions=[[*islice(scored, len(group))] for group in rollouts.completions])
 
     # -- figures --------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from heapq import nlargest
 from random import Random
 from time import perf_counter
 
-from app.scoring import Contained
+from app.scoring import SubprocessScorer
 from benchmarks.hostile_maths import REFERENCES, hostile_maths
 from datamodules.math import MathScorer
 from datamodules.maths.answers import final_answer
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="for one answer")
     parser.add_argument("--memory", type=float, default=4.0, help="of the worker, in GB")
     options = parser.parse_args()
-    scorer = Contained(options.seconds, options.memory)
+    scorer = SubprocessScorer(options.seconds, options.memory)
     seconds, causes, passed, started = list[tuple[float, str]](), Counter[str](), 0, perf_counter()
     list(scorer(list(answers(1))))  # the worker starts, which takes seconds
     waiting = answers(options.answers)

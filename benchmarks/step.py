@@ -20,7 +20,7 @@ from torch import Tensor
 from app.advantages import AdvantageEstimator
 from app.cli import quiet
 from app.module import RLVRModule
-from app.types import RolloutBatch, Sampling
+from app.types import Rollouts, Sampling
 from benchmarks.workload import load_policy, peak_memory_mib, random_problems
 from callbacks.rollout import RolloutCallback
 from datamodules.stream import ProblemStream
@@ -29,7 +29,7 @@ from datamodules.stream import ProblemStream
 class NeverZero(AdvantageEstimator):
     """Alternately 1 and -1: every rollout is trained."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         signs = torch.arange(rollouts.rewards.shape[1], device=rollouts.rewards.device) % 2 * 2.0 - 1
         return signs.expand_as(rollouts.rewards)
 
@@ -46,7 +46,7 @@ class Clock(Callback):
         self.begun, self.cpu_begun = perf_counter(), process_time()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: RolloutBatch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Rollouts, batch_idx: int
     ) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,7 @@ from app.module import RLVRModule
 from app.policy import Policy
 from app.remote import RemotePolicy
 from app.scoring import BatchScorer
-from app.types import Problem
+from app.types import Problem, Sampling
 
 
 def check_engine(engine: RolloutEngine, overlap: bool) -> None:
@@ -22,7 +23,7 @@ def check_engine(engine: RolloutEngine, overlap: bool) -> None:
     name = type(engine).__name__
     if engine.is_remote:
         raise ValueError(f"{name} gives text without tokens, which can't be trained on: use validate, test or predict")
-    if overlap and not engine.samples_aside:
+    if overlap and not engine.supports_async:
         raise ValueError(
             f"overlap=true needs an engine with weights of its own, which {name} has not: "
             "app.engines.snapshot.SnapshotEngine and app.engines.vllm.server.VLLMServerEngine have"
@@ -59,9 +60,19 @@ def check_export(policy: Policy) -> None:
             ) from error
 
 
-def check_demonstrations(trainer: Trainer, engine: RolloutEngine, scorer: BatchScorer) -> None:
+def check_sampling(engine: RolloutEngine, sampling: Sampling) -> None:
+    """Raise ValueError where samples would not be of the distribution that training takes them to be of."""
+    if sampling.temperature == 0:
+        raise ValueError("temperature=0 gives N equal answers, which teach nothing")
+    if not (sampling.is_whole or engine.demonstrates):
+        raise ValueError(
+            f"top_p={sampling.top_p:g} and top_k={sampling.top_k} must be 1 and 0 in training: log-probabilities and "
+            "importance ratios are those of the whole distribution; evaluation.sampling may cut it"
+        )
+
+
+def check_demonstrations(train: Sequence[Problem], engine: RolloutEngine, scorer: BatchScorer) -> None:
     """Raise ValueError where a stage would imitate what does not pass, by a few problems spread over all."""
-    train: list[Problem] = getattr(getattr(trainer, "datamodule", None), "splits", {}).get("train") or []
     if type(engine) is not DemonstrationEngine or not train:
         return
     unsolved = next((problem.label for problem in train if not problem.solution), None)

@@ -15,6 +15,7 @@ from app.engines.base import RolloutEngine
 from app.policy import Policy
 from app.remote import RemotePolicy
 from app.types import Problem
+from callbacks.lookup import splits_of
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ LONG = 10.0
 
 def asked(trainer: Trainer, *among: str) -> dict[str, list[Problem]]:
     """Of these splits the ones that the command asks; none where the data module keeps no splits."""
-    splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
+    splits = splits_of(trainer)
     command = SPLITS.get(str(trainer.state.fn and trainer.state.fn.value), ())
     return {name: splits[name] for name in among if name in command and splits.get(name)}
 

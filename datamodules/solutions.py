@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TypeVar
 
-from app.scoring import Contained, Verdict, judge
+from app.scoring import SubprocessScorer, Verdict, judge
 from app.types import Problem
 from datamodules.scorers import Scorer
 
@@ -66,7 +66,7 @@ class Trial:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        self.scorer, self.process = scorer, Contained()
+        self.scorer, self.process = scorer, SubprocessScorer()
         self.left = 0.0 if scorer.is_proven else SECONDS
         self.tried = 0
 

@@ -11,7 +11,7 @@ from itertools import islice
 from random import Random
 
 from app.storage.checkpoint import count_of
-from app.types import Problem, RolloutBatch
+from app.types import Problem, ProblemBatch
 
 
 class ProblemStream:
@@ -46,22 +46,22 @@ class ProblemStream:
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[RolloutBatch]:
+    def __iter__(self) -> Iterator[ProblemBatch]:
         for _ in range(len(self)):
             yield self.draw()
 
-    def draw(self) -> RolloutBatch:
+    def draw(self) -> ProblemBatch:
         """The next batch, or this rank's share of it; ValueError where there are more ranks than problems."""
         batch = self.peek()
         self.position += self.batch_size
         return batch
 
-    def peek(self) -> RolloutBatch:
+    def peek(self) -> ProblemBatch:
         """What `draw` will give, unless the batch size is set before."""
         if self.batch_size < self.world_size:
             raise ValueError(f"batch_size={self.batch_size} must be at least the number of ranks, {self.world_size}")
         places = range(self.position + self.rank, self.position + self.batch_size, self.world_size)
-        return RolloutBatch([self._at(place) for place in places])
+        return ProblemBatch([self._at(place) for place in places])
 
     def replace(self, problems: Sequence[Problem]) -> None:
         """Draw from these problems from now on; the position stays."""
@@ -109,8 +109,8 @@ class ProblemBatches:
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[RolloutBatch]:
+    def __iter__(self) -> Iterator[ProblemBatch]:
         share = list(islice(self.problems, self.rank, None, self.world_size))
         for batch in range(len(self)):
             first, last = (len(share) * cut // len(self) for cut in (batch, batch + 1))
-            yield RolloutBatch(share[first:last])
+            yield ProblemBatch(share[first:last])

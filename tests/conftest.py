@@ -168,7 +168,7 @@ class Run:
         return self.folder / "stages" / name
 
 
-CONTAINED = "--rollout.scorer=app.scoring.Contained"
+CONTAINED = "--rollout.scorer=app.scoring.SubprocessScorer"
 CURVES = "--trainer.callbacks+=callbacks.display.curves.AdvantageCurves"
 PICTURES = ("--trainer.callbacks+=callbacks.display.tensorboard.TensorBoardPictures", CURVES)
 """Answers scored and pictures drawn as they are by default, which the miniature leaves out."""

@@ -181,12 +181,12 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no gradient norm": (model(max_grad_norm=0.0), "max_grad_norm=0.0 must be above 0"),
     "updates to skip": (model(skips=-1), "skips=-1 must be at least 0"),
     "no time to score": (
-        {"rollout": {"scorer": of_class("app.scoring.Contained", seconds=0.0)}},
-        "seconds=0.0 must be above 0 and finite",
+        {"rollout": {"scorer": of_class("app.scoring.SubprocessScorer", timeout_s=0.0)}},
+        "timeout_s=0.0 must be above 0 and finite",
     ),
     "no memory to score": (
-        {"rollout": {"scorer": of_class("app.scoring.Contained", memory=-1.0)}},
-        "memory=-1.0 must be above 0 and finite",
+        {"rollout": {"scorer": of_class("app.scoring.SubprocessScorer", memory_gb=-1.0)}},
+        "memory_gb=-1.0 must be above 0 and finite",
     ),
     "unread prompts": ({"rollout": {"max_skipped_prompts": -0.1}}, "max_skipped_prompts=-0.1 must lie in [0, 1]"),
     "unscored answers": ({"rollout": {"max_unscored": 1.5}}, "max_unscored=1.5 must lie in [0, 1]"),

@@ -17,7 +17,7 @@ from app.engines.graphs import FIRST_SPAN, GraphedDecoder
 from app.engines.transformers import decoder_for
 from app.policy import Policy
 from app.policy.lora import LoRA, QLoRA
-from app.types import Completion, RolloutBatch, Sampling
+from app.types import Completion, Rollouts, Sampling
 from tests.app.advantages.test_contract import ALL, rollouts
 from tests.app.architectures import ARCHITECTURES, build, draw_rows, gradients
 from tests.app.engines.test_transformers import eager_to_stop, requests, said, sample
@@ -36,7 +36,7 @@ def on_gpu(value: Any) -> Any:
         return value.to("cuda")
     if isinstance(value, list):
         return [on_gpu(each) for each in value]
-    if isinstance(value, RolloutBatch | Completion) or (is_dataclass(value) and hasattr(value, "mask")):
+    if isinstance(value, Rollouts | Completion) or (is_dataclass(value) and hasattr(value, "mask")):
         return replace(value, **{f.name: on_gpu(getattr(value, f.name)) for f in fields(value)})
     return value
 
@@ -73,8 +73,8 @@ def test_samples(name: str) -> None:
     alike = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.tokens.tolist() == b.tokens.tolist()]
     assert len(alike) >= len(ours) - 1
     for one, other in alike:
-        assert one.logprobs is not None and other.logprobs is not None
-        assert_near(other.logprobs, one.logprobs)
+        assert one.sampler_logprobs is not None and other.sampler_logprobs is not None
+        assert_near(other.sampler_logprobs, one.sampler_logprobs)
 
 
 @pytest.mark.parametrize("name", ["qwen2", "mistral", "mamba"])
@@ -82,9 +82,9 @@ def test_in_bfloat16_what_is_recorded_is_what_the_trainer_computes(name: str) ->
     policy, asked = on_gpu(eager_to_stop(build(name, scale=1.0))), requests()
     with torch.autocast("cuda", torch.bfloat16), torch.no_grad():
         groups = sample(policy, asked, 4, Sampling(max_new_tokens=12))
-        batch = RolloutBatch([r.problem for r in asked], [r.tokens for r in asked], groups)
+        batch = Rollouts([r.problem for r in asked], [r.tokens for r in asked], groups)
         rows = batch.experience(torch.zeros(3, 4, device="cuda"))
-        torch.testing.assert_close(rows.logprobs, policy.logprobs(rows), rtol=0, atol=3e-2)
+        torch.testing.assert_close(rows.sampler_logprobs, policy.logprobs(rows), rtol=0, atol=3e-2)
 
 
 @pytest.mark.parametrize("name", ["qwen2", "llama", "granite"])
@@ -104,7 +104,7 @@ def test_recorded_steps_are_the_steps_themselves(name: str, precise: bool) -> No
         alike = [(a, b) for a, b in pairs if a.tokens.tolist() == b.tokens.tolist()]
         assert len(alike) >= len(pairs) - (1 if precise else 9)
         for a, b in alike:
-            torch.testing.assert_close(a.logprobs, b.logprobs, rtol=0, atol=1e-4 if precise else 0.2)
+            torch.testing.assert_close(a.sampler_logprobs, b.sampler_logprobs, rtol=0, atol=1e-4 if precise else 0.2)
         with torch.no_grad():
             for parameter in policy.parameters():
                 parameter.mul_(1.05)
@@ -128,9 +128,14 @@ def test_advantages(estimator: AdvantageEstimator) -> None:
 def test_losses(name: str) -> None:
     loss, (rows, _), found = LOSSES[name][0], random_rows(), []
     for update in (rows, on_gpu(rows)):
-        assert update.logprobs is not None and update.old is not None
-        update = replace(update, chosen=loss.choose(update))
-        found.append((loss(update.logprobs - update.old, update.logprobs, update), loss.reduction.weights(update.mask)))
+        assert update.sampler_logprobs is not None and update.old_logprobs is not None
+        update = replace(update, token_mask=loss.select_tokens(update))
+        found.append(
+            (
+                loss(update.sampler_logprobs - update.old_logprobs, update.sampler_logprobs, update),
+                loss.reduction.weights(update.mask),
+            )
+        )
     for on_cpu, on_it in zip(*found, strict=True):
         assert_near(on_it, on_cpu, atol=1e-5)
 

@@ -16,10 +16,10 @@ import pyarrow
 import pytest
 import torch
 from pyarrow import parquet
-from tests.app.test_pictures import RED
 
 from app.policy import PretrainedPolicy
 from datamodules.sources import read_dataset, read_rows
+from tests.app.types.test_pictures import RED
 from tests.conftest import ROOT, CommandLine, scripted, stage
 
 FORBIDDEN = {
@@ -77,7 +77,7 @@ class Bomb:
         return os.mkdir, (str(self.folder),)
 
 
-@pytest.mark.parametrize("command", ["fit", "validate", "replay"])
+@pytest.mark.parametrize("command", ["fit", "validate", "diagnose"])
 def test_a_checkpoint_that_would_run_something_is_refused(
     passk: CommandLine, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_checkpoint_that_would_run_something_is_refused(
     torch.save({"state_dict": {}, "bomb": Bomb(trace)}, path)
     options = passk.options("--ckpt_path", str(path), schedule={"stages": [stage("explore")]})
     with pytest.raises(SystemExit) as ended:
-        main([command, str(path)] if command == "replay" else [command, *options])
+        main([command, str(path)] if command == "diagnose" else [command, *options])
     assert ended.value.code == 2
     assert f"{path} holds more than plain data and is not read" in capsys.readouterr().err
     assert not trace.exists()

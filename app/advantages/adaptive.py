@@ -9,7 +9,7 @@ from app.advantages.base import AdvantageEstimator, choose
 from app.advantages.pair import Pair
 from app.advantages.pass_k import PassK
 from app.advantages.pass_one import PassOne
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def to_explore(entropies: Tensor, share: float) -> Tensor:
@@ -36,12 +36,12 @@ class Adaptive(Pair):
         self.explore, self.exploit = explore or PassK(), exploit or PassOne()
         super().__init__(explore=self.explore, exploit=self.exploit)
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         if rollouts.explore is None:
             raise ValueError("Adaptive needs the EntropySwitch callback, and rollouts that record their entropies")
         return choose(rollouts.explore, self.explore(rollouts), self.exploit(rollouts))
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         """Before problems are marked, those from which either would learn.  -> [P], bool"""
         if rollouts.explore is None:
             return super().informative(rollouts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -12,46 +11,50 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 class AdvantageEstimator(ABC):
-    """RolloutBatch -> [P, N], or [P, N, T] where tokens differ.  Knows nothing of the Trainer.
+    """Rollouts -> [P, N], or [P, N, T] where tokens differ.  Knows nothing of the Trainer.
 
     A new one is a class with an `estimate`; what it is given has been checked.
 
     Attributes:
         binary: whether rewards must be 0 or 1; one that grades them says False.
-        reads: fields of a completion that it needs, such as "logprobs"; demonstrations have none.
-        reads_ratios: whether it weighs rollouts by how much likelier the policy has made them since
-            they were sampled; the module then estimates anew before each update of an iteration.
+        reads: fields of a completion that it needs, such as "sampler_logprobs"; demonstrations have none.
+        reads_importance_ratios: whether it weighs rollouts by their importance ratio; the module then recomputes
+            advantages before each update of an iteration but the first.
     """
 
     binary: bool = False
     reads: tuple[str, ...] = ()
-    reads_ratios: bool = False
+    reads_importance_ratios: bool = False
 
     @abstractmethod
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         """The advantage of every rollout; zero where it teaches nothing."""
 
-    def __call__(self, rollouts: RolloutBatch) -> Tensor:
-        """`estimate`, after the door.
+    def __call__(self, rollouts: Rollouts) -> Tensor:
+        """Validate the rollouts, then `estimate`.
 
         Raises:
             ValueError: for rewards that are not [P, N] numbers in [0, 1], or that are graded where
                 passing and failing is all there is; too few rollouts; a completion that lacks what is read;
                 an estimate of another shape.
         """
-        self.check_rewards(rollouts.rewards)
-        for name in self.reads:
-            if any(getattr(row, name) is None for row in rollouts.rows):
-                raise ValueError(f"{type(self).__name__} reads {name}, which these completions were not sampled with")
+        self.check_rollouts(rollouts)
         advantages = self.estimate(rollouts) if rollouts.scored.all() else self._estimate_scored(rollouts)
         self._check_shape(advantages, rollouts)
         return advantages
 
-    def _check_shape(self, advantages: Tensor, rollouts: RolloutBatch) -> None:
+    def check_rollouts(self, rollouts: Rollouts) -> None:
+        """Raise ValueError for rewards outside the estimator's domain, or completions that lack what it reads."""
+        self.check_rewards(rollouts.rewards)
+        for name in self.reads:
+            if any(getattr(row, name) is None for row in rollouts.rows):
+                raise ValueError(f"{type(self).__name__} reads {name}, which these completions were not sampled with")
+
+    def _check_shape(self, advantages: Tensor, rollouts: Rollouts) -> None:
         """Raise ValueError unless `estimate` gave [P, N], or [P, N, T] with T the longest response."""
         shape = tuple(rollouts.rewards.shape)
         right = advantages.shape == shape if advantages.ndim == 2 else advantages.shape[:-1] == shape
@@ -63,11 +66,9 @@ class AdvantageEstimator(ABC):
                 f"it must be [P, N] = {shape}, or [P, N, T] with a number for each token of the longest response"
             )
 
-    def _estimate_scored(self, rollouts: RolloutBatch) -> Tensor:
+    def _estimate_scored(self, rollouts: Rollouts) -> Tensor:
         """Each problem estimated from its scored answers alone; the others, and problems with too few, have 0."""
-        self.observe(rollouts)
-        ratios = torch.ones_like(rollouts.rewards) if rollouts.ratios is None else rollouts.ratios
-        parts = replace(rollouts, ratios=ratios).by_scored()
+        parts = rollouts.split_by_num_scored()
         estimates = [(places, self(part)) for places, part in parts if self.serves(part.rewards.shape[1])]
         width = [int(rollouts.lengths.max())] if any(own.ndim == 3 for _, own in estimates) else []
         advantages = torch.zeros(*rollouts.rewards.shape, *width, dtype=torch.double, device=rollouts.rewards.device)
@@ -86,11 +87,10 @@ class AdvantageEstimator(ABC):
             return False
         return True
 
-    def observe(self, rollouts: RolloutBatch) -> None:  # noqa: B027 - most remember nothing
-        """Take note of a batch with unscored answers, which comes to be estimated in parts.
+    def observe(self, rollouts: Rollouts) -> None:  # noqa: B027 - most carry nothing from one iteration to the next
+        """Take note of an iteration's rollouts before they are estimated.
 
-        Called once a batch, on all processes that have such answers, by one that carries something
-        from one iteration to the next; the parts have `ratios`, as has a batch that is estimated anew.
+        The module calls it once an iteration, on all processes together; `estimate` may then be called several times.
         """
 
     def check(self, num_rollouts: int) -> None:
@@ -99,7 +99,7 @@ class AdvantageEstimator(ABC):
             raise ValueError(f"{type(self).__name__} compares rollouts: N={num_rollouts} must be at least 2")
 
     def check_rewards(self, rewards: Tensor) -> None:
-        """Raise ValueError for rewards [P, N] that the formula does not mean; NaN is an unscored answer."""
+        """Raise ValueError for rewards [P, N] outside the estimator's domain; NaN is an unscored answer."""
         if rewards.ndim != 2:
             raise ValueError(f"rewards of shape {tuple(rewards.shape)} must be [problems, rollouts]")
         self.check(rewards.shape[-1])
@@ -113,7 +113,7 @@ class AdvantageEstimator(ABC):
                 f"{name} knows passing (1) and failing (0) alone: a reward of {value:g} must be one of them"
             )
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         """Which problems teach anything: those outside the estimator's dead zone.  -> [P], bool
 
         For Pass@k these are the problems with 0 < c <= N - k passes.
@@ -144,16 +144,16 @@ class Wrapper(AdvantageEstimator):
         self.of = of
         self.binary = of.binary
         self.reads = tuple(dict.fromkeys((*type(self).reads, *of.reads)))
-        self.reads_ratios = of.reads_ratios
+        self.reads_importance_ratios = of.reads_importance_ratios
 
     def check(self, num_rollouts: int) -> None:
         self.of.check(num_rollouts)
 
-    def observe(self, rollouts: RolloutBatch) -> None:
+    def observe(self, rollouts: Rollouts) -> None:
         self.of.observe(rollouts)
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
-        """Where the other one teaches; to be overridden by one that silences problems or wakes them.  -> [P], bool"""
+    def informative(self, rollouts: Rollouts) -> Tensor:
+        """Where the other one teaches; overridden where learning signal is removed or created.  -> [P], bool"""
         return self.of.informative(rollouts)
 
     def state_dict(self) -> dict[str, Any]:
@@ -163,10 +163,10 @@ class Wrapper(AdvantageEstimator):
         self.of.load_state_dict(state)
 
 
-def informative_problems(estimator: AdvantageEstimator, rollouts: RolloutBatch) -> Tensor:
+def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> Tensor:
     """Which problems teach anything by their scored answers.  -> [P], bool"""
     found = torch.zeros(len(rollouts), dtype=torch.bool, device=rollouts.rewards.device)
-    for places, part in rollouts.by_scored():
+    for places, part in rollouts.split_by_num_scored():
         if estimator.serves(part.rewards.shape[1]):
             found[places] = estimator.informative(part).to(found.device)
     return found

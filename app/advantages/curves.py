@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
-from app.types import Completion, Problem, Prompt, RolloutBatch
+from app.types import Completion, Problem, Prompt, Rollouts
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def curves(estimator: AdvantageEstimator, num_rollouts: int, repeats: int = 64) 
     ranks = torch.rand(len(passes), num_rollouts, generator=torch.Generator().manual_seed(0)).argsort(-1).argsort(-1)
     passed = ranks < passes[:, None]  # [P, N]
     token = torch.zeros(1, dtype=torch.long)
-    answer = Completion("", token, "stop", logprobs=torch.zeros(1), entropies=torch.zeros(1))
-    rollouts = RolloutBatch(
+    answer = Completion("", token, "stop", sampler_logprobs=torch.zeros(1), entropies=torch.zeros(1))
+    rollouts = Rollouts(
         problems=[_Nameless(str(index)) for index in range(len(passes))],
         prompts=[token] * len(passes),
         completions=[[answer] * num_rollouts] * len(passes),

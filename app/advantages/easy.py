@@ -9,7 +9,7 @@ from app.advantages.base import AdvantageEstimator, Wrapper, check_share, choose
 from app.advantages.pair import Pair
 from app.advantages.pass_k import PassK
 from app.advantages.pass_one import PassOne
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def pass_rate(passed: Tensor) -> Tensor:
@@ -35,14 +35,14 @@ class WithoutEasy(Wrapper):
         super().__init__(of or PassK())
         self.threshold = threshold
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(rollouts)
         return choose(self.easy(rollouts), torch.zeros_like(advantages), advantages)
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         return self.of.informative(rollouts) & ~self.easy(rollouts)
 
-    def easy(self, rollouts: RolloutBatch) -> Tensor:
+    def easy(self, rollouts: Rollouts) -> Tensor:
         """[P], bool"""
         return pass_rate(rollouts.passed) > self.threshold
 
@@ -69,9 +69,9 @@ class ByAccuracy(Pair):
         self.low, self.high, self.threshold = low or PassOne(), high or PassK(), threshold
         super().__init__(low=self.low, high=self.high)
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return choose(pass_rate(rollouts.passed) > self.threshold, self.high(rollouts), self.low(rollouts))
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         high = pass_rate(rollouts.passed) > self.threshold  # [P]
         return torch.where(high, self.high.informative(rollouts), self.low.informative(rollouts))

@@ -11,7 +11,7 @@ from torch import Tensor
 from app.advantages.base import AdvantageEstimator
 from app.distributed.processes import sum_over_processes
 from app.passk import centred
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def fade_advantage(rewards: Tensor, alpha: float, delta: float) -> Tensor:
@@ -38,9 +38,8 @@ class FADE(AdvantageEstimator):
 
     p and H are running means over all rollouts and all tokens of all processes:
     new = (1 - rate) old + rate now. The source has the two coefficients the other way round, which
-    at 0.02 would be no average at all. The first batch sets both, and a batch counts before its own
-    advantages are taken; estimated anew later in its iteration (with `ratios`), it doesn't count
-    again. Assumes one call otherwise for each batch, on all processes alike.
+    at 0.02 would be no average at all. The first batch sets both. `observe` counts a batch, once an
+    iteration and on all processes alike; before the first one, alpha and delta are those of the batch itself.
 
     Args:
         alpha_max: the largest alpha, reached while a third or less is solved at its default of 3.
@@ -70,12 +69,14 @@ class FADE(AdvantageEstimator):
         self._entropy: float | None = None
         self._first_entropy: float | None = None
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
-        self.observe(rollouts)
-        assert self._pass_rate is not None and self._entropy is not None
-        return fade_advantage(rollouts.rewards, self._alpha(self._pass_rate), self._delta(self._entropy))
+    def estimate(self, rollouts: Rollouts) -> Tensor:
+        pass_rate, entropy = self._pass_rate, self._entropy
+        if pass_rate is None or entropy is None:
+            reward, num_rollouts, entropies, num_tokens = self._totals(rollouts).tolist()
+            pass_rate, entropy = reward / num_rollouts, entropies / num_tokens
+        return fade_advantage(rollouts.rewards, self._alpha(pass_rate), self._delta(entropy))
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         """Where rewards differ: no alpha or delta changes that, so the running means are left alone.
 
         Processes that draw again a different number of times then don't wait for one another.
@@ -83,23 +84,26 @@ class FADE(AdvantageEstimator):
         self.check_rewards(rollouts.rewards)
         return centred(rollouts.rewards).ne(0).any(-1)
 
-    def observe(self, rollouts: RolloutBatch) -> None:
-        """Move the running means by one batch's scored answers, the first time it is seen."""
-        if rollouts.ratios is not None and self._pass_rate is not None:
-            return
-        entropies = rollouts.padded("entropies")
-        assert entropies is not None
-        scored, device = rollouts.scored, rollouts.rewards.device
-        rewards, entropies = rollouts.rewards[scored].double(), entropies[scored.to(entropies.device)].double()
-        totals = [rewards.sum(), rewards.numel(), entropies.sum(), rollouts.lengths[scored].sum()]
-        sums = torch.stack([torch.as_tensor(total, dtype=torch.double, device=device) for total in totals])
-        reward, num_rollouts, entropy, num_tokens = sum_over_processes(sums).tolist()
+    def observe(self, rollouts: Rollouts) -> None:
+        """Move the running means by one iteration's scored answers, over all processes."""
+        self.check_rollouts(rollouts)
+        reward, num_rollouts, entropy, num_tokens = sum_over_processes(self._totals(rollouts)).tolist()
         if not num_rollouts:
             return
         now = reward / num_rollouts, entropy / num_tokens
         if self._first_entropy is None:
             self._first_entropy = now[1]
         self._pass_rate, self._entropy = self._moved(self._pass_rate, now[0]), self._moved(self._entropy, now[1])
+
+    @staticmethod
+    def _totals(rollouts: Rollouts) -> Tensor:
+        """Sum of rewards and number of scored answers, sum of entropies and number of their tokens.  [4], double"""
+        entropies = rollouts.padded("entropies")
+        assert entropies is not None
+        scored, device = rollouts.scored, rollouts.rewards.device
+        rewards, entropies = rollouts.rewards[scored].double(), entropies[scored.to(entropies.device)].double()
+        totals = [rewards.sum(), rewards.numel(), entropies.sum(), rollouts.lengths[scored].sum()]
+        return torch.stack([torch.as_tensor(total, dtype=torch.double, device=device) for total in totals])
 
     def _moved(self, old: float | None, now: float) -> float:
         return now if old is None else (1 - self.rate) * old + self.rate * now
@@ -110,8 +114,8 @@ class FADE(AdvantageEstimator):
         return min(max(3 * (1 - pass_rate) / (2 * pass_rate), 1.0), self.alpha_max)
 
     def _delta(self, entropy: float) -> float:
-        assert self._first_entropy is not None
-        target = self._first_entropy / 2 if self.target_entropy is None else self.target_entropy
+        first = entropy if self._first_entropy is None else self._first_entropy
+        target = first / 2 if self.target_entropy is None else self.target_entropy
         return min(max(1 + entropy - target, self.delta_min), 1.0)
 
     def state_dict(self) -> dict[str, Any]:

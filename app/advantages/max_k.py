@@ -11,7 +11,7 @@ from app.advantages.pass_k import OfGroups
 from app.advantages.pkpo import all_among
 from app.advantages.plain import leave_one_out
 from app.passk import all_fail_probability
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def max_k_off_policy(rewards: Tensor, ratios: Tensor | None, k: int) -> Tensor:
@@ -107,10 +107,10 @@ class MaxKOffPolicy(OfGroups):
         ValueError: for a ratio that is negative or not finite.
     """
 
-    reads_ratios = True
+    reads_importance_ratios = True
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
-        return max_k_off_policy(rollouts.rewards, rollouts.ratios, self.k)
+    def estimate(self, rollouts: Rollouts) -> Tensor:
+        return max_k_off_policy(rollouts.rewards, rollouts.importance_ratios, self.k)
 
 
 class BestMinusSecond(AdvantageEstimator):
@@ -131,7 +131,7 @@ class BestMinusSecond(AdvantageEstimator):
     def __init__(self, std: bool = False) -> None:
         self.std = std
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return best_minus_second(rollouts.rewards, self.std)
 
 
@@ -151,7 +151,7 @@ class PassKWithoutSigma(OfGroups):
 
     binary = True
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return pass_k_without_sigma(rollouts.passed, self.k)
 
 
@@ -175,5 +175,5 @@ class RLOOK(AdvantageEstimator):
             raise ValueError(f"k={k} must be at least 1")
         self.k = k
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return rloo_k(rollouts.rewards, self.k)

@@ -10,20 +10,20 @@ from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, Wrapper, check_share
 from app.seeds import generator_of
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 class _OtherRewards(Wrapper):
     """Shared by the two: the wrapped estimator sees rewards of their making; the batch keeps its own."""
 
     @abstractmethod
-    def rewards(self, rollouts: RolloutBatch) -> Tensor:
+    def rewards(self, rollouts: Rollouts) -> Tensor:
         """What is shown in place of the rewards.  -> [P, N]"""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return self.of(replace(rollouts, rewards=self.rewards(rollouts)))
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         self.check_rewards(rollouts.rewards)
         return self.of.informative(replace(rollouts, rewards=self.rewards(rollouts)))
 
@@ -47,7 +47,7 @@ class FlipNegatives(_OtherRewards):
         super().__init__(of)
         self.share, self.seed = share, seed
 
-    def rewards(self, rollouts: RolloutBatch) -> Tensor:
+    def rewards(self, rollouts: Rollouts) -> Tensor:
         size = rollouts.rewards.shape[-1]
         texts = [[row.text for row in group] for group in rollouts.completions]
         sampled = texts or rollouts.rewards.tolist()
@@ -75,5 +75,5 @@ class Binary(_OtherRewards):
         self.binary = False
         self.at = at
 
-    def rewards(self, rollouts: RolloutBatch) -> Tensor:
+    def rewards(self, rollouts: Rollouts) -> Tensor:
         return (rollouts.rewards >= self.at).to(rollouts.rewards)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, per_problem
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 class Pair(AdvantageEstimator):
@@ -24,19 +24,19 @@ class Pair(AdvantageEstimator):
         self.both = both
         self.binary = any(each.binary for each in both.values())
         self.reads = tuple(dict.fromkeys(name for each in (type(self), *both.values()) for name in each.reads))
-        self.reads_ratios = any(each.reads_ratios for each in both.values())
+        self.reads_importance_ratios = any(each.reads_importance_ratios for each in both.values())
 
     def check(self, num_rollouts: int) -> None:
         for each in self.both.values():
             each.check(num_rollouts)
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         """Problems from which either would learn.  -> [P], bool"""
         self.check_rewards(rollouts.rewards)
         one, other = (each.informative(rollouts) for each in self.both.values())
         return one | other
 
-    def observe(self, rollouts: RolloutBatch) -> None:
+    def observe(self, rollouts: Rollouts) -> None:
         for each in self.both.values():
             each.observe(rollouts)
 

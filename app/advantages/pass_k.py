@@ -10,7 +10,7 @@ from torch import Tensor
 from app.advantages.base import AdvantageEstimator
 from app.passk import bootstrap_advantage, full_sampling_advantage, pass_k_advantage
 from app.seeds import generator_of
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 class OfGroups(AdvantageEstimator):
@@ -35,14 +35,14 @@ class PassK(OfGroups):
 
     binary = True
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return pass_k_advantage(rollouts.passed, self.k)
 
 
 class PassKFullSampling(OfGroups):
     """N / k disjoint groups of consecutive rollouts (Section 2.2, Algorithm 1)."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return full_sampling_advantage(rollouts.rewards, self.k)
 
 
@@ -66,7 +66,7 @@ class PassKBootstrap(OfGroups):
             raise ValueError(f"num_groups={num_groups} must be at least 2: a single group has no spread")
         self.num_groups, self.reduce, self.seed = num_groups, reduce, seed
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         num_rollouts = rollouts.rewards.shape[-1]
         shape = (self.num_groups or num_rollouts, num_rollouts)
         keys = torch.stack(

@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from app.advantages.pass_k import OfGroups
 from app.advantages.plain import leave_one_out
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def pkpo(rewards: Tensor, k: int) -> Tensor:
@@ -107,7 +107,7 @@ class PKPO(OfGroups):
     Rewards may be graded: the objective is then the expected best of k.
     """
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return pkpo(rollouts.rewards, self.k)
 
 
@@ -134,7 +134,7 @@ class PKPOLeaveOneOut(OfGroups):
         super().check(num_rollouts)
         _check_spare(self.k, num_rollouts)
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return pkpo_leave_one_out(rollouts.rewards, self.k)
 
 
@@ -152,5 +152,5 @@ class PKPOLeaveOneOutMinusOne(OfGroups):
     Rewards may be graded: the objective is then the expected best of k.
     """
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return pkpo_leave_one_out_minus_one(rollouts.rewards, self.k)

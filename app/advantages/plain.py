@@ -6,7 +6,7 @@ from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
 from app.passk import centred
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ class RLOO(AdvantageEstimator):
     Assumes that the rollouts of a problem are independent samples of the policy being updated.
     """
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return leave_one_out(rollouts.rewards)
 
 
@@ -37,5 +37,5 @@ class DrGRPO(AdvantageEstimator):
     Assumes that the rollouts of a problem are independent samples of the policy being updated.
     """
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return centred(rollouts.rewards)

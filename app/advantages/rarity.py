@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, Wrapper, check_share, choose
 from app.advantages.pass_one import PassOne
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def likelihood_ranks(logprobs: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Unlikeliness(Wrapper):
         ValueError: for an estimator that knows passing and failing alone.
     """
 
-    reads = ("logprobs",)
+    reads = ("sampler_logprobs",)
 
     def __init__(self, of: AdvantageEstimator | None = None, beta: float = 0.25) -> None:
         check_share("beta", beta)
@@ -65,20 +65,20 @@ class Unlikeliness(Wrapper):
             raise ValueError(f"Unlikeliness grades rewards, and {type(self.of).__name__} must have them 0 or 1")
         self.beta = beta
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(self._regraded(rollouts))
         return choose(self._mixed(rollouts), advantages, torch.zeros_like(advantages))
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         return self._mixed(rollouts) & self.of.informative(self._regraded(rollouts))
 
-    def _regraded(self, rollouts: RolloutBatch) -> RolloutBatch:
-        logprobs = rollouts.padded("logprobs")
+    def _regraded(self, rollouts: Rollouts) -> Rollouts:
+        logprobs = rollouts.padded("sampler_logprobs")
         assert logprobs is not None
         total = logprobs.double().sum(-1).to(rollouts.rewards.device)  # [P, N]
         return replace(rollouts, rewards=unlikely_rewards(rollouts.rewards, total, self.beta))
 
-    def _mixed(self, rollouts: RolloutBatch) -> Tensor:
+    def _mixed(self, rollouts: Rollouts) -> Tensor:
         """Problems whose rollouts don't all earn the same.  [P], bool"""
         return rollouts.rewards.amax(-1) > rollouts.rewards.amin(-1)
 
@@ -97,7 +97,7 @@ class UCPO(Wrapper):
         tau: share that is given out by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
     """
 
-    reads = ("logprobs",)
+    reads = ("sampler_logprobs",)
 
     def __init__(self, of: AdvantageEstimator | None = None, tau: float = 0.25) -> None:
         check_share("tau", tau)
@@ -105,9 +105,9 @@ class UCPO(Wrapper):
         self.tau = tau
         self.binary = True
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(rollouts)
-        logprobs = rollouts.padded("logprobs")
+        logprobs = rollouts.padded("sampler_logprobs")
         assert logprobs is not None
         means = logprobs.double().sum(-1).to(advantages.device) / rollouts.lengths.to(advantages.device)  # [P, N]
         weights = rarity_weights(means, rollouts.passed.to(advantages.device), self.tau)

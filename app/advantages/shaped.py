@@ -11,7 +11,7 @@ from app.advantages.easy import pass_rate
 from app.advantages.pair import Pair, mix
 from app.advantages.pass_k import PassK
 from app.advantages.pass_one import PassOne
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def exceeding_weight(passed: Tensor, base: float = 10.0) -> Tensor:
@@ -47,7 +47,7 @@ class Exceeding(Wrapper):
         super().__init__(of or PassK())
         self.base = base
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(rollouts)
         return advantages * per_problem(exceeding_weight(rollouts.passed, self.base), advantages)
 
@@ -67,5 +67,5 @@ class Combination(Pair):
         self.one, self.many = one or PassOne(), many or PassK()
         super().__init__(one=self.one, many=self.many)
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return mix(pass_rate(rollouts.passed), self.many(rollouts), self.one(rollouts))  # Eq. 18

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 class Imitate(AdvantageEstimator):
     """Every row counts 1: a cold start on demonstrations."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return torch.ones_like(rollouts.rewards)
 
     def check(self, num_rollouts: int) -> None:
@@ -26,5 +26,5 @@ class Imitate(AdvantageEstimator):
 class KeepPassing(Imitate):
     """Passing rows count 1, the others nothing: rejection-sampling fine-tuning on the policy's own answers."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return rollouts.passed.to(rollouts.rewards.dtype)

@@ -11,7 +11,7 @@ from torch import Tensor
 from app.advantages.base import AdvantageEstimator, Wrapper, per_problem
 from app.advantages.pass_one import PassOne
 from app.passk import centred
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def exponential_advantage(rewards: Tensor, beta: float) -> Tensor:
@@ -68,7 +68,7 @@ class RSGRPO(AdvantageEstimator):
             raise ValueError(f"beta={beta} must be a finite number above 0")
         self.beta = beta
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return exponential_advantage(rollouts.rewards, self.beta)
 
 
@@ -81,7 +81,7 @@ class MaxRL(AdvantageEstimator):
     fail; of graded rewards it ascends the logarithm of the mean, where `TailRL` goes by thresholds.
     """
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return likelihood_advantage(rollouts.rewards)
 
 
@@ -92,7 +92,7 @@ class TailRL(AdvantageEstimator):
     mean something: a reward's scale is kept, so twice the reward is twice the advantage.
     """
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return tail_advantage(rollouts.rewards)
 
 
@@ -114,13 +114,13 @@ class FGRPO(Wrapper):
         self.gamma = gamma
         self.binary = True
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(rollouts)
         return advantages * per_problem(self._weight(rollouts), advantages)
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         return self.of.informative(rollouts) & (self._weight(rollouts) > 0)
 
-    def _weight(self, rollouts: RolloutBatch) -> Tensor:
+    def _weight(self, rollouts: Rollouts) -> Tensor:
         """[P]"""
         return (1 - rollouts.passed.double().mean(-1)) ** self.gamma

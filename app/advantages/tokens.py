@@ -8,7 +8,7 @@ from torch import Tensor
 from app.advantages.base import AdvantageEstimator, Wrapper
 from app.advantages.pass_one import PassOne
 from app.passk import centred
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
 def entropy_bonus(advantages: Tensor, entropies: Tensor, alpha: float, kappa: float) -> Tensor:
@@ -50,7 +50,7 @@ class EntropyBonusAdvantage(Wrapper):
         super().__init__(of or PassOne())
         self.alpha, self.kappa = alpha, kappa
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(rollouts)
         entropies = rollouts.padded("entropies")
         assert entropies is not None
@@ -83,15 +83,15 @@ class SoftOverlong(Wrapper):
         super().__init__(of or PassOne())
         self.max_tokens, self.margin = max_tokens, margin
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(rollouts)
         term = self._term(rollouts).to(advantages.device)
         return advantages + (term if advantages.ndim == 2 else term[..., None])
 
-    def informative(self, rollouts: RolloutBatch) -> Tensor:
+    def informative(self, rollouts: Rollouts) -> Tensor:
         return self.of.informative(rollouts) | self._term(rollouts).ne(0).any(-1)
 
-    def _term(self, rollouts: RolloutBatch) -> Tensor:
+    def _term(self, rollouts: Rollouts) -> Tensor:
         """[P, N]"""
         return centred(overlong_penalty(rollouts.lengths, self.max_tokens, self.margin))
 
@@ -115,6 +115,6 @@ class WeightedPositives(Wrapper):
         super().__init__(of or PassOne())
         self.weight = weight
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         advantages = self.of(rollouts)
         return torch.where(advantages > 0, self.weight * advantages, advantages)

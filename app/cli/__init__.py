@@ -1,4 +1,4 @@
-"""The command line: `passk fit`, `validate`, `test`, `predict` and `replay`."""
+"""The command line: `passk fit`, `validate`, `test`, `predict` and `diagnose`."""
 
 from app.cli.command import LOST, SUBCOMMANDS, main, one_line, quiet, run
 

@@ -1,4 +1,4 @@
-"""The command line, where app, datamodules and callbacks meet: `passk fit`, `validate`, `test`, `predict`, `replay`."""
+"""The command line, where all meet: `passk fit`, `validate`, `test`, `predict`, `diagnose`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from app.cli.trainer_arguments import check_parts, check_trainer, launched
 from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.storage.checkpoint import PlainCheckpointIO
-from app.storage.diagnose import replay
+from app.storage.diagnose import diagnose
 from app.storage.restoring import Restoring
 from app.storage.resume import check_source, source_of, version_of
 from app.storage.run_folder import PassKTrainer, claim, places_of
@@ -96,7 +96,10 @@ class PassKCLI(LightningCLI):
             rank_zero_only(log.warning)("no effect, since every stage has its own: %s", ", ".join(unused))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """With the run's own folder, plain and atomic checkpoint files, and first the callback that sees to them."""
+        """With the run's own folder, plain and atomic checkpoint files, and callbacks in the order of an iteration.
+
+        First who saves what the others change, then who samples and logs its seconds: others find rollouts and figures.
+        """
         arguments = self._get(self.config_init, "trainer")
         plugins, callbacks = (
             given if isinstance(given, list) else [given] if given else []
@@ -111,8 +114,9 @@ class PassKCLI(LightningCLI):
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
             rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
         trainer._checkpoint_connector = Restoring(trainer)
-        checkpoints = self._get(self.config_init, "checkpoints")
-        trainer.callbacks.sort(key=lambda callback: callback is not checkpoints)
+        first = [self._get(self.config_init, name) for name in ("checkpoints", "rollout", "entropy_switch")]
+        trainer.callbacks.sort(key=lambda callback: first.index(callback) if callback in first else len(first))
+        checkpoints = first[0]
         self._choose_folder(trainer)
         checkpoints.config, checkpoints.changed = self.config_dump, [name for name, _, _ in self.changes]
         return trainer
@@ -180,8 +184,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
     strict = {"exit_on_error": False, "allow_abbrev": False}
     defaults = {"default_config_files": [str(DEFAULTS)]}
     try:
-        if given[:1] == ["replay"]:
-            replay(*given[1:])
+        if given[:1] == ["diagnose"]:
+            diagnose(*given[1:])
             raise SystemExit(0)
         return PassKCLI(
             RLVRModule,
@@ -209,7 +213,7 @@ LOST = {
     "validate": "there are no results",
     "test": "there are no results",
     "predict": "some completions are not written",
-    "replay": "some rows were not looked at",
+    "diagnose": "some rows were not looked at",
 }
 """What is said of a command that was ended early, outside training."""
 

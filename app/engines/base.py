@@ -23,9 +23,11 @@ class RolloutEngine(ABC):
     Attributes:
         samples_the_policy: whether the recorded log-probabilities are the present policy's own, so
             that the first update of an iteration is on-policy and needs no ratio.
+        demonstrates: whether completions are references to imitate: no policy sampled them, and they have no
+            log-probabilities.
         is_remote: whether another model answers, in text alone: such an engine needs no policy, and nothing
             can be trained on what it says.
-        samples_aside: whether `generate` may run in a thread while the policy trains: it reads no weights of the
+        supports_async: whether `generate` may run in a thread while the policy trains: it reads no weights of the
             policy and waits for no other process.
         syncs_together: whether `sync` waits for the run's other processes, which must call it as often.
         is_rescored: whether the trainer scores what was sampled, for its own log-probabilities and entropies:
@@ -33,8 +35,9 @@ class RolloutEngine(ABC):
     """
 
     samples_the_policy: bool = True
+    demonstrates: bool = False
     is_remote: bool = False
-    samples_aside: bool = False
+    supports_async: bool = False
     syncs_together: bool = False
     is_rescored: bool = False
 
@@ -44,8 +47,8 @@ class RolloutEngine(ABC):
     def check(self, policy: Policy, problem: Problem, random: Random) -> None:  # noqa: B027
         """Raise for a problem that the engine could not answer: asked of every one before the first iteration."""
 
-    def rest(self) -> None:  # noqa: B027
-        """Give back what the trainer may need: nothing is sampled until the next `sync`."""
+    def sleep(self) -> None:  # noqa: B027
+        """Release memory that the trainer may need: nothing is sampled until the next `sync`."""
 
     def close(self) -> None:  # noqa: B027
         """Let go of memory and processes; the run is over, or has failed."""
@@ -78,8 +81,8 @@ class RolloutEngine(ABC):
             check_completion(name, completion)
         return groups
 
-    def spent(self) -> dict[str, float]:
-        """What sampling has cost since this was last asked, by name; nothing where nobody counts."""
+    def pop_usage(self) -> dict[str, float]:
+        """Usage since this was last asked, by name, such as tokens or cost; empty where nothing is counted."""
         return {}
 
 
@@ -88,7 +91,7 @@ def check_completion(engine: str, completion: Completion) -> None:
     shape = tuple(completion.tokens.shape)
     if len(shape) != 1:
         raise ValueError(f"{engine}.generate gave tokens of shape {shape}: it must be [T]")
-    for name in ("logprobs", "entropies", "old"):
+    for name in ("sampler_logprobs", "entropies", "old_logprobs"):
         value = getattr(completion, name)
         if value is not None and tuple(value.shape) != shape:
             raise ValueError(f"{engine}.generate gave {name} of shape {tuple(value.shape)}: it must be [T] = {shape}")

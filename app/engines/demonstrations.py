@@ -22,7 +22,8 @@ class DemonstrationEngine(RolloutEngine):
         typo_letters: the characters that typos touch and put.
     """
 
-    samples_aside = True
+    supports_async = True
+    demonstrates = True
 
     def __init__(self, typo_rate: float = 0.0, typo_letters: str = "") -> None:
         if not 0 <= typo_rate <= 1:

@@ -16,7 +16,7 @@ import torch
 
 from app.engines.base import EngineError, RolloutEngine
 from app.policy import Policy
-from app.types import Completion, Problem, Request, RolloutBatch, Sampling
+from app.types import Completion, Problem, Request, Rollouts, Sampling
 
 BOUNDS = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
 """How far the log-probability of one token may be apart, by the engine's precision.
@@ -102,7 +102,7 @@ class ExternalEngine(RolloutEngine):
                 text=text,
                 tokens=torch.tensor(tokens, device=device),
                 finish="stop" if end else "length",
-                logprobs=torch.tensor(logprobs, device=device) if sampling.is_whole else None,
+                sampler_logprobs=torch.tensor(logprobs, device=device) if sampling.is_whole else None,
             )
             for text, (tokens, logprobs), end in zip(texts, sampled, ended, strict=True)
         ]
@@ -152,14 +152,14 @@ def check_agreement(engine: RolloutEngine, policy: Policy, bound: float) -> floa
     requests, sampling = probes(policy), Sampling(max_new_tokens=4)
     prompts = [request.tokens.to(policy.model.device) for request in requests]
     groups, vision = engine.generate(requests, 4, sampling), [request.vision for request in requests]
-    batch = RolloutBatch([request.problem for request in requests], prompts, groups, vision=vision)
+    batch = Rollouts([request.problem for request in requests], prompts, groups, vision=vision)
     rows = batch.experience(torch.zeros(len(requests), 4))
-    assert rows.logprobs is not None
+    assert rows.sampler_logprobs is not None
     own = policy.logprobs(rows)  # [B, T]
-    gap = (rows.logprobs - own).abs() * rows.mask
+    gap = (rows.sampler_logprobs - own).abs() * rows.mask
     worst = int(gap.nan_to_num(float("inf")).argmax())
     if not gap.max() <= bound:
-        token, theirs, ours = (each.flatten()[worst].item() for each in (rows.tokens, rows.logprobs, own))
+        token, theirs, ours = (each.flatten()[worst].item() for each in (rows.tokens, rows.sampler_logprobs, own))
         apart = f"{abs(theirs - ours):.2e} apart and bound={bound:g}"
         raise EngineError(
             f"{type(engine).__name__} does not sample with the policy's weights: token {token} has log-probability "

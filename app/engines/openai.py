@@ -128,7 +128,7 @@ class OpenAIEngine(RolloutEngine):
                 raise
         return [future.result()[0] for future in futures]
 
-    def spent(self) -> dict[str, float]:
+    def pop_usage(self) -> dict[str, float]:
         """Tokens, and their cost where prices are given, since this was last asked."""
         spent = {name: float(self.tokens[name]) for name in ("prompt_tokens", "completion_tokens")}
         self.tokens.clear()

@@ -20,7 +20,7 @@ class SnapshotEngine(TransformersEngine):
         device: of the copy, such as cuda:1; the policy's own where None.
     """
 
-    samples_aside = True
+    supports_async = True
 
     def __init__(self, device: str | None = None) -> None:
         super().__init__()

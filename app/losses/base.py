@@ -41,7 +41,7 @@ class PolicyLoss(ABC):
                 f"{type(self).__name__}.per_token gave a loss of shape {tuple(loss.shape)}: "
                 f"it must be [B, T] = {tuple(logprobs.shape)}"
             )
-        trained = rows.mask if self.tokens is None or rows.chosen is None else rows.mask & rows.chosen
+        trained = rows.mask if self.tokens is None or rows.token_mask is None else rows.mask & rows.token_mask
         return torch.where(trained, loss, 0.0)
 
     @abstractmethod
@@ -54,11 +54,11 @@ class PolicyLoss(ABC):
             rows: with `advantages` `[B, T]`.
         """
 
-    def held(self, log_ratio: Tensor, rows: Experience) -> Tensor:
+    def clip_mask(self, log_ratio: Tensor, rows: Experience) -> Tensor:
         """Where a clip stops the gradient.  -> [B, T], bool"""
         return torch.zeros_like(rows.mask)
 
-    def choose(self, update: Experience) -> Tensor | None:
+    def select_tokens(self, update: Experience) -> Tensor | None:
         """Which tokens of a whole update are trained, or singled out; asked before it is cut into micro-batches."""
         return None if self.tokens is None else self.tokens.keep(update)
 

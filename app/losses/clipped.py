@@ -54,7 +54,7 @@ class Clipped(PolicyLoss):
     def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
         return clipped_loss(log_ratio, rows.advantages, self.clip_low, self.clip_high, self.dual_clip)
 
-    def held(self, log_ratio: Tensor, rows: Experience) -> Tensor:
+    def clip_mask(self, log_ratio: Tensor, rows: Experience) -> Tensor:
         too_bad = torch.zeros_like(rows.mask)
         if self.dual_clip is not None:
             too_bad = (rows.advantages < 0) & (log_ratio.exp() > self.dual_clip)

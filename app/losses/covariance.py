@@ -21,9 +21,9 @@ from app.types import Experience
 
 def covariances(update: Experience) -> Tensor:
     """Of every token, against the means over the update on all processes.  -> [B, T]; 0 on padding"""
-    assert update.logprobs is not None
+    assert update.sampler_logprobs is not None
     mask = update.mask.double()
-    advantages, logprobs = update.advantages.double(), update.logprobs.double()
+    advantages, logprobs = update.advantages.double(), update.sampler_logprobs.double()
     sums = torch.stack([(advantages * mask).sum(), (logprobs * mask).sum(), mask.sum()])
     advantage, logprob, tokens = sum_over_processes(sums)
     mean_advantage, mean_logprob = advantage / tokens.clamp(min=1), logprob / tokens.clamp(min=1)
@@ -46,7 +46,7 @@ class ClipCov(TokenFilter):
         self.share, self.low, self.high = share, low, high
 
     def keep(self, update: Experience) -> Tensor:
-        if update.logprobs is None:
+        if update.sampler_logprobs is None:
             return update.mask
         values = covariances(update)
         eligible = (values > self.low) & (values < self.high) & update.mask  # [B, T]
@@ -69,8 +69,8 @@ def _draws(update: Experience) -> Tensor:
 
 
 def _contents(update: Experience) -> list[Tensor]:
-    assert update.logprobs is not None
-    rows = zip(update.logprobs.double().cpu(), update.mask.cpu(), strict=True)
+    assert update.sampler_logprobs is not None
+    rows = zip(update.sampler_logprobs.double().cpu(), update.mask.cpu(), strict=True)
     return [logprobs[mask].contiguous() for logprobs, mask in rows]
 
 
@@ -94,19 +94,19 @@ class KLCov(PolicyLoss):
             raise ValueError(f"coefficient={coefficient} must be at least 0")
         self.share, self.coefficient = share, coefficient
 
-    def choose(self, update: Experience) -> Tensor | None:
-        if update.logprobs is None:
+    def select_tokens(self, update: Experience) -> Tensor | None:
+        if update.sampler_logprobs is None:
             return None
         values = covariances(update)
         return top(values, update.mask, self.share) & (values > 0)
 
     def informative(self, update: Experience) -> Experience:
-        if update.chosen is None:
+        if update.token_mask is None:
             return update.informative()
-        return update.select((update.advantages.ne(0) | update.chosen).any(-1))
+        return update.select((update.advantages.ne(0) | update.token_mask).any(-1))
 
     def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
         loss = -ratio_of(log_ratio) * rows.advantages
-        if rows.chosen is None:
+        if rows.token_mask is None:
             return loss
-        return loss + torch.where(rows.chosen, self.coefficient * log_ratio.abs(), 0.0)
+        return loss + torch.where(rows.token_mask, self.coefficient * log_ratio.abs(), 0.0)

@@ -28,7 +28,7 @@ class Reference(ABC):
         self.weights = [parameter.detach().clone() for parameter in trained_weights(policy).values()]
 
     @abstractmethod
-    def follow(self, policy: nn.Module) -> None:
+    def update(self, policy: nn.Module) -> None:
         """After an iteration."""
 
     @contextmanager
@@ -53,7 +53,7 @@ class Reference(ABC):
 class InitialPolicy(Reference):
     """The policy as the stage found it."""
 
-    def follow(self, policy: nn.Module) -> None:
+    def update(self, policy: nn.Module) -> None:
         """It stays."""
 
 
@@ -77,6 +77,6 @@ class MovingAverage(Reference):
         self.weights = [weight.to(torch.promote_types(weight.dtype, torch.float)) for weight in self.weights]
 
     @torch.no_grad()
-    def follow(self, policy: nn.Module) -> None:
+    def update(self, policy: nn.Module) -> None:
         for weight, parameter in zip(self.weights, trained_weights(policy).values(), strict=True):
             weight.lerp_(parameter.detach().to(weight), 1 - self.decay)

@@ -55,7 +55,7 @@ class GSPO(PolicyLoss):
         clipped = ratio.clamp(1 - self.clip_low, 1 + self.clip_high)
         return -torch.minimum(ratio * rows.advantages, clipped * rows.advantages)
 
-    def held(self, log_ratio: Tensor, rows: Experience) -> Tensor:
+    def clip_mask(self, log_ratio: Tensor, rows: Experience) -> Tensor:
         ratio = sequence_log_ratio(log_ratio, rows.mask).exp().expand_as(log_ratio)
         return beyond(ratio, rows.advantages, self.clip_low, self.clip_high)
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from torch import Tensor
 
 from app.distributed.processes import gather_over_processes
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
-def mismatch(rollouts: RolloutBatch) -> dict[str, float]:
+def mismatch(rollouts: Rollouts) -> dict[str, float]:
     """Of all sampled tokens of all processes, by their logged names; nothing where the trainer scored none.
 
     With log rho = log pi_trainer(token) - log pi_engine(token), "mismatch" and "mismatch_max" are the mean and the
     largest |log rho|; "mismatch_kl" is the estimate mean(rho - 1 - log rho) of KL(engine || trainer), whose terms
     are never negative; "mismatch_ess" the effective share of samples, (sum rho)^2 / (n sum rho^2): 1 where they agree.
     """
-    if any(row.old is None or row.logprobs is None for row in rollouts.rows):
+    if any(row.old_logprobs is None or row.sampler_logprobs is None for row in rollouts.rows):
         return {}
-    old, sampled = rollouts.padded("old"), rollouts.padded("logprobs")
+    old, sampled = rollouts.padded("old_logprobs"), rollouts.padded("sampler_logprobs")
     assert old is not None and sampled is not None
     own = (old.double() - sampled.double())[rollouts.mask.to(old.device)]
     return {f"rollout/{name}": value for name, value in mismatch_of(gather_over_processes(own)[0]).items()}

@@ -13,10 +13,10 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from app.passk import pass_at_k
-from app.types import RolloutBatch
+from app.types import Rollouts
 
 
-def distinct_wrong(rollouts: RolloutBatch) -> tuple[int, int]:
+def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
     """Distinct answers among the failing ones, summed over problems, and how many failed (Figure 7a)."""
     distinct = wrong = 0
     failed = rollouts.scored & ~rollouts.passed
@@ -26,7 +26,7 @@ def distinct_wrong(rollouts: RolloutBatch) -> tuple[int, int]:
     return distinct, wrong
 
 
-def pass_at_ks(rollouts: RolloutBatch, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
+def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
     """For each k the sum over problems of the unbiased Pass@k, and over how many.  -> [K] double, [K]
 
     Estimated from a problem's scored answers; one that lacks some and has fewer than k is left out.
@@ -34,7 +34,7 @@ def pass_at_ks(rollouts: RolloutBatch, ks: Sequence[int]) -> tuple[Tensor, Tenso
     total = torch.zeros(len(ks), dtype=torch.double, device=rollouts.rewards.device)
     problems = torch.zeros(len(ks), dtype=torch.long, device=rollouts.rewards.device)
     num_rollouts = rollouts.rewards.shape[-1]
-    for _, part in rollouts.by_scored():
+    for _, part in rollouts.split_by_num_scored():
         of_part = part.rewards.shape[-1]
         for index, k in enumerate(ks):
             if k <= of_part or of_part == num_rollouts:
@@ -63,7 +63,7 @@ class PassAtK(Metric):
         for name in ("problems", "left_out"):
             self.add_state(name, torch.zeros(len(self.ks), dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, rollouts: RolloutBatch) -> None:
+    def update(self, rollouts: Rollouts) -> None:
         total, problems = pass_at_ks(rollouts, self.ks)
         self.total += total.to(self.total.device)
         self.problems += problems.to(self.problems.device)
@@ -84,11 +84,11 @@ class Ratio(Metric):
         self.add_state("numerator", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
         self.add_state("denominator", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
 
-    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         """What these rollouts add to the numerator and the denominator."""
         raise NotImplementedError
 
-    def update(self, rollouts: RolloutBatch) -> None:
+    def update(self, rollouts: Rollouts) -> None:
         numerator, denominator = self.count(rollouts)
         self.numerator += numerator
         self.denominator += denominator
@@ -100,35 +100,35 @@ class Ratio(Metric):
 class Accuracy(Ratio):
     """Share of scored responses that pass; of greedy responses, the greedy accuracy."""
 
-    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return rollouts.passed.sum(), rollouts.scored.sum()
 
 
 class Unscored(Ratio):
     """Share of responses that their scorer gave no score."""
 
-    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return (~rollouts.scored).sum(), rollouts.scored.numel()
 
 
 class ResponseLength(Ratio):
     """Mean tokens of a response, its stop token included."""
 
-    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return rollouts.lengths.sum(), rollouts.lengths.numel()
 
 
 class TruncationRate(Ratio):
     """Share of responses that ran into `max_new_tokens`."""
 
-    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return rollouts.truncated.sum(), rollouts.truncated.numel()
 
 
 class TokenEntropy(Ratio):
     """Mean entropy of a sampled token's distribution, in nats."""
 
-    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         tokens = rollouts.lengths.sum(-1)  # [P]
         return (rollouts.entropies * tokens).sum(), tokens.sum()
 
@@ -136,7 +136,7 @@ class TokenEntropy(Ratio):
 class AnswerDiversity(Ratio):
     """Share of distinct answers among the wrong ones."""
 
-    def count(self, rollouts: RolloutBatch) -> tuple[float | Tensor, float | Tensor]:
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return distinct_wrong(rollouts)
 
 
@@ -155,7 +155,7 @@ def evaluation_metrics(ks: Sequence[int]) -> MetricCollection:
     )
 
 
-def rollout_metrics(rollouts: RolloutBatch, advantages: Tensor) -> dict[str, float | Tensor]:
+def rollout_metrics(rollouts: Rollouts, advantages: Tensor) -> dict[str, float | Tensor]:
     """What a training iteration says of its rollouts.  advantages: [P, N] or [P, N, T]"""
     passed, scored = rollouts.passed, rollouts.scored
     distinct, wrong = distinct_wrong(rollouts)

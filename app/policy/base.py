@@ -270,14 +270,14 @@ class Policy(nn.Module, ABC):
         """The rows as one, in which each prompt stands once."""
         used, problem = rows.problem.unique(return_inverse=True)
         prompts = [rows.prompts[place].to(rows.tokens.device) for place in used.tolist()]
-        vision = [rows.sights[place] for place in used.tolist()]
+        vision = [rows.vision_or_empty[place] for place in used.tolist()]
         positions = [self.positions(*each) for each in zip(prompts, vision, strict=True)]
         return PackedRow.pack(prompts, problem, rows.tokens, rows.mask, positions)
 
     def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix, rows: Experience) -> Tensor:
         """The same, attending as told.  -> [M, hidden]"""
         of_prompts = torch.arange(row.input_ids.shape[1], device=row.input_ids.device) < len(row.prefix.home)
-        vision = [rows.sights[problem] for problem in rows.problem.unique().tolist()]
+        vision = [rows.vision_or_empty[problem] for problem in rows.problem.unique().tolist()]
         with self.sharing_prompts():
             hidden = self.hidden(
                 **self.inputs(row.input_ids, of_prompts[None], vision),
@@ -298,7 +298,7 @@ class Policy(nn.Module, ABC):
         lengths = torch.tensor([len(part) for part in parts], device=ids.device)
         place = torch.arange(ids.shape[1], device=ids.device)
         start = lengths - rows.mask.sum(-1)
-        vision = [rows.sights[problem] for problem in rows.problem.tolist()]
+        vision = [rows.vision_or_empty[problem] for problem in rows.problem.tolist()]
         inputs = self.plain_inputs(ids, start, vision)
         hidden = self.hidden(**inputs, attention_mask=(place < lengths[:, None]).long(), use_cache=False)
         predicts = (place >= start[:, None] - 1) & (place < lengths[:, None] - 1)

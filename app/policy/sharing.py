@@ -63,7 +63,7 @@ def _few_rows(policy: Policy) -> Experience:
 
 def _check_head(policy: Policy, rows: Experience) -> None:
     """Raise where states and LM head do not make the model's own logits of the first prompt."""
-    prompt, vision = rows.prompts[0], rows.sights[0]
+    prompt, vision = rows.prompts[0], rows.vision_or_empty[0]
     start = torch.tensor([len(prompt)], device=prompt.device)
     own = policy.own_logits(prompt, vision)
     ours = policy.logits(policy.hidden(**policy.plain_inputs(prompt[None], start, [vision])))

@@ -26,7 +26,7 @@ class Slot:
     groups: Future[Groups]
 
 
-class Ahead:
+class RolloutPrefetcher:
     """Rollouts that are sampled before their iteration begins, known by the seeds of their requests.
 
     At most one iteration is sampled at a time, and its engine must be left alone meanwhile: `take` and `wait` return
@@ -37,33 +37,33 @@ class Ahead:
 
     def __init__(self) -> None:
         self.current: Slot | None = None
-        self.coming: Slot | None = None
+        self.pending: Slot | None = None
         self._pool: ThreadPoolExecutor | None = None
 
     def begin(self, iteration: int, requests: Sequence[Request], sample: Callable[[], Groups]) -> None:
         """Sample for an iteration to come."""
         self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="sampling ahead")
-        self.coming = Slot(iteration, _seeds(requests), self._pool.submit(sample))
+        self.pending = Slot(iteration, _seeds(requests), self._pool.submit(sample))
 
     def take(self, requests: Sequence[Request]) -> Groups | None:
         """What was sampled for just these requests, on their device; None where nothing was."""
         self.wait()
-        if self.coming is None or self.coming.seeds != _seeds(requests):
+        if self.pending is None or self.pending.seeds != _seeds(requests):
             return None
-        self.current, self.coming = self.coming, None
+        self.current, self.pending = self.pending, None
         devices = [request.tokens.device for request in requests]
         groups = self.current.groups.result()
         return [[row.to(device) for row in rows] for rows, device in zip(groups, devices, strict=True)]
 
     def wait(self) -> None:
         """Until nothing is being sampled."""
-        if self.coming is not None:
-            self.coming.groups.result()
+        if self.pending is not None:
+            self.pending.groups.result()
 
     def drop(self) -> None:
         """Forget what was sampled, for it won't be asked for."""
         self.wait()
-        self.current = self.coming = None
+        self.current = self.pending = None
 
     def close(self) -> None:
         """End the thread, once it has sampled what it is sampling."""
@@ -75,7 +75,7 @@ class Ahead:
 
     def save(self, iteration: int) -> list[dict[str, Any]]:
         """What all processes hold for this iteration, as plain data; empty where they hold nothing."""
-        slot = next((slot for slot in (self.current, self.coming) if slot and slot.iteration == iteration), None)
+        slot = next((slot for slot in (self.current, self.pending) if slot and slot.iteration == iteration), None)
         if slot is None:
             return []
         groups = [[dict(vars(row.to("cpu"))) for row in rows] for rows in slot.groups.result()]
@@ -88,10 +88,10 @@ class Ahead:
         own = saved[rank()]
         groups: Future[Groups] = Future()
         groups.set_result([[Completion(**row) for row in rows] for rows in own["groups"]])
-        self.coming = Slot(own["iteration"], own["seeds"], groups)
+        self.pending = Slot(own["iteration"], own["seeds"], groups)
 
 
-def aside(trainer: Trainer) -> AbstractContextManager[Any]:
+def thread_autocast(trainer: Trainer) -> AbstractContextManager[Any]:
     """The precision of training for a thread beside it: autocast, which is a thread's own.
 
     Where the weights themselves are in half precision, Lightning's context would change the type that all threads

@@ -105,24 +105,24 @@ class InProcess(BatchScorer):
         return (judge(problem, text) for problem, text in answers)
 
 
-class Contained(BatchScorer):
+class SubprocessScorer(BatchScorer):
     """Score in a worker process, which is replaced where an answer breaks it.
 
     Args:
-        seconds: for one answer.
-        memory: of the worker, in GB, where the system keeps to such limits (Linux does).
+        timeout_s: for one answer.
+        memory_gb: of the worker, where the system keeps to such limits (Linux does).
     """
 
-    def __init__(self, seconds: float = 10.0, memory: float = 4.0) -> None:
-        for name, value in {"seconds": seconds, "memory": memory}.items():
+    def __init__(self, timeout_s: float = 10.0, memory_gb: float = 4.0) -> None:
+        for name, value in {"timeout_s": timeout_s, "memory_gb": memory_gb}.items():
             if not 0 < value < inf:
                 raise ValueError(f"{name}={value} must be above 0 and finite")
-        self.seconds, self.memory = seconds, memory
+        self.timeout_s, self.memory_gb = timeout_s, memory_gb
 
     @property
     def worker(self) -> Worker:
         """All that score in this process share one: starting takes seconds."""
-        return _worker(os.getpid(), self.memory)
+        return _worker(os.getpid(), self.memory_gb)
 
     def begin(self) -> None:
         self.worker.start()
@@ -137,7 +137,7 @@ class Contained(BatchScorer):
             done = 0
             while done < len(answers):
                 try:
-                    for verdict in self.worker.judge(answers[done:], self.seconds):
+                    for verdict in self.worker.judge(answers[done:], self.timeout_s):
                         done += 1
                         yield verdict
                 except BrokenWorkerError as error:

@@ -1,8 +1,8 @@
-"""An update whose loss or gradient is not finite: kept, played again, and told by row and token.
+"""An update whose loss or gradient is not finite: kept, computed again, and told by row and token.
 
 It is kept as a folder: `policy/`, the weights it was computed with as an ordinary transformers folder,
 and for each process `rows.<rank>.pt`, tensors and text that load without unpickling objects. The file
-doesn't hold the loss; what is played again is the plain surrogate, ratio times advantage, of which the
+doesn't hold the loss; what is computed again is the plain surrogate, ratio times advantage, of which the
 others are bent forms.
 """
 
@@ -20,7 +20,7 @@ from app.distributed.processes import rank
 from app.policy import Policy, PretrainedPolicy, VisionPolicy
 from app.types import Experience, Problem
 
-VERSION = 1
+VERSION = 2
 
 
 class NotFiniteError(ValueError):
@@ -62,7 +62,7 @@ def faults(policy: Policy, rows: Experience) -> list[str]:
 
 
 def _fault_of_row(policy: Policy, row: Experience) -> str | None:
-    for name in ("advantages", "logprobs", "old", "reference"):
+    for name in ("advantages", "sampler_logprobs", "old_logprobs", "reference_logprobs"):
         values = getattr(row, name)
         if values is not None and not values[row.mask].isfinite().all():
             return _at(policy, row, name, values)
@@ -70,7 +70,7 @@ def _fault_of_row(policy: Policy, row: Experience) -> str | None:
     logprobs = policy.logprobs(row)  # [1, T]
     if not logprobs[row.mask].isfinite().all():
         return _at(policy, row, "log-probability", logprobs)
-    sampled = logprobs.detach() if row.logprobs is None else row.logprobs
+    sampled = logprobs.detach() if row.sampler_logprobs is None else row.sampler_logprobs
     surrogate = (logprobs - sampled).exp() * row.advantages * row.mask
     if not surrogate.isfinite().all():
         return _at(policy, row, "ratio times advantage", surrogate)
@@ -87,8 +87,8 @@ def _at(policy: Policy, row: Experience, name: str, values: torch.Tensor) -> str
     return f"token {token} ({text!r}): {name} {values[0, token].item()}"
 
 
-def replay(file: str) -> None:
-    """Play an update again and print what is not finite in it.
+def diagnose(file: str) -> None:
+    """Compute an update again and print what is not finite in it.
 
     Raises:
         ValueError: for a path that holds no such update.

@@ -1,4 +1,7 @@
-"""The nouns of passk: what passes between the data, the engine, the estimators and the loss.
+"""The nouns of passk, in the order in which an iteration makes them.
+
+`ProblemBatch` (of the data module) -> `Request` -> `Completion` (of the engine) -> `Rollouts` (scored) -> `Experience`
+(rows of tokens with advantages, on which the loss is taken).
 
 Axes, used everywhere:
     P  problems in a batch
@@ -10,16 +13,17 @@ Axes, used everywhere:
 
 from app.types.experience import Experience
 from app.types.problems import Problem, Prompt, Unscored, Vision
-from app.types.rollouts import RolloutBatch
+from app.types.rollouts import ProblemBatch, Rollouts
 from app.types.sampling import Completion, Request, Sampling
 
 __all__ = [
     "Completion",
     "Experience",
     "Problem",
+    "ProblemBatch",
     "Prompt",
     "Request",
-    "RolloutBatch",
+    "Rollouts",
     "Sampling",
     "Unscored",
     "Vision",

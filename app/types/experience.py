@@ -23,12 +23,12 @@ class Experience:
         tokens: `[B, T]`.
         mask: `[B, T]`, bool, true on the tokens of the response, its stop token included.
         advantages: `[B, T]`, 0 on padding; the same on all tokens of a row unless the estimator tells them apart.
-        logprobs: `[B, T]` as sampled, or None where the rows were not sampled.
+        sampler_logprobs: `[B, T]`, by the engine that sampled the rows; None for demonstrations.
         entropies: `[B, T]` as sampled, in nats, or None.
-        old: `[B, T]`, log-probabilities by the trainer's own forward pass before the first update of
-            the iteration; None where nothing needs them, and `logprobs` stand for them.
-        reference: `[B, T]`, log-probabilities by the reference policy, or None.
-        chosen: `[B, T]`, bool, the tokens that the loss singled out in the whole update, or None.
+        old_logprobs: `[B, T]`, by the trainer's own forward pass before the iteration's first update; None where
+            `sampler_logprobs` stand for them.
+        reference_logprobs: `[B, T]`, by the reference policy of a KL penalty, or None.
+        token_mask: `[B, T]`, bool, the tokens that the loss selects in the whole update; None for all.
         temperature: of the distribution the rows were sampled from.
         vision: of each prompt's pictures; empty where no prompt has any.
     """
@@ -38,11 +38,11 @@ class Experience:
     tokens: Tensor
     mask: Tensor
     advantages: Tensor
-    logprobs: Tensor | None = None
+    sampler_logprobs: Tensor | None = None
     entropies: Tensor | None = None
-    old: Tensor | None = None
-    reference: Tensor | None = None
-    chosen: Tensor | None = None
+    old_logprobs: Tensor | None = None
+    reference_logprobs: Tensor | None = None
+    token_mask: Tensor | None = None
     temperature: float = 1.0
     vision: list[Vision] = field(default_factory=list)
 
@@ -54,8 +54,8 @@ class Experience:
         return int(self.mask.sum())
 
     @property
-    def sights(self) -> list[Vision]:
-        """What the model is given of each prompt's pictures, nothing said as nothing.  P"""
+    def vision_or_empty(self) -> list[Vision]:
+        """One dict of vision inputs for each prompt, empty for a prompt without pictures.  P"""
         return self.vision or [{} for _ in self.prompts]
 
     def select(self, rows: Tensor) -> Experience:

@@ -1,8 +1,8 @@
-"""P problems with N sampled and scored answers each."""
+"""P problems as the data module gives them, and with N sampled and scored answers each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,34 +15,76 @@ from app.types.sampling import Completion
 
 
 @dataclass
-class RolloutBatch:
-    """P problems, and N completions of each once they are sampled: what a Lightning batch is.
+class ProblemBatch:
+    """What a Lightning batch is: P problems of the data module, and their rollouts once they are sampled.
 
-    The data module makes it of problems alone; the rollout callback fills in the rest.
+    Attributes:
+        problems: P of them.
+        sampled: what the RolloutCallback has had sampled and scored; None before.
+    """
+
+    problems: Sequence[Problem]
+    sampled: Rollouts | None = None
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """The sampled rollouts; ValueError where nobody has sampled."""
+        if self.sampled is None:
+            raise ValueError("the batch has no rollouts: the Trainer needs a RolloutCallback, and it must come first")
+        return self.sampled
+
+    def to(self, device: torch.device | str, **kwargs: Any) -> ProblemBatch:
+        """Lightning's hook; problems stay on the host, and rollouts are sampled where the policy is."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Rollouts:
+    """P problems with N completions each, and a reward for every one.
 
     Attributes:
         problems: P of them.
         prompts: the tokens `[L]` of each problem's prompt, unpadded.
         completions: P lists of N.
-        rewards: `[P, N]`, in [0, 1]; 1 passes. NaN where the scorer gave none (`scoring.py`): such an
+        rewards: `[P, N]`, in [0, 1]; 1 passes. NaN where the scorer gave none (`app/scoring/`): such an
             answer counts as one that was not drawn.
         temperature: at which the completions were sampled.
         on_policy: whether the policy as it now stands sampled them.
-        explore: `[P]`, which problems are to be explored rather than exploited; None where nobody asked.
-        ratios: `[P, N]`, how much likelier the policy finds each response than when it was sampled
-            (pi_now / pi_sampled, the product over its tokens); None where they are all 1.
+        explore: `[P]`, bool, which problems are to be explored rather than exploited; None without an EntropySwitch.
+        importance_ratios: `[P, N]`, pi_theta / pi_sampler of each response, the product over its tokens; None where
+            they are all 1.
         vision: P, of each prompt's pictures; empty where no prompt has any.
+
+    Raises:
+        ValueError: for parts whose shapes do not fit, with both.
     """
 
-    problems: list[Problem]
-    prompts: list[Tensor] = field(default_factory=list)
-    completions: list[list[Completion]] = field(default_factory=list)
+    problems: Sequence[Problem]
+    prompts: Sequence[Tensor] = ()
+    completions: Sequence[Sequence[Completion]] = ()
     rewards: Tensor = field(default_factory=lambda: torch.empty(0, 0))
     temperature: float = 1.0
     on_policy: bool = False
     explore: Tensor | None = None
-    ratios: Tensor | None = None
-    vision: list[Vision] = field(default_factory=list)
+    importance_ratios: Tensor | None = None
+    vision: Sequence[Vision] = ()
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.rewards.shape)
+        for name in ("prompts", "completions", "vision"):
+            if getattr(self, name) and len(getattr(self, name)) != len(self.problems):
+                raise ValueError(f"{len(getattr(self, name))} {name} for {len(self.problems)} problems")
+        if self.completions and {(len(self.problems), len(group)) for group in self.completions} != {shape}:
+            counts = sorted({len(group) for group in self.completions})
+            raise ValueError(f"rewards of shape {shape} for {len(self.problems)} problems with {counts} completions")
+        if self.explore is not None and tuple(self.explore.shape) != shape[:1]:
+            raise ValueError(f"explore of shape {tuple(self.explore.shape)} must be [P] = {shape[:1]}")
+        ratios = self.importance_ratios
+        if ratios is not None and tuple(ratios.shape) != shape:
+            raise ValueError(f"importance_ratios of shape {tuple(ratios.shape)} must be [P, N] = {shape}")
 
     def __len__(self) -> int:
         return len(self.problems)
@@ -80,7 +122,7 @@ class RolloutBatch:
             return torch.full((len(self),), float("nan"), device=lengths.device)
         return values.sum((1, 2)).to(lengths.device) / lengths.sum(-1)
 
-    def padded(self, name: Literal["tokens", "logprobs", "entropies", "old"]) -> Tensor | None:
+    def padded(self, name: Literal["tokens", "sampler_logprobs", "entropies", "old_logprobs"]) -> Tensor | None:
         """What the completions hold of each token, 0 after their ends.  [P, N, T]; None where one holds nothing"""
         values = [getattr(row, name) for row in self.rows]
         if any(value is None for value in values):
@@ -96,26 +138,25 @@ class RolloutBatch:
 
     def experience(self, advantages: Tensor) -> Experience:
         """Flatten once, to rows of tokens; unscored answers make none.  [P, N] or [P, N, T] -> P * N rows"""
-        tokens, logprobs, entropies, old = map(self.padded, ("tokens", "logprobs", "entropies", "old"))
+        tokens = self.padded("tokens")
         assert tokens is not None
         mask = self.mask.to(tokens.device)
         of_tokens = advantages if advantages.ndim == 3 else advantages[..., None]
+        optional = {name: self.padded(name) for name in ("sampler_logprobs", "entropies", "old_logprobs")}
         rows = Experience(
-            prompts=self.prompts,
+            prompts=[*self.prompts],
             problem=torch.arange(len(self), device=tokens.device).repeat_interleave(mask.shape[1]),
             tokens=tokens.flatten(0, 1),
             mask=mask.flatten(0, 1),
             advantages=(of_tokens.to(tokens.device) * mask).flatten(0, 1),
-            logprobs=None if logprobs is None else logprobs.flatten(0, 1),
-            entropies=None if entropies is None else entropies.flatten(0, 1),
-            old=None if old is None else old.flatten(0, 1),
             temperature=self.temperature,
-            vision=self.vision,
+            vision=[*self.vision],
+            **{name: value.flatten(0, 1) for name, value in optional.items() if value is not None},
         )
         scored = self.scored.flatten()
         return rows if scored.all() else rows.select(scored.to(tokens.device))
 
-    def by_scored(self) -> Iterator[tuple[Tensor, RolloutBatch]]:
+    def split_by_num_scored(self) -> Iterator[tuple[Tensor, Rollouts]]:
         """The batch in parts whose problems have equally many scored answers, the other answers left out.
 
         Yields the places [p] of a part's problems and the part, p problems with m rollouts each. A
@@ -130,7 +171,7 @@ class RolloutBatch:
             if count:
                 yield places, self.select(places, self.scored[places])
 
-    def select(self, places: Tensor, kept: Tensor | None = None) -> RolloutBatch:
+    def select(self, places: Tensor, kept: Tensor | None = None) -> Rollouts:
         """Some of the problems, and all of their rollouts or equally many of each.  [p] indices, [p, N] bool"""
         kept = torch.ones_like(self.scored[places]) if kept is None else kept
         grouped = lambda values: values[places][kept].view(len(places), -1)  # noqa: E731
@@ -145,21 +186,22 @@ class RolloutBatch:
             ],
             rewards=grouped(self.rewards),
             explore=None if self.explore is None else self.explore[places],
-            ratios=None if self.ratios is None else grouped(self.ratios),
+            importance_ratios=None if self.importance_ratios is None else grouped(self.importance_ratios),
         )
 
-    def replace(self, places: Tensor, other: RolloutBatch, chosen: Tensor) -> None:
-        """Put problems of another batch, with all that belongs to them, in these places.  [p] indices, twice"""
-        for place, index in zip(places.tolist(), chosen.tolist(), strict=True):
-            for name in ("problems", "prompts", "vision", "completions"):
-                if getattr(self, name):
-                    getattr(self, name)[place] = getattr(other, name)[index]
-        self.rewards[places] = other.rewards[chosen]
-
-    def to(self, device: torch.device | str, **kwargs: Any) -> RolloutBatch:
-        """Lightning's hook; completions are sampled where the policy is and need no move."""
-        self.rewards = self.rewards.to(device, **kwargs)
-        return self
+    def substitute(self, places: Tensor, other: Rollouts, taken: Tensor) -> Rollouts:
+        """With problems of other rollouts, and all that belongs to them, in these places.  [p] indices, twice"""
+        source = {place: index for place, index in zip(places.tolist(), taken.tolist(), strict=True)}
+        parts: dict[str, list[Any]] = {
+            name: [
+                getattr(other, name)[source[place]] if place in source else each
+                for place, each in enumerate(getattr(self, name))
+            ]
+            for name in ("problems", "prompts", "vision", "completions")
+        }
+        rewards = self.rewards.clone()
+        rewards[places] = other.rewards[taken]
+        return replace(self, **parts, rewards=rewards)
 
     def _grouped(self, values: list[Any]) -> Tensor:
         return torch.as_tensor(values, device=self.rewards.device).view(len(self), -1)

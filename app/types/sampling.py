@@ -67,18 +67,18 @@ class Completion:
         text: the answer as the problem scores it, without its stop token.
         tokens: `[T]`, the stop token included: ending is a decision of the policy and is trained.
         finish: "stop", or "length" where `max_new_tokens` cut it off.
-        logprobs: `[T]`, log-probability of each token, or None where it was not sampled (a demonstration).
+        sampler_logprobs: `[T]`, log-probability of each token by the engine that sampled it; None for a demonstration.
         entropies: `[T]`, entropy of each token's distribution in nats, or None.
-        old: `[T]`, log-probability of each token by the trainer, before it learnt from them; None where
-            `logprobs` are the trainer's own, or nobody asked.
+        old_logprobs: `[T]`, log-probability of each token by the trainer's own forward pass before the iteration's
+            first update; None where `sampler_logprobs` stand for them.
     """
 
     text: str
     tokens: Tensor
     finish: Literal["stop", "length"]
-    logprobs: Tensor | None = None
+    sampler_logprobs: Tensor | None = None
     entropies: Tensor | None = None
-    old: Tensor | None = None
+    old_logprobs: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Completion:
         """The same with its tensors there."""

@@ -10,9 +10,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 
 from app.advantages.curves import Curves, curves
+from app.module import RLVRModule
 from callbacks.lookup import callback_of
-from callbacks.rollout import rlvr
-from callbacks.schedule.schedule import StageSchedule, rollout_of
+from callbacks.schedule.schedule import StageSchedule
 
 CURVES = "stage/advantages"
 """The picture's name in TensorBoard."""
@@ -26,7 +26,7 @@ class AdvantageCurves(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
-        iteration = rlvr(pl_module).iteration
+        iteration = RLVRModule.of(pl_module).iteration
         drawn = trainer.ckpt_path is not None and iteration > 0  # the first checkpoint is written just before
         if board is None or not trainer.is_global_zero or drawn:
             return
@@ -36,11 +36,10 @@ class AdvantageCurves(Callback):
 
 def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:
     """The curves of each stage's objective, by name; of the module's own where there is no schedule."""
-    schedule = callback_of(trainer, StageSchedule)
+    schedule, module = callback_of(trainer, StageSchedule), RLVRModule.of(pl_module)
     if schedule is None:
-        return {"": curves(rlvr(pl_module).advantage, rollout_of(trainer).rollouts)}
-    usual = schedule.usual["rollouts"]  # what a stage without its own has, whatever the first stage has set
-    return {stage.name: curves(stage.advantage, stage.rollouts or usual) for stage in schedule.stages}
+        return {"": curves(module.settings.advantage, module.rollout_worker.settings.rollouts)}
+    return {each.name: curves(each.update.advantage, each.rollouts.rollouts) for each in schedule.settings}
 
 
 def curves_figure(objectives: Mapping[str, Curves]) -> Figure:

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
 
+from app.module import RLVRModule
 from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.evaluation.report import columns
-from callbacks.lookup import callback_of
-from callbacks.rollout import RolloutCallback, rlvr
-from callbacks.schedule.schedule import StageSchedule, stage_name
+from callbacks.lookup import callback_of, stage_name
+from callbacks.schedule.schedule import StageSchedule
 
 
 class Dashboard(ProgressBar):
@@ -46,20 +46,20 @@ class Dashboard(ProgressBar):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
         self.schedule = callback_of(trainer, StageSchedule)
-        rollout = callback_of(trainer, RolloutCallback)
-        if rollout is not None:
-            rollout.listeners.add(self._show_phase)
+        worker = RLVRModule.of(pl_module).worker
+        if worker is not None:
+            worker.listeners.add(self._show_activity)
 
     # -- training ---------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         total = self.schedule.iterations if self.schedule else None
-        self._open(total, completed=rlvr(pl_module).iteration)
+        self._open(total, completed=RLVRModule.of(pl_module).iteration)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        iteration = rlvr(pl_module).iteration
+        iteration = RLVRModule.of(pl_module).iteration
         figures = self._figures(trainer)
         if self.bar is not None:
             self.bar.update(self.task, completed=iteration, figures=figures)
@@ -130,9 +130,9 @@ class Dashboard(ProgressBar):
             self.bar.stop()
             self.bar = None
 
-    def _show_phase(self, phase: str) -> None:
+    def _show_activity(self, activity: str) -> None:
         if self.bar is not None:
-            self.bar.update(self.task, description=f"[bold]{stage_name(self.trainer)}[/] {phase:8s}")
+            self.bar.update(self.task, description=f"[bold]{stage_name(self.trainer)}[/] {activity:8s}")
 
     def _figures(self, trainer: Trainer) -> str:
         values = trainer.callback_metrics

@@ -10,9 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from app.advantages import AdvantageEstimator
 from app.module import RLVRModule
-from app.types import RolloutBatch
+from app.types import ProblemBatch, Rollouts
 from app.types.pictures import text_of
-from callbacks.rollout import rlvr
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +40,10 @@ class Health(Callback):
         self.cause = ""
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
-        module = rlvr(pl_module)
-        self._watch_what_is_learnt(trainer, module, batch)
+        module = RLVRModule.of(pl_module)
+        self._watch_what_is_learnt(trainer, module, batch.rollouts)
         ratio = exp(min(module.figures.get("train/logprob_gap", 0.0), 700.0))
         if ratio >= self.ratio:
             text = f"{ratio:.3g} times as likely or unlikely as then, at iteration {module.iteration}"
@@ -55,13 +54,13 @@ class Health(Callback):
             result = "its answers to a problem will all be the same"
             self._warn(trainer, "entropy", f"the policy no longer doubts: {text}; {result}")
 
-    def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: RolloutBatch) -> None:
+    def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: Rollouts) -> None:
         self.iterations += 1
         if module.figures["rollout/informative"] > 0:
             self.in_a_row = 0
             return
         self.in_a_row += 1
-        kind, self.cause = why_idle(batch, module.advantage)
+        kind, self.cause = why_idle(batch, module.settings.advantage)
         if self.in_a_row == self.idle:
             text = f"nothing was learnt in the last {self.idle} iterations, to iteration {module.iteration}"
             self._warn(trainer, kind, f"{text}: {self.cause}")
@@ -76,7 +75,7 @@ class Health(Callback):
             log.warning("%s", text)
 
 
-def why_idle(batch: RolloutBatch, advantage: AdvantageEstimator) -> tuple[str, str]:
+def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
     """Why no problem of an iteration is informative: the kind of cause, and in words, with an example if all fail."""
     number, unscored, truncated = batch.rewards.numel(), int((~batch.scored).sum()), int(batch.truncated.sum())
     rewards = batch.rewards.nan_to_num(0.0).where(batch.scored, batch.rewards.nan_to_num(0.0).amax(-1, keepdim=True))
@@ -94,7 +93,7 @@ def why_idle(batch: RolloutBatch, advantage: AdvantageEstimator) -> tuple[str, s
     return "advantage", f"scores differ, but {advantage!r} makes nothing of so many or so few that pass"
 
 
-def example(batch: RolloutBatch) -> str:
+def example(batch: Rollouts) -> str:
     """A question, an answer that fails and the reference; one that came to its end, where there is any."""
     failed = (batch.rewards == 0) & ~batch.truncated
     places = (failed if failed.any() else batch.rewards == 0).nonzero()

@@ -9,10 +9,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from app.compute.memory import Memory, estimate
 from app.distributed.weights import trained_weights
-from app.types import Problem
+from app.module import RLVRModule
 from app.types.pictures import extent
-from callbacks.rollout import rlvr
-from callbacks.schedule.schedule import rollout_of
+from callbacks.lookup import batch_size_of, problems_of
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +23,11 @@ class MemoryEstimate(Callback):
         self.memory: Memory | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        module, rollout = rlvr(pl_module), rollout_of(trainer)
-        data = getattr(trainer, "datamodule", None)
-        problems: list[Problem] = getattr(data, "splits", {}).get("train", [])
-        longest = max(problems, key=lambda problem: extent(problem.prompt), default=None)
+        module = RLVRModule.of(pl_module)
+        settings = module.rollout_worker.settings
+        longest = max(problems_of(trainer, "train"), key=lambda problem: extent(problem.prompt), default=None)
         prompt = 0 if longest is None else len(module.policy.encode(longest.prompt))
-        asked = getattr(data, "batch_size", 1)
-        cached = asked * (prompt + rollout.rollouts * rollout.sampling.max_new_tokens)
+        cached = (batch_size_of(trainer) or 1) * (prompt + settings.rollouts * settings.sampling.max_new_tokens)
         compute = torch.bfloat16 if "bf16" in str(trainer.precision) else module.policy.model.dtype
         self.memory = estimate(module.policy, trainer.optimizers[0], compute, module.microbatch_tokens, cached)
         log.info("%s", self.memory)

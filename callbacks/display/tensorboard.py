@@ -12,11 +12,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 
 from app.metrics.rollouts import pass_at_ks
-from app.types import RolloutBatch
+from app.module import RLVRModule
+from app.types import Rollouts
 from app.types.pictures import text_of
 from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.lookup import callback_of
-from callbacks.rollout import rlvr
 
 
 class TensorBoardPictures(Callback):
@@ -39,7 +39,7 @@ class TensorBoardPictures(Callback):
             return
         if not trainer.is_global_zero:
             return
-        shown, step = evaluation.shown, rlvr(pl_module).iteration
+        shown, step = evaluation.shown, RLVRModule.of(pl_module).iteration
         writer: Any = board.experiment
         writer.add_figure("eval/pass@k against k", pass_at_k_figure(shown), step)
         writer.add_text("eval/answers", answers_text(shown, self.problems, self.answers), step)
@@ -51,7 +51,7 @@ class TensorBoardPictures(Callback):
     on_test_end = on_validation_end
 
 
-def pass_at_k_figure(rollouts: RolloutBatch) -> Figure:
+def pass_at_k_figure(rollouts: Rollouts) -> Figure:
     """Unbiased Pass@k of these problems for every k from 1 to N."""
     ks = range(1, rollouts.rewards.shape[-1] + 1)
     total, problems = pass_at_ks(rollouts, ks)
@@ -64,7 +64,7 @@ def pass_at_k_figure(rollouts: RolloutBatch) -> Figure:
     return figure
 
 
-def answers_text(rollouts: RolloutBatch, problems: int, answers: int) -> str:
+def answers_text(rollouts: Rollouts, problems: int, answers: int) -> str:
     """Problems and sampled answers as TensorBoard shows them: what the policy wrote stands there letter by letter."""
     parts = []
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
@@ -83,7 +83,7 @@ def preformatted(text: str) -> str:
     return f"<pre>{html.escape(whole).replace('`', '&#96;').replace('~', '&#126;')}</pre>"
 
 
-def drawn_answers(rollouts: RolloutBatch, problems: int) -> Figure | None:
+def drawn_answers(rollouts: Rollouts, problems: int) -> Figure | None:
     """The first answer to each of a few problems drawn into it, where problems can be drawn."""
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     drawings = ((problem.draw(rows[0].text), rewards[0]) for problem, rows, rewards in islice(of_each, problems))

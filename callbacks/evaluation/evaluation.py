@@ -14,15 +14,16 @@ from torchmetrics import MetricCollection
 
 from app.distributed.processes import union_over_processes
 from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics
+from app.module import RLVRModule
+from app.settings import RolloutSettings
 from app.storage.files import naming
 from app.storage.run_folder import run_folder
-from app.types import RolloutBatch, Sampling
+from app.types import ProblemBatch, Rollouts, Sampling
 from callbacks.evaluation.report import print_results
 from callbacks.evaluation.results import Tally, write_results
 from callbacks.evaluation.sets import ALL, Evaluated, Group, Sets, Settings, held_out
+from callbacks.lookup import stage_name
 from callbacks.prompts import Reading, asked, check_prompts
-from callbacks.rollout import rlvr
-from callbacks.schedule.schedule import rollout_of, stage_name
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +61,22 @@ class PassKEvaluation(Callback):
         self.tally = Tally()
         self.history: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
-        self.shown: RolloutBatch | None = None
+        self.shown: Rollouts | None = None
         self.asked: tuple[Evaluated, ...] = ()  # the ways in which held-out problems are evaluated
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.samples_as_training:
-            self.plan = Sets(replace(self.plan.default, sampling=rollout_of(trainer).sampling), self.given)
+            self.plan = Sets(
+                replace(self.plan.default, sampling=RLVRModule.of(pl_module).rollout_worker.settings.sampling),
+                self.given,
+            )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         problems = held_out(trainer)
         self.groups = self.plan.groups(problems)
         parts = self.plan.parts(problems)
         self.asked = tuple(parts) or (self.plan.default, *self.plan.own.values())
-        policy = rlvr(pl_module).policy
+        policy = RLVRModule.of(pl_module).policy
         for settings in parts:
             policy.stop_ids(settings.sampling)
         splits = asked(trainer, "validation", "test")
@@ -87,42 +91,44 @@ class PassKEvaluation(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        batch: RolloutBatch,
+        batch: ProblemBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        rollout, parts = rollout_of(trainer), self.plan.parts(batch.problems)
-        for settings in self.asked:  # for no answer too: with weights in shards processes sample together
-            problems = parts.get(settings, [])
-            sampled, greedy = RolloutBatch(problems), RolloutBatch(problems)
-            rollout.fill(trainer, pl_module, sampled, rollout.engine, settings.n, settings.sampling, "evaluation")
+        worker, parts = RLVRModule.of(pl_module).rollout_worker, self.plan.parts(batch.problems)
+        for evaluated in self.asked:  # for no answer too: with weights in shards processes sample together
+            problems = parts.get(evaluated, [])
+            settings = RolloutSettings(worker.engine, evaluated.n, evaluated.sampling)
+            sampled, greedy = worker.sample(problems, "evaluation", settings), None
             if self.greedy:
-                rollout.fill(trainer, pl_module, greedy, rollout.engine, 1, settings.greedy, "evaluation")
+                settings = RolloutSettings(worker.engine, 1, evaluated.greedy)
+                greedy = worker.sample(problems, "evaluation", settings)
             if problems:
                 self._measure(sampled, greedy, pl_module.device)
 
-    def _measure(self, sampled: RolloutBatch, greedy: RolloutBatch, device: torch.device) -> None:
+    def _measure(self, sampled: Rollouts, greedy: Rollouts | None, device: torch.device) -> None:
         """Add answers to the figures of all problems and of each set."""
         self.shown = self.shown or sampled
         for label, own in by_set(sampled):
             self._metrics(label, device).update(own)
             self.tally.update(label, own)
-        for label, own in by_set(greedy) if self.greedy else ():
+        for label, own in by_set(greedy) if greedy is not None else ():
             self._greedy_metrics(label, device).update(own)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        spent = rollout_of(trainer).spent(pl_module)
+        worker = RLVRModule.of(pl_module).rollout_worker
+        spent = worker.pop_usage()
         figures = self.compute(pl_module.device) | {f"eval/{name}": value for name, value in spent.items()}
         if trainer.sanity_checking:
             return
         if trainer.state.fn != "fit" and figures.get("eval/unscored") == 1:
-            cause = rollout_of(trainer).first_cause or "another process tells"
+            cause = worker.first_cause or "another process tells"
             raise ValueError(f"none of the answers could be scored; the first: {cause}")
         for k, left_out in self.left_out(pl_module.device).items():
             log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
-        pl_module.log("step", float(rlvr(pl_module).iteration), batch_size=1)
-        record = {"iteration": rlvr(pl_module).iteration, "stage": stage_name(trainer), **figures}
+        pl_module.log("step", float(RLVRModule.of(pl_module).iteration), batch_size=1)
+        record = {"iteration": RLVRModule.of(pl_module).iteration, "stage": stage_name(trainer), **figures}
         self.history.append(record)
         self._record(record)
         folder = run_folder(trainer)
@@ -205,7 +211,7 @@ def line_of(record: Mapping[str, Any]) -> str:
     return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
 
 
-def by_set(rollouts: RolloutBatch) -> Iterator[tuple[str, RolloutBatch]]:
+def by_set(rollouts: Rollouts) -> Iterator[tuple[str, Rollouts]]:
     """All problems, then those of each of their groups."""
     yield ALL, rollouts
     groups = [problem.groups for problem in rollouts.problems]

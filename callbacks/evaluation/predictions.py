@@ -11,11 +11,11 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
+from app.module import RLVRModule
 from app.storage.files import naming
 from app.storage.run_folder import run_folder
-from app.types import RolloutBatch
+from app.types import Rollouts
 from callbacks.evaluation.report import spent_line
-from callbacks.schedule.schedule import rollout_of
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -39,7 +39,7 @@ class PredictionWriter(BasePredictionWriter):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        prediction: RolloutBatch,
+        prediction: Rollouts,
         batch_indices: Any,
         batch: Any,
         batch_idx: int,
@@ -51,7 +51,7 @@ class PredictionWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._path(trainer)
-        spent = rollout_of(trainer).spent(pl_module)
+        spent = RLVRModule.of(pl_module).rollout_worker.pop_usage()
         if trainer.is_global_zero:
             print(f"Completions: {path}")
             if spent:
@@ -64,7 +64,7 @@ class PredictionWriter(BasePredictionWriter):
         return run_folder(trainer) / name
 
 
-def records(rollouts: RolloutBatch) -> Iterator[dict[str, Any]]:
+def records(rollouts: Rollouts) -> Iterator[dict[str, Any]]:
     """What is told of each completion."""
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     for problem, rows, rewards in of_each:

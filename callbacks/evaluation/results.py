@@ -19,7 +19,7 @@ from app.distributed.processes import sum_of_counters
 from app.metrics.intervals import LEVEL, RESAMPLES, bootstrap_interval
 from app.passk import pass_at_k
 from app.storage.files import replacing
-from app.types import RolloutBatch
+from app.types import Rollouts
 from callbacks.evaluation.report import natural
 from callbacks.evaluation.sets import Group
 
@@ -35,7 +35,7 @@ class Tally:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, int, int]] = Counter()
 
-    def update(self, label: str, rollouts: RolloutBatch) -> None:
+    def update(self, label: str, rollouts: Rollouts) -> None:
         counts = zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True)
         for passes, answers in counts:
             self.counts[label, passes, answers] += 1

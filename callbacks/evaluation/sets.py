@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lightning.pytorch import Trainer
 
 from app.types import Problem, Sampling
+from callbacks.lookup import problems_of
 
 
 @dataclass(frozen=True)
@@ -127,5 +128,4 @@ class Sets:
 
 def held_out(trainer: Trainer) -> list[Problem]:
     """The problems of the validation and the test split; none where the data module keeps no splits."""
-    splits: dict[str, list[Problem]] = getattr(getattr(trainer, "datamodule", None), "splits", {})
-    return [*splits.get("validation", ()), *splits.get("test", ())]
+    return [*problems_of(trainer, "validation"), *problems_of(trainer, "test")]

@@ -14,19 +14,19 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from app.module import RLVRModule
 from app.storage.checkpoint import FORMAT
 from app.storage.files import replacing
 from app.storage.run_folder import CONFIG, last_checkpoint, run_folder
 from callbacks.display.curves import CURVES
 from callbacks.evaluation.evaluation import PassKEvaluation, line_of
 from callbacks.lookup import callback_of
-from callbacks.rollout import rlvr
 from callbacks.saving.ending import why_ended
 from callbacks.saving.export import export, replacing_together, save_checkpoint
 from callbacks.saving.logs import flush_logs, folders_of, ids_of, keep_logs
 from callbacks.saving.loop_state import Loops, at_rest, is_due
 from callbacks.saving.signals import Signals
-from callbacks.schedule.schedule import StageSchedule, rollout_of
+from callbacks.schedule.schedule import StageSchedule
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,8 @@ class Checkpoints(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.listen(trainer)
-        rollout_of(trainer).around = lambda: self.signals.stopping_at_once(trainer)
+        worker = RLVRModule.of(pl_module).rollout_worker
+        worker.interruptible = lambda: self.signals.stopping_at_once(trainer)
         if self.loops:
             self._resume(trainer, pl_module)
         else:
@@ -81,11 +82,11 @@ class Checkpoints(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self.phase = "rest"
         loop = trainer.fit_loop.epoch_loop
-        loop._batches_that_stepped = rlvr(pl_module).iteration  # Lightning loses count of one where it restarts
+        loop._batches_that_stepped = RLVRModule.of(pl_module).iteration  # Lightning forgets one at a restart
         loop._results.reset()  # or it logs figures again that this iteration does not measure
         self.signals.stop_if_told(trainer)
         assert self.saved is not None
-        if self.validated or rlvr(pl_module).iteration - self.saved[0] >= self.every:
+        if self.validated or RLVRModule.of(pl_module).iteration - self.saved[0] >= self.every:
             self.save(trainer, pl_module)
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -130,7 +131,7 @@ class Checkpoints(Callback):
             self._say_where_to_go_on("ended before the schedule", trainer, f" ({why_ended(trainer)})")
 
     def _say_where_to_go_on(self, what: str, trainer: Trainer, why: str = "") -> None:
-        iteration, last = rlvr(trainer.lightning_module).iteration, last_of(trainer)
+        iteration, last = RLVRModule.of(trainer.lightning_module).iteration, last_of(trainer)
         how = f"; to go on: --ckpt_path {last}" if last.exists() else ""
         rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, how)
 
@@ -157,7 +158,7 @@ class Checkpoints(Callback):
 
     def save(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `last.ckpt`, unless it stands for this very state."""
-        state = (rlvr(pl_module).iteration, self.validation_due(trainer))
+        state = (RLVRModule.of(pl_module).iteration, self.validation_due(trainer))
         if state != self.saved and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             save_checkpoint(trainer, last_of(trainer))
         self.saved, self.validated = state, False
@@ -195,7 +196,7 @@ class Checkpoints(Callback):
     def _resume(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Cut curves and results back to the checkpoint, and hold to what was configured anew."""
         folder, source = run_folder(trainer), _source(trainer, Path(self.folder))
-        iteration, due = rlvr(pl_module).iteration, self.phase == "validation"
+        iteration, due = RLVRModule.of(pl_module).iteration, self.phase == "validation"
         own = source.is_dir() and source.samefile(folder)
         if trainer.is_global_zero:
             mine = folders_of(trainer.loggers)

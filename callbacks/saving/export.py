@@ -9,9 +9,9 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 from safetensors import SafetensorError
 
+from app.module import RLVRModule
 from app.storage.checkpoint import CheckpointError
 from app.storage.files import beside, put, remove
-from callbacks.rollout import rlvr
 
 
 @contextmanager
@@ -44,4 +44,4 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
 
 def export(trainer: Trainer, folder: Path) -> None:
     """Write the policy as an ordinary transformers folder; all processes together."""
-    rlvr(trainer.lightning_module).policy.save(folder)
+    RLVRModule.of(trainer.lightning_module).policy.save(folder)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from app.advantages.adaptive import to_explore
 from app.advantages.base import check_share
 from app.distributed.processes import gather_over_processes
-from app.types import RolloutBatch
-from callbacks.rollout import rlvr
+from app.module import RLVRModule
+from app.types import ProblemBatch
 
 
 class EntropySwitch(Callback):
@@ -29,15 +31,15 @@ class EntropySwitch(Callback):
         self.share = share
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: RolloutBatch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, batch: ProblemBatch, batch_idx: int
     ) -> None:
-        if not batch.completions:
-            raise ValueError("EntropySwitch found no rollouts: it must come after the RolloutCallback")
-        entropies, first = gather_over_processes(batch.entropies.to(pl_module.device))  # [P of all processes]
-        batch.explore = None
+        rollouts = batch.rollouts
+        entropies, first = gather_over_processes(rollouts.entropies.to(pl_module.device))  # [P of all processes]
         if entropies.isnan().any():
+            batch.sampled = replace(rollouts, explore=None)
             return
         explore = to_explore(entropies, self.share)
-        batch.explore = explore[first : first + len(batch)].to(batch.rewards.device)
+        own = explore[first : first + len(batch)].to(rollouts.rewards.device)
+        batch.sampled = replace(rollouts, explore=own)
         parts = {"entropy/explored": entropies[explore], "entropy/exploited": entropies[~explore]}
-        rlvr(pl_module).report({name: part.mean() for name, part in parts.items() if len(part)})
+        RLVRModule.of(pl_module).report({name: part.mean() for name, part in parts.items() if len(part)})

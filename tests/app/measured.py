@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from app.metrics.rollouts import Accuracy, evaluation_metrics
-from app.types import Completion, RolloutBatch
+from app.types import Completion, Rollouts
 
 WORDS = ["up", "down ", " down", "left", "right", ""]
 
 
-def random_batch(seed: int, problems: int = 3, n: int = 6) -> RolloutBatch:
+def random_batch(seed: int, problems: int = 3, n: int = 6) -> Rollouts:
     """Rewards, lengths, words and entropies at random."""
     generator = torch.Generator().manual_seed(seed)
     draw = lambda high: int(torch.randint(high, (), generator=generator))  # noqa: E731
@@ -29,10 +29,10 @@ def random_batch(seed: int, problems: int = 3, n: int = 6) -> RolloutBatch:
             ]
         )
     rewards = (torch.rand(problems, n, generator=generator) < torch.rand(problems, 1, generator=generator)).float()
-    return RolloutBatch([None] * problems, completions=completions, rewards=rewards)  # type: ignore[list-item]
+    return Rollouts([None] * problems, completions=completions, rewards=rewards)  # type: ignore[list-item]
 
 
-def figures(batches: list[RolloutBatch]) -> dict[str, float]:
+def figures(batches: list[Rollouts]) -> dict[str, float]:
     """What evaluation reports of them."""
     metrics, accuracy = evaluation_metrics([1, 2, 6]), Accuracy()
     for batch in batches:

@@ -41,7 +41,7 @@ from app.losses import (
 )  # fmt: skip
 from app.module import RLVRModule
 from app.policy import TinyPolicy
-from app.types import Completion, Experience, Request, RolloutBatch, Sampling
+from app.types import Completion, Experience, Request, Rollouts, Sampling
 from tests.app.architectures import build, plain_scores
 from tests.app.two_processes import UNEVEN, VARIANTS, uneven, variant
 from tests.app.updates import (
@@ -176,7 +176,7 @@ def test_later_minibatches_are_clipped_against_the_sampled_logprobs(on_policy: b
     batch.on_policy = on_policy
     generator = torch.Generator().manual_seed(0)
     for row in batch.rows:
-        row.logprobs.add_(0.3 * torch.randn(row.logprobs.shape, generator=generator))
+        row.sampler_logprobs.add_(0.3 * torch.randn(row.sampler_logprobs.shape, generator=generator))
     advantages = PassOne()(batch)
     for index in range(4):
         one = part(batch, [index])
@@ -253,7 +253,7 @@ def test_figures_of_an_update() -> None:
     batch = sampled(policy)
     batch.on_policy = False
     for row in batch.rows:
-        row.logprobs.sub_(0.3)  # every ratio is exp(0.3), above 1 + 0.28
+        row.sampler_logprobs.sub_(0.3)  # every ratio is exp(0.3), above 1 + 0.28
     advantages = PassOne()(batch)
     trained = batch.lengths[[0, 3]]
     held = trained[advantages[[0, 3]] > 0].sum() / trained.sum()
@@ -285,7 +285,7 @@ def test_demonstrations_teach_by_cross_entropy() -> None:
     engine.sync(policy)
     prompts = [policy.encode(problem.prompt) for problem in problems]
     requests = [Request(problem, prompt, "") for problem, prompt in zip(problems, prompts, strict=True)]
-    batch = RolloutBatch(problems, prompts, engine.generate(requests, 1, Sampling()), torch.ones(2, 1), on_policy=True)
+    batch = Rollouts(problems, prompts, engine.generate(requests, 1, Sampling()), torch.ones(2, 1), on_policy=True)
     for group, prompt in zip(batch.completions, prompts, strict=True):
         (row,) = group
         logits = policy.model(torch.cat([prompt, row.tokens])[None]).logits[0, len(prompt) - 1 : -1]
@@ -303,7 +303,7 @@ def test_imitation_makes_the_demonstration_probable() -> None:
     tokens = policy.tokenizer("right")["input_ids"]
     row = Completion("right", torch.tensor([*tokens, 1]), "stop")
     prompts = [policy.encode(problem.prompt) for problem in PROBLEMS]
-    batch = RolloutBatch(PROBLEMS, prompts, [[row]] * 4, torch.ones(4, 1))
+    batch = Rollouts(PROBLEMS, prompts, [[row]] * 4, torch.ones(4, 1))
     arguments = {"advantage": Imitate(), "optimizer": AdamW, "learning_rate": Constant(0.01)}
     module = fitted([batch] * 40, policy=policy, **arguments)
     assert module.policy.logprobs(batch.experience(torch.ones(4, 1))).sum(-1).exp().min() > 0.7
@@ -377,7 +377,7 @@ class Fixed(AdvantageEstimator):
     def __init__(self, values: Tensor) -> None:
         self.values = values
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return self.values
 
 
@@ -412,7 +412,7 @@ def test_a_penalty_goes_down_and_a_bonus_up(name: str) -> None:
 def test_demonstrations_feel_no_penalty_bonus_correction_or_filter() -> None:
     batch = sampled(build_tiny_policy())
     for group in batch.completions:
-        group[:] = [replace(row, logprobs=None, entropies=None) for row in group]
+        group[:] = [replace(row, sampler_logprobs=None, entropies=None) for row in group]
     batch.on_policy = False
     plain, watch = parameters(fitted([batch, batch], advantage=Imitate(), minibatch_size=2)), Watch()
     for tokens in (TopEntropy(0.1), ClipCov(1.0, -9.0, 9.0)):
@@ -428,7 +428,7 @@ def test_demonstrations_feel_no_penalty_bonus_correction_or_filter() -> None:
 def test_demonstrations_without_advantage_are_no_update_whatever_the_bonus() -> None:
     batch = sampled(build_tiny_policy(), torch.zeros_like(PASSES))
     for group in batch.completions:
-        group[:] = [replace(row, logprobs=None, entropies=None) for row in group]
+        group[:] = [replace(row, sampler_logprobs=None, entropies=None) for row in group]
     assert fitted([batch], advantage=KeepPassing(), kl=away(K3(1.0)), entropy_bonus=1.0).updates == 0
 
 
@@ -451,7 +451,7 @@ def test_later_updates_are_corrected_towards_the_trainer_before_the_first(on_pol
     own = sampled(policy, PASSES[[0, 3, 0, 3]])
     engines = perturbed(own)
     engines.on_policy = on_policy
-    mine, theirs = own.padded("logprobs"), engines.padded("logprobs")
+    mine, theirs = own.padded("sampler_logprobs"), engines.padded("sampler_logprobs")
     assert mine is not None and theirs is not None
     log_rho = mine - theirs  # [P, N, T]
     log_rho = log_rho.sum(-1, keepdim=True).expand_as(log_rho) if whole else log_rho
@@ -475,21 +475,21 @@ def test_later_updates_are_corrected_towards_the_trainer_before_the_first(on_pol
 class Ratios(AdvantageEstimator):
     """The ratios it is given, and a note of them beside those of a plain forward pass of this policy."""
 
-    reads_ratios = True
+    reads_importance_ratios = True
 
     def __init__(self, policy: TinyPolicy, of_tokens: bool = False) -> None:
         self.policy, self.of_tokens = policy, of_tokens
         self.given: list[Tensor | None] = []
         self.right: list[Tensor] = []
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         rows = rollouts.experience(rollouts.rewards)
-        assert rows.logprobs is not None
+        assert rows.sampler_logprobs is not None
         with torch.no_grad():
-            gaps = plain_scores(self.policy.model, rows)[0] - rows.logprobs
+            gaps = plain_scores(self.policy.model, rows)[0] - rows.sampler_logprobs
         self.right.append(gaps.sum(-1).exp().view(rollouts.rewards.shape))
-        self.given.append(rollouts.ratios)
-        values = torch.ones_like(rollouts.rewards) if rollouts.ratios is None else rollouts.ratios
+        self.given.append(rollouts.importance_ratios)
+        values = torch.ones_like(rollouts.rewards) if rollouts.importance_ratios is None else rollouts.importance_ratios
         return values[..., None].expand(*values.shape, int(rollouts.lengths.max())) if self.of_tokens else values
 
 
@@ -522,7 +522,7 @@ def test_ratios_are_those_of_the_policy_at_each_update(on_policy: bool, of_token
     assert distance(parameters(module), parameters(before)) < 2e-6
 
 
-def dumb_reinforce(policy: TinyPolicy, batch: RolloutBatch, advantages: Tensor, rate: float) -> None:
+def dumb_reinforce(policy: TinyPolicy, batch: Rollouts, advantages: Tensor, rate: float) -> None:
     """One SGD step on -A log pi over all tokens."""
     rows = batch.experience(advantages)
     loss = -(plain_scores(policy.model, rows)[0] * rows.advantages).sum() / rows.num_tokens
@@ -535,7 +535,7 @@ def test_a_response_that_became_far_likelier_has_a_finite_ratio() -> None:
     batch = sampled(policy)
     batch.on_policy = False
     for row in batch.rows:
-        row.logprobs.sub_(1000)
+        row.sampler_logprobs.sub_(1000)
     estimator = Ratios(policy)
     fitted([batch], policy=policy, advantage=estimator, learning_rate=Constant(1e-9))
     assert estimator.given[-1] is not None

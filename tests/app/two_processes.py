@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
-from tests.callbacks.test_results import GROUPS, REWARDS, tallied
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
@@ -15,10 +14,11 @@ from app.distributed.processes import gather_over_processes, sum_over_processes,
 from app.learning_rate import Constant
 from app.losses import K3, ClipCov, Clipped, KLCov, KLPenalty, Reinforce, SequenceMean, TokenTIS, TopEntropy
 from app.module import RLVRModule
-from app.types import RolloutBatch
+from app.types import Rollouts
 from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
 from tests.app.updates import PASSES, PROBLEMS, Watch, fit, fitted, parameters, part, perturbed, sampled
+from tests.callbacks.evaluation.test_results import GROUPS, REWARDS, tallied
 from tests.conftest import EchoProblem, build_tiny_policy
 
 
@@ -47,7 +47,7 @@ def tally(rank: int) -> dict[str, Any]:
     """Rank 0 has the first two batches, rank 1 the last and the only problem of set B; see test_results.py."""
     part = tallied([REWARDS[:4], REWARDS[4:]][rank])
     if rank == 1:
-        part.update("B", RolloutBatch([], rewards=torch.tensor([[1.0, 0.0, 0.0, 0.0]])))
+        part.update("B", Rollouts([], rewards=torch.tensor([[1.0, 0.0, 0.0, 0.0]])))
     return part.records(GROUPS)
 
 
@@ -108,10 +108,12 @@ def variant(name: str, rank: int | None = None) -> list[Tensor]:
 class Ratios(AdvantageEstimator):
     """The ratios it is given, less 2: no reward is asked."""
 
-    reads_ratios = True
+    reads_importance_ratios = True
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
-        return (torch.ones_like(rollouts.rewards) if rollouts.ratios is None else rollouts.ratios) - 2
+    def estimate(self, rollouts: Rollouts) -> Tensor:
+        return (
+            torch.ones_like(rollouts.rewards) if rollouts.importance_ratios is None else rollouts.importance_ratios
+        ) - 2
 
 
 UNEVEN: dict[str, Callable[[], dict[str, Any]]] = {
@@ -144,5 +146,5 @@ def draw_again(rank: int, world: int) -> list[str]:
     """All that this process might draw in the place of dead problems: rank r has problems 10 r to 10 r + 3."""
     train = [EchoProblem(str(number)) for number in range(20)]
     trainer = SimpleNamespace(datamodule=SimpleNamespace(splits={"train": train}), global_rank=rank, world_size=world)
-    batch = RolloutBatch(list(train[10 * rank : 10 * rank + 4]))
+    batch = Rollouts(list(train[10 * rank : 10 * rank + 4]))
     return [problem.key for problem in RolloutCallback._others(cast(Any, trainer), "0/dynamic/0", batch)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +18,7 @@ from app.engines.transformers import TransformersEngine
 from app.learning_rate import Constant
 from app.module import RLVRModule
 from app.policy import TinyPolicy
-from app.types import Request, RolloutBatch, Sampling
+from app.types import ProblemBatch, Request, Rollouts, Sampling
 from tests.app.architectures import plain_scores
 from tests.conftest import EchoProblem, build_tiny_policy
 
@@ -25,7 +27,7 @@ PASSES = torch.tensor([[1, 0, 0, 0, 0, 1], [0] * 6, [1] * 6, [0, 0, 1, 0, 0, 0]]
 """The second and the third problem teach nothing."""
 
 
-def sampled(policy: TinyPolicy, rewards: Tensor = PASSES, problems: list[EchoProblem] = PROBLEMS) -> RolloutBatch:
+def sampled(policy: TinyPolicy, rewards: Tensor = PASSES, problems: list[EchoProblem] = PROBLEMS) -> Rollouts:
     """Six answers to each problem, of different lengths, with these rewards."""
     engine = TransformersEngine()
     engine.sync(policy)
@@ -34,29 +36,29 @@ def sampled(policy: TinyPolicy, rewards: Tensor = PASSES, problems: list[EchoPro
     sampling = Sampling(max_new_tokens=7, stop_tokens=tuple("abcdefghijklmno"))
     completions = engine.generate(requests, rewards.shape[1], sampling)
     assert len({len(row.tokens) for group in completions for row in group}) > 2
-    return RolloutBatch(problems, prompts, completions, rewards, on_policy=True)
+    return Rollouts(problems, prompts, completions, rewards, on_policy=True)
 
 
-def perturbed(batch: RolloutBatch, scale: float = 0.3) -> RolloutBatch:
+def perturbed(batch: Rollouts, scale: float = 0.3) -> Rollouts:
     """The same as from an engine that is not the policy: log-probabilities moved by up to `scale`, by what was said."""
-    moved = deepcopy(batch)
-    moved.on_policy = False
+    moved = replace(deepcopy(batch), on_policy=False)
     for row in moved.rows:
         generator = torch.Generator().manual_seed(int(row.tokens.sum()))
-        row.logprobs.add_(scale * (2 * torch.rand(row.logprobs.shape, generator=generator) - 1))  # type: ignore[union-attr]
+        row.sampler_logprobs.add_(scale * (2 * torch.rand(row.sampler_logprobs.shape, generator=generator) - 1))  # type: ignore[union-attr]
     return moved
 
 
-def fit(module: RLVRModule, batches: list[RolloutBatch], **arguments: Any) -> Trainer:
+def fit(module: RLVRModule, batches: Sequence[Rollouts | ProblemBatch], **arguments: Any) -> Trainer:
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler")
     usual: dict[str, Any] = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "limit_val_batches": 0}
     trainer = Trainer(**{**usual, **dict.fromkeys(off, False), **arguments})
-    trainer.fit(module, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
+    given = [each if isinstance(each, ProblemBatch) else ProblemBatch(each.problems, each) for each in batches]
+    trainer.fit(module, DataLoader(given, batch_size=None))  # type: ignore[arg-type]
     return trainer
 
 
 def fitted(
-    batches: list[RolloutBatch],
+    batches: list[Rollouts],
     strategy: str = "auto",
     devices: int = 1,
     callbacks: list[Callback] | None = None,
@@ -82,7 +84,7 @@ def distance(left: list[Tensor], right: list[Tensor]) -> float:
 
 def dumb_update(
     policy: TinyPolicy,
-    batch: RolloutBatch,
+    batch: Rollouts,
     advantages: Tensor,
     count: int,
     on_policy: bool,
@@ -95,7 +97,7 @@ def dumb_update(
     loss = torch.zeros(())
     for b, row in enumerate(rows.advantages.tolist()):
         for t, advantage in enumerate(row[: int(rows.mask[b].sum())]):
-            old = logprobs[b, t].detach() if on_policy else rows.logprobs[b, t]
+            old = logprobs[b, t].detach() if on_policy else rows.sampler_logprobs[b, t]
             ratio = (logprobs[b, t] - old).exp()
             loss = loss - torch.minimum(ratio * advantage, ratio.clamp(1 - 0.2, 1 + 0.28) * advantage)
     loss = loss / count
@@ -108,8 +110,8 @@ def dumb_update(
     return loss.item()
 
 
-def part(batch: RolloutBatch, problems: list[int]) -> RolloutBatch:
-    return RolloutBatch(
+def part(batch: Rollouts, problems: list[int]) -> Rollouts:
+    return Rollouts(
         [batch.problems[index] for index in problems],
         [batch.prompts[index] for index in problems],
         [batch.completions[index] for index in problems],

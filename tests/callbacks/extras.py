@@ -18,14 +18,14 @@ from torch import Tensor
 from app.advantages import AdvantageEstimator
 from app.engines.snapshot import SnapshotEngine
 from app.engines.transformers import TransformersEngine
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, ProblemBatch, Rollouts
 from datamodules.base import ProblemDataModule
 
 
 class ByLength(AdvantageEstimator):
     """Longer answers than their problem's mean are better, whatever they say."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         lengths = rollouts.lengths.float()
         return lengths - lengths.mean(-1, keepdim=True)
 
@@ -33,7 +33,7 @@ class ByLength(AdvantageEstimator):
 class Slowly(ByLength):
     """Takes longer to train than a bar takes to be drawn again."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         sleep(0.5)
         return super().estimate(rollouts)
 
@@ -67,27 +67,26 @@ class Witness(Callback):
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: RolloutBatch, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: ProblemBatch, batch_idx: int) -> None:
         self.updates_in_state = int(max([state["step"] for state in trainer.optimizers[0].state.values()], default=0))
 
     def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: RolloutBatch, batch_idx: int
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
-        kinds = {type(callback).__name__: callback for callback in trainer.callbacks}
-        rollout = kinds["RolloutCallback"]
+        rollouts, settings, answered = batch.rollouts, pl_module.settings, pl_module.worker.settings
         self.seen.append(
             {
-                "stage": kinds["StageSchedule"].stage.name,
-                "advantage": type(pl_module.advantage).__name__,
+                "stage": pl_module.stage,
+                "advantage": type(settings.advantage).__name__,
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
                 "problems": len(batch),
                 "keys": " ".join(problem.key for problem in batch.problems),
-                "rollouts": batch.rewards.shape[1],
-                "engine": type(rollout.stage_engine).__name__,
-                "longest": int(batch.lengths.max()),
-                "temperature": batch.temperature,
-                "minibatch_size": pl_module.minibatch_size,
-                "count_skipped_tokens": pl_module.count_skipped_tokens,
+                "rollouts": rollouts.rewards.shape[1],
+                "engine": type(answered.engine).__name__,
+                "longest": int(rollouts.lengths.max()),
+                "temperature": rollouts.temperature,
+                "minibatch_size": settings.minibatch_size,
+                "count_skipped_tokens": settings.count_skipped_tokens,
                 "updates": pl_module.updates,
                 "updates_in_state": self.updates_in_state,
                 "weights": float(torch.stack([value.detach().sum() for value in pl_module.parameters()]).sum()),
@@ -108,7 +107,7 @@ class Death(Callback):
     def __init__(self, rank: int, silently: bool) -> None:
         self.rank, self.silently = rank, silently
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: RolloutBatch, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: ProblemBatch, batch_idx: int) -> None:
         if trainer.global_rank == self.rank and pl_module.iteration == 1:
             if self.silently:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -165,7 +164,7 @@ class Goes(Callback):
     def __init__(self, iteration: int) -> None:
         self.iteration = iteration
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: RolloutBatch, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: ProblemBatch, batch_idx: int) -> None:
         if pl_module.iteration == self.iteration:
             os.kill(os.getpid(), signal.SIGTERM)
 

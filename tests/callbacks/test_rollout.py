@@ -20,9 +20,8 @@ from app.engines.base import RolloutEngine
 from app.engines.scripted import ScriptedEngine
 from app.module import RLVRModule
 from app.policy import Policy, TinyPolicy
-from app.types import Completion, Problem, Request, RolloutBatch, Sampling
-from callbacks.rollout import RolloutCallback, rlvr
-from callbacks.schedule.schedule import rollout_of
+from app.types import Completion, Problem, ProblemBatch, Request, Rollouts, Sampling
+from callbacks.rollout import RolloutCallback
 from tests.app.updates import Watch
 from tests.conftest import CONTAINED, CommandLine, EchoProblem, build_tiny_policy, callback, scripted, stage, steps
 
@@ -31,8 +30,9 @@ from tests.conftest import CONTAINED, CommandLine, EchoProblem, build_tiny_polic
 def test_a_truncated_answer_does_not_pass(
     echo: Callable[[str], Problem], finish: Literal["stop", "length"], reward: float
 ) -> None:
-    batch = RolloutBatch([echo("UD")], completions=[[Completion("UD", torch.tensor([3, 4]), finish)]])
-    assert RolloutCallback().score(batch) == [reward]
+    completion = Completion("UD", torch.tensor([3, 4]), finish)
+    rollouts = Rollouts([echo("UD")], completions=[[completion]], rewards=torch.zeros(1, 1))
+    assert RolloutCallback().worker.score(rollouts) == [reward]
 
 
 def test_rollouts_must_be_some() -> None:
@@ -42,23 +42,23 @@ def test_rollouts_must_be_some() -> None:
 
 def test_the_module_must_be_one_of_ours(tiny_policy: Callable[..., TinyPolicy]) -> None:
     module = RLVRModule(tiny_policy())
-    assert rlvr(module) is module
-    with pytest.raises(TypeError, match="rollouts need an RLVRModule, not LightningModule"):
-        rlvr(LightningModule())
+    assert RLVRModule.of(module) is module
+    with pytest.raises(TypeError, match="need an RLVRModule, not LightningModule"):
+        RLVRModule.of(LightningModule())
     with pytest.raises(ValueError, match="nobody would sample"):
-        rollout_of(Trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False))
+        module.rollout_worker  # noqa: B018 - it raises
 
 
 def test_defaults_are_those_of_training() -> None:
-    rollout = RolloutCallback(ScriptedEngine(["U"]))
-    assert rollout.stage_engine is rollout.engine
-    assert rollout.sampling == Sampling()
-    assert rollout.seed == 0
+    worker = RolloutCallback(ScriptedEngine(["U"])).worker
+    assert worker.settings.engine is worker.engine
+    assert worker.settings.sampling == Sampling()
+    assert worker.seed == 0
 
 
-def test_attempts_must_be_some() -> None:
-    with pytest.raises(ValueError, match="attempts=0 must be at least 1"):
-        RolloutCallback(attempts=0)
+def test_resampling_rounds_must_be_some() -> None:
+    with pytest.raises(ValueError, match="max_resampling_rounds=0 must be at least 1"):
+        RolloutCallback(max_resampling_rounds=0)
 
 
 WITNESS = "tests.callbacks.extras.Witness"
@@ -98,7 +98,7 @@ class Problems(LightningDataModule):
         self.splits = {"train": [EchoProblem(key) for key in train]}
 
     def train_dataloader(self) -> DataLoader:
-        batches = [RolloutBatch([EchoProblem(key) for key in batch]) for batch in self.batches]
+        batches = [ProblemBatch([EchoProblem(key) for key in batch]) for batch in self.batches]
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
 
@@ -107,13 +107,13 @@ class Seen(Watch):
 
     def __init__(self) -> None:
         super().__init__()
-        self.batches: list[RolloutBatch] = []
+        self.batches: list[Rollouts] = []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self.batches.append(batch)
+        self.batches.append(batch.rollouts)
 
     @property
     def keys(self) -> list[list[str]]:
@@ -128,14 +128,14 @@ def keys(passes: Sequence[int], first: int = 0) -> list[str]:
 def run(
     batches: list[list[str]],
     others: list[str],
-    attempts: int,
+    rounds: int,
     advantage: AdvantageEstimator | None = None,
     seed: int = 0,
 ) -> tuple[Seen, PassesOf]:
     """Iterations of these batches, in a real Trainer."""
     engine, seen = PassesOf(), Seen()
     module = RLVRModule(build_tiny_policy(), advantage=advantage or PassOne())
-    callbacks = [RolloutCallback(engine, rollouts=N, attempts=attempts, seed=seed), seen]
+    callbacks = [RolloutCallback(engine, rollouts=N, max_resampling_rounds=rounds, seed=seed), seen]
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     trainer = Trainer(
         accelerator="cpu", devices=1, max_epochs=1, callbacks=list(callbacks), **dict.fromkeys(off, False)
@@ -145,19 +145,19 @@ def run(
 
 
 def figures(seen: Seen) -> list[tuple[float, float]]:
-    return [(row["rollout/dead"], row["rollout/attempts"]) for row in seen.figures]
+    return [(row["rollout/dead"], row["rollout/resampling_rounds"]) for row in seen.figures]
 
 
-def test_one_attempt_keeps_the_dead() -> None:
+def test_one_round_keeps_the_dead() -> None:
     batch = keys([0, 2, 4, 1])
-    seen, engine = run([batch], keys([2] * 9, 50), attempts=1)
+    seen, engine = run([batch], keys([2] * 9, 50), rounds=1)
     assert seen.keys == engine.asked == [batch]
     assert "rollout/dead" not in seen.figures[0]
 
 
 def test_dead_problems_make_room_for_others() -> None:
     batch, others = keys([0, 2, 4, 1]), keys([2] * 9, 50)
-    seen, engine = run([batch], others, attempts=5)
+    seen, engine = run([batch], others, rounds=5)
     ((first, second, third, fourth),) = seen.keys
     assert (second, fourth) == (batch[1], batch[3])
     assert {first, third} < set(others)
@@ -167,7 +167,7 @@ def test_dead_problems_make_room_for_others() -> None:
 
 
 def test_a_problem_brings_all_that_belongs_to_it() -> None:
-    seen, _ = run([keys([0, 2, 4, 1])], keys([1, 2, 3] * 3, 50), attempts=5)
+    seen, _ = run([keys([0, 2, 4, 1])], keys([1, 2, 3] * 3, 50), rounds=5)
     (batch,) = seen.batches
     policy = build_tiny_policy()
     for index, problem in enumerate(batch.problems):
@@ -178,22 +178,22 @@ def test_a_problem_brings_all_that_belongs_to_it() -> None:
     assert batch.on_policy
 
 
-@pytest.mark.parametrize("attempts", [2, 3, 7])
-def test_no_more_attempts_than_allowed(attempts: int) -> None:
+@pytest.mark.parametrize("rounds", [2, 3, 7])
+def test_no_more_rounds_than_allowed(rounds: int) -> None:
     """None of the others teaches either: as many are asked each time as places are dead, and none twice."""
     batch, others = keys([0, 2, 4, 0]), keys([0, 4] * 20, 50)
-    seen, engine = run([batch], others, attempts)
+    seen, engine = run([batch], others, rounds)
     assert seen.keys == [batch]
-    assert [len(asked) for asked in engine.asked] == [4, *[3] * (attempts - 1)]
+    assert [len(asked) for asked in engine.asked] == [4, *[3] * (rounds - 1)]
     drawn = [key for asked in engine.asked for key in asked]
     assert len(set(drawn)) == len(drawn)
-    sampled = 4 + 3 * (attempts - 1)
-    assert figures(seen) == [(pytest.approx((sampled - 1) / sampled), attempts)]
+    sampled = 4 + 3 * (rounds - 1)
+    assert figures(seen) == [(pytest.approx((sampled - 1) / sampled), rounds)]
 
 
-def test_attempts_go_on_until_none_is_dead() -> None:
+def test_rounds_go_on_until_none_is_dead() -> None:
     batch, others = keys([0] * 6), keys([0, 2] * 20, 50)
-    seen, engine = run([batch], others, attempts=50)
+    seen, engine = run([batch], others, rounds=50)
     assert all(key[1] == "2" for key in seen.keys[0])
     assert 2 < len(engine.asked) < 50
     left = [6]
@@ -207,17 +207,17 @@ def test_attempts_go_on_until_none_is_dead() -> None:
 
 def test_with_nothing_left_to_draw_training_goes_on() -> None:
     batch = keys([0, 2, 4, 0])
-    seen, engine = run([batch], keys([0, 3], 50), attempts=50)
+    seen, engine = run([batch], keys([0, 3], 50), rounds=50)
     assert sum(key.startswith("p0") or key.startswith("p4") for key in seen.keys[0]) == 2
     assert [len(asked) for asked in engine.asked] == [4, 2]
     assert figures(seen) == [(pytest.approx(4 / 6), 2)]
-    alone, engine = run([batch], [], attempts=50)
+    alone, engine = run([batch], [], rounds=50)
     assert alone.keys == engine.asked == [batch]
     assert figures(alone) == [(0.75, 1)]
 
 
 def test_a_batch_that_teaches_is_left_alone() -> None:
-    seen, engine = run([keys([1, 2, 3])], keys([2] * 9, 50), attempts=5)
+    seen, engine = run([keys([1, 2, 3])], keys([2] * 9, 50), rounds=5)
     assert engine.asked == [keys([1, 2, 3])]
     assert figures(seen) == [(0, 1)]
 
@@ -241,7 +241,7 @@ def test_each_iteration_and_each_seed_draws_its_own_and_the_same_seed_the_same()
 
 def test_processes_draw_different_problems_that_none_of_them_has() -> None:
     """Three shares of one process; tests/app/distributed/test_processes.py asks two."""
-    train, batch = keys([2] * 30), RolloutBatch([EchoProblem(key) for key in keys([2] * 4)])
+    train, batch = keys([2] * 30), Rollouts([EchoProblem(key) for key in keys([2] * 4)], rewards=torch.zeros(4, N))
     drawn = []
     for rank in range(3):
         trainer = SimpleNamespace(datamodule=Problems([], train), global_rank=rank, world_size=3)
@@ -251,11 +251,11 @@ def test_processes_draw_different_problems_that_none_of_them_has() -> None:
 
 
 def test_dynamic_sampling_from_the_command_line(passk: CommandLine) -> None:
-    """Nothing is ever solved, so every attempt is made, each with other problems of the split of 64."""
+    """Nothing is ever solved, so every round is made, each with other problems of the split of 64."""
     stages = [stage("explore", until=steps(2))]
-    cli = passk.fit(stages, "--rollout.attempts=3", "--trainer.limit_val_batches=0")
+    cli = passk.fit(stages, "--rollout.max_resampling_rounds=3", "--trainer.limit_val_batches=0")
     assert cli.model.iteration == 2
-    assert cli.model.figures["rollout/attempts"] == 3
+    assert cli.model.figures["rollout/resampling_rounds"] == 3
     assert cli.model.figures["rollout/dead"] == 1
 
 
@@ -337,7 +337,7 @@ def test_the_answers_to_one_problem_alone_end_no_run(echo: Callable[[str], Probl
     rows = [Completion("UD", torch.tensor([3]), "stop"), Completion("U", torch.tensor([3]), "length")]
 
     def meet(*rewards: float) -> None:
-        batch = RolloutBatch([echo("UD")], completions=[rows], rewards=torch.tensor([rewards]))
+        batch = Rollouts([echo("UD")], completions=[rows], rewards=torch.tensor([rewards]))
         rollout._end_where_nothing_is_scored(module, batch)
 
     for _ in range(3):
@@ -360,7 +360,7 @@ def test_overfitting_meets_the_same_batches_again_and_again(passk: CommandLine) 
 
 
 def test_a_hanging_scorer_is_left_behind(passk: CommandLine) -> None:
-    limits = ["--rollout.scorer.seconds=0.3", "--trainer.limit_val_batches=1", "--data.eval_batch_size=1"]
+    limits = ["--rollout.scorer.timeout_s=0.3", "--trainer.limit_val_batches=1", "--data.eval_batch_size=1"]
     found = callback(moody(passk, "validate", ["b", "hang", "a", "b"], *limits), "PassKEvaluation").history[-1]
     assert found["eval/unscored"] == 0.25
     assert found["eval/pass@1"] == pytest.approx(1 / 3, abs=1e-6)

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.core.optimizer import LightningOptimizer
 
-from app.types import RolloutBatch
+from app.types import Rollouts
 from datamodules.maze import MazeDataModule
 from tests.forked import ended, started
 
@@ -32,14 +32,14 @@ class Reader(LightningModule):
         self.read: list[list[str]] = []
         self.validated = 0
 
-    def training_step(self, batch: RolloutBatch, batch_idx: int) -> None:
+    def training_step(self, batch: Rollouts, batch_idx: int) -> None:
         self.read.append([problem.key for problem in batch.problems])
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
         for _ in range(2):
             optimizer.step()
 
-    def validation_step(self, batch: RolloutBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: Rollouts, batch_idx: int) -> None:
         self.validated += len(batch)
 
     test_step = predict_step = validation_step

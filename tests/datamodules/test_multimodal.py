@@ -9,12 +9,12 @@ from typing import Any
 
 import datasets
 import pytest
-from tests.app.test_pictures import BLUE, RED
 
 from app.cli import main
 from app.types.pictures import pictures_of
 from datamodules.multimodal import CHOICE, OPEN, MultimodalDataModule, PictureTable
 from tests.app.seeing import write_vision
+from tests.app.types.test_pictures import BLUE, RED
 from tests.conftest import BY_LENGTH, PICTURES, CommandLine, callback, constant, gap, scripted, stage
 
 pytest.importorskip("math_verify")

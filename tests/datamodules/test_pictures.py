@@ -6,10 +6,10 @@ import base64
 from pathlib import Path
 
 import pytest
-from tests.app.test_pictures import BLUE, RED, encoded
 
 from app.types.pictures import EncodedPicture, text_of
 from datamodules.pictures import read_picture, read_pictures, with_pictures
+from tests.app.types.test_pictures import BLUE, RED, encoded
 
 
 def test_a_picture_comes_in_many_forms(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.scoring import Contained, judge
+from app.scoring import SubprocessScorer, judge
 from datamodules import reasoning_gym
 from datamodules.reasoning_gym import GymProblem, GymSet, ReasoningGymDataModule
 from tests.conftest import CommandLine, demonstrated
@@ -84,7 +84,7 @@ def test_solutions_pass_in_the_scoring_process_where_entries_have_none_or_sets_c
     problems = data.load_splits()[0]["train"]
     assert len(problems) == 4 * len(tasks)
     answers = [(problem, text) for problem in problems for text in (problem.solution, "```\nNone\n```")]
-    verdicts = [verdict.score for verdict in Contained(seconds=30)(answers)]
+    verdicts = [verdict.score for verdict in SubprocessScorer(timeout_s=30)(answers)]
     assert verdicts[::2] == [1.0] * len(problems)
     assert max(verdicts[1::2]) < 1
 

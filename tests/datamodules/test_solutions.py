@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.scoring import Contained
+from app.scoring import SubprocessScorer
 from app.types import Problem
 from datamodules import solutions
 from datamodules.scorers import AtLeast, Exact, Scorer, Weighted
@@ -24,7 +24,7 @@ def build(folder: Path, scorer: Scorer, *answers: Any, seconds: float = 10.0) ->
         rows = [{"prompt": f"{name} {number}?", "answer": answer} for number, answer in enumerate(given)]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = TaskDataModule(str(folder / "train.jsonl"), str(folder / "held_out.jsonl"), scorer, batch_size=1)
-    data.trial.process = Contained(seconds)
+    data.trial.process = SubprocessScorer(seconds)
     return data
 
 
@@ -60,7 +60,7 @@ def test_one_that_nobody_promised_is_a_warning(
 
 
 def test_ours_are_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Contained, "__call__", lambda *_: pytest.fail("nothing needs to be tried"))
+    monkeypatch.setattr(SubprocessScorer, "__call__", lambda *_: pytest.fail("nothing needs to be tried"))
     for scorer in (Exact(), AtLeast(Exact(), 0.5)):
         assert build(tmp_path, scorer, "a").load_splits()[0]["train"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.types import Problem, RolloutBatch
+from app.types import Problem, Rollouts
 from datamodules.stream import ProblemBatches, ProblemStream
 
 
@@ -27,7 +27,7 @@ class Word(Problem):
 LETTERS = [Word(letter) for letter in "abcdefg"]
 
 
-def keys(batch: RolloutBatch) -> list[str]:
+def keys(batch: Rollouts) -> list[str]:
     return [problem.key for problem in batch.problems]
 
 

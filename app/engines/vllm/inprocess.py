@@ -89,7 +89,7 @@ class VLLMEngine(ExternalEngine):
             except (ValueError, RuntimeError, torch.OutOfMemoryError) as error:
                 raise EngineError(f"vLLM would not start: {last_line(error)}") from error
         self.max_length = self.llm.llm_engine.model_config.max_model_len
-        self.rest()
+        self.sleep()
 
     def close(self) -> None:
         if self.llm is not None:
@@ -137,7 +137,7 @@ class VLLMEngine(ExternalEngine):
         ]
         return prompts, parameters
 
-    def rest(self) -> None:
+    def sleep(self) -> None:
         """Give the GPU back to the trainer."""
         if self.sleep_level:
             self.llm.sleep(level=self.sleep_level)

@@ -46,7 +46,7 @@ class VLLMServerEngine(ExternalEngine):
         bound: see ExternalEngine.
     """
 
-    samples_aside = True
+    supports_async = True
     syncs_together = True
 
     def __init__(

@@ -10,14 +10,14 @@ import torch
 
 from app.advantages import PassK, PassOne
 from app.advantages.adaptive import Adaptive, to_explore
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 
-def every_count(n: int) -> RolloutBatch:
+def every_count(n: int) -> Rollouts:
     """N + 1 problems, the c-th with c passes."""
     rewards = torch.stack([(torch.arange(n) < c).double() for c in range(n + 1)])
-    return RolloutBatch([EchoProblem(str(c)) for c in range(n + 1)], rewards=rewards)
+    return Rollouts([EchoProblem(str(c)) for c in range(n + 1)], rewards=rewards)
 
 
 def dumb_ranking(entropies: Sequence[float], share: float) -> list[bool]:

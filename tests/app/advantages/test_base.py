@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.app.updates import sampled
 from tests.conftest import build_tiny_policy
 
@@ -18,23 +18,23 @@ class OfShape(AdvantageEstimator):
     def __init__(self, *shape: int) -> None:
         self.shape = shape
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return torch.ones(self.shape)
 
 
 @pytest.fixture(scope="module")
-def batch() -> RolloutBatch:
+def batch() -> Rollouts:
     return sampled(build_tiny_policy())
 
 
-def test_right_shapes_pass(batch: RolloutBatch) -> None:
+def test_right_shapes_pass(batch: Rollouts) -> None:
     shape, longest = batch.rewards.shape, int(batch.lengths.max())
     assert OfShape(*shape)(batch).shape == shape
     assert OfShape(*shape, longest)(batch).shape == (*shape, longest)
 
 
 @pytest.mark.parametrize("change", ["[P]", "[N]", "[P, 1]", "[P, N, T + 1]", "scalar", "[N, P]", "[1, P, N]"])
-def test_another_shape_is_refused_by_the_class_and_both_shapes(batch: RolloutBatch, change: str) -> None:
+def test_another_shape_is_refused_by_the_class_and_both_shapes(batch: Rollouts, change: str) -> None:
     p, n = batch.rewards.shape
     longest = int(batch.lengths.max())
     shape = {

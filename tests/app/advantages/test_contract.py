@@ -44,7 +44,7 @@ from app.advantages import (
     WithoutEasy,
 )
 from app.advantages.base import informative_problems
-from app.types import Completion, RolloutBatch
+from app.types import Completion, Rollouts
 from tests.conftest import EchoProblem
 
 CENTRED = [
@@ -65,16 +65,18 @@ ALL = [
 ]  # fmt: skip
 
 
-def rollouts(num_problems: int = 9, num_rollouts: int = 8) -> RolloutBatch:
+def rollouts(num_problems: int = 9, num_rollouts: int = 8) -> Rollouts:
     """c = 0 .. N passes, answers of one to five tokens, half of the problems to be explored."""
     passes = torch.arange(num_problems) % (num_rollouts + 1)
     generator = torch.Generator().manual_seed(0)
 
     def completion(index: int) -> Completion:
         noise = torch.rand(2, index % 5 + 1, generator=generator)
-        return Completion(f"answer {index}", torch.ones(index % 5 + 1), "stop", logprobs=-noise[0], entropies=noise[1])
+        return Completion(
+            f"answer {index}", torch.ones(index % 5 + 1), "stop", sampler_logprobs=-noise[0], entropies=noise[1]
+        )
 
-    return RolloutBatch(
+    return Rollouts(
         [EchoProblem(str(index)) for index in range(num_problems)],
         completions=[[completion(3 * p + n) for n in range(num_rollouts)] for p in range(num_problems)],
         rewards=(torch.arange(num_rollouts) < passes[:, None]).float(),
@@ -115,7 +117,7 @@ def test_problems_do_not_touch_each_other(estimator: AdvantageEstimator) -> None
     """But for FADE, whose running means do, and for the draws of noise."""
     batch = rollouts(18)
     whole = estimator(batch)
-    half = RolloutBatch(
+    half = Rollouts(
         batch.problems[:9], completions=batch.completions[:9], rewards=batch.rewards[:9], explore=batch.explore[:9]
     )
     if not isinstance(estimator, FADE):
@@ -162,7 +164,7 @@ def test_an_unscored_answer_counts_as_one_that_was_not_drawn(estimator: Advantag
         return  # whose running means, and whose draws, depend on the batch
     for place in range(9):
         kept = [n for n in range(8) if n not in lacking.get(place, [])]
-        alone = RolloutBatch(
+        alone = Rollouts(
             [batch.problems[place]],
             completions=[[batch.completions[place][n] for n in kept]],
             rewards=batch.rewards[place : place + 1, kept],

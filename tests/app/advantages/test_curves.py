@@ -21,7 +21,7 @@ from app.advantages import (
     PassOne,
 )
 from app.advantages.curves import curves
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 
@@ -51,7 +51,7 @@ def test_points_are_what_the_estimator_says() -> None:
     found = curves(PassK(2), 8, repeats=3)
     for c in range(9):
         passed = torch.arange(8) < c
-        (advantages,) = PassK(2)(RolloutBatch([EchoProblem("x")], rewards=passed[None].double())).tolist()
+        (advantages,) = PassK(2)(Rollouts([EchoProblem("x")], rewards=passed[None].double())).tolist()
         assert c == 0 or found.positive[c].item() == pytest.approx(advantages[0], abs=1e-12)
         assert c == 8 or found.negative[c].item() == pytest.approx(advantages[-1], abs=1e-12)
         assert found.eta[c].item() == pytest.approx(sum(map(abs, advantages)), abs=1e-12)
@@ -62,7 +62,7 @@ def expected_gradient(estimator: AdvantageEstimator, num_rollouts: int, p: float
     """Of the mean over rollouts of A log pi, for a policy that passes with probability p: all outcomes, one by one."""
     total = 0.0
     for outcome in product((0.0, 1.0), repeat=num_rollouts):
-        (advantages,) = estimator(RolloutBatch([EchoProblem("x")], rewards=torch.tensor([outcome]).double())).tolist()
+        (advantages,) = estimator(Rollouts([EchoProblem("x")], rewards=torch.tensor([outcome]).double())).tolist()
         chance = 1.0
         for passed in outcome:
             chance *= p if passed else 1 - p

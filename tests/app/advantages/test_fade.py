@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -11,21 +12,21 @@ import pytest
 import torch
 
 from app.advantages.fade import FADE, fade_advantage
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Rollouts
 from tests.conftest import EchoProblem
 
 
-def batch(rewards: list[list[float]], entropies: list[list[list[float]]]) -> RolloutBatch:
+def batch(rewards: list[list[float]], entropies: list[list[list[float]]]) -> Rollouts:
     """One problem a row, one list of token entropies a rollout."""
     completions = [
         [Completion("", torch.arange(len(row)), "stop", entropies=torch.tensor(row)) for row in group]
         for group in entropies
     ]
     problems: list[Problem] = [EchoProblem(str(index)) for index in range(len(rewards))]
-    return RolloutBatch(problems, completions=completions, rewards=torch.tensor(rewards, dtype=torch.double))
+    return Rollouts(problems, completions=completions, rewards=torch.tensor(rewards, dtype=torch.double))
 
 
-def uniform(reward: float, entropy: float) -> RolloutBatch:
+def uniform(reward: float, entropy: float) -> Rollouts:
     """4 rollouts, `reward` of them pass on average; every token has this entropy."""
     passing = round(4 * reward)
     return batch([[float(index < passing) for index in range(4)]], [[[entropy] * (2 + index) for index in range(4)]])
@@ -57,6 +58,12 @@ STREAM = [  # rewards, entropies of each rollout's tokens
 ]
 
 
+def observed(fade: FADE, rollouts: Rollouts) -> torch.Tensor:
+    """One iteration: the batch counts, then it is estimated."""
+    fade.observe(rollouts)
+    return fade(rollouts)
+
+
 def running(stream: list[Any], target: float | None, rate: float) -> list[list[list[float]]]:
     """A loop over batches with lists of numbers, from the definition."""
     advantages, pass_rate, entropy = [], 0.0, 0.0
@@ -82,14 +89,16 @@ def running(stream: list[Any], target: float | None, rate: float) -> list[list[l
 def test_a_run_follows_pass_rate_and_entropy(target: float | None, rate: float) -> None:
     fade = FADE(target_entropy=target, rate=rate)
     for given, expected in zip(STREAM, running(STREAM, target, rate), strict=True):
-        assert (fade(batch(*given)) - torch.tensor(expected, dtype=torch.double)).abs().max() < 1e-7  # float entropies
+        assert (
+            observed(fade, batch(*given)) - torch.tensor(expected, dtype=torch.double)
+        ).abs().max() < 1e-7  # float entropies
 
 
 def test_the_stream_visits_both_sides_of_the_target() -> None:
     """Or the run above would show nothing of delta."""
     fade, deltas = FADE(rate=1.0), []
     for given in STREAM:
-        fade(batch(*given))
+        observed(fade, batch(*given))
         deltas.append(fade._delta(fade.state_dict()["entropy"]))
     assert deltas[0] == 1
     assert 0.3 < deltas[1] < 1
@@ -98,8 +107,8 @@ def test_the_stream_visits_both_sides_of_the_target() -> None:
 
 def test_a_small_rate_moves_little() -> None:
     fade = FADE(rate=0.02)
-    fade(uniform(0.5, 1.0))
-    fade(uniform(1.0, 0.0))
+    fade.observe(uniform(0.5, 1.0))
+    fade.observe(uniform(1.0, 0.0))
     state = fade.state_dict()
     assert state["pass_rate"] == pytest.approx(0.51)
     assert state["entropy"] == pytest.approx(0.98)
@@ -113,12 +122,12 @@ def test_alpha_is_clipped(pass_rate: float, alpha: float) -> None:
 
 def test_failures_count_more_once_the_entropy_has_fallen() -> None:
     fade = FADE(target_entropy=0.5, rate=1.0, delta_min=0.3)
-    passing, failing = fade(uniform(0.25, 0.6))[0, [0, 3]].tolist()
+    passing, failing = observed(fade, uniform(0.25, 0.6))[0, [0, 3]].tolist()
     assert 3 * failing == pytest.approx(-passing)
-    passing, failing = fade(uniform(0.25, 0.1))[0, [0, 3]].tolist()
+    passing, failing = observed(fade, uniform(0.25, 0.1))[0, [0, 3]].tolist()
     assert 3 * failing == pytest.approx(-passing / 0.6)
     fade = FADE(target_entropy=2.0, rate=1.0, delta_min=0.3)
-    passing, failing = fade(uniform(0.25, 0.1))[0, [0, 3]].tolist()
+    passing, failing = observed(fade, uniform(0.25, 0.1))[0, [0, 3]].tolist()
     assert 3 * failing == pytest.approx(-passing / 0.3)
 
 
@@ -132,7 +141,7 @@ def test_asking_what_is_informative_changes_nothing() -> None:
     fade = FADE()
     assert fade.informative(rollouts).tolist() == [True, False]
     assert fade.state_dict() == {"pass_rate": None, "entropy": None, "first_entropy": None}
-    fade(rollouts)
+    observed(fade, rollouts)
     before, name = fade.state_dict(), repr(fade)
     fade.informative(batch(*STREAM[1]))
     assert fade.state_dict() == before
@@ -141,11 +150,20 @@ def test_asking_what_is_informative_changes_nothing() -> None:
 
 def test_a_batch_counts_once_in_an_iteration() -> None:
     fade, first, second = FADE(rate=0.5), batch(*STREAM[0]), batch(*STREAM[1])
-    fade(first)
-    advantages, before = fade(second), fade.state_dict()
-    second.ratios = torch.full_like(second.rewards, 1.5)
+    observed(fade, first)
+    advantages, before = observed(fade, second), fade.state_dict()
     assert torch.equal(fade(second), advantages)
     assert fade.state_dict() == before
+    ratios = torch.full_like(second.rewards, 1.5)
+    assert torch.equal(fade(replace(second, importance_ratios=ratios)), advantages)
+
+
+def test_before_the_first_iteration_a_batch_is_measured_by_itself() -> None:
+    rollouts = batch(*STREAM[0])
+    fade = FADE()
+    advantages = fade(rollouts)
+    assert fade.state_dict()["pass_rate"] is None
+    assert torch.equal(observed(fade, rollouts), advantages)
 
 
 @pytest.mark.parametrize("rewards", [[[0.1, 0.1, 0.1]], [[0.2, 0.1, 0.1]]])
@@ -159,11 +177,11 @@ def test_informative_is_what_has_advantages(rewards: list[list[float]]) -> None:
 def test_resuming_continues_exactly(done: int) -> None:
     whole, first, second = (FADE(rate=0.3) for _ in range(3))
     for given in STREAM[:done]:
-        whole(batch(*given))
-        first(batch(*given))
+        whole.observe(batch(*given))
+        first.observe(batch(*given))
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     for given in STREAM[done:]:
-        assert torch.equal(second(batch(*given)), whole(batch(*given)))
+        assert torch.equal(observed(second, batch(*given)), observed(whole, batch(*given)))
     assert second.state_dict() == whole.state_dict()
 
 
@@ -172,7 +190,7 @@ def test_processes_share_their_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, halves = FADE(), [FADE(), FADE()]
     rewards, entropies = [[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]], [[[1.0], [2.0]], [[3.0, 1.0], [2.0]], [[0.0], [7.0]]]
     parts = [batch(rewards[:1], entropies[:1]), batch(rewards[1:], entropies[1:])]
-    expected = whole(batch(rewards, entropies))
+    expected = observed(whole, batch(rewards, entropies))
 
     asked: list[torch.Tensor] = []
 
@@ -182,9 +200,9 @@ def test_processes_share_their_sums(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("app.advantages.fade.sum_over_processes", ask)
     for part in parts:
-        FADE()(part)
+        FADE().observe(part)
     monkeypatch.setattr("app.advantages.fade.sum_over_processes", lambda sums: asked[0] + asked[1])
-    found = torch.cat([half(part) for half, part in zip(halves, parts, strict=True)])
+    found = torch.cat([observed(half, part) for half, part in zip(halves, parts, strict=True)])
     assert len(asked) == 2
     assert halves[0].state_dict() == halves[1].state_dict() == whole.state_dict()
     assert torch.equal(found, expected)
@@ -192,10 +210,12 @@ def test_processes_share_their_sums(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_completions_without_entropies_are_refused() -> None:
     rollouts = batch([[1.0, 0.0]], [[[1.0], [1.0]]])
-    rollouts.completions[0][1] = Completion("", torch.arange(1), "stop")
-    fade = FADE()
+    group = [rollouts.completions[0][0], Completion("", torch.arange(1), "stop")]
+    rollouts, fade = replace(rollouts, completions=[group]), FADE()
     with pytest.raises(ValueError, match="FADE reads entropies"):
         fade(rollouts)
+    with pytest.raises(ValueError, match="FADE reads entropies"):
+        fade.observe(rollouts)
     assert fade.state_dict()["pass_rate"] is None
 
 

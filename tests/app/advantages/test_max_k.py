@@ -24,14 +24,14 @@ from app.advantages.max_k import (
 )
 from app.advantages.pkpo import pkpo, pkpo_leave_one_out, pkpo_leave_one_out_minus_one
 from app.advantages.plain import leave_one_out
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 SMALL = [(n, k) for n in range(2, 9) for k in range(1, n + 1)]
 
 
-def batch(rewards: Tensor, ratios: Tensor | None = None) -> RolloutBatch:
-    return RolloutBatch([EchoProblem(str(i)) for i in range(len(rewards))], rewards=rewards, ratios=ratios)
+def batch(rewards: Tensor, ratios: Tensor | None = None) -> Rollouts:
+    return Rollouts([EchoProblem(str(i)) for i in range(len(rewards))], rewards=rewards, importance_ratios=ratios)
 
 
 def binary(n: int) -> Tensor:
@@ -163,7 +163,7 @@ def test_off_policy_refuses_what_is_no_ratio() -> None:
 
 def test_off_policy_asks_for_ratios_and_uses_them() -> None:
     rewards = rows(4)
-    assert MaxKOffPolicy(2).reads_ratios
+    assert MaxKOffPolicy(2).reads_importance_ratios
     for dtype in (torch.float, torch.double):
         estimated = MaxKOffPolicy(2)(batch(rewards.to(dtype), ratios_of(rewards).to(dtype)))
         assert estimated.dtype == torch.double

@@ -11,23 +11,23 @@ from torch import Tensor
 from app.advantages import AdvantageEstimator, PassK, PassOne
 from app.advantages.adaptive import Adaptive
 from app.advantages.noise import Binary, FlipNegatives
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Rollouts
 from tests.conftest import EchoProblem
 
 
 class Shown(AdvantageEstimator):
     """Gives back the rewards that it was shown."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return rollouts.rewards.clone()
 
 
-def batch(rewards: Tensor, texts: str | None = None, first: int = 0) -> RolloutBatch:
+def batch(rewards: Tensor, texts: str | None = None, first: int = 0) -> Rollouts:
     """Problems by number; with texts, each rollout says them with its own number."""
     problems: list[Problem] = [EchoProblem(f"problem {first + index}") for index in range(len(rewards))]
     tokens = torch.tensor([1, 2])
     said = [[Completion(f"{texts} {rollout}", tokens, "stop") for rollout in range(rewards.shape[1])] for _ in problems]
-    return RolloutBatch(problems, completions=[] if texts is None else said, rewards=rewards)
+    return Rollouts(problems, completions=[] if texts is None else said, rewards=rewards)
 
 
 FAILING = torch.zeros(5, 12)

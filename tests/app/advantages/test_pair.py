@@ -14,7 +14,7 @@ from app.advantages.adaptive import Adaptive
 from app.advantages.easy import ByAccuracy
 from app.advantages.pair import Pair, mix
 from app.advantages.shaped import Combination
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Rollouts
 from tests.conftest import EchoProblem
 
 PAIRS = [Adaptive, ByAccuracy, Combination]
@@ -23,13 +23,13 @@ PAIRS = [Adaptive, ByAccuracy, Combination]
 class Counting(AdvantageEstimator):
     """Per token, from what it reads; counts how often it was asked."""
 
-    reads = ("logprobs",)
-    reads_ratios = True
+    reads = ("sampler_logprobs",)
+    reads_importance_ratios = True
 
     def __init__(self) -> None:
         self.asked = 0
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         self.asked += 1
         return rollouts.mask * rollouts.rewards[..., None].double()
 
@@ -40,7 +40,7 @@ class Counting(AdvantageEstimator):
         self.asked = state["asked"]
 
 
-def rollouts(logprobs: bool = True) -> RolloutBatch:
+def rollouts(logprobs: bool = True) -> Rollouts:
     """Four problems with 0 to 3 passes of 3, and responses of 1 to 3 tokens."""
     rewards = torch.tensor([[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]).float()
     lengths = [1, 3, 2]
@@ -49,7 +49,7 @@ def rollouts(logprobs: bool = True) -> RolloutBatch:
         for _ in rewards
     ]
     problems: list[Problem] = [EchoProblem(str(index)) for index in range(4)]
-    return RolloutBatch(problems, completions=said, rewards=rewards, explore=torch.tensor([True, False, True, False]))
+    return Rollouts(problems, completions=said, rewards=rewards, explore=torch.tensor([True, False, True, False]))
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -59,10 +59,10 @@ def test_it_asks_what_either_asks(pair: type[Adaptive | ByAccuracy | Combination
         with pytest.raises(ValueError, match="k=3 must lie between 1 and the 2 rollouts"):
             two.check(2)
     graded = pair(PassOne(), PassOne())
-    assert not graded.binary and not graded.reads and not graded.reads_ratios
+    assert not graded.binary and not graded.reads and not graded.reads_importance_ratios
     for two in (pair(PassOne(), Counting()), pair(Counting(), PassOne()), pair(Counting(), Counting())):
-        assert two.reads == ("logprobs",)
-        assert two.reads_ratios
+        assert two.reads == ("sampler_logprobs",)
+        assert two.reads_importance_ratios
         with pytest.raises(ValueError, match=f"{pair.__name__} reads logprobs"):
             two(rollouts(logprobs=False))
 

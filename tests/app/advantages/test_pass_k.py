@@ -11,12 +11,12 @@ from torch import Tensor
 
 from app.advantages import PassK, PassKBootstrap, PassKFullSampling
 from app.passk import full_sampling_advantage, pass_k_advantage
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 
-def batch(rewards: Tensor, first: int = 0) -> RolloutBatch:
-    return RolloutBatch([EchoProblem(f"problem {first + index}") for index in range(len(rewards))], rewards=rewards)
+def batch(rewards: Tensor, first: int = 0) -> Rollouts:
+    return Rollouts([EchoProblem(f"problem {first + index}") for index in range(len(rewards))], rewards=rewards)
 
 
 def passes(n: int, *counts: int) -> Tensor:

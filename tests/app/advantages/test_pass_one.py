@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from app.advantages import PassOne
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 TABLE = [
@@ -22,7 +22,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("rewards", "expected"), TABLE)
 def test_deviation_from_the_mean_in_population_deviations(rewards: list[float], expected: list[float]) -> None:
-    batch = RolloutBatch([EchoProblem("x")], rewards=torch.tensor([rewards], dtype=torch.float))
+    batch = Rollouts([EchoProblem("x")], rewards=torch.tensor([rewards], dtype=torch.float))
     assert PassOne()(batch)[0].tolist() == pytest.approx(expected, abs=1e-12)
 
 

@@ -23,7 +23,7 @@ from app.advantages.pkpo import (
     pkpo_leave_one_out_minus_one,
 )
 from app.advantages.plain import leave_one_out
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 Exact = list[Fraction]
@@ -33,8 +33,8 @@ SMALL = [(n, k) for n in range(2, 9) for k in range(1, n + 1)]
 SPARE = [(n, k) for n, k in SMALL if k < n]
 
 
-def batch(rewards: Tensor) -> RolloutBatch:
-    return RolloutBatch([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards)
+def batch(rewards: Tensor) -> Rollouts:
+    return Rollouts([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards)
 
 
 def binary(n: int) -> Tensor:

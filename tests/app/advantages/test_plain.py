@@ -11,14 +11,14 @@ import torch
 from app.advantages.base import AdvantageEstimator
 from app.advantages.plain import RLOO, DrGRPO, leave_one_out
 from app.passk import centred
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 BOTH: list[AdvantageEstimator] = [RLOO(), DrGRPO()]
 
 
-def batch(rewards: torch.Tensor) -> RolloutBatch:
-    return RolloutBatch([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards)
+def batch(rewards: torch.Tensor) -> Rollouts:
+    return Rollouts([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards)
 
 
 @pytest.mark.parametrize(

@@ -11,24 +11,24 @@ from torch import Tensor
 from app.advantages import PassK, PassOne
 from app.advantages.base import AdvantageEstimator
 from app.advantages.rarity import UCPO, Unlikeliness, likelihood_ranks, rarity_weights, unlikely_rewards
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Rollouts
 from tests.conftest import EchoProblem
 
 
-def batch(rewards: list[list[float]], logprobs: list[list[list[float]]]) -> RolloutBatch:
+def batch(rewards: list[list[float]], logprobs: list[list[list[float]]]) -> Rollouts:
     """One problem a row, one list of token log-probabilities a rollout."""
     completions = [
         [
-            Completion("", torch.arange(len(row)), "stop", logprobs=torch.tensor(row, dtype=torch.double))
+            Completion("", torch.arange(len(row)), "stop", sampler_logprobs=torch.tensor(row, dtype=torch.double))
             for row in group
         ]
         for group in logprobs
     ]
     problems: list[Problem] = [EchoProblem(str(index)) for index in range(len(rewards))]
-    return RolloutBatch(problems, completions=completions, rewards=torch.tensor(rewards, dtype=torch.double))
+    return Rollouts(problems, completions=completions, rewards=torch.tensor(rewards, dtype=torch.double))
 
 
-def random_batch(num_rollouts: int, seed: int = 0) -> RolloutBatch:
+def random_batch(num_rollouts: int, seed: int = 0) -> Rollouts:
     """A problem for each number of passes, responses of 1 to 5 tokens."""
     generator = torch.Generator().manual_seed(seed)
     rewards, logprobs = [], []
@@ -44,11 +44,11 @@ def passing(row: list[float]) -> list[int]:
     return [index for index, reward in enumerate(row) if reward == 1]
 
 
-def lists(rollouts: RolloutBatch) -> list[list[list[float]]]:
+def lists(rollouts: Rollouts) -> list[list[list[float]]]:
     tokens = []
     for group in rollouts.completions:
-        assert all(row.logprobs is not None for row in group)
-        tokens.append([row.logprobs.tolist() for row in group if row.logprobs is not None])
+        assert all(row.sampler_logprobs is not None for row in group)
+        tokens.append([row.sampler_logprobs.tolist() for row in group if row.sampler_logprobs is not None])
     return tokens
 
 
@@ -155,7 +155,7 @@ def test_ucpo_stands_very_unlikely_responses() -> None:
 
 def test_ucpo_of_advantages_per_token() -> None:
     class PerToken(PassOne):
-        def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        def estimate(self, rollouts: Rollouts) -> Tensor:
             return super().estimate(rollouts)[..., None].expand(-1, -1, 5)
 
     rollouts = random_batch(4)
@@ -172,7 +172,7 @@ def test_informative_is_what_has_advantages(estimator: AdvantageEstimator) -> No
 @pytest.mark.parametrize("estimator", [Unlikeliness(), UCPO()], ids=repr)
 def test_the_order_of_sampling_is_of_no_account(estimator: AdvantageEstimator) -> None:
     rollouts, order = random_batch(6), [3, 0, 5, 1, 4, 2]
-    shuffled = RolloutBatch(
+    shuffled = Rollouts(
         rollouts.problems,
         completions=[[group[index] for index in order] for group in rollouts.completions],
         rewards=rollouts.rewards[:, order],

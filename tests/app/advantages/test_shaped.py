@@ -11,15 +11,15 @@ from torch import Tensor
 from app.advantages import AdvantageEstimator, PassK, PassOne
 from app.advantages.adaptive import Adaptive
 from app.advantages.shaped import Combination, Exceeding, exceeding_weight
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.app.test_passk import SMALL, enumerated_advantages, every_row
 from tests.conftest import EchoProblem
 
 SEVERAL = [(n, k) for n, k in SMALL if n > 1]
 
 
-def batch(rewards: Tensor) -> RolloutBatch:
-    return RolloutBatch([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards.double())
+def batch(rewards: Tensor) -> Rollouts:
+    return Rollouts([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards.double())
 
 
 def etas(estimator: AdvantageEstimator, n: int = 32) -> list[float]:

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from app.advantages import Imitate, KeepPassing
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 
-def batch() -> RolloutBatch:
-    return RolloutBatch([EchoProblem("x"), EchoProblem("y")], rewards=torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
+def batch() -> Rollouts:
+    return Rollouts([EchoProblem("x"), EchoProblem("y")], rewards=torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
 
 
 def test_imitate_counts_every_row() -> None:

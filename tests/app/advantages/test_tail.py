@@ -15,16 +15,16 @@ from app.advantages import PassK, PassOne
 from app.advantages.base import AdvantageEstimator
 from app.advantages.tail import FGRPO, RSGRPO, MaxRL, TailRL, exponential_advantage
 from app.passk import centred
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.conftest import EchoProblem
 
 SIZES = range(2, 9)
 GRADED = [[1.0, 0.5, 0.5, 0.0], [0.25, 0.125, 0.75, 0.75], [1.0, 1.0, 0.5, 0.0], [0.0, 0.0, 0.0, 0.5]]
 
 
-def batch(rewards: list[list[float]] | Tensor) -> RolloutBatch:
+def batch(rewards: list[list[float]] | Tensor) -> Rollouts:
     rewards = torch.as_tensor(rewards)
-    return RolloutBatch([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards)
+    return Rollouts([EchoProblem(str(index)) for index in range(len(rewards))], rewards=rewards)
 
 
 def every_row(n: int) -> list[list[float]]:
@@ -143,7 +143,7 @@ def test_f_grpo_weighs_by_the_failing_share(gamma: float, of: AdvantageEstimator
 
 def test_f_grpo_of_advantages_per_token() -> None:
     class PerToken(PassOne):
-        def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        def estimate(self, rollouts: Rollouts) -> Tensor:
             return super().estimate(rollouts)[..., None].expand(-1, -1, 3)
 
     rewards = batch([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0]])
@@ -153,7 +153,7 @@ def test_f_grpo_of_advantages_per_token() -> None:
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
 def test_f_grpo_finds_informative_what_it_teaches(gamma: float) -> None:
     class Everything(PassOne):
-        def estimate(self, rollouts: RolloutBatch) -> Tensor:
+        def estimate(self, rollouts: Rollouts) -> Tensor:
             return torch.ones_like(rollouts.rewards)
 
     rewards = batch([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])

@@ -17,7 +17,7 @@ from app.advantages.tokens import (
     entropy_bonus,
     overlong_penalty,
 )
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Rollouts
 from tests.conftest import EchoProblem
 
 REWARDS = [[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 1.0], [0.0] * 4, [1.0] * 4]
@@ -32,11 +32,11 @@ ENTROPIES = [
 class PerToken(PassOne):
     """Advantages that grow along a response of 3 tokens."""
 
-    def estimate(self, rollouts: RolloutBatch) -> Tensor:
+    def estimate(self, rollouts: Rollouts) -> Tensor:
         return super().estimate(rollouts)[..., None] * torch.tensor([1.0, 2.0, 3.0])
 
 
-def batch(rewards: list[list[float]], entropies: list[list[list[float]]]) -> RolloutBatch:
+def batch(rewards: list[list[float]], entropies: list[list[list[float]]]) -> Rollouts:
     completions = [
         [
             Completion("", torch.arange(len(row)), "stop", entropies=torch.tensor(row, dtype=torch.double))
@@ -45,10 +45,10 @@ def batch(rewards: list[list[float]], entropies: list[list[list[float]]]) -> Rol
         for group in entropies
     ]
     problems: list[Problem] = [EchoProblem(str(index)) for index in range(len(rewards))]
-    return RolloutBatch(problems, completions=completions, rewards=torch.tensor(rewards))
+    return Rollouts(problems, completions=completions, rewards=torch.tensor(rewards))
 
 
-def of_lengths(lengths: list[list[int]], rewards: list[list[float]] | None = None) -> RolloutBatch:
+def of_lengths(lengths: list[list[int]], rewards: list[list[float]] | None = None) -> Rollouts:
     """Failing responses of these lengths, unless rewards are given."""
     zeros = [[0.0] * len(row) for row in lengths]
     return batch(rewards or zeros, [[[0.0] * length for length in row] for row in lengths])

@@ -43,9 +43,9 @@ def test_other_numbers_are_refused(counts: list[int]) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"logprobs": torch.zeros(1)}, r"logprobs of shape \(1,\): it must be \[T\] = \(2,\)"),
+        ({"sampler_logprobs": torch.zeros(1)}, r"sampler_logprobs of shape \(1,\): it must be \[T\] = \(2,\)"),
         ({"entropies": torch.zeros(2, 1)}, r"entropies of shape \(2, 1\)"),
-        ({"old": torch.tensor(0.0)}, r"old of shape \(\)"),
+        ({"old_logprobs": torch.tensor(0.0)}, r"old_logprobs of shape \(\)"),
         ({"tokens": torch.zeros(1, 2)}, r"tokens of shape \(1, 2\): it must be \[T\]"),
         ({"finish": "eos"}, "finish='eos'"),
     ],

@@ -12,7 +12,7 @@ from app.engines.demonstrations import DemonstrationEngine
 from app.engines.scripted import ScriptedEngine
 from app.engines.transformers import TransformersEngine
 from app.policy import TinyPolicy
-from app.types import Request, RolloutBatch, Sampling
+from app.types import Request, Rollouts, Sampling
 from tests.conftest import EchoProblem
 
 ENGINES = {
@@ -37,9 +37,9 @@ def test_completions_make_rows_that_the_policy_scores(name: str, tiny_policy: Ca
         assert row.tokens.dtype == torch.long
         assert row.finish == ("stop" if row.tokens[-1] == 1 else "length")
         assert row.text == policy.decode([row.tokens.tolist()])[0]
-        for recorded in (row.logprobs, row.entropies):
+        for recorded in (row.sampler_logprobs, row.entropies):
             assert recorded is None or recorded.shape == row.tokens.shape
-    batch = RolloutBatch(problems, [request.tokens for request in asked], groups)
+    batch = Rollouts(problems, [request.tokens for request in asked], groups)
     rows = batch.experience(torch.ones(2, 3))
     assert policy.logprobs(rows).shape == rows.tokens.shape
     assert [[row.tokens.tolist() for row in group] for group in engine.generate(asked, 3, sampling)] == [

@@ -32,7 +32,7 @@ def test_a_demonstration_is_the_solution_and_an_end(tiny_policy: Callable[..., T
     assert [[row.text for row in group] for group in groups] == [["to the left"] * 2, ["up\n"] * 2]
     for row in groups[0]:
         assert row.tokens.tolist() == [*policy.encode("to the left").tolist(), 1]
-        assert (row.finish, row.logprobs, row.entropies) == ("stop", None, None)
+        assert (row.finish, row.sampler_logprobs, row.entropies) == ("stop", None, None)
 
 
 @pytest.mark.parametrize(("room", "finish"), [(1, "length"), (3, "length"), (4, "length"), (5, "stop"), (6, "stop")])

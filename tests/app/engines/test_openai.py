@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.app.test_pictures import BLUE
 
 import app.engines.openai
 from app.engines.openai import OpenAIEngine
 from app.types import Completion, Request, Sampling
 from app.types.pictures import EncodedPicture
 from tests.app.engines.endpoint import Call, Endpoint, Script, choices, serving, status
+from tests.app.types.test_pictures import BLUE
 from tests.conftest import ROOT, CommandLine, EchoProblem, callback, stage
 
 KEY = "sk-secret-0123456789"
@@ -138,7 +138,7 @@ def test_answers_come_in_the_order_of_the_requests_and_no_more_calls_than_allowe
 def test_an_answer_has_text_and_a_number_of_tokens(reason: str, finish: str) -> None:
     group, _ = sample(lambda call: choices("a", "bc", finish=reason, usage=(3, 7)), n=2)
     assert [(row.text, len(row.tokens), row.finish) for row in group] == [("a", 4, finish), ("bc", 3, finish)]
-    assert all(row.logprobs is None and row.entropies is None for row in group)
+    assert all(row.sampler_logprobs is None and row.entropies is None for row in group)
 
 
 def test_an_answer_that_is_null_is_empty_and_usage_may_be_missing() -> None:
@@ -152,10 +152,10 @@ def test_tokens_are_summed_until_asked_for_and_cost_what_they_cost() -> None:
         engine = OpenAIEngine(endpoint.url, "m", prices=(2.0, 10.0))
         for _ in range(2):
             engine.generate(asked("one", "two", "three"), 2, Sampling())
-        assert engine.spent() == {"prompt_tokens": 600, "completion_tokens": 180, "cost": pytest.approx(0.003)}
-        assert engine.spent() == {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0}
+        assert engine.pop_usage() == {"prompt_tokens": 600, "completion_tokens": 180, "cost": pytest.approx(0.003)}
+        assert engine.pop_usage() == {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0}
         engine = OpenAIEngine(endpoint.url, "m")
-        assert set(engine.spent()) == {"prompt_tokens", "completion_tokens"}
+        assert set(engine.pop_usage()) == {"prompt_tokens", "completion_tokens"}
 
 
 def test_what_is_odd_is_told_once_of_each_kind(caplog: pytest.LogCaptureFixture) -> None:

@@ -22,7 +22,7 @@ def answers(engine: TransformersEngine, policy: TinyPolicy) -> list[Completion]:
 def assert_equal(left: list[Completion], right: list[Completion]) -> None:
     for mine, other in zip(left, right, strict=True):
         assert (mine.text, mine.finish) == (other.text, other.finish)
-        for name in ("tokens", "logprobs", "entropies"):
+        for name in ("tokens", "sampler_logprobs", "entropies"):
             assert torch.equal(getattr(mine, name), getattr(other, name))
 
 
@@ -37,7 +37,7 @@ def test_answers_are_those_of_the_policy_when_it_was_last_synced(tiny_policy: Ca
             for parameter in policy.parameters():
                 parameter.mul_(1.1)
         assert_equal(answers(engine, policy), before)
-        assert answers(plain, policy)[0].logprobs[0] != before[0].logprobs[0]  # type: ignore[index]
+        assert answers(plain, policy)[0].sampler_logprobs[0] != before[0].sampler_logprobs[0]  # type: ignore[index]
 
 
 def test_sampling_in_a_thread_and_training_beside_it_do_not_meet(tiny_policy: Callable[..., TinyPolicy]) -> None:

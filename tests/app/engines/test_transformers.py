@@ -12,7 +12,7 @@ from torch import Tensor
 from app.engines.decoders import COMPACT_BELOW
 from app.engines.transformers import TransformersEngine, decoder_for
 from app.policy import Policy, TinyPolicy
-from app.types import Completion, Request, RolloutBatch, Sampling
+from app.types import Completion, Request, Rollouts, Sampling
 from tests.app.architectures import ARCHITECTURES, build, draw_prompts
 from tests.conftest import EchoProblem
 
@@ -48,7 +48,7 @@ def assert_same(left: list[list[Completion]], right: list[list[Completion]]) -> 
     assert said(left) == said(right)
     for mine, other in zip([row for group in left for row in group], [r for g in right for r in g], strict=True):
         assert (mine.text, mine.finish) == (other.text, other.finish)
-        torch.testing.assert_close(mine.logprobs, other.logprobs, rtol=0, atol=1e-5)
+        torch.testing.assert_close(mine.sampler_logprobs, other.sampler_logprobs, rtol=0, atol=1e-5)
         torch.testing.assert_close(mine.entropies, other.entropies, rtol=0, atol=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_sampled_scores_are_those_the_trainer_computes(name: str) -> None:
     for temperature in (1.0, 0.6):
         groups = sample(policy, asked, 4, Sampling(temperature, max_new_tokens=12))
         assert len({len(row) for group in said(groups) for row in group}) > 2, "lengths should differ"
-        batch = RolloutBatch(
+        batch = Rollouts(
             [request.problem for request in asked],
             prompts=[request.tokens for request in asked],
             completions=groups,
@@ -73,7 +73,7 @@ def test_sampled_scores_are_those_the_trainer_computes(name: str) -> None:
         with torch.no_grad():
             logprobs, entropies = policy.score(rows, with_entropy=True)
         recorded = torch.nn.utils.rnn.pad_sequence([row.entropies for row in batch.rows], batch_first=True)
-        torch.testing.assert_close(rows.logprobs, logprobs, rtol=0, atol=1e-5)
+        torch.testing.assert_close(rows.sampler_logprobs, logprobs, rtol=0, atol=1e-5)
         torch.testing.assert_close(recorded, entropies, rtol=0, atol=1e-5)
 
 
@@ -161,7 +161,7 @@ def test_a_stop_token_ends_a_completion(name: str, compact_below: float) -> None
     for row in rows:
         *body, last = row.tokens.tolist()
         assert not set(body) & set(stops)
-        assert len(row.tokens) == len(row.logprobs) == len(row.entropies) <= 15
+        assert len(row.tokens) == len(row.sampler_logprobs) == len(row.entropies) <= 15
         if last in stops:
             assert row.finish == "stop"
             assert row.text == policy.decode([body])[0]
@@ -239,7 +239,7 @@ def test_sampling_leaves_no_trace(training: bool) -> None:
     assert policy.training == policy.model.training == training
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in policy.named_parameters())
-    assert not any(row.logprobs.requires_grad for group in groups for row in group)
+    assert not any(row.sampler_logprobs.requires_grad for group in groups for row in group)
 
 
 def test_the_seed_makes_the_rollouts() -> None:

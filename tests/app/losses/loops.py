@@ -35,12 +35,15 @@ def random_rows(seed: int = 0) -> tuple[Experience, Tensor]:
         tokens=tokens,
         mask=mask,
         advantages=advantages,
-        logprobs=(old + 0.6 * draw(*mask.shape) - 0.3) * mask,
+        sampler_logprobs=(old + 0.6 * draw(*mask.shape) - 0.3) * mask,
         entropies=draw(*mask.shape) * mask,
-        old=old,
-        reference=(logprobs + 2 * draw(*mask.shape) - 1) * mask,
+        old_logprobs=old,
+        reference_logprobs=(logprobs + 2 * draw(*mask.shape) - 1) * mask,
     )
     return rows, logits.requires_grad_()
+
+
+LOGPROBS = ("sampler_logprobs", "old_logprobs", "reference_logprobs")
 
 
 class Row:
@@ -50,9 +53,10 @@ class Row:
         self.length = int(rows.mask[b].sum())
         self.advantages = self._numbers(rows.advantages[b])
         self.sampled, self.old, self.reference = (
-            self._numbers(None if values is None else values[b]) for values in (rows.logprobs, rows.old, rows.reference)
+            self._numbers(None if values is None else values[b])
+            for values in (rows.sampler_logprobs, rows.old_logprobs, rows.reference_logprobs)
         )
-        self.chosen = self._numbers((rows.mask if rows.chosen is None else rows.chosen)[b])
+        self.chosen = self._numbers((rows.mask if rows.token_mask is None else rows.token_mask)[b])
         self.logprobs: list[Tensor] = []
         self.entropies: list[Tensor] = []
         for t, token in enumerate(rows.tokens[b].tolist()[: self.length]):

@@ -27,6 +27,6 @@ class Reduced(PolicyLoss):
 def test_a_loss_that_would_broadcast_is_refused(over: tuple[int, ...]) -> None:
     batch = sampled(build_tiny_policy())
     rows = batch.experience(torch.ones_like(batch.rewards))
-    assert rows.logprobs is not None
+    assert rows.sampler_logprobs is not None
     with pytest.raises(ValueError, match=r"Reduced.per_token gave a loss of shape .*it must be \[B, T\] = "):
-        Reduced(over)(torch.zeros_like(rows.logprobs), rows.logprobs, rows)
+        Reduced(over)(torch.zeros_like(rows.sampler_logprobs), rows.sampler_logprobs, rows)

@@ -12,7 +12,7 @@ from torch import Tensor
 from app.advantages import Imitate
 from app.losses import Clipped, PolicyLoss, Reinforce, TokenFilter
 from app.losses.clipped import clipped_loss
-from app.types import Experience, RolloutBatch
+from app.types import Experience, Rollouts
 from tests.app.losses.loops import random_rows
 from tests.conftest import EchoProblem
 
@@ -41,7 +41,7 @@ def test_clip_higher(advantage: float, ratio: float, moves: bool) -> None:
     loss = Clipped()
     (gradient,) = torch.autograd.grad(loss(log_ratio, logprobs, rows).sum(), logprobs)
     assert gradient.item() == pytest.approx(-advantage * ratio if moves else 0.0)
-    assert loss.held(log_ratio.detach(), rows).item() == (not moves)
+    assert loss.clip_mask(log_ratio.detach(), rows).item() == (not moves)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_dual_clip_bounds_what_a_bad_token_costs(advantage: float, ratio: floa
     assert cost.item() == pytest.approx(value)
     (gradient,) = torch.autograd.grad(cost, logprobs)
     assert gradient.item() == pytest.approx(-advantage * ratio if moves else 0.0)
-    assert loss.held(log_ratio.detach(), rows).item() == (not moves)
+    assert loss.clip_mask(log_ratio.detach(), rows).item() == (not moves)
 
 
 @pytest.mark.parametrize("loss", [Clipped(), Clipped(dual_clip=3.0), Clipped(0.0, 0.0)], ids=["usual", "dual", "shut"])
@@ -73,7 +73,7 @@ def test_held_are_the_tokens_without_gradient(dual_clip: float | None) -> None:
     log_ratio = (3 * torch.rand(rows.mask.shape, dtype=torch.double) - 1.5).requires_grad_()
     loss = Clipped(dual_clip=dual_clip)
     (gradient,) = torch.autograd.grad(loss(log_ratio, log_ratio, rows).sum(), log_ratio)
-    held = loss.held(log_ratio.detach(), rows)
+    held = loss.clip_mask(log_ratio.detach(), rows)
     assert 0 < held.sum() < rows.num_tokens
     assert torch.equal(held & rows.mask, gradient.eq(0) & rows.mask & rows.advantages.ne(0))
 
@@ -85,7 +85,7 @@ def test_imitation_has_the_gradient_of_cross_entropy(loss: PolicyLoss) -> None:
     logits = torch.randn(2, 5, 11, generator=generator, dtype=torch.double, requires_grad=True)
     tokens = torch.randint(11, (2, 5), generator=generator)
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], dtype=torch.bool)
-    batch = RolloutBatch([EchoProblem("x"), EchoProblem("y")], rewards=torch.zeros(2, 1))
+    batch = Rollouts([EchoProblem("x"), EchoProblem("y")], rewards=torch.zeros(2, 1))
 
     logprobs = logits.log_softmax(-1).gather(-1, tokens[..., None])[..., 0]
     rows = Experience([], torch.tensor([0, 1]), tokens, mask, Imitate()(batch) * mask)
@@ -106,7 +106,7 @@ def test_a_token_that_became_far_more_probable_keeps_gradients_finite() -> None:
 def test_only_chosen_tokens_are_trained() -> None:
     rows, _ = random_rows()
     chosen = torch.rand(rows.mask.shape) < 0.5
-    rows = replace(rows, chosen=chosen)
+    rows = replace(rows, token_mask=chosen)
     logprobs = torch.zeros(rows.mask.shape, dtype=torch.double)
     trained = Clipped(tokens=AllTokens())(logprobs, logprobs, rows).ne(0)
     assert torch.equal(trained, rows.mask & chosen & rows.advantages.ne(0))

@@ -26,8 +26,8 @@ def weights(correction: Correction, *log_rho: list[float]) -> list[list[float]]:
 @pytest.mark.parametrize("name", CORRECTIONS)
 def test_weights_are_those_of_a_loop(name: str, seed: int) -> None:
     rows, logits = random_rows(seed)
-    assert rows.old is not None and rows.logprobs is not None
-    values = OF_CORRECTIONS[name].weights(rows.old - rows.logprobs, rows.mask)
+    assert rows.old_logprobs is not None and rows.sampler_logprobs is not None
+    values = OF_CORRECTIONS[name].weights(rows.old_logprobs - rows.sampler_logprobs, rows.mask)
     for b in range(len(rows)):
         row = Row(rows, logits, b)
         dumb = [CORRECTIONS[name](row, t) for t in range(row.length)]

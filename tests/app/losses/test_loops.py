@@ -38,7 +38,7 @@ from app.losses import (
 from app.module import RLVRModule
 from app.types import Experience
 from tests.app.losses import loops
-from tests.app.losses.loops import CORRECTIONS, REDUCTIONS, TokenLoss, looped, random_rows
+from tests.app.losses.loops import CORRECTIONS, LOGPROBS, REDUCTIONS, TokenLoss, looped, random_rows
 
 LOSSES: dict[str, tuple[PolicyLoss, TokenLoss]] = {
     "clipped": (Clipped(), loops.clipped()),
@@ -104,7 +104,7 @@ def test_a_loss_is_a_loop_over_tokens(
     loss: PolicyLoss, loop: TokenLoss, kl: KLPenalty | None, penalty: TokenLoss | None, bonus: float
 ) -> None:
     rows, logits = random_rows()
-    rows = replace(rows, chosen=loss.choose(rows))
+    rows = replace(rows, token_mask=loss.select_tokens(rows))
     mine = of_module(rows, logits, loss=loss, kl=kl, entropy_bonus=bonus)
     assert_equal(mine, looped(rows, logits, loop, penalty=penalty, coefficient=0.3, bonus=bonus), logits)
 
@@ -116,7 +116,7 @@ def test_every_reduction_weighs_tokens_as_a_loop_does(name: str, reduction: str,
     (usual, loop), (rows, logits) = LOSSES[name], random_rows(seed)
     loss = copy(usual)
     loss.reduction = OF_REDUCTIONS[reduction]
-    rows = replace(rows, chosen=loss.choose(rows))
+    rows = replace(rows, token_mask=loss.select_tokens(rows))
     mine = of_module(rows, logits, loss=loss, kl=K3(0.3), entropy_bonus=0.2)
     dumb = looped(rows, logits, loop, REDUCTIONS[reduction], loops.k3, 0.3, 0.2)
     assert_equal(mine, dumb, logits)
@@ -128,7 +128,7 @@ def test_every_reduction_weighs_tokens_as_a_loop_does(name: str, reduction: str,
 def test_corrections_multiply_the_policy_loss_alone(name: str, correction: str, seed: int) -> None:
     """Not the penalty, nor the bonus."""
     (loss, loop), (rows, logits) = LOSSES[name], random_rows(seed)
-    rows = replace(rows, chosen=loss.choose(rows))
+    rows = replace(rows, token_mask=loss.select_tokens(rows))
     mine = of_module(rows, logits, loss=loss, kl=K2(0.3), entropy_bonus=0.2, correction=OF_CORRECTIONS[correction])
     dumb = looped(rows, logits, loop, REDUCTIONS["TokenMean"], loops.k2, 0.3, 0.2, CORRECTIONS[correction])
     assert_equal(mine, dumb, logits)
@@ -136,27 +136,27 @@ def test_corrections_multiply_the_policy_loss_alone(name: str, correction: str, 
 
 @pytest.mark.parametrize("correction", CORRECTIONS)
 def test_on_policy_the_correction_is_by_what_the_policy_says_now(correction: str) -> None:
-    """rows.old stands for a later moment of no concern: the first update takes its own log-probabilities."""
+    """rows.old_logprobs stands for a later moment of no concern: the first update takes its own log-probabilities."""
     rows, logits = random_rows()
     now = logits.log_softmax(-1).gather(-1, rows.tokens[..., None])[..., 0].detach()
     mine = of_module(rows, logits, on_policy=True, correction=OF_CORRECTIONS[correction])
-    dumb = looped(replace(rows, old=now), logits, loops.clipped(), correction=CORRECTIONS[correction])
+    dumb = looped(replace(rows, old_logprobs=now), logits, loops.clipped(), correction=CORRECTIONS[correction])
     assert_equal(mine, dumb, logits)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_without_old_the_sampled_logprobs_stand_in_the_ratio(name: str) -> None:
     (loss, loop), (rows, logits) = LOSSES[name], random_rows()
-    rows = replace(rows, chosen=loss.choose(rows), old=None)
-    dumb = looped(replace(rows, old=rows.logprobs), logits, loop)
+    rows = replace(rows, token_mask=loss.select_tokens(rows), old_logprobs=None)
+    dumb = looped(replace(rows, old_logprobs=rows.sampler_logprobs), logits, loop)
     assert_equal(of_module(rows, logits, loss=loss, correction=TokenTIS()), dumb, logits)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_padding_adds_nothing(name: str) -> None:
     loss, (rows, logits) = LOSSES[name][0], random_rows()
-    rows = replace(rows, chosen=loss.choose(rows))
-    noise = {field: torch.where(rows.mask, getattr(rows, field), 3.0) for field in ("logprobs", "old", "reference")}
+    rows = replace(rows, token_mask=loss.select_tokens(rows))
+    noise = {field: torch.where(rows.mask, getattr(rows, field), 3.0) for field in LOGPROBS}
     arguments: dict[str, Any] = {"loss": loss, "kl": K3(0.3), "entropy_bonus": 0.2, "correction": SequenceTIS(1.1)}
     assert_equal(of_module(replace(rows, **noise), logits, **arguments), of_module(rows, logits, **arguments), logits)
 
@@ -166,7 +166,7 @@ def test_on_policy_every_loss_has_the_gradient_of_advantage_times_logprob(name: 
     """GSPO's too where a row's tokens share an advantage: each then has the mean of their gradients."""
     loss, (rows, logits) = LOSSES[name][0], random_rows()
     rows = replace(rows, advantages=rows.advantages[:, :1] * rows.mask)
-    mine = of_module(replace(rows, chosen=loss.choose(rows)), logits, on_policy=True, loss=loss)
+    mine = of_module(replace(rows, token_mask=loss.select_tokens(rows)), logits, on_policy=True, loss=loss)
     (ours,) = torch.autograd.grad(mine, logits)
     (theirs,) = torch.autograd.grad(looped(rows, logits, loops.reinforce), logits)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
@@ -175,8 +175,8 @@ def test_on_policy_every_loss_has_the_gradient_of_advantage_times_logprob(name: 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_token_that_became_far_more_probable_keeps_gradients_finite(name: str) -> None:
     loss, (rows, logits) = LOSSES[name][0], random_rows()
-    assert rows.old is not None
-    rows = replace(rows, chosen=loss.choose(rows), old=rows.old - 1000 * rows.mask)
+    assert rows.old_logprobs is not None
+    rows = replace(rows, token_mask=loss.select_tokens(rows), old_logprobs=rows.old_logprobs - 1000 * rows.mask)
     mine = of_module(rows, logits, loss=loss)
     assert mine.isfinite()
     assert torch.autograd.grad(mine, logits)[0].isfinite().all()

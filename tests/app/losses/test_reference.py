@@ -30,7 +30,7 @@ def test_the_initial_policy_stays() -> None:
     before = parameters(policy)
     reference.begin(policy)
     moved(policy)
-    reference.follow(policy)
+    reference.update(policy)
     assert distance(reference.weights, before) == 0
     reference.begin(policy)
     assert distance(reference.weights, parameters(policy)) == 0
@@ -43,7 +43,7 @@ def test_a_moving_average_follows(decay: float) -> None:
     reference.begin(policy)
     for _ in range(3):
         moved(policy)
-        reference.follow(policy)
+        reference.update(policy)
         dumb = [decay * mine + (1 - decay) * new for mine, new in zip(dumb, parameters(policy), strict=True)]
     assert distance(reference.weights, dumb) < 1e-5
     assert distance(parameters(policy), [value + 3 for value in parameters(build_tiny_policy())]) < 1e-5
@@ -58,7 +58,7 @@ def test_a_moving_average_moves_in_bfloat16() -> None:
     reference.begin(policy)
     moved(policy, 2**-7)
     for _ in range(300):
-        reference.follow(policy)
+        reference.update(policy)
     expected = 1 + 2**-7 * (1 - 0.99**300)
     assert all(weight.min().item() == pytest.approx(expected, abs=1e-4) for weight in reference.weights)
     with reference.standing_in(policy):

@@ -21,7 +21,7 @@ def test_gspo_holds_a_response_back_as_a_whole() -> None:
     log_ratio = (torch.rand(rows.mask.shape, dtype=torch.double) - 0.5).requires_grad_()
     loss = GSPO(0.05, 0.05)
     (gradient,) = torch.autograd.grad(loss(log_ratio, log_ratio, rows).sum(), log_ratio)
-    held = loss.held(log_ratio.detach(), rows) & rows.mask
+    held = loss.clip_mask(log_ratio.detach(), rows) & rows.mask
     assert 0 < held.sum() < rows.num_tokens
     assert torch.equal(held, gradient.eq(0) & rows.mask & rows.advantages.ne(0))
     assert [len(row[mask].unique()) for row, mask in zip(held, rows.mask, strict=True)] == [1] * len(rows)
@@ -33,7 +33,7 @@ def test_cispo_stops_no_token() -> None:
     loss = CISPO(0.5, 0.5)
     (gradient,) = torch.autograd.grad(loss(log_ratio, log_ratio, rows).sum(), log_ratio)
     assert torch.equal(gradient.ne(0), rows.advantages.ne(0))
-    assert not loss.held(log_ratio.detach(), rows).any()
+    assert not loss.clip_mask(log_ratio.detach(), rows).any()
 
 
 def test_sapos_gate_fades_on_both_sides() -> None:

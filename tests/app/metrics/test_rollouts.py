@@ -21,13 +21,13 @@ from app.metrics.rollouts import (
     evaluation_metrics,
     rollout_metrics,
 )
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.app.measured import figures, random_batch
 
 BATCHES = [random_batch(seed, problems=1 + seed) for seed in range(5)]
 
 
-def naive_pass_at_k(batches: list[RolloutBatch], k: int) -> float:
+def naive_pass_at_k(batches: list[Rollouts], k: int) -> float:
     shares = []
     for row in [row for batch in batches for row in batch.rewards.tolist()]:
         groups = list(combinations(row, k))
@@ -35,7 +35,7 @@ def naive_pass_at_k(batches: list[RolloutBatch], k: int) -> float:
     return sum(shares) / len(shares)
 
 
-def naive(batches: list[RolloutBatch]) -> dict[str, float]:
+def naive(batches: list[Rollouts]) -> dict[str, float]:
     """A list of all rollouts, and of the failing texts of each problem."""
     rollouts, distinct, wrong, passes = [], 0, 0, 0
     for batch in batches:
@@ -63,7 +63,7 @@ def test_every_metric_is_a_loop() -> None:
 
 def test_figures_do_not_depend_on_how_problems_are_batched() -> None:
     problems = [
-        RolloutBatch([None], completions=[group], rewards=rewards[None])  # type: ignore[list-item]
+        Rollouts([None], completions=[group], rewards=rewards[None])  # type: ignore[list-item]
         for batch in BATCHES
         for group, rewards in zip(batch.completions, batch.rewards, strict=True)
     ]

@@ -21,7 +21,7 @@ from app.engines.decoders import RecomputingDecoder, SharedPrefixDecoder
 from app.engines.transformers import _PROVEN, TransformersEngine, decoder_for
 from app.policy import LoRA, PretrainedPolicy, TinyPolicy, VisionPolicy
 from app.storage.diagnose import keep
-from app.types import Experience, Prompt, Request, RolloutBatch, Sampling
+from app.types import Experience, Prompt, Request, Rollouts, Sampling
 from app.types.pictures import Picture
 from benchmarks.make_vision_policy import PIXELS
 from benchmarks.make_vision_policy import main as make_vision_policy
@@ -55,7 +55,7 @@ def policy(folder: Path) -> VisionPolicy:
     return policy
 
 
-def sampled(policy: VisionPolicy, prompts: Sequence[Prompt] = PROMPTS, n: int = 3) -> RolloutBatch:
+def sampled(policy: VisionPolicy, prompts: Sequence[Prompt] = PROMPTS, n: int = 3) -> Rollouts:
     engine = TransformersEngine()
     engine.sync(policy)
     problems = [EchoProblem(str(place)) for place in range(len(prompts))]
@@ -64,10 +64,10 @@ def sampled(policy: VisionPolicy, prompts: Sequence[Prompt] = PROMPTS, n: int = 
     groups = engine.generate(requests, n, Sampling(max_new_tokens=8))
     tokens, vision = zip(*read, strict=True)
     rewards = torch.zeros(len(prompts), n)
-    return RolloutBatch(list(problems), list(tokens), groups, rewards, vision=list(vision))
+    return Rollouts(list(problems), list(tokens), groups, rewards, vision=list(vision))
 
 
-def rows_of(batch: RolloutBatch) -> Experience:
+def rows_of(batch: Rollouts) -> Experience:
     return batch.experience(torch.ones_like(batch.rewards))
 
 
@@ -171,11 +171,11 @@ def test_sampled_logprobs_are_those_of_training(folder: Path, shared: bool, deco
     batch = sampled(policy)
     policy._shares_prompts = shared
     rows = rows_of(batch)
-    assert rows.logprobs is not None
+    assert rows.sampler_logprobs is not None
     assert rows.entropies is not None
     with torch.no_grad():
         logprobs, entropies = policy.score(rows, with_entropy=True)
-    torch.testing.assert_close(logprobs, rows.logprobs, rtol=0, atol=1e-5)
+    torch.testing.assert_close(logprobs, rows.sampler_logprobs, rtol=0, atol=1e-5)
     torch.testing.assert_close(entropies, rows.entropies, rtol=0, atol=1e-5)
 
 
@@ -363,6 +363,6 @@ def test_an_update_that_is_not_finite_is_kept_with_its_pictures_and_played_again
     batch = sampled(policy)
     keep(tmp_path, policy, rows_of(batch), batch.problems, {"iteration": 3, "update": 4, "loss": 1.0, "norm": 1.0})
     with pytest.raises(SystemExit) as ended:
-        main(["replay", str(tmp_path / "rows.0.pt")])
+        main(["diagnose", str(tmp_path / "rows.0.pt")])
     assert ended.value.code == 0
     assert "all that is computed of these 9 rows is finite" in capsys.readouterr().out

@@ -14,8 +14,8 @@ import torch
 
 from app.engines.transformers import TransformersEngine
 from app.policy import Policy
-from app.types import Completion, Request, RolloutBatch, Sampling
-from callbacks.rollout import RolloutCallback
+from app.rollouts.worker import RolloutWorker
+from app.types import Completion, Request, Rollouts, Sampling
 from tests.conftest import BY_LENGTH, ROOT, CommandLine, constant, gap, scripted, stage, steps
 
 OVERLAP = ROOT / "configs" / "overlap.yaml"
@@ -48,15 +48,15 @@ class Iteration:
     """An iteration's rollouts, and the policy as it stood when they were handed out."""
 
     policy: Policy
-    batch: RolloutBatch
-    occasion: str
+    batch: Rollouts
+    phase: str
 
     def sampled_by(self, policy: Policy) -> bool:
         """Would this policy have given these very rollouts?"""
         engine = TransformersEngine()
         engine.sync(policy)
         problems, n = self.batch.problems, len(self.batch.completions[0])
-        asked = [Request(each, policy.encode(each.prompt), f"0/{self.occasion}/{each.key}") for each in problems]
+        asked = [Request(each, policy.encode(each.prompt), f"0/{self.phase}/{each.key}") for each in problems]
         groups = engine.generate(asked, n, SAMPLING)
         return all(
             same(mine, own)
@@ -66,21 +66,24 @@ class Iteration:
 
 
 def same(mine: Completion, own: Completion) -> bool:
-    return all(torch.equal(getattr(mine, name), getattr(own, name)) for name in ("tokens", "logprobs", "entropies"))
+    return all(
+        torch.equal(getattr(mine, name), getattr(own, name)) for name in ("tokens", "sampler_logprobs", "entropies")
+    )
 
 
 @pytest.fixture
 def iterations(monkeypatch: pytest.MonkeyPatch) -> list[Iteration]:
     """Those of the run, one for each time that training was given rollouts."""
     found: list[Iteration] = []
-    fill = RolloutCallback.fill
+    sample = RolloutWorker.sample
 
-    def noting(self: RolloutCallback, trainer: Any, module: Any, batch: Any, *rest: Any) -> None:
-        fill(self, trainer, module, batch, *rest)
-        if rest[-1].startswith("fit/"):
-            found.append(Iteration(deepcopy(module.policy), deepcopy(batch), rest[-1]))
+    def noting(self: RolloutWorker, problems: Any, phase: str, *rest: Any, **named: Any) -> Rollouts:
+        rollouts = sample(self, problems, phase, *rest, **named)
+        if phase.startswith("fit/"):
+            found.append(Iteration(deepcopy(self.module.policy), deepcopy(rollouts), phase))
+        return rollouts
 
-    monkeypatch.setattr(RolloutCallback, "fill", noting)
+    monkeypatch.setattr(RolloutWorker, "sample", noting)
     return found
 
 
@@ -88,7 +91,7 @@ def test_rollouts_are_those_of_the_policy_one_iteration_before(passk: CommandLin
     """The first iteration's own; validations, which sample with the same engine, change nothing."""
     fit(passk, [trained(6)], "--trainer.val_check_interval=2")
     first, *others = iterations
-    assert [each.occasion for each in iterations] == [f"fit/{number}" for number in range(6)]
+    assert [each.phase for each in iterations] == [f"fit/{number}" for number in range(6)]
     assert first.sampled_by(first.policy)
     assert first.batch.on_policy
     for before, each in zip(iterations, others, strict=False):
@@ -113,8 +116,8 @@ def test_a_stage_begins_with_rollouts_of_the_policy_as_it_stands(
 def test_replaced_problems_are_sampled_by_the_policy_as_it_stands(
     passk: CommandLine, iterations: list[Iteration]
 ) -> None:
-    fit(passk, [stage("explore", until=steps(4))], "--rollout.attempts=3")
-    replaced = [each for before, each in itertools.pairwise(iterations) if before.occasion == each.occasion]
+    fit(passk, [stage("explore", until=steps(4))], "--rollout.max_resampling_rounds=3")
+    replaced = [each for before, each in itertools.pairwise(iterations) if before.phase == each.phase]
     assert replaced
     assert all(each.sampled_by(each.policy) and each.batch.on_policy for each in replaced)
 
@@ -155,7 +158,7 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(
     assert gap(last_stage(whole), last_stage(resumed)) == 0
     assert len(iterations) < 7
     for mine, own in zip(iterations, unbroken[-len(iterations) :], strict=True):
-        assert mine.occasion == own.occasion
+        assert mine.phase == own.phase
         assert mine.batch.on_policy == own.batch.on_policy
         assert all(map(same, mine.batch.rows, own.batch.rows))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.scoring.scorers import Answer, BatchScorer, Contained, InProcess, Verdict, Worker
+from app.scoring.scorers import Answer, BatchScorer, InProcess, SubprocessScorer, Verdict, Worker
 from benchmarks.kill_and_resume import SERVER
 from tests.app.misbehaving import SLEEP, Misbehaving, Plain
 from tests.forked import started
@@ -33,12 +33,12 @@ def verdicts(scorer: BatchScorer, *said: str) -> list[Verdict]:
     return list(scorer(answers(*said)))
 
 
-@pytest.fixture(params=[InProcess(), Contained(SECONDS)], ids=["in process", "contained"])
+@pytest.fixture(params=[InProcess(), SubprocessScorer(SECONDS)], ids=["in process", "contained"])
 def scorer(request: pytest.FixtureRequest) -> BatchScorer:
     return request.param
 
 
-CONTAINED = Contained(SECONDS)
+CONTAINED = SubprocessScorer(SECONDS)
 YES, NO = Verdict(1.0), Verdict(0.0)
 
 
@@ -190,10 +190,10 @@ def test_a_batch_left_halfway_spoils_nothing() -> None:
 def test_one_worker_serves_all_and_a_killed_one_is_replaced() -> None:
     verdicts(CONTAINED, "yes")
     worker = CONTAINED.worker
-    assert Contained(3.0).worker is worker and Contained(memory=1.0).worker is not worker
+    assert SubprocessScorer(3.0).worker is worker and SubprocessScorer(memory_gb=1.0).worker is not worker
     assert worker.process is not None
     first = worker.process.pid
-    verdicts(Contained(2.0), "yes")
+    verdicts(SubprocessScorer(2.0), "yes")
     assert worker.process.pid == first
     os.kill(first, signal.SIGKILL)
     worker.process.wait()
@@ -261,7 +261,7 @@ def test_the_worker_ends_with_its_trainer() -> None:
 
 def hang(theirs: Connection) -> None:
     """Be a trainer with a worker, whose number it tells, that is given an answer without end."""
-    scorer = Contained(1.0)
+    scorer = SubprocessScorer(1.0)
     scorer.begin()
     assert scorer.worker.process is not None
     theirs.send(scorer.worker.process.pid)
@@ -269,8 +269,8 @@ def hang(theirs: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seconds": 0.0}, {"memory": -1.0}, {"seconds": float("nan")}, {"seconds": float("inf")}]
+    "changes", [{"timeout_s": 0.0}, {"memory_gb": -1.0}, {"timeout_s": float("nan")}, {"timeout_s": float("inf")}]
 )
 def test_limits_are_above_nothing(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be above 0 and finite"):
-        Contained(**changes)
+        SubprocessScorer(**changes)

@@ -13,7 +13,7 @@ from app.cli import main
 from app.module import RLVRModule
 from app.policy import TinyPolicy
 from app.storage.diagnose import NotFiniteError, faults, load
-from app.types import RolloutBatch
+from app.types import Rollouts
 from tests.app.updates import PASSES, distance, fitted, parameters, perturbed, sampled
 from tests.conftest import build_tiny_policy
 
@@ -27,10 +27,10 @@ def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def broken_batch() -> RolloutBatch:
+def broken_batch() -> Rollouts:
     """Of the first problem's third answer one token was sampled with a probability that is none."""
     batch = perturbed(sampled(build_tiny_policy(), PASSES.clone()))
-    logprobs = batch.completions[0][ROW].logprobs
+    logprobs = batch.completions[0][ROW].sampler_logprobs
     assert logprobs is not None and len(logprobs) > TOKEN
     logprobs[TOKEN] = torch.nan
     return batch
@@ -70,7 +70,7 @@ def test_a_good_update_between_begins_the_count_anew() -> None:
 def test_what_is_kept_is_played_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fitted([broken_batch(), broken_batch()])
     with pytest.raises(SystemExit) as ended:
-        main(["replay", str(kept(tmp_path))])
+        main(["diagnose", str(kept(tmp_path))])
     assert ended.value.code == 0
     first, *said = capsys.readouterr().out.splitlines()
     assert first == "iteration 0, update 0: loss nan, gradient norm 0.501"
@@ -91,7 +91,7 @@ def advantage(policy: TinyPolicy, rows: Any) -> None:
 
 
 def ratio(policy: TinyPolicy, rows: Any) -> None:
-    rows.logprobs[1, 0] = -1000.0
+    rows.sampler_logprobs[1, 0] = -1000.0
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_another_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "other.pt": f"{tmp_path}/other.pt holds no update that this version of passk has kept",
     }.items():
         with pytest.raises(SystemExit) as ended:
-            main(["replay", str(tmp_path / name)])
+            main(["diagnose", str(tmp_path / name)])
         assert ended.value.code == 2
         assert capsys.readouterr().err.splitlines() == [f"passk: error: {message}"]
 

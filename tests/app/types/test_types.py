@@ -9,14 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.types import Completion, Experience, RolloutBatch, Sampling
+from app.types import Completion, Experience, Rollouts, Sampling
 from tests.app.architectures import draw_rows
 from tests.conftest import EchoProblem
 
 
 def completion(length: int, first: int = 3, **changes: Any) -> Completion:
     tokens = torch.arange(first, first + length)
-    arguments = {"text": "x" * length, "tokens": tokens, "finish": "stop", "logprobs": -tokens.float(), **changes}
+    arguments = {
+        "text": "x" * length,
+        "tokens": tokens,
+        "finish": "stop",
+        "sampler_logprobs": -tokens.float(),
+        **changes,
+    }
     return Completion(**arguments)
 
 
@@ -29,13 +35,13 @@ def many_rows(seed: int) -> Experience:
     advantages = torch.arange(1.0, len(problem) + 1)
     logprobs = torch.randn(len(problem), max(responses), generator=torch.Generator().manual_seed(seed))
     mask = torch.arange(max(responses)) < torch.tensor(responses)[:, None]
-    return draw_rows(prompts, problem, responses, advantages=advantages[:, None] * mask, logprobs=logprobs)
+    return draw_rows(prompts, problem, responses, advantages=advantages[:, None] * mask, sampler_logprobs=logprobs)
 
 
 def listed(rows: Experience) -> list[tuple[Any, ...]]:
     """Each row as (problem, tokens, log-probabilities, advantage), without its padding."""
-    assert rows.logprobs is not None
-    values = zip(rows.problem, rows.tokens, rows.logprobs, rows.advantages, rows.mask, strict=True)
+    assert rows.sampler_logprobs is not None
+    values = zip(rows.problem, rows.tokens, rows.sampler_logprobs, rows.advantages, rows.mask, strict=True)
     return [(int(p), t[m].tolist(), q[m].tolist(), float(a[0])) for p, t, q, a, m in values]
 
 
@@ -71,7 +77,7 @@ def test_select_of_no_row_is_empty() -> None:
 
 def test_select_without_recorded_logprobs() -> None:
     rows = draw_rows([3, 1], [0, 1], [2, 4])
-    assert rows.select(torch.tensor([0])).logprobs is None
+    assert rows.select(torch.tensor([0])).sampler_logprobs is None
 
 
 def test_informative_leaves_zero_advantages_out() -> None:
@@ -120,10 +126,10 @@ def test_a_budget_for_all_gives_one_microbatch() -> None:
     assert len(list(rows.microbatches(cost(rows) - 1))) == 2
 
 
-# -- RolloutBatch ---------------------------------------------------------------------------------
+# -- Rollouts ---------------------------------------------------------------------------------
 
 
-def batch(**changes: Any) -> RolloutBatch:
+def batch(**changes: Any) -> Rollouts:
     """2 problems with 3 rollouts each, of 1 to 5 tokens."""
     rows = [
         [completion(2), completion(1, finish="length"), completion(5)],
@@ -136,7 +142,7 @@ def batch(**changes: Any) -> RolloutBatch:
         "rewards": torch.tensor([[1.0, 0.0, 0.99], [0.0, 1.0, 1.0]]),
         **changes,
     }
-    return RolloutBatch(**arguments)
+    return Rollouts(**arguments)
 
 
 def test_pictures_stay_with_their_problems() -> None:
@@ -146,8 +152,8 @@ def test_pictures_stay_with_their_problems() -> None:
     assert taken.select(torch.tensor([1])).vision == [seen[1]]
     taken.replace(torch.tensor([0]), other, torch.tensor([0]))
     assert taken.vision == [seen[2], seen[1]]
-    assert taken.experience(torch.ones(2, 3)).select(torch.tensor([4])).sights == [seen[2], seen[1]]
-    assert batch().experience(torch.ones(2, 3)).sights == [{}, {}]
+    assert taken.experience(torch.ones(2, 3)).select(torch.tensor([4])).vision_or_empty == [seen[2], seen[1]]
+    assert batch().experience(torch.ones(2, 3)).vision_or_empty == [{}, {}]
 
 
 def test_figures_stay_grouped() -> None:
@@ -187,8 +193,8 @@ def test_experience_flattens_once() -> None:
 
 def test_experience_has_no_logprobs_unless_every_row_has() -> None:
     rows = batch().completions
-    rows[0][0] = completion(2, logprobs=None)
-    assert batch(completions=rows).experience(torch.zeros(2, 3)).logprobs is None
+    rows[0][0] = completion(2, sampler_logprobs=None)
+    assert batch(completions=rows).experience(torch.zeros(2, 3)).sampler_logprobs is None
 
 
 def test_a_batch_moves_to_a_device() -> None:

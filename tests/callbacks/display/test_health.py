@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from app.advantages import PassK
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Rollouts
 from callbacks.display.health import Health, short, why_idle
 from tests.conftest import CommandLine, EchoProblem, constant, scripted, stage, steps
 
@@ -54,14 +54,14 @@ def test_bounds_are_refused(changes: dict[str, Any], message: str) -> None:
 # -- runs that learn nothing --------------------------------------------------------------------------
 
 
-def batch_of(rewards: list[list[float]], cut_off: int = 0) -> RolloutBatch:
+def batch_of(rewards: list[list[float]], cut_off: int = 0) -> Rollouts:
     """Problems with these rewards, NaN where there is none; of their answers the first so many were cut off."""
     rows = [Completion("it is 7", torch.tensor([1, 2]), "stop") for _ in range(len(rewards) * len(rewards[0]))]
     rows[:cut_off] = [replace(row, finish="length") for row in rows[:cut_off]]
     width = len(rewards[0])
     problems: list[Problem] = [EchoProblem(f"what is {index}?") for index in range(len(rewards))]
     groups = [rows[first : first + width] for first in range(0, len(rows), width)]
-    return RolloutBatch(problems, completions=groups, rewards=torch.tensor(rewards))
+    return Rollouts(problems, completions=groups, rewards=torch.tensor(rewards))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def batch_of(rewards: list[list[float]], cut_off: int = 0) -> RolloutBatch:
         (batch_of([[0.0, 1.0], [1.0, 0.0]]), "advantage", "scores differ, but PassK(k=2) makes nothing of"),
     ],
 )
-def test_the_first_cause_of_nothing_learnt_is_named(batch: RolloutBatch, kind: str, words: str) -> None:
+def test_the_first_cause_of_nothing_learnt_is_named(batch: Rollouts, kind: str, words: str) -> None:
     found, text = why_idle(batch, PassK(2))
     assert found == kind
     assert text.startswith(words)

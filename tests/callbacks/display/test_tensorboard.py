@@ -10,7 +10,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugin_util import markdown_to_safe_html
 
-from app.types import Completion, Problem, RolloutBatch
+from app.types import Completion, Problem, Rollouts
 from callbacks.display.tensorboard import TensorBoardPictures, answers_text, drawn_answers, pass_at_k_figure
 from tests.conftest import Run
 
@@ -58,10 +58,10 @@ def test_sampled_answers_as_text(board: EventAccumulator) -> None:
     assert b"<pre>" in events[0].tensor_proto.string_val[0]
 
 
-def answered(problem: Problem, *texts: str) -> RolloutBatch:
+def answered(problem: Problem, *texts: str) -> Rollouts:
     rows = [Completion(text, torch.tensor([1]), "stop") for text in texts]
     rewards = torch.tensor([[problem.score(text) for text in texts]])
-    return RolloutBatch([problem], completions=[rows], rewards=rewards)
+    return Rollouts([problem], completions=[rows], rewards=rewards)
 
 
 def test_what_the_policy_wrote_is_escaped(echo: Callable[[str], Problem]) -> None:

@@ -9,7 +9,7 @@ from statistics import mean
 import pytest
 import torch
 
-from app.types import RolloutBatch, Sampling
+from app.types import Rollouts, Sampling
 from callbacks.evaluation.results import Tally, markdown
 from callbacks.evaluation.sets import ALL, Evaluated, Group
 from tests.conftest import CommandLine, Run, scripted
@@ -23,8 +23,8 @@ def tallied(rows: list[list[float]]) -> Tally:
     """All rows, of which the even ones make set A, in batches of two."""
     tally = Tally()
     for first in range(0, len(rows), 2):
-        tally.update(ALL, RolloutBatch([], rewards=torch.tensor(rows[first : first + 2])))
-        tally.update("A", RolloutBatch([], rewards=torch.tensor(rows[first : first + 1])))
+        tally.update(ALL, Rollouts([], rewards=torch.tensor(rows[first : first + 2])))
+        tally.update("A", Rollouts([], rewards=torch.tensor(rows[first : first + 1])))
     return tally
 
 
@@ -53,12 +53,12 @@ def test_an_answer_without_a_score_counts_as_not_drawn() -> None:
     """A problem with three scored answers of four is left out of Pass@4."""
     rows = [[1.0, 0.0, 0.0, float("nan")], [0.0, 0.0, 0.0, 1.0]]
     tally = Tally()
-    tally.update(ALL, RolloutBatch([], rewards=torch.tensor(rows)))
+    tally.update(ALL, Rollouts([], rewards=torch.tensor(rows)))
     record = tally.records(GROUPS)[ALL]
     assert record["pass@1"]["estimate"] == pytest.approx((1 / 3 + 1 / 4) / 2, abs=1e-6)
     assert record["pass@4"]["estimate"] == 1
     empty = Tally()
-    empty.update(ALL, RolloutBatch([], rewards=torch.full((1, 4), float("nan"))))
+    empty.update(ALL, Rollouts([], rewards=torch.full((1, 4), float("nan"))))
     assert empty.records(GROUPS)[ALL]["pass@1"] is None
     assert "| all | 1 | 4 |  |  |  |" in markdown({"stage": "s", "iteration": 0, "sets": empty.records(GROUPS)})
 

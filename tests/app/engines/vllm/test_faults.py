@@ -17,13 +17,13 @@ from threading import Timer
 from time import monotonic, sleep
 
 import pytest
-from tests.app.engines.test_vllm import BOUND, PROMPTS, build, flat, move, requests
 
 from app.engines.base import EngineError
 from app.engines.external import check_agreement
 from app.engines.vllm.server import VLLMServerEngine
 from app.policy import TinyPolicy
 from app.types import Sampling
+from tests.app.engines.vllm.test_inprocess import BOUND, PROMPTS, build, flat, move, requests
 from tests.conftest import ROOT, build_tiny_policy
 
 pytestmark = pytest.mark.timeout(300)
@@ -105,8 +105,9 @@ def test_without_restarts_a_dead_server_is_one_line(pair: Pair, monkeypatch: pyt
 def test_a_killed_trainer_leaves_no_server() -> None:
     pytest.importorskip("vllm")
     script = (
-        "from app.engines.vllm.server import VLLMServerEngine; from tests.app.engines.test_vllm import build; "
-        "import time; engine = VLLMServerEngine(); engine.sync(build(True)); "
+        "from app.engines.vllm.server import VLLMServerEngine; "
+        "from tests.app.engines.vllm.test_inprocess import build; import time; "
+        "engine = VLLMServerEngine(); engine.sync(build(True)); "
         "print(engine.process.process.pid, engine.process.folder, engine.transfer.path, flush=True); time.sleep(300)"
     )
     trainer = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -18,7 +18,7 @@ from app.engines.vllm.arguments import check_arguments
 from app.engines.vllm.inprocess import VLLMEngine
 from app.engines.vllm.pictures import prompt_for
 from app.policy import TinyPolicy, VisionPolicy
-from app.types import Completion, Request, RolloutBatch, Sampling
+from app.types import Completion, Request, Rollouts, Sampling
 from benchmarks.make_vision_policy import PIXELS
 from tests.app.policy.test_vision import PROMPTS as PICTURED
 from tests.app.seeing import write_vision
@@ -96,12 +96,12 @@ def test_a_completion_has_its_stop_token_and_all_log_probabilities(pair: Pair) -
     rows = flat(engine.generate(requests(policy, *PROMPTS), 16, Sampling(max_new_tokens=40, temperature=0.7)))
     assert {row.finish for row in rows} == {"stop", "length"}
     for row in rows:
-        assert row.logprobs is not None and len(row.logprobs) == len(row.tokens) <= 40
+        assert row.sampler_logprobs is not None and len(row.sampler_logprobs) == len(row.tokens) <= 40
         assert (row.tokens[-1] == policy.tokenizer.eos_token_id) == (row.finish == "stop")
         assert policy.tokenizer.eos_token_id not in row.tokens[:-1]
         assert len(row.text) == int((row.tokens >= 3).sum())  # all but <pad>, <eos> and <unk>
     cut = flat(engine.generate(requests(policy, "abcd"), 2, Sampling(top_p=0.9)))
-    assert all(row.logprobs is None for row in cut)  # they would be of the cut distribution
+    assert all(row.sampler_logprobs is None for row in cut)  # they would be of the cut distribution
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +130,12 @@ def test_pictures_are_sampled_with_the_weights_of_five_updates(seeing: tuple[VLL
         groups = engine.generate(asked, 4, Sampling(max_new_tokens=8))
         tokens, vision = (list(each) for each in zip(*read, strict=True))
         problems = [request.problem for request in asked]
-        rows = RolloutBatch(problems, tokens, groups, torch.zeros(len(read), 4), vision=vision).experience(
+        rows = Rollouts(problems, tokens, groups, torch.zeros(len(read), 4), vision=vision).experience(
             torch.zeros(len(read), 4)
         )
-        assert rows.logprobs is not None
+        assert rows.sampler_logprobs is not None
         with torch.no_grad():
-            torch.testing.assert_close(rows.logprobs, policy.logprobs(rows), rtol=0, atol=BOUND)
+            torch.testing.assert_close(rows.sampler_logprobs, policy.logprobs(rows), rtol=0, atol=BOUND)
 
 
 def test_a_stale_tower_is_caught(seeing: tuple[VLLMEngine, VisionPolicy], monkeypatch: pytest.MonkeyPatch) -> None:

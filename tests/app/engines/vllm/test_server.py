@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.app.engines.test_vllm import BOUND, PROMPTS, build, flat, move, requests
 
 from app.engines.base import EngineError
 from app.engines.external import check_agreement
 from app.engines.vllm.server import VLLMServerEngine
 from app.policy import TinyPolicy
 from app.types import Sampling
+from tests.app.engines.vllm.test_inprocess import BOUND, PROMPTS, build, flat, move, requests
 from tests.conftest import BY_LENGTH, ROOT, CommandLine, stage, steps
 from tests.forked import ended, launched
 
@@ -55,7 +55,7 @@ def test_a_completion_has_its_stop_token_and_all_log_probabilities(pair: Pair) -
     assert [len(group) for group in groups] == [16] * 4
     assert {row.finish for row in flat(groups)} == {"stop", "length"}
     for row in flat(groups):
-        assert row.logprobs is not None and len(row.logprobs) == len(row.tokens) <= 40
+        assert row.sampler_logprobs is not None and len(row.sampler_logprobs) == len(row.tokens) <= 40
         assert (row.tokens[-1] == policy.tokenizer.eos_token_id) == (row.finish == "stop")
     alone = engine.generate(requests(policy, PROMPTS[2]), 4, sampling)[0]
     assert [row.tokens.tolist() for row in alone] == [row.tokens.tolist() for row in groups[2][:4]]

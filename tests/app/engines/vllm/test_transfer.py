@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.app.engines.test_vllm import build
 
 from app.engines import vllm_transfer
 from app.engines.base import EngineError
 from app.engines.vllm.transfer import FileTransfer
+from tests.app.engines.vllm.test_inprocess import build
 
 
 class Deaf:

@@ -1,0 +1,42 @@
+"""The loss in half precision is multiplied so that small gradients don't vanish (16-mixed, arXiv 1710.03740)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+
+class LossScale:
+    """What the loss, and so each gradient, is multiplied with: torch's GradScaler in 16-mixed, else 1.
+
+    Gradients stay scaled until the optimizer's step, in which Lightning's plugin divides them.
+
+    Args:
+        trainer: whose precision decides.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.scaler: torch.amp.GradScaler | None = getattr(trainer.precision_plugin, "scaler", None)
+
+    def of(self, parameter: Tensor) -> float:
+        """The scale of this parameter's gradient."""
+        if self.scaler is None:
+            return 1.0
+        self.scaler.scale(parameter.detach().new_zeros(()))  # which a process without rows has not made ready
+        return self.scaler.get_scale()
+
+    def overflows(self, loss: float) -> bool:
+        """Is a gradient not finite for its scale alone?"""
+        return self.scaler is not None and math.isfinite(loss) and self.scaler.get_scale() > 1
+
+    def lower(self, optimizer: Any) -> float:
+        """Forget an update whose gradient has overflowed, and scale the next by half as much.  -> the new scale"""
+        assert self.scaler is not None
+        self.scaler.unscale_(optimizer)  # takes note of it
+        self.scaler.update()
+        optimizer.zero_grad()
+        return self.scaler.get_scale()

@@ -1,0 +1,255 @@
+"""From problems to scored rollouts: encode, sync, generate, score. Everything that is sampled goes through here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from itertools import islice
+from time import perf_counter
+
+import torch
+
+from app.advantages.base import AdvantageEstimator, informative_problems
+from app.engines.base import RolloutEngine
+from app.policy_module import PolicyModule
+from app.rollouts.prefetch import RolloutPrefetcher, thread_autocast
+from app.scoring import BatchScorer, Verdict
+from app.settings import RolloutSettings
+from app.types import Completion, Problem, Request, Rollouts
+
+log = logging.getLogger(__name__)
+
+TRUNCATED = Verdict(0.0)
+"""On an answer without an end, which its problem is not asked about."""
+
+
+class RolloutWorker:
+    """Samples and scores for training, evaluation and prediction alike; callbacks decide when.
+
+    Args:
+        settings: of the run; a stage puts its own in their place.
+        scorer: has the answers scored.
+        max_unscored: the share of a batch's answers, on one process, that may be unscored.
+        max_skipped_prompts: the share of the train split that the policy may be unable to read.
+        overlap: whether an iteration is sampled while the one before it trains.
+        seed: rollout r of a problem draws from "<seed>/<phase>/<problem>/<r>".
+
+    Attributes:
+        engine: the run's own, which evaluates and predicts whatever a stage trains with.
+        activity: what is being done: "sampling", "scoring" or "training".
+        listeners: told of every activity that begins.
+        interruptible: a context entered to sample and to score, which a signal may leave at once.
+        seconds: spent in each activity since `begin_iteration`.
+        first_cause: why the first answer without a score has none.
+    """
+
+    def __init__(
+        self,
+        settings: RolloutSettings,
+        scorer: BatchScorer,
+        max_unscored: float = 1.0,
+        max_skipped_prompts: float = 0.0,
+        overlap: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.settings, self.engine = settings, settings.engine
+        self.scorer, self.max_unscored, self.max_skipped_prompts = scorer, max_unscored, max_skipped_prompts
+        self.overlap, self.seed = overlap, seed
+        self.prefetcher = RolloutPrefetcher()
+        self.activity = ""
+        self.listeners: set[Callable[[str], None]] = set()
+        self.interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.seconds = {"sampling": 0.0, "scoring": 0.0}
+        self.first_cause = ""
+        self._warned: set[str] = set()  # kinds of failing scorers that the user has been told of
+        self._engines: list[RolloutEngine] = []  # to be closed
+        self._module: PolicyModule | None = None
+
+    # -- engines ------------------------------------------------------------------------------------
+
+    def attach(self, module: PolicyModule) -> None:
+        """Sample this module's policy from now on."""
+        self._module = module
+
+    @property
+    def module(self) -> PolicyModule:
+        if self._module is None:
+            raise RuntimeError("the rollout worker is attached to no module")
+        return self._module
+
+    def set_up(self, engine: RolloutEngine) -> None:
+        """Make an engine ready for the policy, and have it closed with the run."""
+        with self._precision():
+            engine.setup(self.module.policy)
+        self._engines.append(engine)
+
+    def close(self) -> None:
+        """End the thread that samples ahead, and all engines."""
+        self.prefetcher.close()
+        while self._engines:
+            self._engines.pop().close()
+
+    # -- one batch, top to bottom -------------------------------------------------------------------
+
+    def sample(
+        self, problems: Sequence[Problem], phase: str, settings: RolloutSettings | None = None, training: bool = False
+    ) -> Rollouts:
+        """P problems -> their rollouts, with rewards [P, N].
+
+        Args:
+            problems: P, or none, where processes have to sample together.
+            phase: of the run, such as "fit/12"; with the problem it seeds the samples.
+            settings: those of the present stage if None.
+            training: whether log-probabilities are needed even if the engine tells none.
+
+        Raises:
+            ValueError: too many answers have no score.
+        """
+        settings = settings or self.settings
+        engine, n, sampling = settings.engine, settings.rollouts, settings.sampling
+        begun = self._begin("sampling")
+        requests = self.encode(problems, phase)
+        with self.interruptible(), self._precision():
+            completions = self.prefetcher.take(requests)
+            on_policy = engine.samples_the_policy and completions is None
+            if completions is None:
+                engine.sync(self.module.policy)
+                completions = engine.generate_checked(requests, n, sampling)
+                engine.sleep()
+            rollouts = Rollouts(
+                problems,
+                [request.tokens for request in requests],
+                completions,
+                torch.zeros(len(problems), n, device=self.module.device),
+                temperature=sampling.temperature or 1.0,
+                on_policy=on_policy,
+                vision=[request.vision for request in requests],
+            )
+            if problems and (engine.is_rescored or (training and lacks_logprobs(engine, rollouts))):
+                rollouts = self.module.rescored(rollouts)
+        sampled = self._begin("scoring")
+        with self.interruptible():
+            rewards = self.score(rollouts)
+        self.seconds["sampling"] += sampled - begun
+        self.seconds["scoring"] += perf_counter() - sampled
+        return replace(rollouts, rewards=torch.tensor(rewards, device=self.module.device).view(len(problems), n))
+
+    def encode(self, problems: Sequence[Problem], phase: str) -> list[Request]:
+        """What an engine is asked: prompts in tokens, with seeds unique to this phase of the run."""
+        read = [self.module.policy.read(problem.prompt) for problem in problems]
+        return [
+            Request(problem, tokens.to(self.module.device), f"{self.seed}/{phase}/{problem.key}", vision)
+            for problem, (tokens, vision) in zip(problems, read, strict=True)
+        ]
+
+    def score(self, rollouts: Rollouts) -> list[float]:
+        """The reward of every answer, problem by problem; NaN where it is unscored, 0 where it was cut off.
+
+        Raises:
+            ValueError: more of them are unscored than may be, with the first cause.
+        """
+        of_each = zip(rollouts.problems, rollouts.completions, strict=True)
+        pairs = [(problem, row) for problem, rows in of_each for row in rows]
+        verdicts = self.scorer([(problem, row.text) for problem, row in pairs if row.finish == "stop"])
+        rewards, causes = [], []
+        for problem, row in pairs:
+            verdict = next(verdicts) if row.finish == "stop" else TRUNCATED
+            rewards.append(verdict.score)
+            if not verdict.scored:
+                causes.append(f"{problem.label}, {problem.key!r:.80}: {verdict.cause}")
+                self.first_cause = self.first_cause or causes[-1]
+                self._warn(verdict.cause, causes[-1])
+            if len(causes) > self.max_unscored * len(pairs):
+                raise ValueError(
+                    f"more than max_unscored={self.max_unscored:g} of the {len(pairs)} answers have no score; "
+                    f"the first: {causes[0]}"
+                )
+        return rewards
+
+    # -- more than one batch ------------------------------------------------------------------------
+
+    def resample(
+        self, rollouts: Rollouts, phase: str, advantage: AdvantageEstimator, others: Iterator[Problem], rounds: int
+    ) -> tuple[Rollouts, dict[str, int]]:
+        """Dynamic sampling (DAPO, 2503.14476): put others in the places of problems that teach nothing.
+
+        Args:
+            rollouts: sampled once.
+            phase: see `sample`.
+            advantage: tells which problems teach anything.
+            others: problems to take instead, until there are none.
+            rounds: of sampling at most, the first included.
+
+        Returns:
+            The rollouts, and how many problems were "sampled" and "dead", in how many "rounds".
+        """
+        alive = informative_problems(advantage, rollouts)
+        counts = {"sampled": len(rollouts), "dead": int((~alive).sum()), "rounds": 1}
+        while counts["rounds"] < rounds and not alive.all():
+            fresh_problems = list(islice(others, int((~alive).sum())))
+            if not fresh_problems:
+                break
+            fresh = self.sample(fresh_problems, phase, training=True)
+            useful = informative_problems(advantage, fresh)
+            counts["rounds"] += 1
+            counts["sampled"] += len(fresh)
+            counts["dead"] += int((~useful).sum())
+            places = (~alive).nonzero()[: int(useful.sum()), 0]
+            rollouts = rollouts.substitute(places, fresh, useful.nonzero()[:, 0])
+            alive[places] = True
+        return rollouts, counts
+
+    def prefetch(self, problems: Sequence[Problem], iteration: int) -> None:
+        """Begin to sample an iteration to come, in a thread, with the weights as they stand."""
+        begun = perf_counter()
+        settings, module = self.settings, self.module
+        requests = self.encode(problems, f"fit/{iteration}")
+        with self._precision():
+            settings.engine.sync(module.policy)
+
+        def generate() -> list[list[Completion]]:
+            with thread_autocast(module.trainer):
+                groups = settings.engine.generate_checked(requests, settings.rollouts, settings.sampling)
+            settings.engine.sleep()
+            return groups
+
+        self.prefetcher.begin(iteration, requests, generate)
+        self.seconds["sampling"] += perf_counter() - begun
+
+    # -- what others see ----------------------------------------------------------------------------
+
+    def begin_iteration(self) -> None:
+        """Count seconds anew."""
+        self.seconds = dict.fromkeys(self.seconds, 0.0)
+
+    def begin_training(self) -> float:
+        """Tell listeners that an update is under way.  -> the time, in seconds of `perf_counter`"""
+        return self._begin("training")
+
+    def pop_usage(self) -> dict[str, float]:
+        """What the run's engine has used since this was last asked, over all processes: tokens, cost."""
+        own = self.engine.pop_usage()
+        return dict(zip(own, self.module.sum_over_processes([*own.values()]), strict=True)) if own else {}
+
+    def _begin(self, activity: str) -> float:
+        self.activity = activity
+        for listener in self.listeners:
+            listener(activity)
+        return perf_counter()
+
+    def _precision(self) -> AbstractContextManager[None]:
+        return self.module.trainer.precision_plugin.forward_context()
+
+    def _warn(self, cause: str, where: str) -> None:
+        """Warn of a failing scorer, once of each kind."""
+        kind = cause.split(":")[0]
+        if kind not in self._warned:
+            self._warned.add(kind)
+            log.warning("an answer is unscored and left out (rollout/unscored counts them): %s", where)
+
+
+def lacks_logprobs(engine: RolloutEngine, rollouts: Rollouts) -> bool:
+    """Whether the trainer has to find the importance ratio's log-probabilities itself; demonstrations have none."""
+    return not engine.demonstrates and any(row.sampler_logprobs is None for row in rollouts.rows)

@@ -1,0 +1,31 @@
+"""What a stage decides: read by the module and the rollout worker, immutable, replaced as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.advantages import AdvantageEstimator
+from app.engines.base import RolloutEngine
+from app.learning_rate import LearningRate
+from app.losses import PolicyLoss
+from app.types import Sampling
+
+
+@dataclass(frozen=True)
+class UpdateSettings:
+    """How rollouts become updates: see the arguments of RLVRModule."""
+
+    advantage: AdvantageEstimator
+    loss: PolicyLoss
+    learning_rate: LearningRate
+    minibatch_size: int
+    count_skipped_tokens: bool
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """How problems are answered: see the arguments of RolloutCallback."""
+
+    engine: RolloutEngine
+    rollouts: int
+    sampling: Sampling

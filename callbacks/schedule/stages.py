@@ -1,0 +1,111 @@
+"""What a stage is, and the settings that it comes to in a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.advantages import AdvantageEstimator
+from app.engines.base import RolloutEngine
+from app.learning_rate import LearningRate
+from app.losses import PolicyLoss
+from app.settings import RolloutSettings, UpdateSettings
+from app.types import Sampling
+from callbacks.triggers import Trigger
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """All that a stage may change: of the module, of the rollout worker, and P, problems in an iteration."""
+
+    name: str
+    update: UpdateSettings
+    rollouts: RolloutSettings
+    problems: int | None
+
+
+@dataclass
+class Stage:
+    """An objective, and the condition that ends it; everything else defaults to the run's own settings.
+
+    Args:
+        name: under which it is reported.
+        advantage: the objective.
+        until: ends the stage; only the last may do without, and then lasts as long as the Trainer.
+        loss: what an update minimises.
+        learning_rate: counted from the stage's first update.
+        problems: P, problems in an iteration.
+        rollouts: N, answers to each.
+        engine: where the answers come from.
+        sampling: how they are drawn.
+        minibatch_size: problems per optimizer step.
+        count_skipped_tokens: see RLVRModule.
+        reset_optimizer: begin with an empty optimizer state rather than the last stage's.
+    """
+
+    name: str
+    advantage: AdvantageEstimator
+    until: Trigger | None = None
+    loss: PolicyLoss | None = None
+    learning_rate: LearningRate | None = None
+    problems: int | None = None
+    rollouts: int | None = None
+    engine: RolloutEngine | None = None
+    sampling: Sampling | None = None
+    minibatch_size: int | None = None
+    count_skipped_tokens: bool | None = None
+    reset_optimizer: bool = False
+
+    def resolved(self, run: StageSettings) -> StageSettings:
+        """The settings of this stage, in a run with these."""
+        update, rollouts = run.update, run.rollouts
+        counts = self.count_skipped_tokens
+        return StageSettings(
+            name=self.name,
+            update=UpdateSettings(
+                advantage=self.advantage,
+                loss=self.loss or update.loss,
+                learning_rate=self.learning_rate or update.learning_rate,
+                minibatch_size=self.minibatch_size or update.minibatch_size,
+                count_skipped_tokens=update.count_skipped_tokens if counts is None else counts,
+            ),
+            rollouts=RolloutSettings(
+                engine=self.engine or rollouts.engine,
+                rollouts=self.rollouts or rollouts.rollouts,
+                sampling=self.sampling or rollouts.sampling,
+            ),
+            problems=self.problems or run.problems,
+        )
+
+
+@dataclass
+class Rounds:
+    """The same stages several times over: "(P@k T. + P@1 T.) x 2".
+
+    Args:
+        repeat: how often.
+        stages: in order; round r of stage "explore" is named "explore r".
+    """
+
+    repeat: int
+    stages: list[Stage]
+
+    def unrolled(self) -> list[Stage]:
+        rounds = range(1, self.repeat + 1)
+        return [replace(stage, name=f"{stage.name} {number}") for number in rounds for stage in self.stages]
+
+
+def check_stages(stages: list[Stage]) -> None:
+    """Raise ValueError for stages without names of their own, numbers below 1, or one that would never end."""
+    if not stages:
+        raise ValueError("stages must hold at least one stage")
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names):
+        raise ValueError(f"stage names must differ: {names}")
+    for stage in stages:
+        for name in ("problems", "rollouts", "minibatch_size"):
+            value = getattr(stage, name)
+            if value is not None and value < 1:
+                raise ValueError(f"stage {stage.name!r}: {name}={value} must be at least 1")
+    for stage in stages[:-1]:
+        if stage.until is None:
+            raise ValueError(f"stage {stage.name!r} needs an `until`: only the last stage may do without")
