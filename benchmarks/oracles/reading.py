@@ -30,7 +30,7 @@ def says(answer: str, phrase: str) -> bool:
 
 def words(text: str) -> list[str]:
     """What stands between blanks, commas, semicolons and bars, without quotes and the brackets around all of it."""
-    found = re.split(r"[\s,;|]+", inner(text).strip("[](){} \t\r\n"))
+    found = re.split(r"[\s,;|]+", inner(text).strip("[](){},; \t\r\n"))
     return [word.strip(QUOTES) for word in found if word]
 
 

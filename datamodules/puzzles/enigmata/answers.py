@@ -56,7 +56,7 @@ def integer(text: str) -> int | None:
 
 def integers(text: str) -> list[int] | None:
     """Whole numbers between white space, commas, semicolons or bars, in brackets or not."""
-    words = [word for word in _SEPARATORS.split(bare(text).strip("[](){} \t\n")) if word]
+    words = [word for word in _SEPARATORS.split(bare(text).strip("[](){},; \t\n")) if word]
     numbers = [integer(word) for word in words]
     return None if any(number is None for number in numbers) else [number for number in numbers if number is not None]
 
