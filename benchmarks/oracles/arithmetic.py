@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 
+from benchmarks.oracles.reading import inner
+
 SIGNS = str.maketrans("xX\u00d7\u00b7\u22c5\u00f7\u2212[]{}", "*****/-()()")
 
 
@@ -16,7 +18,7 @@ def steps(answer: str, target: int) -> tuple[list[int], list[Fraction]] | None:
     `= target` may stand behind it, and `The answer is: ` before. A minus before a number or a bracket is a step
     only at the start of the expression or of a bracket.
     """
-    left, equals, told = answer.strip().removeprefix("The answer is: ").partition("=")
+    left, equals, told = inner(answer).removeprefix("The answer is: ").partition("=")
     text = re.sub(r"\s+", " ", left.translate(SIGNS)).strip()
     if not re.fullmatch(r"[-+*/() 0-9]+", text) or (equals and told.strip(" \n\t\"'`+") != str(target)):
         return None

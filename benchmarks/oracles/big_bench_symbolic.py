@@ -8,14 +8,14 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from benchmarks.oracles.reading import number, words
+from benchmarks.oracles.reading import inner, number, words
 from datamodules.puzzles.enigmata.big_bench_symbolic import OPERATIONS
 from datamodules.puzzles.enigmata.task import Question
 
 
 def right(question: Question, answer: str) -> bool:
     said = tuple(number(word) for word in words(answer))
-    return explained(question["text"]) == {said}
+    return inner(answer) != "" and explained(question["text"]) == {said}
 
 
 def pairs(text: str) -> list[list[tuple[int, ...]]]:

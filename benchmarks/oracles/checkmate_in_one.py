@@ -6,12 +6,12 @@ from functools import cache
 
 import chess
 
-from benchmarks.oracles.reading import QUOTES
+from benchmarks.oracles.reading import inner
 from datamodules.puzzles.enigmata.task import Question
 
 
 def right(question: Question, answer: str) -> bool:
-    return answer.strip().strip(QUOTES).strip() in mating(question["fen"])
+    return inner(answer) in mating(question["fen"])
 
 
 @cache

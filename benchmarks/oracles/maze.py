@@ -7,7 +7,7 @@ from itertools import pairwise, product
 
 import networkx
 
-from benchmarks.oracles.reading import says
+from benchmarks.oracles.reading import inner, says
 from datamodules.puzzles.enigmata.task import Question
 
 STEP = r"\([ \t]*([1-9][0-9]?)[ \t]*,[ \t]*([1-9][0-9]?)[ \t]*\)"
@@ -15,7 +15,7 @@ STEP = r"\([ \t]*([1-9][0-9]?)[ \t]*,[ \t]*([1-9][0-9]?)[ \t]*\)"
 
 def right(question: Question, answer: str) -> bool:
     graph, size = open_cells(question["grid"]), len(question["grid"])
-    text = re.sub(r"(?i)^\s*the answer is:", "", answer)
+    text = inner(re.sub(r"(?i)^\s*the answer is:", "", inner(answer)))
     if says(text, "not exist") or says(text, "not exist the path from start to end"):
         return not networkx.has_path(graph, (0, 0), (size - 1, size - 1))
     way = [(int(r) - 1, int(c) - 1) for r, c in re.findall(STEP, text)]

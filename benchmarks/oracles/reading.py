@@ -16,14 +16,21 @@ def block(response: str) -> str:
     return (below if below.strip() else beside).strip()
 
 
+def inner(text: str) -> str:
+    """A text out of its quotes and without its final stop."""
+    for end in ("", ".", ""):
+        text = text.strip().removesuffix(end).strip().strip(QUOTES)
+    return text.strip()
+
+
 def says(answer: str, phrase: str) -> bool:
     """Whether the answer is a sentence, whatever its case, quotes and final stop."""
-    return answer.strip().strip(QUOTES).strip().rstrip(".").lower() == phrase.rstrip(".").lower()
+    return inner(answer).rstrip(".").lower() == phrase.rstrip(".").lower()
 
 
 def words(text: str) -> list[str]:
     """What stands between blanks, commas, semicolons and bars, without quotes and the brackets around all of it."""
-    found = re.split(r"[\s,;|]+", text.strip("[](){} \t\r\n"))
+    found = re.split(r"[\s,;|]+", inner(text).strip("[](){},; \t\r\n"))
     return [word.strip(QUOTES) for word in found if word]
 
 
@@ -34,7 +41,7 @@ def number(word: str) -> int | None:
 
 def table(text: str) -> list[list[str]]:
     """The words of every line that is not blank; nested brackets end lines, too."""
-    lines = text.replace("],", "]\n").splitlines()
+    lines = re.sub(r"\][ \t]*,", "]\n", inner(text)).splitlines()
     return [words(line.strip("[], \t")) for line in lines if line.strip()]
 
 
@@ -46,7 +53,7 @@ def letters(text: str) -> list[str]:
 
 def digits(text: str, size: int) -> list[str] | None:
     """A square of so many digits a line, ruled or not."""
-    drawn = text.replace("],", "]\n").splitlines()
+    drawn = re.sub(r"\][ \t]*,", "]\n", inner(text)).splitlines()
     found = letters("\n".join(line for line in drawn if set(line) - set("-+|=_ \t")))
     return found if [len(line) for line in found] == [size] * size and set("".join(found)) <= set("123456789") else None
 
@@ -60,7 +67,7 @@ def cells(text: str) -> list[Cell] | None:
     """Pairs of whole numbers, token by token."""
     for mark in "()[]{},;|":
         text = text.replace(mark, f" {mark} ")
-    tokens, found, rest, place = text.strip(f"{QUOTES} \n").split(), [], "", 0
+    tokens, found, rest, place = inner(text).split(), [], "", 0
     while place < len(tokens):
         opening, first, comma, second, closing = [*tokens[place : place + 5], *[""] * 5][:5]
         shaped = opening in ("(", "[") and comma == "," and closing in (")", "]")

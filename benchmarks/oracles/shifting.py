@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.oracles.reading import says
+from benchmarks.oracles.reading import inner, says
 from benchmarks.oracles.sliding import BETWEEN, even
 from datamodules.puzzles.enigmata.task import Question
 
@@ -24,7 +24,7 @@ def shifts_home(question: Question, answer: str) -> bool:
     """Whether the moves, one step at a time, end in order."""
     rows = [list(row) for row in question["board"]]
     size = len(rows)
-    for move in filter(None, re.split(BETWEEN, answer.upper())):
+    for move in filter(None, re.split(BETWEEN, inner(answer).upper())):
         if len(move) != 3 or move[0] not in "RC" or move[1] not in "1234"[:size] or move[2] not in "123"[: size - 1]:
             return False
         line = int(move[1]) - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.oracles.reading import says
+from benchmarks.oracles.reading import inner, says
 from datamodules.puzzles.enigmata.task import Question
 
 STEPS = {"L": (0, -1), "R": (0, 1), "U": (-1, 0), "D": (1, 0)}
@@ -40,7 +40,7 @@ def slides_home(question: Question, answer: str) -> bool:
     """Whether the letters, or words, move the gap so that the tiles end in order."""
     size = len(question["board"])
     cells = {(r, c): question["board"][r][c] for r in range(size) for c in range(size)}
-    words = re.split(BETWEEN, answer.strip().upper())
+    words = re.split(BETWEEN, inner(answer).upper())
     for letter in "".join(word[:1] if word in ("LEFT", "RIGHT", "UP", "DOWN") else word for word in words):
         if letter not in STEPS:
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.oracles.reading import says
+from benchmarks.oracles.reading import inner, says
 from datamodules.puzzles.enigmata.task import Question
 
 NEVER = "The output sequence is not a valid stack permutation."
@@ -13,7 +13,7 @@ NEVER = "The output sequence is not a valid stack permutation."
 def right(question: Question, answer: str) -> bool:
     if says(answer, NEVER):
         return not possible(question)
-    waiting, stack, output, text = list(question["input"]), [], [], "".join(answer.lower().split())
+    waiting, stack, output, text = list(question["input"]), [], [], "".join(inner(answer).lower().split())
     while text:
         if step := re.match(r"push\((0|[1-9][0-9]{0,3})\)", text):
             if not waiting or waiting[0] != int(step[1]):

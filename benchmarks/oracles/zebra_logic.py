@@ -6,6 +6,7 @@ import re
 from functools import cache
 from itertools import combinations, product
 
+from benchmarks.oracles.reading import inner
 from benchmarks.oracles.sat import models
 from datamodules.puzzles.enigmata.task import Question
 from datamodules.puzzles.enigmata.zebra_logic import TASK
@@ -48,6 +49,6 @@ def right(question: Question, answer: str) -> bool:
     for place in sorted(places, key=places.__getitem__):
         kind, thing = place.lower().split(":")
         wanted.setdefault(kind, []).append(thing)
-    lines = [line.strip() for line in answer.splitlines() if "|" in line and re.search("[^-|: 0-9\t]", line)]
+    lines = [line.strip() for line in inner(answer).splitlines() if "|" in line and re.search("[^-|: 0-9\t]", line)]
     cells = [[" ".join(cell.lower().split()) for cell in line.strip("|").split("|")] for line in lines]
     return len(cells) == len(wanted) and {row[0]: row[1:] for row in cells} == wanted

@@ -14,6 +14,7 @@ LONGEST = 10_000
 
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,8})")
 _PAIR = re.compile(r"[(\[]\s*(0|[1-9][0-9]{0,3})\s*,\s*(0|[1-9][0-9]{0,3})\s*[)\]]")
+_NEXT_ROW = re.compile(r"\][ \t]*,")
 _SEPARATORS = re.compile(r"[\s,;|]+")
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 
@@ -37,9 +38,14 @@ def unquoted(text: str) -> str:
     return text.strip().strip(_QUOTES).strip()
 
 
+def bare(text: str) -> str:
+    """Without white space, quotes and a final stop around it: what a list or a number reads the same without."""
+    return unquoted(unquoted(text).removesuffix("."))
+
+
 def said(text: str, phrase: str) -> bool:
     """Whether the text is this phrase, whatever its case, quotes and final stop."""
-    return unquoted(text).rstrip(".").casefold() == phrase.rstrip(".").casefold()
+    return bare(text).rstrip(".").casefold() == phrase.rstrip(".").casefold()
 
 
 def integer(text: str) -> int | None:
@@ -50,7 +56,7 @@ def integer(text: str) -> int | None:
 
 def integers(text: str) -> list[int] | None:
     """Whole numbers between white space, commas, semicolons or bars, in brackets or not."""
-    words = [word for word in _SEPARATORS.split(text.strip().strip("[](){} \t\n")) if word]
+    words = [word for word in _SEPARATORS.split(bare(text).strip("[](){},; \t\n")) if word]
     numbers = [integer(word) for word in words]
     return None if any(number is None for number in numbers) else [number for number in numbers if number is not None]
 
@@ -63,13 +69,18 @@ def rows(text: str) -> list[str]:
 def pairs(text: str) -> list[tuple[int, int]] | None:
     """Pairs of whole numbers of 0 to 9999, such as the cells `[(0, 3), (2, 1)]`, in outer brackets or not."""
     found = [(int(first), int(second)) for first, second in _PAIR.findall(text)]
-    rest = "".join(_SEPARATORS.split(_PAIR.sub("", unquoted(text))))
+    rest = "".join(_SEPARATORS.split(_PAIR.sub("", bare(text))))
     return found if rest in ("[]", "{}", "()") or (rest == "" and found) else None
+
+
+def unnested(text: str) -> str:
+    """Nested brackets, a row to a line."""
+    return _NEXT_ROW.sub("]\n", text)
 
 
 def integer_grid(text: str, height: int, width: int) -> list[list[int]] | None:
     """A grid of whole numbers, a row to a line, or as nested brackets; None unless it has these sides."""
-    lines = rows(text.replace("],", "]\n")) if "[" in text else rows(text)
+    lines = rows(unnested(bare(text)))
     parsed = [integers(line.strip("[], \t")) for line in lines]
     if len(parsed) != height or any(row is None or len(row) != width for row in parsed):
         return None

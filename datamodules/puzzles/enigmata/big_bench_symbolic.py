@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from random import Random
 from typing import Any, ClassVar
 
-from datamodules.puzzles.enigmata.answers import integers
+from datamodules.puzzles.enigmata.answers import bare, integers
 from datamodules.puzzles.enigmata.induction import Induction, Operation, Pair, Value
 from datamodules.puzzles.enigmata.task import Levels, Question
 
@@ -79,7 +79,7 @@ class BigBenchSymbolic(Induction):
         )
 
     def judge(self, question: Question, answer: str) -> bool:
-        return bool(answer.strip()) and integers(answer) == question["output"]
+        return bool(bare(answer)) and integers(answer) == question["output"]
 
     def read(self, data: Any) -> Value | None:
         is_list = isinstance(data, list) and all(isinstance(item, int) for item in data)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
+from datamodules.puzzles.enigmata.answers import bare
+
 Board: TypeAlias = list[list[int]]
 
 GAP = 0
@@ -50,5 +52,5 @@ def inversions(tiles: Sequence[int]) -> int:
 
 
 def moves_in(text: str) -> list[str]:
-    """What stands between commas, arrows, brackets, quotes and white space, in capitals."""
-    return [word for word in _BETWEEN_MOVES.split(text.strip().upper()) if word]
+    """What stands between commas, arrows, brackets, quotes and white space, in capitals, without a final stop."""
+    return [word for word in _BETWEEN_MOVES.split(bare(text).upper()) if word]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import chess
 
-from datamodules.puzzles.enigmata.answers import LONGEST, unquoted
+from datamodules.puzzles.enigmata.answers import LONGEST, bare
 from datamodules.puzzles.enigmata.task import Levels, Question, Task
 
 _SAN = re.compile(r"([KQRBN]?)([a-h]?)([1-8]?)(x?)([a-h][1-8])(?:=([QRBN]))?[+#]?")
@@ -58,7 +58,7 @@ class CheckmateInOne(Task):
 
     def judge(self, question: Question, answer: str) -> bool:
         board = chess.Board(question["fen"])
-        move = move_named(board, unquoted(answer))
+        move = move_named(board, bare(answer))
         if move is None:
             return False
         board.push(move)

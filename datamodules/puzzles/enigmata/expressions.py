@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations
 
-from datamodules.puzzles.enigmata.answers import integer
+from datamodules.puzzles.enigmata.answers import bare, integer
 
 Allowed = Callable[[Fraction], bool]
 """Which results of a step may be."""
@@ -43,7 +43,7 @@ def tokens(text: str) -> list[str] | None:
 
 def makes(text: str, numbers: list[int], target: int, allowed: Allowed = anything) -> bool:
     """Whether an expression, perhaps with `= target` behind it, uses these numbers and has this value."""
-    left, equals, right = text.strip().removeprefix(ANSWER_IS).partition("=")
+    left, equals, right = bare(text).removeprefix(ANSWER_IS).partition("=")
     found = tokens(left)
     if found is None or (equals and integer(right) != target):
         return False

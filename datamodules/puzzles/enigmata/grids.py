@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, TypeAlias
 
-from datamodules.puzzles.enigmata.answers import integer, rows, symbol_grid
+from datamodules.puzzles.enigmata.answers import bare, integer, rows, symbol_grid, unnested
 
 BEGIN, END = "<begin_board>", "<end_board>"
 
@@ -109,7 +109,7 @@ def once_each(grid: list[list[int]], box_height: int) -> bool:
 
 def digit_grid(text: str, size: int) -> list[list[int]] | None:
     """A square of digits from 1 on, with or without space, commas, brackets and ruled lines between them."""
-    lines = [line for line in rows(text.replace("],", "]\n")) if not _RULE.fullmatch(line)]
+    lines = [line for line in rows(unnested(bare(text))) if not _RULE.fullmatch(line)]
     parsed = symbol_grid("\n".join(lines), size, size, "123456789"[:size])
     return None if parsed is None else [[int(digit) for digit in row] for row in parsed]
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any, ClassVar
 
-from datamodules.puzzles.enigmata.answers import said
+from datamodules.puzzles.enigmata.answers import bare, said
 from datamodules.puzzles.enigmata.task import Levels, Question, Task
 
 WALL, START, END = "B", "S", "E"
@@ -63,7 +63,7 @@ class Maze(Task):
         )
 
     def judge(self, question: Question, answer: str) -> bool:
-        grid, answer = question["grid"], _INTRODUCTION.sub("", answer, count=1)
+        grid, answer = question["grid"], bare(_INTRODUCTION.sub("", bare(answer), count=1))
         if any(said(answer, sentence) for sentence in SENTENCES):
             return not shortest_way(grid)
         way = [(int(row) - 1, int(column) - 1) for row, column in _CELL.findall(answer)]

@@ -9,7 +9,7 @@ from json import dumps
 from random import Random
 from typing import Any, ClassVar, TypeAlias
 
-from datamodules.puzzles.enigmata.answers import said
+from datamodules.puzzles.enigmata.answers import bare, said
 from datamodules.puzzles.enigmata.task import Levels, Question, Task
 
 Steps: TypeAlias = list[tuple[str, int]]
@@ -57,7 +57,7 @@ class StackPermutation(Task):
         right = steps_to(question["input"], question["output"])
         if said(answer, IMPOSSIBLE) or right is None:
             return said(answer, IMPOSSIBLE) and right is None
-        text = "".join(answer.split())
+        text = "".join(bare(answer).split())
         steps = [(kind.lower(), number) for kind, number in _STEP.findall(text)]
         if len(steps) != len(right) or set(_STEP.sub("", text)) - _BESIDES:
             return False

@@ -8,7 +8,7 @@ from itertools import permutations
 from random import Random
 from typing import Any, ClassVar
 
-from datamodules.puzzles.enigmata.answers import rows
+from datamodules.puzzles.enigmata.answers import bare, rows
 from datamodules.puzzles.enigmata.task import Levels, Question, Task
 
 KINDS = {
@@ -76,7 +76,7 @@ class ZebraLogic(Task):
     def judge(self, question: Question, answer: str) -> bool:
         """All rows of the table, in any order; lines without a bar, rulers and a heading of numbers do not count."""
         told: dict[str, list[str]] = {}
-        for line in rows(answer):
+        for line in rows(bare(answer)):
             cells = [" ".join(cell.split()).casefold() for cell in line.strip("|").split("|")]
             if "|" not in line or not any(cell.strip(":- ") and not numbered(cell) for cell in cells):
                 continue

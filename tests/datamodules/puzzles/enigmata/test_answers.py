@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.puzzles.enigmata.answers import (
+    bare,
     integer,
     integer_grid,
     integers,
     last_block,
+    pairs,
     rows,
     said,
     symbol_grid,
@@ -60,13 +62,26 @@ def test_a_whole_number(text: str, number: int | None) -> None:
     assert integer(text) == number
 
 
-@pytest.mark.parametrize("text", ["1 2 3", "1, 2, 3", "[1, 2, 3]", "(1;2;3)", "1 | 2 | 3", " 1\n2\n3 ", "{1,2,3}"])
+@pytest.mark.parametrize(
+    "text",
+    ["1 2 3", "1, 2, 3", "[1, 2, 3]", "(1;2;3)", "1 | 2 | 3", " 1\n2\n3 ", "{1,2,3}", '"[1, 2, 3]"', "[1, 2, 3].",
+     "[1, 2, 3],", "1 2 3.", '"1, 2, 3".'],
+)  # fmt: skip
 def test_whole_numbers(text: str) -> None:
     assert integers(text) == [1, 2, 3]
     assert integers(text + " x") is None
 
 
-@pytest.mark.parametrize("text", ["1 2\n3 4", "1,2\n3,4", "[[1, 2], [3, 4]]", "[1, 2],\n[3, 4]", "1 2\n\n  3 4  \n"])
+@pytest.mark.parametrize("text", ["1.5", "1..", "1, 2.0", "[1, .2]", "1 . 2", "1? 2", "-", "[1] [2]"])
+def test_no_whole_numbers(text: str) -> None:
+    assert integers(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1 2\n3 4", "1,2\n3,4", "[[1, 2], [3, 4]]", "[1, 2],\n[3, 4]", "1 2\n\n  3 4  \n", "[[1, 2] , [3, 4]]",
+     '"[[1, 2], [3, 4]]"', "[[1, 2], [3, 4]].", "1 2\n3 4.", '"1 2\n3 4"'],
+)  # fmt: skip
 def test_a_grid_of_numbers(text: str) -> None:
     assert integer_grid(text, 2, 2) == [[1, 2], [3, 4]]
     assert integer_grid(text, 2, 3) is None
@@ -83,9 +98,17 @@ def test_a_grid_of_symbols() -> None:
 
 def test_words() -> None:
     assert unquoted(' "yes" ') == "yes"
+    assert bare(' "yes". ') == bare("'yes.'") == "yes"
     assert said('"No solution."', "no solution")
+    assert said('"No solution".', "no solution")
     assert not said("no solution at all", "no solution")
     assert rows(" a \n\n b") == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["(0, 3) (2, 1)", "[(0, 3), (2, 1)]", "[[0, 3], [2, 1]].", '"[(0, 3), (2, 1)]".'])
+def test_pairs_of_numbers(text: str) -> None:
+    assert pairs(text) == [(0, 3), (2, 1)]
+    assert pairs(text + " x") is None
 
 
 @given(st.text(max_size=300))

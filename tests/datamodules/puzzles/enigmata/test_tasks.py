@@ -84,6 +84,15 @@ def test_any_text_has_a_verdict(name: str) -> None:
     judged()
 
 
+@pytest.mark.parametrize("form", ['"{}"', "{}.", '"{}".', '"{}."'])
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "tic_tac_toe"])  # there they stand for empty cells
+def test_quotes_and_a_final_stop_do_not_matter(name: str, form: str) -> None:
+    for problem in draws(task_named(name), 1, seed=3):
+        answer = form.format(problem.answer)
+        assert problem.score(fenced(answer)) == 1.0, answer
+        assert oracle_named(name)(problem.question, answer), answer
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_records_go_both_ways(name: str) -> None:
     for problem in draws(task_named(name), 2):
