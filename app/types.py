@@ -68,6 +68,14 @@ class Problem(ABC):
         exception or a side effect, and never by running the text as code.
         """
 
+    def extract_answer(self, response: str) -> str | None:
+        """The answer that `score` judges, in a canonical form: two responses with equal answers have equal texts.
+
+        What answers are compared by, for their diversity and for the majority vote. The stripped response by default.
+        Like `score` it never raises and takes time linear in the text; None where the response holds no answer.
+        """
+        return response.strip() or None
+
     @property
     def identity(self) -> str:
         """What a resumed run must find again: the problem and its answer."""
@@ -147,6 +155,8 @@ class Completion:
         entropies: `[T]`, entropy of each token's distribution in nats, or None.
         old: `[T]`, log-probability of each token by the trainer, before it learnt from them; None where
             `logprobs` are the trainer's own, or nobody asked.
+        answer: what the problem's `extract_answer` gives, shortened to a digest where it is long (`scoring.py`); None
+            where the response holds no answer, is truncated or unscored, or is not scored yet.
     """
 
     text: str
@@ -155,6 +165,7 @@ class Completion:
     logprobs: Tensor | None = None
     entropies: Tensor | None = None
     old: Tensor | None = None
+    answer: str | None = None
 
     def to(self, device: torch.device | str) -> Completion:
         """The same with its tensors there."""

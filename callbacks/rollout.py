@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import islice
 from random import Random
 from time import perf_counter
@@ -295,7 +296,7 @@ class RolloutCallback(Callback):
         ]
 
     def score(self, batch: RolloutBatch) -> list[float]:
-        """The reward of every answer, problem by problem; NaN where it is unscored.
+        """The reward of every answer, problem by problem; NaN where it is unscored. Completions get their answers.
 
         Raises:
             ValueError: more of them are unscored than may be, with the first cause.
@@ -304,10 +305,11 @@ class RolloutCallback(Callback):
             (problem, row) for problem, rows in zip(batch.problems, batch.completions, strict=True) for row in rows
         ]
         verdicts = self.scorer([(problem, row.text) for problem, row in pairs if row.finish == "stop"])
-        rewards, causes = [], []
+        rewards, causes, answers = [], [], []
         for problem, row in pairs:
             verdict = next(verdicts) if row.finish == "stop" else TRUNCATED
             rewards.append(verdict.score)
+            answers.append(verdict.answer)
             if not verdict.scored:
                 causes.append(f"{problem.label}, {problem.key!r:.80}: {verdict.cause}")
                 self.first_cause = self.first_cause or causes[-1]
@@ -317,6 +319,8 @@ class RolloutCallback(Callback):
                     f"more than max_unscored={self.max_unscored:g} of the {len(pairs)} answers have no score; "
                     f"the first: {causes[0]}"
                 )
+        found = iter(answers)
+        batch.completions = [[replace(row, answer=next(found)) for row in rows] for rows in batch.completions]
         return rewards
 
     def _tell(self, cause: str, where: str) -> None:
