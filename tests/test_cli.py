@@ -206,8 +206,11 @@ def test_predictions_hold_what_was_sampled_and_its_score(passk: CommandLine, fin
     assert len(rows) == 8 * 4
     assert {row["set"] for row in rows} == {"5x5", "7x7"}
     for index, row in enumerate(rows):
-        assert list(row) == ["set", "key", "rollout", "response", "score", "finish", "tokens"]
+        assert list(row) == ["set", "key", "rollout", "response", "answer", "score", "finish", "tokens"]
         assert row["rollout"] == index % 4
+        assert row["answer"] == (
+            problems[row["key"]].extract_answer(row["response"]) if row["finish"] == "stop" else None
+        )
         assert row["score"] == (problems[row["key"]].score(row["response"]) if row["finish"] == "stop" else 0)
 
 

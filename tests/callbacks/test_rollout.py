@@ -27,12 +27,13 @@ from tests.app.updates import Watch
 from tests.conftest import CONTAINED, CommandLine, EchoProblem, build_tiny_policy, callback, scripted, stage, steps
 
 
-@pytest.mark.parametrize(("finish", "reward"), [("stop", 1.0), ("length", 0.0)])
+@pytest.mark.parametrize(("finish", "reward", "answer"), [("stop", 1.0, "UD"), ("length", 0.0, None)])
 def test_a_truncated_answer_does_not_pass(
-    echo: Callable[[str], Problem], finish: Literal["stop", "length"], reward: float
+    echo: Callable[[str], Problem], finish: Literal["stop", "length"], reward: float, answer: str | None
 ) -> None:
     batch = RolloutBatch([echo("UD")], completions=[[Completion("UD", torch.tensor([3, 4]), finish)]])
     assert RolloutCallback().score(batch) == [reward]
+    assert [row.answer for row in batch.rows] == [answer]
 
 
 def test_rollouts_must_be_some() -> None:
