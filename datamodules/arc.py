@@ -76,6 +76,10 @@ class ArcProblem(Problem):
         grids = last_grids(response, len(self.tests))
         return float(grids == [made for _, made in self.tests])
 
+    def extract_answer(self, response: str) -> str | None:
+        grids = last_grids(response, len(self.tests))
+        return None if grids is None else "\n\n".join(map(drawn, grids))
+
 
 class ArcDataModule(ProblemDataModule):
     """ARC tasks from files or the hub; deduplicated by examples and test grids, test wins.

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from datamodules.maths.answers import TAIL, decided, equivalent, final_answer, last_box
+from datamodules.maths.answers import (
+    TAIL,
+    UndecidedError,
+    canonical,
+    decided,
+    equivalent,
+    final_answer,
+    last_box,
+)
 from datamodules.maths.references import reference
 from datamodules.maths.size import is_tame
 from datamodules.scorers import Scorer
@@ -45,9 +54,20 @@ class ChoiceScorer(Scorer):
     """Passes the right letter, or the right option in its own words, as the final answer."""
 
     def score(self, response: str, answer: Any) -> float:
-        box = last_box(response[-TAIL:])  # as it is: mathematics takes words at the end of an answer for a unit
-        given = final_answer(response) if box is None else box
+        given = self._final(response)
         return decided(lambda: given is not None and chosen(given, answer.options) == answer.letter)
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        """The letter."""
+        given = self._final(response)
+        with suppress(UndecidedError):
+            return None if given is None else chosen(given, answer.options)
+        return None
+
+    @staticmethod
+    def _final(response: str) -> str | None:
+        box = last_box(response[-TAIL:])  # as it is: mathematics takes words at the end of an answer for a unit
+        return final_answer(response) if box is None else box
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{answer.letter}}}"
@@ -59,6 +79,9 @@ class OpenScorer(Scorer):
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
         return decided(lambda: given is not None and any(equivalent(given, reference(each)) for each in answer))
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return canonical(final_answer(response))
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{reference(answer[0])}}}"

@@ -10,7 +10,7 @@ from typing import Any
 from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate
-from datamodules.korbench_rules import Question, judge, reference
+from datamodules.korbench_rules import Question, extracted, judge, reference
 from datamodules.maths.answers import decided
 from datamodules.solutions import mostly_passing
 from datamodules.sources import check_source, read_each, read_jsonl, read_rows
@@ -52,6 +52,9 @@ class KORProblem(Problem):
 
     def score(self, response: str) -> float:
         return decided(lambda: judge(self.question, response))
+
+    def extract_answer(self, response: str) -> str | None:
+        return extracted(self.question, response)
 
 
 class KORBenchDataModule(ProblemDataModule):

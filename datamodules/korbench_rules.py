@@ -53,11 +53,20 @@ class Question:
 
 def judge(question: Question, response: str) -> bool:
     """Whether the first answer in double square brackets is right."""
-    given, wanted = bracketed(response, question.category == "puzzle"), bracketed(question.answer, True)
-    wanted = question.answer if wanted is None else wanted
-    if given is None or not given.strip() or len(given) > LONGEST:
-        return False
-    return _judge_of(question)(given, wanted)
+    given, wanted = _given(question, response), bracketed(question.answer, True)
+    return given is not None and _judge_of(question)(given, question.answer if wanted is None else wanted)
+
+
+def extracted(question: Question, response: str) -> str | None:
+    """The first answer in double square brackets, without quotes, and with single spaces; None where there is none."""
+    given = _given(question, response)
+    return None if given is None else " ".join(given.replace('"', " ").split()) or None
+
+
+def _given(question: Question, response: str) -> str | None:
+    """The answer as it stands; None where there is none, or it is too long."""
+    given = bracketed(response, question.category == "puzzle")
+    return given if given is not None and given.strip() and len(given) <= LONGEST else None
 
 
 def reference(question: Question) -> str:

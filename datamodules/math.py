@@ -12,7 +12,7 @@ from typing import Any
 from app.types import Problem
 from datamodules.base import ProblemDataModule
 from datamodules.dedup import deduplicate_sets
-from datamodules.maths.answers import decided, equivalent, final_answer
+from datamodules.maths.answers import canonical, decided, equivalent, final_answer
 from datamodules.maths.references import check_reference, reference
 from datamodules.scorers import Scorer
 from datamodules.task import ScoredProblem, Table
@@ -36,6 +36,9 @@ class MathScorer(Scorer):
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
         return decided(lambda: given is not None and equivalent(given, reference(answer)))
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return canonical(final_answer(response))
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{reference(answer)}}}"

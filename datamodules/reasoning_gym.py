@@ -88,12 +88,17 @@ class GymProblem(Problem):
         return self.source.task
 
     def score(self, response: str) -> float:
-        answer = last_block(response)
-        if answer is None and self.entry["answer"] == "" and ends_in_an_empty_block(response):
-            answer = ""
+        answer = self.extract_answer(response)
         if answer is None:
             return 0.0
         return float(built(self.source).score_answer(answer, self.entry))
+
+    def extract_answer(self, response: str) -> str | None:
+        """The last fenced block, which may be empty where that is the answer to the entry."""
+        answer = last_block(response)
+        if answer is None and self.entry["answer"] == "" and ends_in_an_empty_block(response):
+            return ""
+        return answer
 
 
 def ends_in_an_empty_block(response: str) -> bool:

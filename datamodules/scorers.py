@@ -24,6 +24,13 @@ class Scorer(ABC):
             answer: as the row has it: text, a number, or whatever JSON holds.
         """
 
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        """The part of a response that `score` judges, in a form that is equal where answers are; the whole by default.
+
+        Responses are compared by it, for their diversity and for the majority vote. None where there is no answer.
+        """
+        return response.strip() or None
+
     def solve(self, answer: Any) -> str:
         """A response that passes, for demonstrations to imitate; the answer itself unless said."""
         return text_of(answer)
@@ -62,7 +69,7 @@ class Weighted(Scorer):
     """A weighted mean of scorers: continuous, and 1 only where all of them say 1.
 
     Args:
-        scorers: at least one; the first one's solution is the solution.
+        scorers: at least one; the first one's solution is the solution, and what it extracts the answer.
         weights: of each, above 0; they need not sum to 1.
     """
 
@@ -82,6 +89,9 @@ class Weighted(Scorer):
         if min(scores) == 1:
             return 1.0  # which the rounding of a mean might miss
         return sum(weight * score for weight, score in zip(self.weights, scores, strict=True)) / sum(self.weights)
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return self.scorers[0].extract_answer(response, answer)
 
     def solve(self, answer: Any) -> str:
         return self.scorers[0].solve(answer)
@@ -111,6 +121,9 @@ class AtLeast(Scorer):
     def score(self, response: str, answer: Any) -> float:
         score = self.scorer.score(response, answer)
         return float(score >= self.threshold) if 0 <= score <= 1 else score
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return self.scorer.extract_answer(response, answer)
 
     def solve(self, answer: Any) -> str:
         return self.scorer.solve(answer)

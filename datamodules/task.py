@@ -51,6 +51,9 @@ class ScoredProblem(Problem):
     def score(self, response: str) -> float:
         return self.scorer.score(response, self.answer)
 
+    def extract_answer(self, response: str) -> str | None:
+        return self.scorer.extract_answer(response, self.answer)
+
 
 @dataclass(frozen=True)
 class Table:

@@ -49,6 +49,9 @@ class WrappedProblem(Problem):
     def score(self, response: str) -> float:
         return self.problem.score(response)
 
+    def extract_answer(self, response: str) -> str | None:
+        return self.problem.extract_answer(response)
+
     def demonstrate(self, random: Random) -> str:
         return self.problem.demonstrate(random)
 

@@ -35,8 +35,8 @@ def exported(cli: Any, name: str = "2-explore") -> Path:
 
 
 def test_results_have_a_line_for_every_validation(finished: Run) -> None:
-    names = {"pass@1", "pass@2", "pass@4", "greedy", "length", "truncated", "entropy", "distinct_wrong", "unscored"}
-    figures = {f"eval/{name}" for name in names} | {f"eval/7x7/{name}" for name in names}
+    names = {"pass@1", "pass@2", "pass@4", "maj@4", "greedy", "length", "truncated", "entropy", "distinct_wrong"}
+    figures = {f"eval/{label}{name}" for label in ("", "7x7/") for name in (*names, "unscored")}
     for row in finished.results:
         assert row.keys() == {"iteration", "stage"} | figures
         assert all(isinstance(row[name], float) for name in figures)
@@ -206,8 +206,11 @@ def test_predictions_hold_what_was_sampled_and_its_score(passk: CommandLine, fin
     assert len(rows) == 8 * 4
     assert {row["set"] for row in rows} == {"5x5", "7x7"}
     for index, row in enumerate(rows):
-        assert list(row) == ["set", "key", "rollout", "response", "score", "finish", "tokens"]
+        assert list(row) == ["set", "key", "rollout", "response", "answer", "score", "finish", "tokens"]
         assert row["rollout"] == index % 4
+        assert row["answer"] == (
+            problems[row["key"]].extract_answer(row["response"]) if row["finish"] == "stop" else None
+        )
         assert row["score"] == (problems[row["key"]].score(row["response"]) if row["finish"] == "stop" else 0)
 
 

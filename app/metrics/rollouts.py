@@ -6,7 +6,9 @@ problems were split. `eval/` keys are made in `callbacks/evaluation/evaluation.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import nan
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -17,13 +19,38 @@ from app.types import Rollouts
 
 
 def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
-    """Distinct answers among the failing ones, summed over problems, and how many failed (Figure 7a)."""
+    """Distinct extracted answers of failing responses, summed over problems, and how many failed (Figure 7a).
+
+    Responses without an answer to read, truncated ones among them, all have the same answer: None.
+    """
     distinct = wrong = 0
     failed = rollouts.scored & ~rollouts.passed
     for group, of_group in zip(rollouts.completions, failed.tolist(), strict=True):
-        answers = [row.text.strip() for row, fails in zip(group, of_group, strict=True) if fails]
+        answers = [row.answer for row, fails in zip(group, of_group, strict=True) if fails]
         distinct, wrong = distinct + len(set(answers)), wrong + len(answers)
     return distinct, wrong
+
+
+def majority_votes(rollouts: Rollouts) -> list[float]:
+    """Of each problem, whether its most frequent extracted answer passes (self-consistency, 2203.11171).  P, in [0, 1]
+
+    With a tie broken at random, of which this is the expectation. Responses without a score or an answer to read
+    don't vote: a problem without any vote has 0, and one without any score NaN.
+    """
+    of_problems = zip(rollouts.completions, rollouts.rewards.tolist(), strict=True)
+    return [_majority_vote([row.answer for row in group], rewards) for group, rewards in of_problems]
+
+
+def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float]) -> float:
+    """See `majority_votes`, of one problem.  N, and N with NaN for no score"""
+    passed: dict[str, list[bool]] = {}
+    for answer, reward in zip(answers, rewards, strict=True):
+        if answer is not None and reward == reward:
+            passed.setdefault(answer, []).append(reward >= 1)
+    if not passed:
+        return nan if all(reward != reward for reward in rewards) else 0.0
+    most = max(map(len, passed.values()))
+    return fmean(fmean(own) for own in passed.values() if len(own) == most)
 
 
 def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -134,22 +161,41 @@ class TokenEntropy(Ratio):
 
 
 class AnswerDiversity(Ratio):
-    """Share of distinct answers among the wrong ones."""
+    """Share of distinct extracted answers among the wrong ones; see `distinct_wrong`."""
 
     def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return distinct_wrong(rollouts)
 
 
-def evaluation_metrics(ks: Sequence[int]) -> MetricCollection:
-    """All that is reported of one set of problems."""
+class MajorityVote(Ratio):
+    """Share of problems whose most frequent extracted answer passes; NaN where none has a scored answer."""
+
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
+        votes = [vote for vote in majority_votes(rollouts) if vote == vote]
+        return sum(votes), len(votes)
+
+    def compute(self) -> Tensor:
+        return self.numerator / self.denominator
+
+
+def evaluation_metrics(ks: Sequence[int], n: int | None, own: Mapping[str, Metric]) -> MetricCollection:
+    """All that is reported of one set of problems.
+
+    Args:
+        ks: of Pass@k.
+        n: answers to each of its problems; None where they differ, and there is no maj@n.
+        own: further metrics by the names they are reported under, which are copied.
+    """
     return MetricCollection(
         {
             "pass@k": PassAtK(ks),
+            **({} if n is None else {f"maj@{n}": MajorityVote()}),
             "length": ResponseLength(),
             "truncated": TruncationRate(),
             "entropy": TokenEntropy(),
             "distinct_wrong": AnswerDiversity(),
             "unscored": Unscored(),
+            **{name: metric.clone() for name, metric in own.items()},
         },
         compute_groups=False,
     )

@@ -131,10 +131,10 @@ class RolloutWorker:
                 rollouts = self.module.rescored(rollouts)
         sampled = self._begin("scoring")
         with self.interruptible():
-            rewards = self.score(rollouts)
+            rollouts = self.score(rollouts)
         self.seconds["sampling"] += sampled - begun
         self.seconds["scoring"] += perf_counter() - sampled
-        return replace(rollouts, rewards=torch.tensor(rewards, device=self.module.device).view(len(problems), n))
+        return rollouts
 
     def encode(self, problems: Sequence[Problem], phase: str) -> list[Request]:
         """What an engine is asked: prompts in tokens, with seeds unique to this phase of the run."""
@@ -144,8 +144,8 @@ class RolloutWorker:
             for problem, (tokens, vision) in zip(problems, read, strict=True)
         ]
 
-    def score(self, rollouts: Rollouts) -> list[float]:
-        """The reward of every answer, problem by problem; NaN where it is unscored, 0 where it was cut off.
+    def score(self, rollouts: Rollouts) -> Rollouts:
+        """With rewards, NaN where an answer is unscored and 0 where it was cut off, and with extracted answers.
 
         Raises:
             ValueError: more of them are unscored than may be, with the first cause.
@@ -153,10 +153,11 @@ class RolloutWorker:
         of_each = zip(rollouts.problems, rollouts.completions, strict=True)
         pairs = [(problem, row) for problem, rows in of_each for row in rows]
         verdicts = self.scorer([(problem, row.text) for problem, row in pairs if row.finish == "stop"])
-        rewards, causes = [], []
+        rewards, answers, causes = list[float](), list[str | None](), list[str]()
         for problem, row in pairs:
             verdict = next(verdicts) if row.finish == "stop" else TRUNCATED
             rewards.append(verdict.score)
+            answers.append(verdict.answer)
             if not verdict.scored:
                 causes.append(f"{problem.label}, {problem.key!r:.80}: {verdict.cause}")
                 self.first_cause = self.first_cause or causes[-1]
@@ -166,11 +167,11 @@ class RolloutWorker:
                     f"more than max_unscored={self.max_unscored:g} of the {len(pairs)} answers have no score; "
                     f"the first: {causes[0]}"
                 )
-        return rewards
-
-    # -- more than one batch ------------------------------------------------------------------------
-
-    def resample(
+        read = iter(answers)
+        completions = [[replace(row, answer=next(read)) for row in rows] for rows in rollouts.completions]
+        of_all = torch.tensor(rewards, device=rollouts.rewards.device).view(rollouts.rewards.shape)
+        return replace(rollouts, completions=completions, rewards=of_all)
+ resample(
         self, rollouts: Rollouts, phase: str, advantage: AdvantageEstimator, others: Iterator[Problem], rounds: int
     ) -> tuple[Rollouts, dict[str, int]]:
         """Dynamic sampling (DAPO, 2503.14476): put others in the places of problems that teach nothing.

@@ -6,8 +6,8 @@ scorer leaves behind become its children (PR_SET_CHILD_SUBREAPER, prctl(2)), and
 end of the batch. Elsewhere it ends the fork's process group.
 
 What comes back is JSON. To the trainer go the lines `[batch, "ready"]`, `[batch, "refused", why]` or
-`[batch, "failed", how]`, then for each answer `[batch, place, score, cause]`, its score null where there is none. The
-answers themselves are a pickle of the trainer's, which the fork loads.
+`[batch, "failed", how]`, then for each answer `[batch, place, score, cause, extracted answer]`, its score null where
+there is none. The answers themselves are a pickle of the trainer's, which the fork loads.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from select import select
 from time import monotonic
 from typing import Any, NamedTuple, NoReturn
 
-from app.scoring.scorers import LONGEST_CAUSE, START_SECONDS, described, judge
+from app.scoring.scorers import LONGEST_ANSWER, LONGEST_CAUSE, START_SECONDS, described, judge
 
-LONGEST_LINE = 16 * LONGEST_CAUSE
-"""Bytes of a verdict: more than its longest cause takes in JSON."""
+LONGEST_LINE = 16 * max(LONGEST_CAUSE, LONGEST_ANSWER)
+"""Bytes of a verdict: more than its longest cause or extracted answer takes in JSON; it never has both."""
 
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What schedulers send to all processes of a run: the trainer decides what it means, and ends this process."""
@@ -105,7 +105,7 @@ class Watcher:
                     self.trainer.sendall(b"".join(verdicts))
                     place += len(verdicts)
             except EndedError as error:
-                self._say(batch.number, place, None, f"the scorer {self._how(error)}")
+                self._say(batch.number, place, None, f"the scorer {self._how(error)}", None)
                 place += 1
         if self.fork is not None and self.fork.has_company():
             self.end()
@@ -254,11 +254,11 @@ def _parsed(line: bytes) -> Any:
 
 
 def _is_verdict(found: Any, batch: int, place: int) -> bool:
-    """Is it a score in [0, 1], or a cause why there is none, for this answer?"""
+    """Is it a score in [0, 1] with an extracted answer or without, or a cause why there is none, for this answer?"""
     match found:
-        case [number, index, float(score), ""]:
-            return (number, index) == (batch, place) and 0 <= score <= 1
-        case [number, index, None, str(cause)]:
+        case [number, index, float(score), "", None | str() as answer]:
+            return (number, index) == (batch, place) and 0 <= score <= 1 and len(answer or "") <= LONGEST_ANSWER
+        case [number, index, None, str(cause), None]:
             return (number, index) == (batch, place) and 0 < len(cause) <= LONGEST_CAUSE
     return False
 
@@ -297,5 +297,5 @@ def _judged(batch: int, first: int, message: bytes, proceed: Callable[[], object
     yield _line(batch, "ready")
     proceed()
     for place in range(first, len(answers)):
-        score, cause = judge(*answers[place])
-        yield _line(batch, place, None if cause else score, cause)
+        score, cause, answer = judge(*answers[place])
+        yield _line(batch, place, None if cause else score, cause, answer)

@@ -24,6 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from hashlib import blake2b
 from math import inf, nan
 from numbers import Real
 from threading import Lock
@@ -42,12 +43,16 @@ END_SECONDS = 5.0
 LONGEST_CAUSE = 200
 """Characters of why there is no score."""
 
+LONGEST_ANSWER = 200
+"""Characters of an extracted answer; of a longer one the beginning is kept, with a digest of the whole."""
+
 
 class Verdict(NamedTuple):
-    """A score in [0, 1]; or NaN, and on one line why there is none."""
+    """A score in [0, 1], with the extracted answer or None where there is none; or NaN, and on one line why."""
 
     score: float
     cause: str = ""
+    answer: str | None = None
 
     @property
     def scored(self) -> bool:
@@ -55,18 +60,37 @@ class Verdict(NamedTuple):
 
 
 def judge(problem: Problem, text: str) -> Verdict:
-    """Score one answer; a scorer that raises, or gives no number in [0, 1], leaves it unscored."""
+    """Score and extract one answer.
+
+    It is unscored where the problem raises, or gives a score that is no number in [0, 1] or an extracted answer that
+    is no text.
+    """
     try:
         score = problem.score(text)
         if isinstance(score, Unscored):
             return Verdict(nan, one_line(score.cause))
         if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
-            return Verdict(float(score))
+            return answered(float(score), problem.extract_answer(text))
         return Verdict(nan, one_line(f"a score of {score!r} is no number in [0, 1]"))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return Verdict(nan, described(error))
+
+
+def answered(score: float, answer: object) -> Verdict:
+    """A score with the extracted answer, which may be no more than LONGEST_ANSWER characters."""
+    if answer is None or isinstance(answer, str):
+        return Verdict(score, answer=None if answer is None else shortened(str(answer)))
+    return Verdict(nan, one_line(f"an extracted answer of {answer!r} is neither text nor None"))
+
+
+def shortened(answer: str) -> str:
+    """An answer, or of a long one its beginning and a digest: equal where the whole is."""
+    if len(answer) <= LONGEST_ANSWER:
+        return answer
+    digest = blake2b(answer.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return f"{answer[: LONGEST_ANSWER - len(digest) - 1]} {digest}"
 
 
 def described(error: BaseException) -> str:
@@ -209,11 +233,11 @@ class Worker:
         try:
             self.channel.settimeout(START_SECONDS + 2 * seconds)  # it has limits of its own, unless it is kept from it
             for place in range(len(answers)):
-                batch, found, score, cause = self._line()
+                batch, found, score, cause, answer = self._line()
                 if (batch, found) != (self.batch, place):
                     raise BrokenWorkerError(f"the scorer's process had to be ended: it judged answer {found}")
                 place += 1
-                yield Verdict(nan if score is None else score, cause)
+                yield Verdict(nan if score is None else score, cause, answer)
         except (OSError, EOFError) as error:
             raise BrokenWorkerError(f"the scorer's process had to be ended: {error or 'no answer'}") from None
         finally:

@@ -55,6 +55,14 @@ class Problem(ABC):
         exception or a side effect, and never by running the text as code.
         """
 
+    def extract_answer(self, response: str) -> str | None:
+        """The answer that `score` judges, in a canonical form: two responses with equal answers have equal texts.
+
+        What answers are compared by, for their diversity and for the majority vote. The stripped response by default.
+        Like `score` it never raises and takes time linear in the text; None where the response holds no answer.
+        """
+        return response.strip() or None
+
     @property
     def identity(self) -> str:
         """What a resumed run must find again: the problem and its answer."""

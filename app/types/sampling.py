@@ -71,6 +71,8 @@ class Completion:
         entropies: `[T]`, entropy of each token's distribution in nats, or None.
         old_logprobs: `[T]`, log-probability of each token by the trainer's own forward pass before the iteration's
             first update; None where `sampler_logprobs` stand for them.
+        answer: what the problem's `extract_answer` gives, shortened to a digest where it is long (`app/scoring/`);
+            None where the response holds no answer, is truncated or unscored, or is not scored yet.
     """
 
     text: str
@@ -79,6 +81,7 @@ class Completion:
     sampler_logprobs: Tensor | None = None
     entropies: Tensor | None = None
     old_logprobs: Tensor | None = None
+    answer: str | None = None
 
     def to(self, device: torch.device | str) -> Completion:
         """The same with its tensors there."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torchmetrics import MetricCollection
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
 
 from app.distributed.processes import union_over_processes
 from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics
@@ -19,7 +21,7 @@ from app.settings import RolloutSettings
 from app.storage.files import naming
 from app.storage.run_folder import run_folder
 from app.types import ProblemBatch, Rollouts, Sampling
-from callbacks.evaluation.report import print_results
+from callbacks.evaluation.report import COLUMNS, UNSHOWN, print_results
 from callbacks.evaluation.results import Tally, write_results
 from callbacks.evaluation.sets import ALL, Evaluated, Group, Sets, Settings, held_out
 from callbacks.lookup import stage_name
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class PassKEvaluation(Callback):
-    """Sample n answers to every validation (or test) problem and report the unbiased Pass@k.
+    """Sample n answers to every validation (or test) problem and report the unbiased Pass@k, and the majority vote.
 
     Figures are named "eval/pass@8" over all problems and "eval/<set>/pass@8" for each set (each
     maze size, say) where there are several. The answers of two validations are drawn from the same
@@ -43,6 +45,8 @@ class PassKEvaluation(Callback):
         greedy: whether to take the most probable answer as well, which tells learning from sharpening.
         sets: by the name of a set, its own n, ks or sampling. Figures over all problems are then given for the ks that
             all sets have.
+        metrics: further figures, by the names they are logged under ("eval/<name>", "eval/<set>/<name>"): each a
+            metric of torchmetrics whose `update` takes a Rollouts and whose `compute` gives a number.
     """
 
     def __init__(
@@ -52,7 +56,10 @@ class PassKEvaluation(Callback):
         sampling: Sampling | None = None,
         greedy: bool = True,
         sets: Mapping[str, Settings] | None = None,
+        metrics: dict[str, Metric] | None = None,
     ) -> None:
+        self.own = metrics or {}
+        check_names(self.own)
         self.greedy, self.given, self.samples_as_training = greedy, sets or {}, sampling is None
         self.plan = Sets(Evaluated(n, tuple(sorted(ks)), sampling or Sampling()), self.given)
         self.groups: dict[str, Group] = {}
@@ -165,6 +172,7 @@ class PassKEvaluation(Callback):
         for label in labels:
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             values = self._metrics(label, device).compute()
+            check_figures(self.own, values)
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
             known = {name: value for name, value in values.items() if name != "entropy" or not value.isnan()}
@@ -177,6 +185,7 @@ class PassKEvaluation(Callback):
         for label, of_set in sets.items():
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             of_set |= {"greedy": record[prefix + "greedy"]} if self.greedy else {}
+            of_set |= {"metrics": {name: record[prefix + name] for name in self.own}} if self.own else {}
         if self.results and self.results[-1]["stage"] == record["stage"]:
             self.results.pop()
         self.results.append({"iteration": record["iteration"], "stage": record["stage"], "sets": sets})
@@ -191,7 +200,8 @@ class PassKEvaluation(Callback):
 
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
         if label not in self.metrics:
-            self.metrics[label] = evaluation_metrics(self.groups[label].ks).to(device)
+            group = self.groups[label]
+            self.metrics[label] = evaluation_metrics(group.ks, group.n, self.own).to(device)
         return self.metrics[label]
 
     def _greedy_metrics(self, label: str, device: torch.device) -> Accuracy:
@@ -204,6 +214,26 @@ class PassKEvaluation(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history, self.results = state_dict["history"], state_dict["results"]
+
+
+def check_names(own: Mapping[str, Metric]) -> None:
+    """Raise ValueError for a name under which a metric could not be told from another figure, or from a set's."""
+    taken = {*COLUMNS, *UNSHOWN, "pass@k"}
+    for name in own:
+        if name in taken or not re.fullmatch(r"[\w.-]+", name):
+            raise ValueError(
+                f"metrics: the name {name!r} must be letters, figures, '_', '-' or '.', and none of "
+                f"{', '.join(sorted(taken))}"
+            )
+
+
+def check_figures(own: Mapping[str, Metric], values: Mapping[str, Any]) -> None:
+    """Raise ValueError unless each metric of the run's own has given one number."""
+    for name, metric in own.items():
+        value = values.get(name)
+        if not isinstance(value, int | float | Tensor) or (isinstance(value, Tensor) and value.numel() != 1):
+            given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+            raise ValueError(f"metrics: {type(metric).__name__}.compute gave {given} for {name!r}: it must be a number")
 
 
 def line_of(record: Mapping[str, Any]) -> str:

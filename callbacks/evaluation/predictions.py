@@ -19,7 +19,7 @@ from callbacks.evaluation.report import spent_line
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Completions as JSON lines: set, key, rollout, response, score (null where it has none), finish, tokens.
+    """Completions as JSON lines: set, key, rollout, response, extracted answer, score, finish, tokens; null for none.
 
     Args:
         path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
@@ -74,6 +74,7 @@ def records(rollouts: Rollouts) -> Iterator[dict[str, Any]]:
                 "key": problem.key,
                 "rollout": rollout,
                 "response": row.text,
+                "answer": row.answer,
                 "score": reward if isfinite(reward) else None,
                 "finish": row.finish,
                 "tokens": len(row.tokens),

@@ -17,7 +17,10 @@ COLUMNS = {
     "length": "length\n(tokens)",
     "truncated": "trun-\ncated",
 }
-"""The columns after Pass@k, in this order; shares are given in percent."""
+"""The columns after Pass@k and maj@n, in this order; shares are given in percent."""
+
+UNSHOWN = frozenset(("unscored", "prompt_tokens", "completion_tokens", "cost"))
+"""Figures that are no column."""
 
 SPENT = {
     "prompt_tokens": "{:,.0f} prompt tokens",
@@ -88,21 +91,26 @@ def _table(first: str, names: list[str], title: str) -> Table:
 
 def columns(record: dict[str, Any]) -> list[str]:
     """The figures over all problems that a record has."""
-    return in_order({name.removeprefix("eval/") for name in record if name.startswith("eval/")})
+    return in_order({name.removeprefix("eval/") for name in record if name.startswith("eval/") and not set_of(name)})
 
 
 def in_order(names: set[str]) -> list[str]:
-    """Those that are shown: Pass@k by k, then the others."""
-    ks = sorted((name for name in names if re.fullmatch(r"pass@\d+", name)), key=natural)
-    return [*ks, *(name for name in COLUMNS if name in names)]
+    """Those that are shown: Pass@k by k, maj@n by n, then the others, and last the metrics of `evaluation.metrics`."""
+    kinds = [[name for name in names if re.fullmatch(rf"{kind}@\d+", name)] for kind in ("pass", "maj")]
+    known = [*sorted(kinds[0], key=natural), *sorted(kinds[1], key=natural), *(n for n in COLUMNS if n in names)]
+    return [*known, *sorted(names - {*known} - UNSHOWN)]
 
 
 def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
     values = [record.get(prefix + name) for name in names]
-    return [
-        "" if value is None else f"{value:.2f}" if name in ("entropy", "length") else f"{100 * value:.1f}"
-        for name, value in zip(names, values, strict=True)
-    ]
+    return ["" if value is None else _cell(name, value) for name, value in zip(names, values, strict=True)]
+
+
+def _cell(name: str, value: float) -> str:
+    """A share in percent, anything else as it is."""
+    if name in ("entropy", "length"):
+        return f"{value:.2f}"
+    return f"{100 * value:.1f}" if name in COLUMNS or "@" in name else f"{value:.4g}"
 
 
 def natural(name: str) -> tuple[int, str]:

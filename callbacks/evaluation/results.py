@@ -1,7 +1,7 @@
 """`results.json` and `results.md`: what a paper can quote, each figure with its interval.
 
-Pass@k is the unbiased estimate; the interval is a bootstrap over problems (app/metrics/intervals.py). There is a
-record for the last validation of each stage.
+Pass@k is the unbiased estimate, maj@n the majority vote of all n answers; the interval is a bootstrap over problems
+(app/metrics/intervals.py). There is a record for the last validation of each stage.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 
 from app.distributed.processes import sum_of_counters
 from app.metrics.intervals import LEVEL, RESAMPLES, bootstrap_interval
+from app.metrics.rollouts import majority_votes
 from app.passk import pass_at_k
 from app.storage.files import replacing
 from app.types import Rollouts
@@ -24,44 +25,56 @@ from callbacks.evaluation.report import natural
 from callbacks.evaluation.sets import Group
 
 METHOD = (
-    f"Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass, mean over problems; "
+    "Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass; maj@n: whether the most frequent extracted answer "
+    "of n passes, in expectation where ties are broken at random; each a mean over problems; "
     f"low, high: {LEVEL:.0%} percentile bootstrap over problems, {RESAMPLES} resamples."
 )
 
 
 class Tally:
-    """How many problems of a set had so many of their answers passing, and so many scored."""
+    """How many problems of a set had so many of their answers passing, and so many scored; and such majority votes."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, int, int]] = Counter()
+        self.votes: Counter[tuple[str, float]] = Counter()
 
     def update(self, label: str, rollouts: Rollouts) -> None:
         counts = zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True)
         for passes, answers in counts:
             self.counts[label, passes, answers] += 1
+        self.votes.update((label, vote) for vote in majority_votes(rollouts) if vote == vote)
 
     def records(self, groups: Mapping[str, Group]) -> dict[str, dict[str, Any]]:
-        """For each set, over all processes, its size, how it was answered, and each Pass@k with its interval.
+        """For each set, over all processes, its size, how it was answered, and Pass@k and maj@n with their intervals.
 
-        A problem with fewer than k scored answers is left out of that k.
+        A problem with fewer than k scored answers is left out of that k, and one with none of maj@n.
         """
-        counts = sum_of_counters(self.counts)
+        counts, votes = sum_of_counters(self.counts), sum_of_counters(self.votes)
         records: dict[str, dict[str, Any]] = {}
         for label in sorted({label for label, _, _ in counts}):
             settings = groups[label].settings
             drawn = {} if settings is None else {"answers": settings.n, "sampling": asdict(settings.sampling)}
             problems = sum(number for (own, _, _), number in counts.items() if own == label)
-            figures = {f"pass@{k}": estimate(counts, label, k) for k in groups[label].ks}
+            group = groups[label]
+            figures = {f"pass@{k}": estimate(pass_at_k_counts(counts, label, k), label) for k in group.ks}
+            if group.n is not None:
+                of_set = Counter({vote: number for (own, vote), number in votes.items() if own == label})
+                figures[f"maj@{group.n}"] = estimate(of_set, label)
             records[label] = {"problems": problems, **drawn, **figures}
         return records
 
 
-def estimate(counts: Counter[tuple[str, int, int]], label: str, k: int) -> dict[str, float] | None:
-    """Mean and interval of a set's Pass@k; None where no problem has k scored answers."""
+def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) -> Counter[float]:
+    """How many problems of a set have this Pass@k, of those with k scored answers."""
     found: Counter[float] = Counter()
     for (own, passes, answers), number in counts.items():
         if own == label and answers >= k:
             found[pass_at_k(torch.arange(answers)[None] < passes, k).item()] += number
+    return found
+
+
+def estimate(found: Counter[float], label: str) -> dict[str, float] | None:
+    """Mean and interval over a set's problems, so many of each value; None where there are none."""
     if not found:
         return None
     values = sorted(found)
@@ -83,12 +96,16 @@ def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
 def markdown(result: dict[str, Any]) -> str:
     """A table with a row for each set, in percent."""
     sets: dict[str, dict[str, Any]] = result["sets"]
-    columns = sorted({name for record in sets.values() for name in record if name.startswith("pass@")}, key=natural)
-    greedy = ["greedy"] if any("greedy" in record for record in sets.values()) else []
-    head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy]
+    names = {name for record in sets.values() for name in record}
+    kinds = [[name for name in names if name.startswith(kind)] for kind in ("pass@", "maj@")]
+    columns = [name for of_kind in kinds for name in sorted(of_kind, key=natural)]
+    greedy = ["greedy"] if "greedy" in names else []
+    own = sorted({name for record in sets.values() for name in record.get("metrics", {})})
+    head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy, *own]
     rows = [
         [label.replace("|", "\\|") or "all", str(record["problems"]), str(record.get("answers", "")),
-         *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy)]
+         *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy),
+         *(_plain(record.get("metrics", {}).get(name)) for name in own)]
         for label, record in sets.items()
     ]  # fmt: skip
     title = f"**{result['stage']}**, iteration {result['iteration']} (%)"
@@ -100,6 +117,10 @@ def _cell(figure: dict[str, float] | None) -> str:
     if figure is None:
         return ""
     return f"{_percent(figure['estimate'])} [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _percent(value: float | None) -> str:

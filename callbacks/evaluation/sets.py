@@ -71,6 +71,8 @@ class Group:
 
     def __init__(self, label: str, settings: frozenset[Evaluated]) -> None:
         self.settings = next(iter(settings)) if len(settings) == 1 else None
+        numbers = {each.n for each in settings}
+        self.n = numbers.pop() if len(numbers) == 1 else None  # answers to each problem
         self.ks = tuple(sorted(set.intersection(*(set(each.ks) for each in settings))))
         if not self.ks:
             raise ValueError(f"sets: the ks of {label or 'all sets'} have none in common; give each the k 1")

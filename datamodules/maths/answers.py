@@ -20,6 +20,7 @@ from datamodules.maths.forms import is_two_numbers, parsable, spelled, tight
 from datamodules.maths.numerals import read_bases, read_numeral, same_number
 from datamodules.maths.size import LONGEST, is_balanced, is_computable, is_tame
 from datamodules.maths.units import read_unit
+from datamodules.values import digits
 
 TAIL = 20_000
 """Characters at the end of a response in which the answer is looked for."""
@@ -134,6 +135,19 @@ def equivalent(answer: str, reference: str) -> bool:
     if numerals[0] and numerals[1]:
         return same_number(numerals[0], numerals[1])
     return _verified(parsable(given), parsable(wanted))
+
+
+def canonical(answer: str | None) -> str | None:
+    r"""A final answer in the form in which answers are counted, in time linear in it; None where there is none.
+
+    Spelled in one way, and a numeral in plain digits: 1,000 is $1000.0$. Other expressions are compared as text: of
+    0.5 and \frac{1}{2}, which `equivalent` takes for one, a vote sees two.
+    """
+    if answer is None:
+        return None
+    text = tight(spelled(answer))
+    numeral = read_numeral(text)
+    return text if numeral is None else digits(numeral.value) + "%" * numeral.percent
 
 
 def decided(comparison: Callable[[], bool]) -> float:

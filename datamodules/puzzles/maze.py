@@ -84,6 +84,10 @@ class MazeProblem(Problem):
         moves = self.moves(response)
         return float(moves is not None and self.board.reaches_end(moves))
 
+    def extract_answer(self, response: str) -> str | None:
+        """The moves; None too where they are none at all."""
+        return self.moves(response) or None
+
     def demonstrate(self, random: Random) -> str:
         """A shortest path, each with the same chance."""
         return self.style.format(self.board.random_shortest_path(random))

@@ -68,6 +68,15 @@ class Misbehaving(Problem):
             return said[response]
         return getattr(self, response, lambda: float(response == "yes"))()
 
+    def extract_answer(self, response: str) -> Any:
+        if response == "extracts by raising":
+            raise ZeroDivisionError("by\nzero")
+        if response == "extracts for ever":
+            return self.hangs()
+        said: dict[str, Any] = {"nothing": None, "text": "5", "a number": 5, "half a pair": "\ud800"}
+        said |= {"the longest": "\N{GRINNING FACE}" * 200}
+        return said.get(response.removeprefix("extracts "), super().extract_answer(response))
+
     def raises(self) -> float:
         raise ZeroDivisionError("by\nzero")
 

@@ -18,7 +18,7 @@ from app.types import Rollouts
 from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
 from tests.app.updates import PASSES, PROBLEMS, Watch, fit, fitted, parameters, part, perturbed, sampled
-from tests.callbacks.evaluation.test_results import GROUPS, REWARDS, tallied
+from tests.callbacks.evaluation.test_results import GROUPS, REWARDS, rolled, tallied
 from tests.conftest import EchoProblem, build_tiny_policy
 
 
@@ -47,7 +47,7 @@ def tally(rank: int) -> dict[str, Any]:
     """Rank 0 has the first two batches, rank 1 the last and the only problem of set B; see test_results.py."""
     part = tallied([REWARDS[:4], REWARDS[4:]][rank])
     if rank == 1:
-        part.update("B", Rollouts([], rewards=torch.tensor([[1.0, 0.0, 0.0, 0.0]])))
+        part.update("B", rolled([[1.0, 0.0, 0.0, 0.0]]))
     return part.records(GROUPS)
 
 

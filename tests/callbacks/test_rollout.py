@@ -26,13 +26,15 @@ from tests.app.updates import Watch
 from tests.conftest import CONTAINED, CommandLine, EchoProblem, build_tiny_policy, callback, scripted, stage, steps
 
 
-@pytest.mark.parametrize(("finish", "reward"), [("stop", 1.0), ("length", 0.0)])
+@pytest.mark.parametrize(("finish", "reward", "answer"), [("stop", 1.0, "UD"), ("length", 0.0, None)])
 def test_a_truncated_answer_does_not_pass(
-    echo: Callable[[str], Problem], finish: Literal["stop", "length"], reward: float
+    echo: Callable[[str], Problem], finish: Literal["stop", "length"], reward: float, answer: str | None
 ) -> None:
     completion = Completion("UD", torch.tensor([3, 4]), finish)
     rollouts = Rollouts([echo("UD")], completions=[[completion]], rewards=torch.zeros(1, 1))
-    assert RolloutCallback().worker.score(rollouts) == [reward]
+    scored = RolloutCallback().worker.score(rollouts)
+    assert scored.rewards.tolist() == [[reward]]
+    assert [row.answer for row in scored.rows] == [answer]
 
 
 def test_rollouts_must_be_some() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.hostile import hostile
 from datamodules.arc import ArcDataModule, ArcProblem, last_grids, problem_of
-from tests.datamodules.hostility import assert_total
+from tests.datamodules.hostility import assert_extracts, assert_total
 
 SAMPLES = Path(__file__).parent / "samples" / "arc"
 TASKS = {path.stem: json.loads(path.read_text()) for path in sorted(SAMPLES.glob("*.json"))}
@@ -137,3 +137,12 @@ def test_an_error_names_the_file(tmp_path: Path) -> None:
 def test_hostile_answers() -> None:
     for problem in problems():
         assert_total(problem.score, hostile, problem.solution.replace("```", "").strip())
+
+
+def test_the_extracted_answer_is_the_grids_however_they_are_written() -> None:
+    mirror, recolour = problems()
+    written = ["```\n1 0\n2 3\n```", "first ```\n9\n``` no:\n```json\n[[1, 0], [2, 3]]\n```", "```\n10\n23\n```"]
+    assert {mirror.extract_answer(text) for text in written} == {"1 0\n2 3"}
+    assert mirror.extract_answer("1 0") is mirror.extract_answer("```\n1 0\n2\n```") is None
+    assert recolour.extract_answer(recolour.solution) == "0 4\n\n4\n4"
+    assert_extracts(recolour.extract_answer, hostile, "1 0")

@@ -15,7 +15,7 @@ from datamodules.choices import (
     read_list,
     read_options,
 )
-from tests.datamodules.hostility import assert_total
+from tests.datamodules.hostility import assert_extracts, assert_total
 
 OPTIONS = ("12 cm", "B", "a circle", "12 m")
 
@@ -185,3 +185,12 @@ def test_an_answer_that_is_no_option_is_refused(answer: object) -> None:
     with pytest.raises(ValueError, match="is none of the 4 options"):
         read_choice(answer, OPTIONS)
     assert read_choice(" b ", OPTIONS) == Choice("B", OPTIONS)
+
+
+def test_the_extracted_answer_is_the_letter_or_the_mathematical_answer() -> None:
+    choice = Choice("C", OPTIONS)
+    responses = ["\\boxed{C}", "a while\nAnswer: (C)", "\\boxed{a circle}", "\\boxed{c}"]
+    assert {ChoiceScorer().extract_answer(response, choice) for response in responses} == {"C"}
+    assert {ChoiceScorer().extract_answer(response, choice) for response in ("C", "\\boxed{E}", "")} == {None}
+    assert OpenScorer().extract_answer("\\boxed{ 3.0 }", ("3", "4")) == "3"
+    assert_extracts(lambda response: ChoiceScorer().extract_answer(response, choice), hostile_maths, "C")

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.hostile import hostile
 from datamodules.korbench import CATEGORIES, KORBenchDataModule, folder_rows, problem_of
 from datamodules.korbench_rules import Question, judge
-from tests.datamodules.hostility import assert_total
+from tests.datamodules.hostility import assert_extracts, assert_total
 
 pytest.importorskip("math_verify")
 SAMPLES = Path(__file__).parent / "samples" / "korbench"
@@ -172,3 +172,12 @@ def test_official_answers_that_fail_are_counted(tmp_path: Path, caplog: pytest.L
         ValueError, match=r"rows.jsonl, row 1: its own solution '\[\[2\+3\*4=15\]\]' has the score 0, not 1"
     ):
         problems(path)
+
+
+def test_the_extracted_answer_is_that_in_the_brackets() -> None:
+    for problem in problems():
+        assert problem.score(f"[[{problem.extract_answer(problem.solution)}]]") == 1
+        assert problem.extract_answer("so it is") is problem.extract_answer("[[ ]]") is None
+    said = {problems()[0].extract_answer(text) for text in ('By it [["a  b"]]', "[[a b]]", "[[ a\nb ]] or [[c]]")}
+    assert said == {"a b"}
+    assert_extracts(problems()[0].extract_answer, hostile, "[[1]]")

@@ -15,7 +15,7 @@ from datamodules.math import PUBLIC, MathDataModule, MathScorer
 from datamodules.scorers import Exact, Weighted
 from datamodules.task import ScoredProblem, Table
 from tests.conftest import PICTURES, CommandLine, callback, scripted
-from tests.datamodules.hostility import assert_total
+from tests.datamodules.hostility import assert_extracts, assert_total
 
 pytest.importorskip("math_verify")
 SAMPLES = Path(__file__).parent / "samples"
@@ -150,3 +150,26 @@ def test_a_reference_that_nothing_matches_is_one_line(passk: CommandLine, capsys
     assert ended.value.code == 2
     said = f"passk: error: {path}, row 2: the answer '\\\\frac{{1}}{{2' can't stand in a box: its braces don't match"
     assert capsys.readouterr().err.strip().splitlines()[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("responses", "answer"),
+    [
+        ([r"So \boxed{1,000}.", "thus $1000$\nAnswer: **1000.00**", r"\boxed{1{,}000}", r"\boxed{1e3}"], "1000"),
+        ([r"\boxed{\dfrac{1}{2}}", r"\boxed{\tfrac12}", r"\boxed{ \frac 1 2 }"], r"\frac{1}{2}"),
+        ([r"\boxed{\text{Blue}}", "The answer is blue."], "blue"),
+        ([r"\boxed{5\%}", r"\boxed{5.0 \%}"], "5%"),
+        (["It is 7.", "", r"\boxed{}", r"\boxed{7"], None),
+    ],
+)
+def test_equal_answers_are_extracted_as_one(responses: list[str], answer: str | None) -> None:
+    problem = ScoredProblem("?", "7", MathScorer(), "Exam")
+    assert {problem.extract_answer(response) for response in responses} == {answer}
+
+
+def test_what_is_extracted_passes_where_the_response_does() -> None:
+    """A canonical form may stand in place of the answer it was made from."""
+    for problem in build().load_splits()[0]["validation"]:
+        assert problem.score(f"\\boxed{{{problem.extract_answer(problem.solution)}}}") == 1
+    for reference in REFERENCES:
+        assert_extracts(lambda response: MathScorer().extract_answer(response, "7"), hostile_maths, reference, 20)

@@ -57,6 +57,8 @@ def test_an_empty_answer_is_an_empty_block(monkeypatch: pytest.MonkeyPatch) -> N
     assert [problem.score(text) for text in (problem.solution, "```\n```", "```x```\n```\n\n```")] == [1, 1, 1]
     assert [problem.score(text) for text in ("", "``` ", "```\n```\n```2```")] == [0, 0, 0.01]
     assert scripted(monkeypatch, 1.0).score("```\n```") == 0
+    assert [problem.extract_answer(text) for text in ("```\n```", "", "```2```")] == ["", None, "2"]
+    assert scripted(monkeypatch, 1.0).extract_answer("```\n```") is None
 
 
 def test_an_unknown_task_without_answers_is_scored_and_not_imitated(monkeypatch: pytest.MonkeyPatch) -> None:

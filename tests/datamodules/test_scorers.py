@@ -94,3 +94,15 @@ def test_what_is_no_score_does_not_become_one(value: float) -> None:
 def test_values_out_of_bounds_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_what_is_extracted_is_the_stripped_response_unless_a_scorer_says_otherwise() -> None:
+    class Last(Share):
+        """Reads the last word."""
+
+        def extract_answer(self, response: str, answer: Any) -> str | None:
+            return response.split()[-1] if response.split() else None
+
+    assert [Exact().extract_answer(response, 3) for response in (" a 3\n", "3", " \n")] == ["a 3", "3", None]
+    for scorer in (Last(), AtLeast(Last(), 0.5), Weighted([Last(), Exact()], [1, 1])):
+        assert [scorer.extract_answer(response, "x") for response in ("so: x", "x", "")] == ["x", "x", None]

@@ -134,6 +134,9 @@ class TaskProblem(Problem):
         answer = last_block(response)
         return float(answer is not None and self.task.judge(self.question, answer))
 
+    def extract_answer(self, response: str) -> str | None:
+        return last_block(response)
+
 
 @dataclass(frozen=True)
 class TaskPuzzle(Puzzle[TaskProblem]):

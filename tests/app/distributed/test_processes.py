@@ -14,8 +14,7 @@ from app.distributed.processes import (
     union_over_processes,
     world_size,
 )
-from app.types import Rollouts
-from tests.callbacks.evaluation.test_results import GROUPS, REWARDS, tallied
+from tests.callbacks.evaluation.test_results import GROUPS, REWARDS, rolled, tallied
 
 
 def test_one_process_has_what_it_was_given() -> None:
@@ -47,7 +46,7 @@ def test_two_processes_have_what_both_were_given(two_processes: list[dict[str, A
 def test_results_of_two_processes_are_those_of_one(two_processes: list[dict[str, Any]]) -> None:
     """Problems shared out unevenly, one set on one process only; intervals and all."""
     tally = tallied(REWARDS)
-    tally.update("B", Rollouts([], rewards=torch.tensor([[1.0, 0.0, 0.0, 0.0]])))
+    tally.update("B", rolled([[1.0, 0.0, 0.0, 0.0]]))
     assert [result["results"] for result in two_processes] == [tally.records(GROUPS)] * 2
 
 

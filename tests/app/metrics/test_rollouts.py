@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from itertools import combinations
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from app.metrics.rollouts import (
     TruncationRate,
     distinct_wrong,
     evaluation_metrics,
+    majority_votes,
     rollout_metrics,
 )
 from app.types import Rollouts
@@ -36,13 +39,13 @@ def naive_pass_at_k(batches: list[Rollouts], k: int) -> float:
 
 
 def naive(batches: list[Rollouts]) -> dict[str, float]:
-    """A list of all rollouts, and of the failing texts of each problem."""
+    """A list of all rollouts, and of the answers of the failing ones of each problem."""
     rollouts, distinct, wrong, passes = [], 0, 0, 0
     for batch in batches:
         for group, rewards in zip(batch.completions, batch.rewards.tolist(), strict=True):
-            texts = [row.text.strip() for row, reward in zip(group, rewards, strict=True) if reward < 1]
+            answers = [row.answer for row, reward in zip(group, rewards, strict=True) if reward < 1]
             rollouts += group
-            distinct, wrong, passes = distinct + len(set(texts)), wrong + len(texts), passes + rewards.count(1)
+            distinct, wrong, passes = distinct + len(set(answers)), wrong + len(answers), passes + rewards.count(1)
     entropies = [value for row in rollouts for value in row.entropies.tolist()]
     return {
         "length": sum(len(row.tokens) for row in rollouts) / len(rollouts),
@@ -54,9 +57,23 @@ def naive(batches: list[Rollouts]) -> dict[str, float]:
     }
 
 
+def naive_majority_vote(answers: list[str | None], rewards: list[float]) -> float:
+    """The most frequent answer in 2,000 shuffled orders, the first of them where several are as frequent."""
+    passed, random = [], Random("votes")
+    votes = [vote for vote in zip(answers, rewards, strict=True) if vote[0] is not None and not math.isnan(vote[1])]
+    for _ in range(2000):
+        random.shuffle(votes)
+        most = Counter(answer for answer, _ in votes).most_common(1)
+        of_most = [reward for answer, reward in votes if answer == most[0][0]]
+        passed.append(sum(reward >= 1 for reward in of_most) / len(of_most))
+    return sum(passed) / len(passed)
+
+
 def test_every_metric_is_a_loop() -> None:
     actual = figures(BATCHES)
+    votes = [vote for batch in BATCHES for vote in majority_votes(batch)]
     expected = naive(BATCHES) | {f"pass@{k}": naive_pass_at_k(BATCHES, k) for k in (1, 2, 6)}
+    expected["maj@6"] = sum(votes) / len(votes)
     assert actual.keys() == expected.keys()
     assert actual == pytest.approx(expected, abs=1e-6)
 
@@ -95,11 +112,69 @@ def test_a_partial_reward_is_a_failure() -> None:
     assert distinct_wrong(batch)[1] == batch.rewards.numel()
 
 
-def test_answers_that_differ_in_white_space_are_one() -> None:
+def test_responses_are_compared_by_their_answers() -> None:
+    """Chains of thought differ, answers are few; what holds none, or is cut off, is one answer."""
     batch = random_batch(0, problems=1)
     batch.rewards = torch.zeros_like(batch.rewards)
-    texts = {row.text for row in batch.completions[0]}
-    assert distinct_wrong(batch)[0] == len({text.strip() for text in texts})
+    answers = ["4", "4", None, "5", None, "4"]
+    batch.completions = [[
+        replace(row, text=f"thought {place}", answer=answer)
+        for place, (row, answer) in enumerate(zip(batch.completions[0], answers, strict=True))
+    ]]  # fmt: skip
+    assert distinct_wrong(batch) == (3, 6)
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("answers", "rewards", "vote"),
+    [
+        ("aab", [1, 1, 0], 1.0),
+        ("abb", [1, 0, 0], 0.0),
+        ("abab", [1, 0, 1, 0], 1 / 2),
+        ("abc", [0, 1, 0], 1 / 3),
+        ("aabbccd", [0, 0, 1, 1, 0, 0, 1], 1 / 3),
+        ("---a", [0, 0, 0, 1], 1.0),  # what holds no answer does not vote
+        ("bbba", [NAN, NAN, NAN, 1], 1.0),  # nor does what is unscored
+        ("bbaaa", [0, 0, NAN, NAN, 1], 0.0),
+        ("aaa", [1, 0, 0.9], 1 / 3),  # a scorer that does not judge by the answer alone
+        ("--", [0, 0], 0.0),
+        ("--", [0, NAN], 0.0),
+        ("ab", [NAN, NAN], NAN),
+        ("-", [1], 0.0),
+        ("a", [1], 1.0),
+    ],
+)
+def test_the_majority_decides(answers: str, rewards: list[float], vote: float) -> None:
+    row = random_batch(0).completions[0][0]
+    given = [None if answer == "-" else answer for answer in answers]
+    batch = Rollouts(
+        [None],  # type: ignore[list-item]
+        completions=[[replace(row, answer=answer) for answer in given]],
+        rewards=torch.tensor([rewards], dtype=torch.double),
+    )
+    assert majority_votes(batch) == pytest.approx([vote], nan_ok=True)
+    if any(answer is not None and not math.isnan(reward) for answer, reward in zip(given, rewards, strict=True)):
+        assert majority_votes(batch)[0] == pytest.approx(naive_majority_vote(given, rewards), abs=0.06)
+
+
+def test_a_vote_is_taken_among_problems_with_a_score() -> None:
+    batch = random_batch(1, problems=3)
+    batch.rewards[1] = torch.nan
+    found = majority_votes(batch)
+    assert math.isnan(found[1])
+    assert figures([batch])["maj@6"] == pytest.approx((found[0] + found[2]) / 2)
+
+
+def test_sets_that_differ_in_n_have_no_common_vote_and_metrics_of_ones_own_are_copied() -> None:
+    own = Accuracy()
+    metrics = evaluation_metrics([1], None, {"accuracy": own})
+    metrics.update(BATCHES[0])
+    found = metrics.compute()
+    assert not [name for name in found if name.startswith("maj@")]
+    assert found["accuracy"] == found["pass@1"]
+    assert own.denominator == 0
 
 
 def test_k_above_the_answers_raises() -> None:
@@ -114,7 +189,7 @@ def test_before_any_rollout_a_share_is_zero(metric: type[Accuracy]) -> None:
 
 
 def test_reset_forgets() -> None:
-    metrics = evaluation_metrics([1])
+    metrics = evaluation_metrics([1], 6, {})
     metrics.update(BATCHES[0])
     metrics.reset()
     metrics.update(BATCHES[3])
@@ -170,7 +245,7 @@ def test_with_nothing_scored_there_is_no_pass_at_k() -> None:
     batch = random_batch(0)
     batch.rewards[:] = torch.nan
     found = figures([batch])
-    assert all(math.isnan(found[f"pass@{k}"]) for k in (1, 2, 6))
+    assert all(math.isnan(found[name]) for name in ("pass@1", "pass@2", "pass@6", "maj@6"))
     assert (found["accuracy"], found["unscored"]) == (0, 1)
     assert rollout_metrics(batch, torch.zeros(3, 6))["rollout/reward"] == 0
 

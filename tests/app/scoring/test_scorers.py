@@ -39,12 +39,12 @@ def scorer(request: pytest.FixtureRequest) -> BatchScorer:
 
 
 CONTAINED = SubprocessScorer(SECONDS)
-YES, NO = Verdict(1.0), Verdict(0.0)
+YES, NO = Verdict(1.0, answer="yes"), Verdict(0.0, answer="no")
 
 
 def test_ordinary_scores_are_those_of_the_problems(scorer: BatchScorer) -> None:
     batch: list[Answer] = [(Plain(f"p{index}"), f"p{index % 7}") for index in range(500)]
-    assert list(scorer(batch)) == [Verdict(problem.score(text)) for problem, text in batch]
+    assert list(scorer(batch)) == [Verdict(problem.score(text), answer=text) for problem, text in batch]
     assert list(scorer([])) == []
     assert [verdict.score for verdict in verdicts(scorer, "half", "one", "true", "yes", "é\n\ud800")] == [
         0.5,
@@ -76,7 +76,7 @@ def test_ordinary_scores_are_those_of_the_problems(scorer: BatchScorer) -> None:
 )
 def test_what_raises_or_is_no_score_is_unscored(scorer: BatchScorer, said: str, cause: str) -> None:
     passed, unscored, failed = verdicts(scorer, "yes", said, "no")
-    assert (passed, failed) == (Verdict(1.0), Verdict(0.0))
+    assert (passed, failed) == (YES, NO)
     assert isnan(unscored.score)
     assert unscored.cause.startswith(cause)
     assert unscored.cause.isprintable() and len(unscored.cause) <= 200
@@ -84,9 +84,44 @@ def test_what_raises_or_is_no_score_is_unscored(scorer: BatchScorer, said: str, 
 
 
 @pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("  no\n", "no"),
+        (" \n", None),
+        ("extracts nothing", None),
+        ("extracts text", "5"),
+        ("extracts the longest", "\N{GRINNING FACE}" * 200),
+        ("extracts half a pair", "\ud800"),
+    ],
+)
+def test_the_extracted_answer_comes_with_the_score(scorer: BatchScorer, said: str, answer: str | None) -> None:
+    assert verdicts(scorer, said, "yes") == [Verdict(0.0, answer=answer), YES]
+
+
+def test_a_long_answer_is_cut_and_told_from_others(scorer: BatchScorer) -> None:
+    (one, again, other) = (verdict.answer for verdict in verdicts(scorer, "a" * 500 + "b", "a" * 500 + "b", "a" * 500))
+    assert one is not None and one == again != other
+    assert len(one) == 200 and one.startswith("a" * 160)
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("extracts a number", "an extracted answer of 5 is neither text nor None"),
+        ("extracts by raising", "ZeroDivisionError: by zero"),
+    ],
+)
+def test_what_fails_to_extract_is_unscored(scorer: BatchScorer, said: str, cause: str) -> None:
+    unscored, after = verdicts(scorer, said, "yes")
+    assert isnan(unscored.score) and (unscored.cause, unscored.answer) == (cause, None)
+    assert after == YES
+
+
+@pytest.mark.parametrize(
     ("said", "cause"),
     [
         ("hangs", "the scorer did not end in time"),
+        ("extracts for ever", "the scorer did not end in time"),
         ("backtracks", "the scorer did not end in time"),
         ("crashes", "the scorer ended its process (status -11)"),
         ("leaves", "the scorer ended its process (status 7)"),
@@ -101,9 +136,9 @@ def test_what_raises_or_is_no_score_is_unscored(scorer: BatchScorer, said: str, 
 )
 def test_what_would_take_the_trainer_with_it_is_unscored(said: str, cause: str) -> None:
     *before, unscored, after = verdicts(CONTAINED, "yes", "no", said, "yes")
-    assert before == [Verdict(1.0), Verdict(0.0)]
+    assert before == [YES, NO]
     assert isnan(unscored.score) and unscored.cause == cause
-    assert after == Verdict(1.0)
+    assert after == YES
 
 
 def test_a_scorer_that_ends_the_process_that_watches_is_unscored() -> None:
@@ -136,8 +171,8 @@ def sleepers() -> set[str]:
 @pytest.mark.parametrize("said", ["leaves_sleepers", "sleeps_and_hangs"])
 def test_what_a_scorer_leaves_behind_ends_with_the_batch(said: str) -> None:
     found = verdicts(CONTAINED, "yes", said, "no")
-    assert [found[0], found[2]] == [Verdict(1.0), Verdict(0.0)]
-    assert verdicts(CONTAINED, "yes") == [Verdict(1.0)]  # it has ended them before it takes the next
+    assert [found[0], found[2]] == [YES, NO]
+    assert verdicts(CONTAINED, "yes") == [YES]  # it has ended them before it takes the next
     assert not sleepers()
 
 
@@ -145,7 +180,7 @@ def test_what_a_scorer_leaves_behind_ends_with_the_batch(said: str) -> None:
 def test_what_a_scorer_leaves_behind_ends_with_the_run() -> None:
     worker = Worker(4.0)
     found = worker.judge(answers("leaves_sleepers", "hangs"), 60.0)
-    assert next(found) == Verdict(1.0)
+    assert next(found) == Verdict(1.0, answer="leaves_sleepers")
     wait_until(lambda: len(sleepers()) == 3)
     found.close()  # type: ignore[attr-defined]
     assert not sleepers()
@@ -161,7 +196,7 @@ def test_a_scorer_that_comes_back_twice_gives_one_verdict() -> None:
 
 def test_a_scorer_that_changes_a_module_may_cost_later_answers_their_verdicts_but_none_is_wrong() -> None:
     found = verdicts(CONTAINED, "no", "changes_modules", "no", "yes", "no")
-    assert found[0] == Verdict(0.0)
+    assert found[0] == NO
     assert all(
         verdict in right for verdict, right in zip(found[2:], ([NO], [YES], [NO]), strict=True) if verdict.scored
     )
@@ -169,12 +204,12 @@ def test_a_scorer_that_changes_a_module_may_cost_later_answers_their_verdicts_bu
 
 
 def test_what_a_scorer_prints_is_no_score() -> None:
-    assert verdicts(CONTAINED, "prints", "no") == [Verdict(1.0), Verdict(0.0)]
+    assert verdicts(CONTAINED, "prints", "no") == [Verdict(1.0, answer="prints"), NO]
 
 
 def test_a_batch_read_to_its_last_verdict_leaves_the_worker_running() -> None:
     verdicts_of = iter(CONTAINED(answers("yes", "no")))
-    assert [next(verdicts_of), next(verdicts_of)] == [Verdict(1.0), Verdict(0.0)]
+    assert [next(verdicts_of), next(verdicts_of)] == [YES, NO]
     process = CONTAINED.worker.process
     del verdicts_of
     assert CONTAINED.worker.process is process is not None and process.poll() is None
@@ -182,9 +217,9 @@ def test_a_batch_read_to_its_last_verdict_leaves_the_worker_running() -> None:
 
 def test_a_batch_left_halfway_spoils_nothing() -> None:
     verdicts_of: Iterator[Verdict] = CONTAINED(answers("yes", "no", "yes"))
-    assert next(verdicts_of) == Verdict(1.0)
+    assert next(verdicts_of) == YES
     del verdicts_of
-    assert verdicts(CONTAINED, "no", "yes") == [Verdict(0.0), Verdict(1.0)]
+    assert verdicts(CONTAINED, "no", "yes") == [NO, YES]
 
 
 def test_one_worker_serves_all_and_a_killed_one_is_replaced() -> None:
@@ -197,7 +232,7 @@ def test_one_worker_serves_all_and_a_killed_one_is_replaced() -> None:
     assert worker.process.pid == first
     os.kill(first, signal.SIGKILL)
     worker.process.wait()
-    assert verdicts(CONTAINED, "yes") == [Verdict(1.0)]
+    assert verdicts(CONTAINED, "yes") == [YES]
     assert worker.process.pid != first
 
 
@@ -207,7 +242,7 @@ def test_modules_that_can_be_imported_later_are_found(tmp_path: Any, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
     from late_problem import Late  # type: ignore[import-not-found]
 
-    assert list(CONTAINED([(Late("a"), "a")])) == [Verdict(1.0)]
+    assert list(CONTAINED([(Late("a"), "a")])) == [Verdict(1.0, answer="a")]
 
 
 def test_files_in_the_working_folder_hide_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +265,7 @@ def test_a_problem_that_cannot_be_sent_is_refused() -> None:
         ValueError, match=r"Local can't be scored in a process of its own \(.*\): define it in a module"
     ):
         list(CONTAINED([(problem, "a")]))
-    assert list(InProcess()([(problem, "a")])) == [Verdict(1.0)]
+    assert list(InProcess()([(problem, "a")])) == [Verdict(1.0, answer="a")]
 
 
 def test_a_problem_that_only_this_process_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +274,7 @@ def test_a_problem_that_only_this_process_knows_is_refused(monkeypatch: pytest.M
     with pytest.raises(ValueError, match=r"Misbehaving can't be scored in a process of its own .*InProcess"):
         verdicts(CONTAINED, "yes")
     monkeypatch.undo()
-    assert verdicts(CONTAINED, "yes") == [Verdict(1.0)]
+    assert verdicts(CONTAINED, "yes") == [YES]
 
 
 def test_a_worker_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import combinations
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
+from torchmetrics import Metric
 
+from app.types import Rollouts
 from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
 from tests.conftest import CommandLine, callback, scripted, stage, steps
@@ -21,6 +28,7 @@ def test_a_scripted_policy_has_the_figures_of_its_script(passk: CommandLine) -> 
     """Of four answers to each maze one passes: Pass@k is k/4. The greedy answer is the first line, which fails."""
     found = figures(passk("validate", rollout={"engine": scripted("U", "{solution}", "U", "DUD")}))
     wanted = {"eval/pass@1": 0.25, "eval/pass@2": 0.5, "eval/pass@4": 1.0, "eval/greedy": 0.0, "eval/truncated": 0.0}
+    wanted["eval/maj@4"] = 0.0  # U has two votes
     assert {name: found[name] for name in wanted} == wanted
     assert found["eval/distinct_wrong"] == pytest.approx(2 / 3, abs=1e-6)
     assert found["stage"] == "validate"
@@ -38,8 +46,7 @@ def test_a_truncated_answer_never_passes(passk: CommandLine) -> None:
 def dumb_figures(rows: list[tuple[str, list[float], list[Any]]], k: int) -> dict[str, float]:
     """Pass@k by going through all groups of k; the rest by counting."""
     wrong = [
-        [row.text.strip() for row, reward in zip(group, rewards, strict=True) if reward < 1]
-        for _, rewards, group in rows
+        [row.answer for row, reward in zip(group, rewards, strict=True) if reward < 1] for _, rewards, group in rows
     ]
     every = [row for _, _, group in rows for row in group]
     return {
@@ -92,6 +99,66 @@ def test_the_size_of_evaluation_batches_changes_nothing(passk: CommandLine) -> N
     assert one.pop("stage") == three.pop("stage") == eight.pop("stage")
     assert one == pytest.approx(three, abs=2e-6)
     assert one == pytest.approx(eight, abs=2e-6)
+
+
+@pytest.mark.parametrize(("script", "vote"), [("{solution} {solution} U D", 1.0), ("{solution} U * D", 1 / 3)])
+def test_the_majority_decides_and_what_is_no_answer_does_not_vote(passk: CommandLine, script: str, vote: float) -> None:
+    """A wall sign is no move, so that the second maze has three votes, each for another answer."""
+    found = figures(passk("validate", rollout={"engine": scripted(*script.split())}))
+    assert found["eval/maj@4"] == found["eval/7x7/maj@4"] == pytest.approx(vote, abs=1e-6)
+
+
+class Shortest(Metric):
+    """Tokens of the shortest response."""
+
+    least: Tensor
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+        self.add_state("least", torch.tensor(torch.inf), dist_reduce_fx="min")
+
+    def update(self, rollouts: Rollouts) -> None:
+        self.least = torch.minimum(self.least, rollouts.lengths.min())
+
+    def compute(self) -> Tensor:
+        return self.scale * self.least
+
+
+class Several(Shortest):
+    """Of no use: two numbers."""
+
+    def compute(self) -> Tensor:
+        return torch.zeros(2)
+
+
+def test_a_metric_of_ones_own_is_a_figure_of_every_set(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    own = {"shortest": {"class_path": f"{__name__}.Shortest", "init_args": {"scale": 10.0}}}
+    data = {"init_args": {"validation": {5: 2, 7: 3}, "eval_batch_size": 2}}
+    cli = passk("validate", rollout={"engine": scripted("UU", "U", "DUD")}, evaluation={"metrics": own}, data=data)
+    found = figures(cli)
+    assert found["eval/shortest"] == found["eval/5x5/shortest"] == found["eval/7x7/shortest"] == 20
+    assert "shortest" in capsys.readouterr().out
+    folder = Path(cli.trainer.log_dir)
+    records = json.loads((folder / "results.json").read_text())["validations"][0]["sets"]
+    assert [record["metrics"] for record in records.values()] == [{"shortest": 20.0}] * 3
+    assert "| greedy | shortest |" in (folder / "results.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("length", "Shortest", "metrics: the name 'length' must be letters, figures, '_', '-' or '.', and none of"),
+        ("7x7/length", "Shortest", "metrics: the name '7x7/length' must be letters"),
+        ("two", "Several", r"metrics: Several.compute gave a tensor of shape \(2,\) for 'two': it must be a number"),
+    ],
+)
+def test_a_metric_that_can_not_be_reported_is_one_line(
+    passk: CommandLine, name: str, kind: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        passk("validate", evaluation={"metrics": {name: f"{__name__}.{kind}"}})
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_greedy_accuracy_is_left_out_where_it_is_not_asked_for(passk: CommandLine) -> None:

@@ -24,6 +24,9 @@ def record(iteration: int, stage: str, rate: float, *sets: str) -> dict[str, Any
     }
 
 
+OWN = {"maj@32": 0.25, "maj@8": 0.125, "repeats": 1.23449, "unscored": 0.5, "cost": 7.0}
+
+
 def cells(table: Table) -> list[list[str]]:
     """Row by row, the headers first."""
     columns = [[str(column.header), *map(str, column.cells)] for column in table.columns]
@@ -48,6 +51,17 @@ def test_a_row_for_the_last_validation_of_each_stage() -> None:
         ["explore", "9", "20.0", "50.0", "75.0", "12.5", "1.23", "7.50"],
         ["exploit", "12", "30.0", "50.0", "75.0", "12.5", "1.23", "7.50"],
     ]
+
+
+def test_the_majority_vote_follows_and_metrics_of_ones_own_come_last_as_they_are() -> None:
+    own = {f"eval/{label}{name}": value for label in ("", "7x7/") for name, value in OWN.items()}
+    last = record(5, "explore", 0.1, "7x7") | own
+    assert cells(results_table([last])) == [
+        ["stage", "iter", "P@1", "P@2", "P@16", "maj@8", "maj@32", "greedy", "entropy\n(nats)", "length\n(tokens)",
+         "repeats"],
+        ["explore", "5", "10.0", "50.0", "75.0", "12.5", "25.0", "12.5", "1.23", "7.50", "1.234"],
+    ]  # fmt: skip
+    assert cells(sets_table(last, ["7x7"]))[1][-1] == "1.234"
 
 
 def test_a_row_for_each_set_in_the_order_of_size() -> None:

@@ -9,7 +9,7 @@ from statistics import mean
 import pytest
 import torch
 
-from app.types import Rollouts, Sampling
+from app.types import Completion, Rollouts, Sampling
 from callbacks.evaluation.results import Tally, markdown
 from callbacks.evaluation.sets import ALL, Evaluated, Group
 from tests.conftest import CommandLine, Run, scripted
@@ -23,9 +23,18 @@ def tallied(rows: list[list[float]]) -> Tally:
     """All rows, of which the even ones make set A, in batches of two."""
     tally = Tally()
     for first in range(0, len(rows), 2):
-        tally.update(ALL, Rollouts([], rewards=torch.tensor(rows[first : first + 2])))
-        tally.update("A", Rollouts([], rewards=torch.tensor(rows[first : first + 1])))
+        tally.update(ALL, rolled(rows[first : first + 2]))
+        tally.update("A", rolled(rows[first : first + 1]))
     return tally
+
+
+def rolled(rows: list[list[float]]) -> Rollouts:
+    """Responses with such rewards: one that passes answers "right", the others "left"."""
+    tokens = torch.zeros(1, dtype=torch.long)
+    completions = [
+        [Completion("", tokens, "stop", answer="right" if reward == 1 else "left") for reward in row] for row in rows
+    ]
+    return Rollouts([], completions=completions, rewards=torch.tensor(rows))
 
 
 def naive(rows: list[list[float]], k: int) -> float:
@@ -40,6 +49,11 @@ def test_estimates_are_those_of_all_groups_of_k_and_lie_in_their_intervals() -> 
             figure = records[label][f"pass@{k}"]
             assert figure["estimate"] == pytest.approx(naive(rows, k), abs=1e-6)
             assert 0 <= figure["low"] <= figure["estimate"] <= figure["high"] <= 1
+    votes = {ALL: [0.5, 0, 1, 0, 0], "A": [0.5, 1, 0]}
+    for label, values in votes.items():
+        figure = records[label]["maj@4"]
+        assert figure["estimate"] == pytest.approx(mean(values), abs=1e-6)
+        assert 0 <= figure["low"] <= figure["estimate"] <= figure["high"] <= 1
     assert records[ALL]["answers"] == 4
     assert records[ALL]["sampling"]["top_p"] == 1.0
 
@@ -53,14 +67,15 @@ def test_an_answer_without_a_score_counts_as_not_drawn() -> None:
     """A problem with three scored answers of four is left out of Pass@4."""
     rows = [[1.0, 0.0, 0.0, float("nan")], [0.0, 0.0, 0.0, 1.0]]
     tally = Tally()
-    tally.update(ALL, Rollouts([], rewards=torch.tensor(rows)))
+    tally.update(ALL, rolled(rows))
     record = tally.records(GROUPS)[ALL]
     assert record["pass@1"]["estimate"] == pytest.approx((1 / 3 + 1 / 4) / 2, abs=1e-6)
     assert record["pass@4"]["estimate"] == 1
+    assert record["maj@4"]["estimate"] == 0
     empty = Tally()
-    empty.update(ALL, Rollouts([], rewards=torch.full((1, 4), float("nan"))))
-    assert empty.records(GROUPS)[ALL]["pass@1"] is None
-    assert "| all | 1 | 4 |  |  |  |" in markdown({"stage": "s", "iteration": 0, "sets": empty.records(GROUPS)})
+    empty.update(ALL, rolled([[float("nan")] * 4]))
+    assert empty.records(GROUPS)[ALL]["pass@1"] is empty.records(GROUPS)[ALL]["maj@4"] is None
+    assert "| all | 1 | 4 |  |  |  |  |" in markdown({"stage": "s", "iteration": 0, "sets": empty.records(GROUPS)})
 
 
 def test_a_run_leaves_a_record_of_the_end_of_each_stage(finished: Run) -> None:
@@ -70,11 +85,11 @@ def test_a_run_leaves_a_record_of_the_end_of_each_stage(finished: Run) -> None:
     for record in written["validations"]:
         line, figures = lines[record["stage"]], record["sets"][ALL]
         assert record["iteration"] == line["iteration"]
-        for name in ("pass@1", "pass@2", "pass@4"):
+        for name in ("pass@1", "pass@2", "pass@4", "maj@4"):
             assert figures[name]["estimate"] == pytest.approx(line[f"eval/{name}"], abs=2e-6)
         assert figures["greedy"] == line["eval/greedy"]
     table = (finished.folder / "results.md").read_text()
-    assert table.count("| set | problems | n | Pass@1 | Pass@2 | Pass@4 | greedy |") == 3
+    assert table.count("| set | problems | n | Pass@1 | Pass@2 | Pass@4 | maj@4 | greedy |") == 3
     assert "95% percentile bootstrap over problems" in table
 
 
@@ -88,7 +103,7 @@ def test_sets_have_their_own_n_ks_and_sampling_through_the_command_line(passk: C
         records = json.load(file)["validations"][0]["sets"]
     assert {label: record["problems"] for label, record in records.items()} == {ALL: 7, "5x5": 3, "7x7": 4}
     assert {name: figure["estimate"] for name, figure in records["5x5"].items() if "@" in name} == {
-        "pass@1": 0.25, "pass@8": 1.0,
+        "pass@1": 0.25, "pass@8": 1.0, "maj@8": 0.0,
     }  # fmt: skip
     assert records["5x5"]["sampling"]["max_new_tokens"] == 20
     assert records["7x7"]["pass@2"]["estimate"] == 0.5

@@ -171,3 +171,12 @@ def test_ten_thousand_15x15_mazes_with_solutions_in_time() -> None:
     made = [puzzle.generate(Random(f"0/train/15x15/{index}")) for index in range(10_000)]
     assert time.process_time() - start < 10
     assert len({maze.key for maze in made if maze is not None and maze.solution}) == 10_000
+
+
+def test_the_extracted_answer_is_the_path_as_it_is_read() -> None:
+    bare, tagged = MazeProblem(GRID), MazeProblem(GRID, InstructivePrompt())
+    assert {bare.extract_answer(response) for response in ("rrdd", " RRDD\n", "RR DD")} == {"RRDD"}
+    assert {bare.extract_answer(response) for response in ("", " ", "right", "U" * 1000)} == {None}
+    thoughts = ("wall, so <answer>RRDD</answer>", "<answer>U</answer> no: <answer>\\boxed{rrdd}</answer>")
+    assert {tagged.extract_answer(response) for response in thoughts} == {"RRDD"}
+    assert tagged.extract_answer("RRDD") is None

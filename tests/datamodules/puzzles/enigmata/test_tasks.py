@@ -139,3 +139,11 @@ def test_no_meta_raises_anything_but_a_line(name: str) -> None:
 def test_an_unknown_task() -> None:
     with pytest.raises(ValueError, match="no task of Enigmata is called 'chess'"):
         task_named("chess")
+
+
+def test_the_extracted_answer_is_that_of_the_last_block() -> None:
+    problem = TaskPuzzle(task_named("game24"), "easy").generate(Random(0))
+    assert problem is not None
+    assert problem.extract_answer(f"so\n{problem.solution}") == problem.answer
+    assert problem.extract_answer("```\n1\n``` or ```text\n 2 + 3\n```") == "2 + 3"
+    assert problem.extract_answer("2 + 3") is None

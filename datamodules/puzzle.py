@@ -1,0 +1,131 @@
+"""Puzzles of your own as Lightning data: a class that draws a question and judges its answer (CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from hashlib import blake2b
+from inspect import getfile
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from app.types import Prompt
+from datamodules.base import PuzzleDataModule
+from datamodules.puzzles.base import Puzzle
+from datamodules.scorers import Scorer
+from datamodules.sources import read_prompt
+from datamodules.task import ScoredProblem
+
+
+class ScoredPuzzle(Puzzle[ScoredProblem], Scorer):
+    """A puzzle in one class: `draw` makes a prompt and an answer, `score` judges a response by that answer.
+
+    Where it has settings it is a frozen dataclass, whose fields they are. Everything else of a `Scorer` can be given
+    too: `solve`, a response that passes, for a cold start; `extract_answer`.
+    """
+
+    @abstractmethod
+    def draw(self, random: Random) -> tuple[Prompt, Any] | None:
+        """A prompt and an answer, from `random` alone; None where this draw came to nothing.
+
+        The prompt is text, or a tuple of chat messages. The answer reaches `score` as JSON holds it: text, a number, a
+        list (of a tuple too) or a dictionary.
+        """
+
+    @property
+    def label(self) -> str:
+        """The name of the class, with the settings that are not the default, such as "Sums(largest=99)"."""
+        defaults = {field.name: field.default for field in fields(self)} if is_dataclass(self) else {}
+        changed = {name: value for name, value in self.settings().items() if value != defaults.get(name, MISSING)}
+        given = ", ".join(f"{name}={value}" for name, value in changed.items())
+        return f"{type(self).__name__}({given})" if given else type(self).__name__
+
+    def settings(self) -> dict[str, Any]:
+        """What it was made with: the fields of a dataclass, or all that it holds."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} if is_dataclass(self) else vars(self)
+
+    def generate(self, random: Random) -> ScoredProblem | None:
+        drawn = self.draw(random)
+        if drawn is None:
+            return None
+        try:
+            return self.load(json.loads(json.dumps(drawn)))
+        except (TypeError, ValueError) as error:
+            name = type(self).__name__
+            raise ValueError(f"{name}.draw gave {drawn!r:.80}: it must be a prompt and an answer ({error})") from None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Its settings and a digest of the file that defines it, so that after a change of either all is drawn anew.
+
+        Raises:
+            ValueError: for a setting that JSON does not hold.
+        """
+        try:
+            json.dumps(self.settings())
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the settings of {self.label} must be plain data: {error}") from None
+        source = blake2b(Path(getfile(type(self))).read_bytes(), digest_size=16).hexdigest()
+        return {"settings": self.settings(), "source": source}
+
+    def dump(self, problem: ScoredProblem) -> Any:
+        return [problem.prompt, problem.answer]
+
+    def load(self, data: Any) -> ScoredProblem:
+        prompt, answer = data
+        return ScoredProblem(read_prompt(prompt), answer, self, self.label)
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many problems of a puzzle are in each split.
+
+    Args:
+        puzzle: draws them.
+        train, validation, test: how many of each; at least 0.
+    """
+
+    puzzle: Puzzle
+    train: int = 0
+    validation: int = 0
+    test: int = 0
+
+
+class PuzzlesDataModule(PuzzleDataModule):
+    """Problems of one puzzle or several, distinct within and across splits, cached on disk, test wins.
+
+    Args:
+        puzzles: each with its number of problems in each split; a set is reported under its puzzle's label.
+        seed: of the problems and of the order of training.
+        batch_size: P, problems per iteration over all ranks.
+        eval_batch_size: problems per batch and rank in validation, test and prediction.
+        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+
+    Raises:
+        ValueError: for two puzzles of one label, a negative count, an empty train or validation split, more problems
+            than exist, or a batch larger than the train split.
+    """
+
+    def __init__(
+        self,
+        puzzles: list[Share],
+        seed: int = 0,
+        batch_size: int = 16,
+        eval_batch_size: int = 64,
+        cache_dir: str | Path | None = None,
+    ) -> None:
+        check_labels([share.puzzle.label for share in puzzles])
+        plan = {
+            split: [(share.puzzle, getattr(share, split)) for share in puzzles]
+            for split in ("train", "validation", "test")
+        }
+        super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir)
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Raise ValueError where two puzzles would draw from the same random numbers, and be reported as one."""
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"puzzles: two are labelled {label!r}; give each a label of its own")
