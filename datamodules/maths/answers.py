@@ -166,7 +166,7 @@ def _verified(given: str, wanted: str) -> bool:
             return bool(library.verify(reference, expression, timeout_seconds=None, raise_on_error=True))
     except Exception as error:  # of sympy, which has no base class for them
         raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from error
-    raise UndecidedError(f"too many terms for math-verify: {wild[0]!r:.100}")
+    raise UndecidedError(f"too much for math-verify to simplify: {wild[0]!r:.100}")
 
 
 def _is_prose(text: str) -> bool:
