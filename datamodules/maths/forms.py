@@ -18,7 +18,8 @@ _BRACES = re.compile(
     re.DOTALL,
 )
 _LAYOUT = re.compile(
-    r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|[lL]arge|color\s*\{[^{}]*\}|[bB]old)(?![a-zA-Z])"
+    r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|[lL]arge|color\s*\{[^{}]*\}|[bB]old"
+    r"|rm|bf|it|sf|tt|bfseries|itshape)(?![a-zA-Z])"
     r"|(?<!\\)\\[!()\[\]]|(?<!\\)\$"
 )
 _SPACE = re.compile(r"(?:(?<!\\)\\(?:[,;: >~]|q?quad(?![a-zA-Z]))|[\s~\u00a0\u2009\u202f])+")
