@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from datamodules.maths.answers import equivalent
+from datamodules.maths.answers import UndecidedError, equivalent
 from datamodules.puzzles.enigmata.expressions import evaluate, tokens
 
 LONGEST = 4_000
@@ -123,9 +123,21 @@ def _expressions(given: str, wanted: str) -> bool:
     ours, theirs = ([_right_side(part) for part in text.split("or")] for text in (_or(given), _or(wanted)))
     if len(ours) != len(theirs):
         return False
-    return all(any(equivalent(our, their) for their in theirs) for our in ours) and all(
-        any(equivalent(our, their) for our in ours) for their in theirs
-    )
+    return all(_is_among(our, theirs) for our in ours) and all(_is_among(their, ours) for their in theirs)
+
+
+def _is_among(expression: str, others: list[str]) -> bool:
+    """Whether it equals one of the others; UndecidedError where it equals none of which that could be said."""
+    undecided = None
+    for other in others:
+        try:
+            if equivalent(expression, other):
+                return True
+        except UndecidedError as error:
+            undecided = error
+    if undecided is not None:
+        raise undecided
+    return False
 
 
 def _right_side(text: str) -> str:

@@ -171,7 +171,10 @@ class RolloutWorker:
         completions = [[replace(row, answer=next(read)) for row in rows] for rows in rollouts.completions]
         of_all = torch.tensor(rewards, device=rollouts.rewards.device).view(rollouts.rewards.shape)
         return replace(rollouts, completions=completions, rewards=of_all)
- resample(
+
+    # -- more than one batch ------------------------------------------------------------------------
+
+    def resample(
         self, rollouts: Rollouts, phase: str, advantage: AdvantageEstimator, others: Iterator[Problem], rounds: int
     ) -> tuple[Rollouts, dict[str, int]]:
         """Dynamic sampling (DAPO, 2503.14476): put others in the places of problems that teach nothing.

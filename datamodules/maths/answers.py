@@ -30,9 +30,10 @@ LAYERS = 50
 
 _BOX = re.compile(r"\\boxed\s*\{|\\fbox\s*\{|\\.|[{}]", re.DOTALL)
 _MARKUP = " \t\r*_`.,;"
-_MARKS = r"[ \t*_`]*"
+_MARKS = r"[ \t*_`]*+"
 _LINE = re.compile(
-    r"[ \t*_`#>+\-•]*(?:the\s+)?(?:correct\s+)?(?:final\s+)?answer(?![a-z])"
+    rf"[ \t*_`#>+\-•]*+(?:\(?[0-9]{{1,3}}[.)]{_MARKS})?(?:(?:so|thus|therefore|hence)(?![a-z])[,:]?{_MARKS})?"
+    rf"(?:the\s++)?{_MARKS}(?:correct\s++)?(?:final\s++)?answer(?![a-z])"
     rf"{_MARKS}(?P<is>is(?![a-z']){_MARKS})?(?P<sign>[:=]?){_MARKS}(?P<rest>.*)",
     re.IGNORECASE,
 )
@@ -50,7 +51,7 @@ class UndecidedError(ValueError):
 
 
 def final_answer(response: str) -> str | None:
-    """What the last box holds, or else what the last line that begins with "answer" says; None where neither is."""
+    """What the last box holds, or else what the last line says that begins with "answer", or "so the answer is"."""
     tail = response[-TAIL:]
     answer = last_box(tail)
     answer = plain(_last_line(tail) if answer is None else answer)
@@ -180,7 +181,7 @@ def _verified(given: str, wanted: str) -> bool:
             return bool(library.verify(reference, expression, timeout_seconds=None, raise_on_error=True))
     except Exception as error:  # of sympy, which has no base class for them
         raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from error
-    raise UndecidedError(f"too many terms for math-verify: {wild[0]!r:.100}")
+    raise UndecidedError(f"too much for math-verify to simplify: {wild[0]!r:.100}")
 
 
 def _is_prose(text: str) -> bool:

@@ -15,6 +15,9 @@ TOLERANCE = 1.000001e-6
 DIGITS = 400
 """Of which cancellation may take so many before a difference counts as unknown."""
 
+SURE = 20
+"""Bits of a difference that must be left when cancellation has taken its share: of fewer, all may be error."""
+
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107)
 _FRACTIONS = tuple(zip(_PRIMES, _PRIMES[2:], strict=False))
 """A value for each letter."""
@@ -88,14 +91,18 @@ def _differ(one: Any, other: Any) -> bool:
         return one != other  # sympy takes sqrt(oo!) for any number
     real = sympy.Float
     try:
-        gap, *sizes = (abs(value).evalf(15, maxn=DIGITS) for value in (one - other, one, other))
+        # `abs` would ask whether they are positive, which sympy may look for by testing a large number for primality
+        absolutes = (sympy.Abs(value, evaluate=False) for value in (one - other, one, other))
+        gap, *sizes = (value.evalf(15, maxn=DIGITS) for value in absolutes)
     except ValueError:  # mpmath's word for a pole: what has no value equals nothing
         return True
     except (TypeError, NotImplementedError, ArithmeticError):
         return False
     if not gap.is_finite:
         return True
-    if not all(isinstance(value, real) or value.is_Rational for value in (gap, *sizes)) or not gap or gap._prec == 1:
+    if not all(isinstance(value, real) or value.is_Rational for value in (gap, *sizes)) or not gap:
+        return False
+    if 0 < gap._prec < SURE:
         return False
     is_exact = not (one.has(real) or other.has(real))
     return is_exact or bool(gap > TOLERANCE * max(sizes))

@@ -17,8 +17,11 @@ _BRACES = re.compile(
     r"\\(?:" + "|".join(FONTS) + r"|textcolor\s*\{[^{}]*\})\s*\*?\s*\{|\{\s*\\(?:rm|bf|it|sf|tt)(?![a-zA-Z])|\\.|[{}]",
     re.DOTALL,
 )
+_THOUSANDS = re.compile(r",\\!\s*")
+"""A comma of thousands as MATH sets it, with or without a space behind it."""
 _LAYOUT = re.compile(
-    r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|[lL]arge|color\s*\{[^{}]*\}|[bB]old)(?![a-zA-Z])"
+    r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|[lL]arge|color\s*\{[^{}]*\}|[bB]old"
+    r"|rm|bf|it|sf|tt|bfseries|itshape)(?![a-zA-Z])"
     r"|(?<!\\)\\[!()\[\]]|(?<!\\)\$"
 )
 _SPACE = re.compile(r"(?:(?<!\\)\\(?:[,;: >~]|q?quad(?![a-zA-Z]))|[\s~\u00a0\u2009\u202f])+")
@@ -51,7 +54,7 @@ def spelled(text: str) -> str:
 
     A space of LaTeX is a `~`, and so is the border of words that stood in a text command.
     """
-    text = _LAYOUT.sub("", _unwrapped(text.translate(_SIGNS)))
+    text = _LAYOUT.sub("", _THOUSANDS.sub(",", _unwrapped(text.translate(_SIGNS))))
     for command, one in _COMMANDS:
         text = command.sub(one, text)
     text = _SPACE.sub(lambda space: " " if space[0].isspace() else "~", text)

@@ -13,7 +13,7 @@ PLACES = Decimal("1e-6")
 """To which math-verify rounds decimal numbers."""
 
 _NUMERAL = re.compile(
-    r"(?P<sign>[+-]?)(?P<digits>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
+    r"(?P<sign>[+-]?)(?P<digits>(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
     r"(?:[eE](?P<e>[+-]?[0-9]{1,9})|(?:\\times|\\cdot|\*)10\^(?:\{(?P<ten>[+-]?[0-9]{1,9})\}|(?P<one>[0-9])))?"
     r"(?P<percent>\\?%|percent(?:age)?|pct)?"
 )

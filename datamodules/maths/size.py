@@ -17,6 +17,8 @@ LONGEST = 300
 """Characters of an expression."""
 DIGITS = 10_000
 """Decimal digits that the numbers in an expression may come to: 3^{2025} and 2024! stay below."""
+ROOT_DIGITS = 1_000
+"""The same where there is a root to be simplified, for which sympy factors what is under it."""
 TERMS = 500
 """Terms that a polynomial may have when it is multiplied out."""
 DEPTH = 10
@@ -38,10 +40,12 @@ STRUCTURE = frozenset((
 """Commands that are neither a number nor a letter."""
 
 _TOKEN = re.compile(r"\\([a-zA-Z]+)|\\(.)|([0-9]+(?:\.[0-9]+)?)|(\*\*|\^)|([a-zA-Z])|([{(\[])|([})\]])|(!)", re.DOTALL)
+_FRACTION = re.compile(r"[/.]|\\(?:[dtc]?frac|div)|\^|\*\*")
+"""What makes an exponent a root, or may."""
 _BRACKET = re.compile(r"[{}()\[\]]")
-_LAYOUT = re.compile(
-    r"\\(?:begin|end)\s*\{(?:[a-z]*matrix|array|cases|aligned|gathered)\*?\}(?:\s*\{[clr|]*\})?|\\[!,;:> ]"
-)
+_LAYOUT = re.compile(r"\\[!,;:> ]")
+_BEGIN = re.compile(r"\\begin\s*\{(?:[a-z]*matrix|array|cases|aligned|gathered)\*?\}(?:\s*\{[clr|]*\})?")
+_END = re.compile(r"\\end\s*\{(?:[a-z]*matrix|array|cases|aligned|gathered)\*?\}")
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,13 @@ def value_of(digits: float) -> float:
 
 
 def is_tame(expression: str) -> bool:
-    """Whether sympy may be given this to simplify: computable, and not of too many terms when multiplied out."""
+    """Whether sympy may be given this to simplify: computable, no root of what is too large, and not too many terms."""
     if not is_computable(expression):
         return False
     tokens = _tokens(expression)
     size, _ = _group(tokens, 0)
+    if size.digits > ROOT_DIGITS and _has_root(tokens):
+        return False
     letters = len({token[0] for token in tokens if token[5] or (token[1] and token[1] not in STRUCTURE)})
     return size.degree <= TERMS and comb(int(size.degree) + letters, letters) <= TERMS
 
@@ -96,7 +102,20 @@ def is_computable(expression: str) -> bool:
 
 
 def _tokens(expression: str) -> list[re.Match[str]]:
-    return list(_TOKEN.finditer(_LAYOUT.sub("", expression)))
+    """Its tokens, a matrix in brackets, so that a power of it is one of all its entries."""
+    return list(_TOKEN.finditer(_LAYOUT.sub("", _END.sub(")", _BEGIN.sub("(", expression)))))
+
+
+def _has_root(tokens: list[re.Match[str]]) -> bool:
+    r"""Whether there is a `\sqrt`, or an exponent that may be a fraction."""
+    for place, token in enumerate(tokens):
+        if token[1] == "sqrt":
+            return True
+        if token[4]:
+            _, end = _power(tokens, place + 1)
+            if _FRACTION.search(token.string[token.end() : tokens[end - 1].end()]):
+                return True
+    return False
 
 
 def is_balanced(expression: str) -> bool:

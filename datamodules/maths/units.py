@@ -57,6 +57,10 @@ _NO_UNITS = frozenset((
 _DEGREE = re.compile(r"(?:\{\})?\^\s*\{?\s*\\circ\s*\}?|\^\s*\{?\s*\\degree\s*\}?|\\degree(?![a-zA-Z])|°")
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[a-zA-Zµ]+|\^\{-?[1-9]\}|\^-?[1-9]|[\s~]+|.", re.DOTALL)
 _ORDINAL = re.compile(r"([0-9])[\s~]*(?:\^\s*\{?)?~?(?:st|nd|rd|th)\}?$")
+_BEHIND = re.compile(
+    r"(.*[0-9})\]])(?:[\s~]+|(?=\([a-zA-Z]{4}))\(([a-zA-Z/.·\s~]+(?:\^\{?-?[1-9]\}?)?)[\s~]*\)[\s~]*", re.DOTALL
+)
+"""A unit in brackets, as ASDiv has them: 9 (apples)."""
 _CURRENCY = re.compile(r"^(-?)\s*(?:\\\$|[€£¥₹])\s*")
 
 
@@ -65,6 +69,10 @@ def read_unit(text: str) -> Measured:
     if (money := _CURRENCY.match(text)) is not None and text[money.end() :]:
         dollars = frozenset({("dollar", 1)}) if "$" in money[0] else None
         return Measured(money[1] + text[money.end() :].strip("~ "), dollars)
+    if bracketed := _BEHIND.fullmatch(text):
+        measured = read_unit(f"{bracketed[1]}~{bracketed[2].strip()}")
+        is_word = measured.unit is not None or re.search(r"[a-zA-Z]{3}", bracketed[2])
+        return measured if measured.value == bracketed[1] and is_word else Measured(text)
     text = _ORDINAL.sub(r"\1", _DEGREE.sub(" degree ", text))
     text = re.sub(r" degree [\s~]*(?:degree )?([CF])\b", lambda match: _TEMPERATURES[match[1]], text)
     tokens = _TOKEN.findall(text)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.scoring import judge as verdict_of
 from benchmarks.hostile import hostile
-from datamodules.korbench import CATEGORIES, KORBenchDataModule, folder_rows, problem_of
+from datamodules.korbench import CATEGORIES, KORBenchDataModule, KORProblem, folder_rows, problem_of
 from datamodules.korbench_rules import Question, judge
 from tests.datamodules.hostility import assert_extracts, assert_total
 
@@ -93,6 +94,20 @@ def test_white_space_sizes_stars_and_a_factor_of_one(answer: str) -> None:
     question = Question("operation", rule, str(index), f"[[{answer}]]")
     assert [text for text in right if not judge(question, f"So [[{text}]].")] == []
     assert [text for text in wrong if judge(question, f"So [[{text}]].")] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "score"),
+    [
+        ("5", "9^{9^{9}}", None), ("5", "6", 0), ("5", "5 or 9^{9^{9}}", 0), ("5 or 6", "9^{9^{9}} or 5", None),
+        ("9^{9^{9}} or 5", "5 or 9^{9^9}", 1), ("9^{9^{9}} or 5", "5 or 7", None),
+    ],
+)  # fmt: skip
+def test_an_expression_that_may_not_be_compared_has_no_score(answer: str, said: str, score: float | None) -> None:
+    problem = KORProblem("A rule.", "A question.", Question("operation", "1", "18", f"[[{answer}]]"))
+    verdict = verdict_of(problem, f"[[{said}]]")
+    assert verdict.scored == (score is not None)
+    assert score is None or verdict.score == score
 
 
 @pytest.mark.parametrize(

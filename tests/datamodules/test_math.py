@@ -104,6 +104,26 @@ def test_what_is_not_asked_has_no_score_and_a_cause() -> None:
     assert Weighted([MathScorer(), Exact()], [1, 1]).score(r"\boxed{9^{9^{9}}}", "5") != 0
 
 
+@pytest.mark.parametrize(
+    ("response", "reference", "score"),
+    [
+        (r"$\boxed{3}$ and $\boxed{4}$", r"\{3, 4\}", 0), (r"\boxed{3}, \boxed{4}", "3", 0),
+        (r"\boxed{3}, \boxed{4}", "4", 1), ("The smallest n is 34.", "34", 0), (r"\\boxed{4}", "4", 0),
+        (r"\boxed{20,75}", "20.75", 0), (r"\boxed{0.67}", r"\frac{2}{3}", 0),
+        (r"\boxed{-1 \le x \le 4}", r"x \in [-1,4]", 0), ("\\boxed{g(y)}", "g(x)", 0), ("\\boxed{$\n 8 \n$}", "8", 1),
+        (r"\boxed{2 + \frac{1}{\mathrm{e}}}", r"2 - \frac{1}{\mathrm{e}}", 0),
+    ],
+)  # fmt: skip
+def test_where_it_differs_from_the_tests_of_math_verify(response: str, reference: str, score: float) -> None:
+    assert MathScorer().score(response, reference) == score
+
+
+def test_a_sum_is_not_computed() -> None:
+    problem = ScoredProblem("Name it.", r"a_n = \sum_{k=0}^{n} a_k b_k", MathScorer(), "own")
+    assert not judge(problem, r"\boxed{a_n = \sum_{k=0}^{n} b_k a_k}").scored
+    assert judge(problem, problem.solution).score == 1
+
+
 def test_hostile_answers() -> None:
     scorer = MathScorer()
     for reference in REFERENCES:

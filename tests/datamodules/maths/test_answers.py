@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
+from time import perf_counter
 
 import pytest
 
@@ -49,10 +50,26 @@ def test_the_final_answer_is_the_last_box(response: str, answer: str | None) -> 
         ("Answer: -7", "-7"), ("Answer is \\frac{1}{7}", "\\frac{1}{7}"),
         ("My answer differs: 3", None), ("answer", None), ("Answer: **", None), ("The answer isn't 7", None),
         ("Answers: 7", None),
+        ("1. Answer: 7", "7"), ("(2) **Answer:** 7", "7"), ("## 3. Final Answer\n7", "7"), ("1.5 Answer: 7", None),
+        ("So the answer is **7**.", "7"), ("Therefore, the final answer is: 7", "7"),
+        ("**Hence, the answer is 7.**", "7"),
+        ("Thus, **the correct answer**: $7$", "7"), ("Answer: 1\nTherefore, the answer is 7.", "7"),
+        ("So the answer is not 7", "not 7"), ("Thus the answer is between 6 and 7", "between 6 and 7"),
+        ("So the answer can be 7", None), ("Hence, answers may vary: 7", None), ("Therefore the answer isn't 7", None),
+        ("So-called answer: 7", None), ("So what is the answer? 7", None), ("Therefore the answer to that is 7", None),
     ],
 )  # fmt: skip
 def test_without_a_box_it_is_what_the_last_line_says_that_begins_with_answer(response: str, answer: str | None) -> None:
     assert final_answer(response) == answer
+
+
+@pytest.mark.parametrize("line", [" ", "the ", "1. ", "so, ", "so the **", "the final ", "Answer ", "Answer is **"])
+def test_lines_are_read_in_linear_time(line: str) -> None:
+    began = perf_counter()
+    final_answer(line + " " * TAIL)
+    final_answer((line + " " * TAIL)[: TAIL - 2])
+    final_answer(line * TAIL)
+    assert perf_counter() - began < 1
 
 
 def test_boxes_are_found_in_linear_time_however_they_are_nested() -> None:
@@ -97,7 +114,9 @@ def test_what_stands_around_an_answer_is_taken_off(answer: str) -> None:
         ("+0.5", r"\frac12"),
         (r"(-\infty, 3)", r"(-\infty,3)"), (r"(2, +\infty)", r"(2,\infty)"),
         (r"\sqrt{5+2\sqrt{6}}", r"\sqrt{2}+\sqrt{3}"),
-        ("1 000 000", "1000000"), (r"1\,000", "1,000"), ("1.6e-19", r"1.6\times 10^{-19}"),
+        ("1 000 000", "1000000"), (r"32,\! 349", "32349"), (r"1,\!032,\! 349 \text{ cm}", "1032349"),
+        ("0,125", "0.125"),
+        (r"1\,000", "1,000"), ("1.6e-19", r"1.6\times 10^{-19}"),
         ("4.5e33", r"4.5 \cdot 10^{33}"),
         ("1e-7", "10^{-7}"), (r"x \neq \frac{10}{14}", r"x \neq \frac{5}{7}"), ("1 1/2", r"\frac{3}{2}"),
         (r"\sum_{k=1}^{n} k", r"\sum_{k=1}^n k"),
@@ -115,6 +134,8 @@ def test_forms_of_one_answer(one: str, other: str) -> None:
     [
         *((f"\\{font}{{31}}", "31") for font in FONTS),
         (r"\textbf{\text{31}}", "31"), (r"\mathbf{-31}", "-31"), (r"\text{(31)}", "31"), (r"{\bf 31}", "31"),
+        (r"\text{\bf 31}", "31"), (r"\bf 31", "31"), (r"\textbf{\it 31}", "31"), (r"\mathrm{\bf x+1}", "x+1"),
+        (r"31\,\rm cm", "31 cm"),
         (r"\text{31.}", "31"),
         (r"\textcolor{red}{31}", "31"), (r"\mathbf{3}1", "31"), (r"x = \mathbf{31}", "31"),
         (r"\boldsymbol{\frac{1}{2}}", "0.5"),
@@ -192,7 +213,8 @@ def test_signs_around_a_number(given: str, wanted: str) -> None:
         (r"\infty", r"-\infty"), ("(-1)!", "5"), (r"5 \text{ (or 7)}", "5"), (r"5 \text{ or 7}", "5"), ("5 or 7", "5"),
         (r"\log_{10}i", "2^{2024}-1"), ("9" * 299, "5"), ("9" * 9999, "5"), (r"\undefined{5}", "5"), ("\x00", "5"),
         (r"\frac{5}{0}", "5"),
-        ("5" + "\u0660", "50"), ("not 5", "5"), (r"\text{not }5", "5"), (r"\text{not 5}", "5"), ("5 is wrong", "5"),
+        ("5" + "\u0660", "50"), ("0,125", "125"), ("not 5", "5"), ("between 4 and 5", "5"),
+        (r"\text{not }5", "5"), (r"\text{not 5}", "5"), ("5 is wrong", "5"),
         (r"1\text{2}", "1"),
         (r"\text{even}", r"\text{odd}"), ("even", "odd"), ("Yes", r"\text{No}"), (r"\text{Yes or no}", "Yes"),
         (r"\text{A}", "B"),

@@ -41,6 +41,8 @@ def test_a_unit_is_set_in_many_ways(answer: str, reference: str) -> None:
         (r"12^\text{th}", "12"),
         (r"\$12", "12"), ("x = 12 cm", "x = 12"), ("12 m", "12"), ("€12", "12"),
         (r"\frac{5x}{2} \text{ cm}^2", r"\frac{5x}{2}"),
+        ("12 (apples)", "12"), (r"12 \text{ (apples)}", "12"), ("12(pears)", "12"), ("1/2 (foot)", "1/2"),
+        ("12 ( miles per hour )", "12"), ("12 (cm^2)", "12"), ("12 (m)", "12"), ("12 (men)", "12"),
     ],
 )  # fmt: skip
 def test_a_unit_is_taken_off(answer: str, value: str) -> None:
@@ -55,6 +57,8 @@ def test_a_unit_is_taken_off(answer: str, value: str) -> None:
         r"3\mathrm{e}", r"3\text{i}", r"\text{cm}", r"\text{Paris}", "12 dozen", "12 factorial", r"n \text{ odd}",
         "12 N", "12 xyz", "5^2", r"12\text{ mod }5",
         "2 sin", r"2\pi", "12 is wrong", "12 maybe", r"\sqrt{m}", "12 i", "2s^", "2s^x", "12 ^ cm", r"A^\mathrm{T}",
+        "12 (or 13)", "12 (mod 5)", "12 (x)", "12(m)", "12 (ab)", "12 (wrong)", "12 (million)", "12 (pi)", "f (x)",
+        "12 (5)",
     ],
 )  # fmt: skip
 def test_what_is_no_unit_stays(answer: str) -> None:
@@ -67,7 +71,7 @@ def test_what_is_no_unit_stays(answer: str) -> None:
         ("5 m", "5 km"), (r"5\text{ m}", r"5 \mathrm{~cm}"), (r"5\text{ cm}^2", r"5\text{ cm}^3"),
         ("5 km/h", "5 m/s"), (r"5^\circ", r"5\text{ radians}"),
         ("5 hours", "5 minutes"), (r"\$5", "5 cents"), (r"5\text{ cm}", r"5\text{ cm}^2"),
-        (r"5^\circ\text{C}", r"5^\circ\text{F}"), ("5 m", r"6\text{ m}"),
+        (r"5^\circ\text{C}", r"5^\circ\text{F}"), ("5 m", r"6\text{ m}"), ("5 (m)", "5 (km)"), ("5 (apples)", "6"),
     ],
 )  # fmt: skip
 def test_other_units_are_other_answers(one: str, other: str) -> None:
