@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
 from app.compute.loss_scale import LossScale
-from app.distributed.processes import rank, sum_over_processes, world_size
-from app.distributed.sharding import empty, idle_loss, idle_passes, is_sharded, whole
+from app.distributed.gradients import sum_and_clip
+from app.distributed.sharding import empty, idle_loss, idle_passes
 from app.distributed.weights import trained_weights
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
@@ -30,14 +27,12 @@ from app.metrics.rollouts import rollout_metrics
 from app.policy import Policy
 from app.policy_module import PolicyModule
 from app.settings import UpdateSettings
-from app.storage.diagnose import NotFiniteError, keep
+from app.storage.diagnose import NonfiniteUpdates
 from app.storage.run_folder import run_folder
 from app.types import Experience, Problem, ProblemBatch, Rollouts
 
 if TYPE_CHECKING:
     from app.rollouts.worker import RolloutWorker
-
-log = logging.getLogger(__name__)
 
 
 class RLVRModule(PolicyModule):
@@ -49,13 +44,11 @@ class RLVRModule(PolicyModule):
     Args:
         policy: the model that is trained.
         advantage: the objective, defaults to PassK; overridden by each stage of a schedule.
-        optimizer: built from parameters, defaults to AdamW; `learning_rate` sets its lr before every step, so that
-            an lr of its own has no effect.
+        optimizer: built from parameters, defaults to AdamW; its lr has no effect, since `learning_rate` sets it.
         learning_rate: of each update since the stage began.
         loss: what an update minimises, defaults to the clipped surrogate over all tokens.
         kl: a penalty for leaving a reference policy, on responses that the policy sampled.
-        entropy_bonus: entropy-bonus coefficient: so much of each token's entropy is subtracted from its loss, on the
-            same responses (Section 3.1).
+        entropy_bonus: coefficient of each token's entropy, subtracted from its loss on these responses (Section 3.1).
         correction: importance-sampling correction for the mismatch of sampler and trainer.
         minibatch_size: problems per optimizer step at most, over all processes; an iteration is cut
             into equal parts, the first of which is on-policy.
@@ -95,10 +88,6 @@ class RLVRModule(PolicyModule):
             raise ValueError(f"entropy_bonus={entropy_bonus} must be at least 0")
         if not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={max_grad_norm} must be above 0")
-        if max_consecutive_nonfinite_updates < 0:
-            raise ValueError(
-                f"max_consecutive_nonfinite_updates={max_consecutive_nonfinite_updates} must be at least 0"
-            )
         self.automatic_optimization = False
         learning_rate = learning_rate or Constant(1e-6, warmup=10)
         self.settings = UpdateSettings(
@@ -108,9 +97,8 @@ class RLVRModule(PolicyModule):
         self.worker: RolloutWorker | None = None
         self.optimizer = optimizer or AdamW
         self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
-        self.max_grad_norm, self.max_skipped = max_grad_norm, max_consecutive_nonfinite_updates
-        self.skipped = 0  # updates in a row
-        self.broken: Path | None = None  # where the first such update is kept
+        self.max_grad_norm = max_grad_norm
+        self.nonfinite = NonfiniteUpdates(max_consecutive_nonfinite_updates)
 
     @staticmethod
     def of(pl_module: LightningModule) -> RLVRModule:
@@ -154,13 +142,11 @@ class RLVRModule(PolicyModule):
         if self.kl is not None and not self.kl.reference.weights:  # neither resumed nor in a later stage
             self.kl.reference.begin(self.policy)
 
-    # -- the step -------------------------------------------------------------------------------------
-
     def training_step(self, batch: ProblemBatch, batch_idx: int) -> None:
         """One iteration: rollouts -> advantages -> updates of the policy (Algorithm 3, then DAPO's loss).
 
-        The rollout worker has sampled and scored the batch (`app/rollouts/worker.py`, when the RolloutCallback told
-        it to); which advantage and loss they meet is decided by the present stage (`callbacks/schedule/`).
+        The rollout worker has sampled and scored the batch (`app/rollouts/worker.py`); the present stage decides which
+        advantage and loss it meets (`callbacks/schedule/`).
         """
         rollouts, advantage = batch.rollouts, self.settings.advantage
         advantage.observe(rollouts)
@@ -239,7 +225,7 @@ class RLVRModule(PolicyModule):
         if math.isfinite(norm + figures["train/loss"]):
             self.step()
         elif self.loss_scale.overflows(figures["train/loss"]):
-            self.lower_loss_scale()
+            self.loss_scale.lower(self.optimizers(use_pl_optimizer=False), self.iteration + 1)
         else:
             self.skip(trained, problems, figures["train/loss"], norm)
         self.report({**figures, "train/grad_norm": norm, "train/updates": float(self.updates)})
@@ -271,23 +257,10 @@ class RLVRModule(PolicyModule):
     def sum_gradients(self) -> float:
         """Sum gradients over processes and clip them.  -> their norm before, the same on all processes"""
         parameters = [*trained_weights(self.policy).values()]
-        if world_size() > 1:
-            for parameter in (each for each in parameters if not is_sharded(each)):
-                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad = sum_over_processes(parameter.grad)
         scale = self.loss_scale.of(parameters[0])
-        norm = float(whole(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm * scale))) / scale
         if self.loss_scale.scaler is not None:
             self.report({"train/loss_scale": scale})
-        return norm
-
-    def lower_loss_scale(self) -> None:
-        """Skip an update whose gradient has overflowed in half precision."""
-        scale = self.loss_scale.lower(self.optimizers(use_pl_optimizer=False))
-        text = (
-            "iteration %d: a gradient overflows in half precision: the update is skipped, the loss scale lowered to %g"
-        )
-        rank_zero_only(log.info)(text, self.iteration + 1, scale)
+        return sum_and_clip(parameters, self.max_grad_norm * scale) / scale
 
     def step(self) -> None:
         """Step and forget."""
@@ -298,23 +271,15 @@ class RLVRModule(PolicyModule):
         optimizer.step()
         optimizer.zero_grad()
         self.updates += 1
-        self.skipped = 0
+        self.nonfinite.in_a_row = 0
         self.report({"train/learning_rate": rate})
 
     def skip(self, rows: Experience, problems: Sequence[Problem], loss: float, norm: float) -> None:
-        """Forget an update that is not finite, on all processes alike; keep the first, and end with one too many."""
+        """Forget an update that is not finite, on all processes alike."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        self.skipped += 1
-        if self.broken is None:
-            facts = {"iteration": self.iteration, "update": self.updates, "loss": loss, "norm": norm}
-            self.broken = run_folder(self.trainer) / "broken" / f"iteration-{self.iteration}"
-            keep(self.broken, self.policy, rows, problems, facts)
-        what = f"iteration {self.iteration} has a loss of {loss:g} and a gradient of norm {norm:g}"
-        where = f"`passk diagnose {self.broken / f'rows.{rank()}.pt'}` tells where the first began"
-        if self.skipped > self.max_skipped:
-            raise NotFiniteError(f"{what}, and {self.max_skipped} updates before it were skipped; {where}")
-        log.warning("%s: the update is skipped; %s", what, where)
+        facts = {"iteration": self.iteration, "update": self.updates, "loss": loss, "norm": norm}
+        self.nonfinite.add(run_folder(self.trainer), self.policy, rows, problems, facts)
 
     def figures_of(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> dict[str, float]:
         """What is reported of an update: the loss as minimised, everything else as a mean over the tokens computed."""

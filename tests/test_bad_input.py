@@ -172,14 +172,13 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         rate("Linear", peak=1.0e-3, warmup=0, start=5, end=3),
         "end=3 must come after the warm-up (0) and the start of the descent (5)",
     ),
-    "lr of the optimizer": (
-        model(optimizer=of_class("torch.optim.AdamW", lr=0.1)),
-        "lr=0.1 of the optimizer has no effect: set model.learning_rate",
-    ),
     "clip_low above 1": (model(loss=clipped(clip_low=1.5)), "clip_low=1.5 must lie in [0, 1]"),
     "clip_high below 0": (model(loss=clipped(clip_high=-0.1)), "clip_high=-0.1 must be at least 0"),
     "no gradient norm": (model(max_grad_norm=0.0), "max_grad_norm=0.0 must be above 0"),
-    "updates to skip": (model(skips=-1), "skips=-1 must be at least 0"),
+    "updates to skip": (
+        model(max_consecutive_nonfinite_updates=-1),
+        "max_consecutive_nonfinite_updates=-1 must be at least 0",
+    ),
     "no time to score": (
         {"rollout": {"scorer": of_class("app.scoring.SubprocessScorer", timeout_s=0.0)}},
         "timeout_s=0.0 must be above 0 and finite",
@@ -204,6 +203,14 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "temperature 0 in a stage": (stages(demonstrated(), stage("exploit", sampling={"temperature": 0.0})), NO_ANSWERS),
     "temperature below 0": (sampling(temperature=-1.0), "temperature=-1.0 must be at least 0"),
     "top_p of 0": (sampling(top_p=0.0), "top_p=0.0 must lie in (0, 1]"),
+    "a cut distribution": (
+        sampling(top_p=0.9),
+        IN_STAGE + "top_p=0.9 and top_k=0 must be 1 and 0 in training: log-probabilities and importance ratios are …",
+    ),
+    "a cut distribution in a stage": (
+        stages(demonstrated(), stage("exploit", sampling={"top_k": 5})),
+        "stage 'exploit': top_p=1 and top_k=5 must be 1 and 0 in training: log-probabilities and importance …",
+    ),
     "no new tokens": (sampling(max_new_tokens=0), "max_new_tokens=0 must be at least 1"),
     "unknown stop token": (sampling(stop_tokens=["<halt>"]), IN_STAGE + NO_HALT),
     "unknown stop token in a stage": (

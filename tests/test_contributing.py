@@ -54,14 +54,14 @@ def test_there_are_six_and_each_has_three_lines_of_yaml_at_most() -> None:
 @pytest.mark.parametrize("example", ["advantage"], indirect=True)
 def test_an_advantage(passk: CommandLine, example: str) -> None:
     cli = fit(passk, example, "--trainer.max_steps=2", rollout={"engine": scripted("{solution}", "U")})
-    assert type(cli.model.advantage).__module__ == "my_advantage"
+    assert type(cli.model.settings.advantage).__module__ == "my_advantage"
     assert float(cli.trainer.callback_metrics["train/updates"]) > 0
 
 
 @pytest.mark.parametrize("example", ["loss"], indirect=True)
 def test_a_loss(passk: CommandLine, example: str) -> None:
     cli = fit(passk, example, rollout={"engine": scripted("{solution}", "U")})
-    assert type(cli.model.loss).__module__ == "my_loss"
+    assert type(cli.model.settings.loss).__module__ == "my_loss"
     assert float(cli.trainer.callback_metrics["train/updates"]) > 0
 
 

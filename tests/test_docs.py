@@ -56,7 +56,7 @@ def fit(passk: CommandLine, stages: list[dict[str, Any]], **model: Any) -> dict[
     figures = {key: float(value) for key, value in cli.trainer.callback_metrics.items()}
     assert all(isfinite(value) for value in figures.values())
     assert figures["train/updates"] > 0
-    curves(cli.model.advantage, 4)  # which is drawn by default
+    curves(cli.model.settings.advantage, 4)  # which is drawn by default
     return figures
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 
 class LossScale:
@@ -33,10 +37,11 @@ class LossScale:
         """Is a gradient not finite for its scale alone?"""
         return self.scaler is not None and math.isfinite(loss) and self.scaler.get_scale() > 1
 
-    def lower(self, optimizer: Any) -> float:
-        """Forget an update whose gradient has overflowed, and scale the next by half as much.  -> the new scale"""
+    def lower(self, optimizer: Any, iteration: int) -> None:
+        """Forget an update whose gradient has overflowed in this iteration, and scale the next by half as much."""
         assert self.scaler is not None
         self.scaler.unscale_(optimizer)  # takes note of it
         self.scaler.update()
         optimizer.zero_grad()
-        return self.scaler.get_scale()
+        text = "iteration %d: a gradient overflows in half precision: update skipped, loss scale lowered to %g"
+        rank_zero_only(log.info)(text, iteration, self.scaler.get_scale())

@@ -8,6 +8,7 @@ others are bent forms.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -20,11 +21,48 @@ from app.distributed.processes import rank
 from app.policy import Policy, PretrainedPolicy, VisionPolicy
 from app.types import Experience, Problem
 
+log = logging.getLogger(__name__)
+
 VERSION = 2
 
 
 class NotFiniteError(ValueError):
     """Too many updates in a row had no finite loss and gradient."""
+
+
+class NonfiniteUpdates:
+    """Updates that are skipped because their loss or gradient is not finite: the first is kept, too many end the run.
+
+    Args:
+        max_consecutive: so many in a row may be skipped.
+    """
+
+    def __init__(self, max_consecutive: int) -> None:
+        if max_consecutive < 0:
+            raise ValueError(f"max_consecutive_nonfinite_updates={max_consecutive} must be at least 0")
+        self.max_consecutive = max_consecutive
+        self.in_a_row = 0
+        self.first: Path | None = None  # where the first is kept
+
+    def add(
+        self, folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]
+    ) -> None:
+        """One more, on all processes together; NotFiniteError where it is one too many.
+
+        Args:
+            folder: of the run.
+            policy, rows, problems: what the update was computed with.
+            facts: its "iteration", "update", "loss" and "norm" of the gradient.
+        """
+        self.in_a_row += 1
+        if self.first is None:
+            self.first = folder / "broken" / f"iteration-{facts['iteration']}"
+            keep(self.first, policy, rows, problems, facts)
+        what = "iteration {iteration} has a loss of {loss:g} and a gradient of norm {norm:g}".format(**facts)
+        where = f"`passk diagnose {self.first / f'rows.{rank()}.pt'}` tells where the first began"
+        if self.in_a_row > self.max_consecutive:
+            raise NotFiniteError(f"{what}, and {self.max_consecutive} updates before it were skipped; {where}")
+        log.warning("%s: the update is skipped; %s", what, where)
 
 
 def keep(folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]) -> None:

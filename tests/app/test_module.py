@@ -82,8 +82,8 @@ def test_the_size_of_microbatches_changes_nothing(microbatch_tokens: int) -> Non
 def test_the_order_of_problems_and_rollouts_changes_nothing() -> None:
     batch = sampled(build_tiny_policy())
     shuffled, order = part(batch, [2, 0, 3, 1]), [3, 5, 0, 1, 4, 2]
-    shuffled.completions = [[group[index] for index in order] for group in shuffled.completions]
-    shuffled.rewards = shuffled.rewards[:, order]
+    shuffled = replace(shuffled, completions=[[group[index] for index in order] for group in shuffled.completions])
+    shuffled = replace(shuffled, rewards=shuffled.rewards[:, order])
     whole = parameters(fitted([batch]))
     assert distance(parameters(fitted([shuffled], microbatch_tokens=30)), whole) < 1e-6
 
@@ -154,17 +154,18 @@ def test_gradients_in_half_precision_are_clipped_without_their_scale(max_grad_no
 
 
 def test_an_overflow_lowers_the_scale_and_is_no_update(caplog: pytest.LogCaptureFixture) -> None:
-    """As often as it takes; it is none of those that `skips` allows."""
+    """As often as it takes; it is none of those that may be skipped."""
     policy = build_tiny_policy()
     batch, start = sampled(policy), parameters(policy)
-    module, watch = RLVRModule(build_tiny_policy(), PassOne(), SGD, Constant(0.5), skips=0), Watch()
-    with caplog.at_level("INFO", logger="app.module"):
+    settings = {"learning_rate": Constant(0.5), "max_consecutive_nonfinite_updates": 0}
+    module, watch = RLVRModule(build_tiny_policy(), PassOne(), SGD, **settings), Watch()
+    with caplog.at_level("INFO", logger="app.compute.loss_scale"):
         trainer = fit(module, deepcopy([batch] * 3), callbacks=[watch], **half(2.0**40))
     assert [row["train/loss_scale"] for row in watch.figures] == [2.0**40, 2.0**39, 2.0**38]
     assert trainer.precision_plugin.state_dict()["scale"] == 2.0**37
-    assert (module.updates, module.skipped) == (0, 0)
+    assert (module.updates, module.nonfinite.in_a_row) == (0, 0)
     assert distance(parameters(module), start) == 0
-    assert "the update is skipped, the loss scale lowered to 5.49756e+11" in caplog.text
+    assert "update skipped, loss scale lowered to 5.49756e+11" in caplog.text
 
 
 @pytest.mark.parametrize("on_policy", [True, False])
@@ -173,7 +174,7 @@ def test_later_minibatches_are_clipped_against_the_sampled_logprobs(on_policy: b
     rewards = PASSES[[0, 3, 0, 3]]
     policy = build_tiny_policy()
     batch = sampled(policy, rewards)
-    batch.on_policy = on_policy
+    batch = replace(batch, on_policy=on_policy)
     generator = torch.Generator().manual_seed(0)
     for row in batch.rows:
         row.sampler_logprobs.add_(0.3 * torch.randn(row.sampler_logprobs.shape, generator=generator))
@@ -239,10 +240,15 @@ def test_the_rate_follows_the_updates_of_the_stage() -> None:
     assert watch.rates[-1] == pytest.approx(rate(0))
 
 
-@pytest.mark.parametrize("optimizer", [partial(AdamW, lr=3e-4), partial(SGD, lr=0.3)])
-def test_a_rate_given_to_the_optimizer_raises(optimizer: Callable[..., Any]) -> None:
-    with pytest.raises(ValueError, match=r"lr=(0.0003|0.3) of the optimizer has no effect"):
-        fitted([sampled(build_tiny_policy())], optimizer=optimizer)
+@pytest.mark.parametrize("lr", [1e-3, 2e-3])
+def test_the_optimizers_own_learning_rate_has_no_effect(lr: float) -> None:
+    """Whether it is the optimizer's usual one or not: model.learning_rate sets it before each step."""
+    batch = sampled(build_tiny_policy())
+    usual = parameters(fitted([batch], optimizer=AdamW, learning_rate=Constant(0.01)))
+    watch = Watch()
+    other = fitted([batch], optimizer=partial(AdamW, lr=lr), learning_rate=Constant(0.01), callbacks=[watch])
+    assert watch.rates == [0.01]
+    assert distance(parameters(other), usual) == 0
 
 
 # -- what is logged ---------------------------------------------------------------------------------
@@ -251,7 +257,7 @@ def test_a_rate_given_to_the_optimizer_raises(optimizer: Callable[..., Any]) -> 
 def test_figures_of_an_update() -> None:
     policy, watch = build_tiny_policy(), Watch()
     batch = sampled(policy)
-    batch.on_policy = False
+    batch = replace(batch, on_policy=False)
     for row in batch.rows:
         row.sampler_logprobs.sub_(0.3)  # every ratio is exp(0.3), above 1 + 0.28
     advantages = PassOne()(batch)
@@ -261,7 +267,7 @@ def test_figures_of_an_update() -> None:
     loss = dumb_update(policy, batch, advantages, int(batch.lengths.sum()), on_policy=False)
     (figures,) = watch.figures
     assert figures["train/loss"] == pytest.approx(loss, abs=1e-6)
-    assert figures["train/clipped"] == pytest.approx(held.item(), abs=1e-6)
+    assert figures["train/clip_fraction"] == pytest.approx(held.item(), abs=1e-6)
     assert figures["train/logprob_gap"] == pytest.approx(0.3, abs=1e-5)
     assert figures["train/updates"] == 1
     assert figures["rollout/reward"] == pytest.approx(PASSES.mean().item())
@@ -272,7 +278,7 @@ def test_the_engine_and_the_trainer_agree_on_what_was_sampled() -> None:
     watch = Watch()
     fitted([sampled(build_tiny_policy())], callbacks=[watch])
     assert watch.figures[0]["train/logprob_gap"] < 1e-6
-    assert watch.figures[0]["train/clipped"] == 0
+    assert watch.figures[0]["train/clip_fraction"] == 0
 
 
 # -- supervised ---------------------------------------------------------------------------------------
@@ -349,8 +355,8 @@ def test_no_cut_and_no_order_of_rows_changes_an_update(name: str, monkeypatch: p
     """Off-policy, so that ratios are not 1; against one pass over all rows, those of zero advantage too."""
     batch = perturbed(sampled(build_tiny_policy()))
     shuffled, order = part(batch, [2, 0, 3, 1]), [3, 5, 0, 1, 4, 2]
-    shuffled.completions = [[group[index] for index in order] for group in shuffled.completions]
-    shuffled.rewards = shuffled.rewards[:, order]
+    shuffled = replace(shuffled, completions=[[group[index] for index in order] for group in shuffled.completions])
+    shuffled = replace(shuffled, rewards=shuffled.rewards[:, order])
     cut = parameters(fitted([shuffled], microbatch_tokens=30, **SETTINGS[name]()))
     monkeypatch.setattr(Experience, "informative", lambda self: self)
     whole = parameters(fitted([batch], **SETTINGS[name]()))
@@ -413,7 +419,7 @@ def test_demonstrations_feel_no_penalty_bonus_correction_or_filter() -> None:
     batch = sampled(build_tiny_policy())
     for group in batch.completions:
         group[:] = [replace(row, sampler_logprobs=None, entropies=None) for row in group]
-    batch.on_policy = False
+    batch = replace(batch, on_policy=False)
     plain, watch = parameters(fitted([batch, batch], advantage=Imitate(), minibatch_size=2)), Watch()
     for tokens in (TopEntropy(0.1), ClipCov(1.0, -9.0, 9.0)):
         settings: dict[str, Any] = {"kl": away(K2(1.0)), "entropy_bonus": 1.0, "correction": IcePop(0.9, 1.1)}
@@ -450,7 +456,7 @@ def test_later_updates_are_corrected_towards_the_trainer_before_the_first(on_pol
     policy = build_tiny_policy()
     own = sampled(policy, PASSES[[0, 3, 0, 3]])
     engines = perturbed(own)
-    engines.on_policy = on_policy
+    engines = replace(engines, on_policy=on_policy)
     mine, theirs = own.padded("sampler_logprobs"), engines.padded("sampler_logprobs")
     assert mine is not None and theirs is not None
     log_rho = mine - theirs  # [P, N, T]
@@ -499,7 +505,7 @@ def test_ratios_are_those_of_the_policy_at_each_update(on_policy: bool, of_token
     """Four problems in two updates; the estimate before the first knows no ratio."""
     policy, before = build_tiny_policy(), build_tiny_policy()
     batch = sampled(policy)
-    batch.on_policy = on_policy
+    batch = replace(batch, on_policy=on_policy)
     estimator = Ratios(policy, of_tokens)
     module = fitted(
         [batch], policy=policy, advantage=estimator, minibatch_size=2, loss=Reinforce(), learning_rate=Constant(0.02)
@@ -533,7 +539,7 @@ def dumb_reinforce(policy: TinyPolicy, batch: Rollouts, advantages: Tensor, rate
 def test_a_response_that_became_far_likelier_has_a_finite_ratio() -> None:
     policy = build_tiny_policy()
     batch = sampled(policy)
-    batch.on_policy = False
+    batch = replace(batch, on_policy=False)
     for row in batch.rows:
         row.sampler_logprobs.sub_(1000)
     estimator = Ratios(policy)
@@ -617,7 +623,7 @@ def in_one_process() -> Watch:
     """What `two_processes.train` does."""
     batch, watch = sampled(build_tiny_policy()), Watch()
     module = fitted([part(batch, [0, 1, 2, 3]), part(batch, [0, 3, 1, 2])], callbacks=[watch])
-    module.minibatch_size = 2
+    module.settings = replace(module.settings, minibatch_size=2)
     fit(module, [part(batch, [0, 2, 3, 1])], callbacks=[watch])
     return watch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -56,7 +57,7 @@ def train(rank: int) -> tuple[RLVRModule, Watch]:
     batch, watch = sampled(build_tiny_policy()), Watch()
     halves = [[part(batch, [0, 1]), part(batch, [0, 3])], [part(batch, [2, 3]), part(batch, [1, 2])]]
     module = fitted(halves[rank], strategy="ddp", devices=2, callbacks=[watch])
-    module.minibatch_size = 2
+    module.settings = replace(module.settings, minibatch_size=2)
     last = part(batch, [[0, 3], [2, 1]][rank])
     fit(module, [last], strategy="ddp", devices=2, callbacks=[watch])
     return module, watch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 from types import SimpleNamespace
@@ -144,6 +145,31 @@ def run(
     )
     trainer.fit(module, datamodule=Problems(batches, [key for batch in batches for key in batch] + others))
     return seen, engine
+
+
+class Silent(PassesOf):
+    """Tells no log-probabilities, as another program's engine may."""
+
+    def _answer(self, problem: Problem, index: int) -> Completion:
+        return replace(super()._answer(problem, index), sampler_logprobs=None, entropies=None)
+
+
+def test_an_engine_without_log_probabilities_has_those_of_the_trainer() -> None:
+    """So that the second update of an iteration has importance ratios, as with an engine that tells them."""
+    batch, seen, module = keys([1, 2]), Seen(), RLVRModule(build_tiny_policy(), PassOne(), minibatch_size=1)
+    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    callbacks = [RolloutCallback(Silent(), rollouts=N), seen]
+    Trainer(accelerator="cpu", max_epochs=1, callbacks=callbacks, **off).fit(
+        module, datamodule=Problems([batch], batch)
+    )
+    rows = seen.batches[0].rows
+    assert all(row.sampler_logprobs is not None and row.entropies is not None for row in rows)
+    before = build_tiny_policy()
+    expected = before.logprobs(seen.batches[0].experience(torch.ones(2, N)))
+    given = seen.batches[0].padded("sampler_logprobs")
+    assert given is not None
+    torch.testing.assert_close(given.flatten(0, 1), expected, rtol=0, atol=1e-5)
+    assert seen.figures[0]["train/logprob_gap"] > 0
 
 
 def figures(seen: Seen) -> list[tuple[float, float]]:

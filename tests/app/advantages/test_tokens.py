@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -85,7 +86,7 @@ def test_an_entropy_rounded_below_zero_counts_as_zero() -> None:
 
 def test_the_bonus_reaches_the_rows_that_are_trained() -> None:
     rollouts = batch(REWARDS, ENTROPIES)
-    rollouts.prompts = [torch.zeros(1, dtype=torch.long)] * 4
+    rollouts = replace(rollouts, prompts=[torch.zeros(1, dtype=torch.long)] * 4)
     advantages = EntropyBonusAdvantage()(rollouts)
     rows = rollouts.experience(advantages)
     assert torch.equal(rows.advantages, advantages.flatten(0, 1))

@@ -265,7 +265,7 @@ def test_losses_penalties_and_corrections_are_named_in_yaml(passk: CommandLine) 
         "entropy_bonus": 0.01,
     }
     cli = passk.fit([stage("explore", BY_LENGTH, until=steps(1))], model=model)
-    assert cli.model.loss.reduction.length == 24
-    assert cli.model.loss.tokens.share == 0.5
+    assert cli.model.settings.loss.reduction.length == 24
+    assert cli.model.settings.loss.tokens.share == 0.5
     assert isinstance(cli.model.kl.reference, MovingAverage)
     assert cli.model.updates == 2

@@ -97,7 +97,7 @@ def test_two_processes_measure_what_one_does(two_processes: list[dict[str, Any]]
 @pytest.mark.parametrize("reward", [0.0, 1.0])
 def test_edges_none_and_all_pass(reward: float) -> None:
     batch = random_batch(0)
-    batch.rewards = torch.full_like(batch.rewards, reward)
+    batch = replace(batch, rewards=torch.full_like(batch.rewards, reward))
     actual = figures([batch])
     assert [actual[name] for name in ("pass@1", "pass@2", "pass@6", "accuracy")] == [reward] * 4
     if reward:
@@ -107,7 +107,7 @@ def test_edges_none_and_all_pass(reward: float) -> None:
 
 def test_a_partial_reward_is_a_failure() -> None:
     batch = random_batch(0)
-    batch.rewards = torch.full_like(batch.rewards, 0.99)
+    batch = replace(batch, rewards=torch.full_like(batch.rewards, 0.99))
     assert figures([batch])["pass@6"] == 0
     assert distinct_wrong(batch)[1] == batch.rewards.numel()
 
@@ -115,12 +115,13 @@ def test_a_partial_reward_is_a_failure() -> None:
 def test_responses_are_compared_by_their_answers() -> None:
     """Chains of thought differ, answers are few; what holds none, or is cut off, is one answer."""
     batch = random_batch(0, problems=1)
-    batch.rewards = torch.zeros_like(batch.rewards)
+    batch = replace(batch, rewards=torch.zeros_like(batch.rewards))
     answers = ["4", "4", None, "5", None, "4"]
-    batch.completions = [[
+    rows = [
         replace(row, text=f"thought {place}", answer=answer)
         for place, (row, answer) in enumerate(zip(batch.completions[0], answers, strict=True))
-    ]]  # fmt: skip
+    ]
+    batch = replace(batch, completions=[rows])
     assert distinct_wrong(batch) == (3, 6)
 
 
@@ -252,5 +253,5 @@ def test_with_nothing_scored_there_is_no_pass_at_k() -> None:
 
 def test_demonstrations_have_no_entropy_to_tell() -> None:
     batch = random_batch(0)
-    batch.completions = [[replace(row, entropies=None) for row in group] for group in batch.completions]
+    batch = replace(batch, completions=[[replace(row, entropies=None) for row in group] for group in batch.completions])
     assert "entropy/mean" not in rollout_metrics(batch, torch.zeros(3, 6))

@@ -48,22 +48,22 @@ def test_an_update_that_is_not_finite_is_skipped_and_the_others_are_made() -> No
     without.rewards[:2] = 0  # nothing to learn in the first update
     assert distance(parameters(module), parameters(fitted([without], minibatch_size=2))) < 1e-7
     assert distance(parameters(module), parameters(build_tiny_policy())) > 1e-4
-    assert (module.updates, module.skipped) == (1, 0)
+    assert (module.updates, module.nonfinite.in_a_row) == (1, 0)
 
 
 def test_the_run_ends_with_one_too_many() -> None:
-    module = fitted([broken_batch()] * 2, skips=2)
+    module = fitted([broken_batch()] * 2, max_consecutive_nonfinite_updates=2)
     assert distance(parameters(module), parameters(build_tiny_policy())) == 0
-    assert (module.iteration, module.updates, module.skipped) == (2, 0, 2)
+    assert (module.iteration, module.updates, module.nonfinite.in_a_row) == (2, 0, 2)
     with pytest.raises(NotFiniteError, match=r"iteration 0 has a loss of nan and a gradient of norm 0\.5014\d*, and 0"):
-        fitted([broken_batch()], skips=0)
-    with pytest.raises(ValueError, match="skips=-1 must be at least 0"):
-        RLVRModule(build_tiny_policy(), skips=-1)
+        fitted([broken_batch()], max_consecutive_nonfinite_updates=0)
+    with pytest.raises(ValueError, match="max_consecutive_nonfinite_updates=-1 must be at least 0"):
+        RLVRModule(build_tiny_policy(), max_consecutive_nonfinite_updates=-1)
 
 
 def test_a_good_update_between_begins_the_count_anew() -> None:
     good = sampled(build_tiny_policy())
-    module = fitted([broken_batch(), good, broken_batch(), good], skips=1)
+    module = fitted([broken_batch(), good, broken_batch(), good], max_consecutive_nonfinite_updates=1)
     assert module.updates == 2
 
 

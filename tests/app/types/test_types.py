@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from random import Random
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.types import Completion, Experience, Rollouts, Sampling
+from app.types import Completion, Experience, ProblemBatch, Rollouts, Sampling
 from tests.app.architectures import draw_rows
 from tests.conftest import EchoProblem
 
@@ -150,7 +151,7 @@ def test_pictures_stay_with_their_problems() -> None:
     seen = [{"pixel_values": torch.full((1,), float(place))} for place in range(3)]
     taken, other = batch(vision=seen[:2]), batch(vision=[seen[2], {}])
     assert taken.select(torch.tensor([1])).vision == [seen[1]]
-    taken.replace(torch.tensor([0]), other, torch.tensor([0]))
+    taken = taken.substitute(torch.tensor([0]), other, torch.tensor([0]))
     assert taken.vision == [seen[2], seen[1]]
     assert taken.experience(torch.ones(2, 3)).select(torch.tensor([4])).vision_or_empty == [seen[2], seen[1]]
     assert batch().experience(torch.ones(2, 3)).vision_or_empty == [{}, {}]
@@ -197,10 +198,37 @@ def test_experience_has_no_logprobs_unless_every_row_has() -> None:
     assert batch(completions=rows).experience(torch.zeros(2, 3)).sampler_logprobs is None
 
 
-def test_a_batch_moves_to_a_device() -> None:
-    rollouts = batch()
-    assert rollouts.to("cpu") is rollouts
-    assert rollouts.to(torch.device("meta"), non_blocking=True).rewards.device.type == "meta"
+def test_a_batch_stays_on_the_host() -> None:
+    """Its problems are no tensors, and its rollouts are sampled where the policy is."""
+    problems = ProblemBatch(batch().problems, batch())
+    assert problems.to("meta") is problems
+    assert problems.rollouts.rewards.device.type == "cpu"
+
+
+def test_a_batch_without_rollouts_says_so() -> None:
+    with pytest.raises(ValueError, match="needs a RolloutCallback, and it must come first"):
+        ProblemBatch(batch().problems).rollouts  # noqa: B018 - it raises
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rewards": torch.zeros(2, 2)}, r"rewards of shape \(2, 2\) for 2 problems with \[3\] completions"),
+        ({"rewards": torch.zeros(6)}, r"rewards of shape \(6,\)"),
+        ({"prompts": [torch.tensor([5])]}, "1 prompts for 2 problems"),
+        ({"vision": [{}]}, "1 vision for 2 problems"),
+        ({"explore": torch.ones(3, dtype=torch.bool)}, r"explore of shape \(3,\) must be \[P\] = \(2,\)"),
+        ({"importance_ratios": torch.ones(2)}, r"importance_ratios of shape \(2,\) must be \[P, N\] = \(2, 3\)"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        batch(**changes)
+
+
+def test_rollouts_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        batch().rewards = torch.zeros(2, 3)  # type: ignore[misc]
 
 
 # -- Sampling -------------------------------------------------------------------------------------

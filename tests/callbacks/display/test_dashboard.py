@@ -12,7 +12,7 @@ from time import monotonic
 import pytest
 
 from callbacks.display.dashboard import Dashboard
-from tests.conftest import ROOT, CommandLine, Run, demonstrated, stage, steps
+from tests.conftest import ROOT, CommandLine, Run, callback, demonstrated, stage, steps
 
 
 def test_a_line_for_every_iteration_and_every_validation(finished: Run) -> None:
@@ -39,6 +39,14 @@ def test_fewer_lines_where_that_is_asked_for(passk: CommandLine, capsys: pytest.
     passk.fit([demonstrated(until=steps(4))], "--trainer.limit_val_batches=0", trainer={"callbacks": [dashboard]})
     shown = re.findall(r"\[cold start\] (\d)/4", capsys.readouterr().out)
     assert shown == ["2", "4"]
+
+
+def test_a_line_has_the_seconds_of_its_own_iteration(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    watch = "tests.app.updates.Watch"
+    callbacks = ["callbacks.display.dashboard.Dashboard", watch]
+    cli = passk.fit([demonstrated(until=steps(3))], "--trainer.limit_val_batches=0", trainer={"callbacks": callbacks})
+    shown = re.findall(r"\[cold start\] \d/3 .* ([0-9.]+) s$", capsys.readouterr().out, re.MULTILINE)
+    assert shown == [f"{row['time/iteration']:.2f}" for row in callback(cli, "Watch").figures]
 
 
 def test_every_must_be_some() -> None:

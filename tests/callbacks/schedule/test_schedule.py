@@ -36,6 +36,25 @@ def seen(cli: Any, *names: str) -> list[Any]:
     return [row[0] for row in rows] if len(names) == 1 else rows
 
 
+class CountsItsStages(Steps):
+    """Notes how often a stage of it has begun."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(steps)
+        self.begun = 0
+
+    def reset(self) -> None:
+        self.begun += 1
+
+
+def test_every_stage_begins_with_a_trigger_that_has_been_reset(passk: CommandLine) -> None:
+    """The first one too."""
+    until = {"class_path": "tests.callbacks.schedule.test_schedule.CountsItsStages", "init_args": {"steps": 1}}
+    one = {"advantage": "app.advantages.Imitate", "until": until}
+    cli = passk.fit([stage("one", **one), stage("two", **one)], "--trainer.limit_val_batches=0")
+    assert [each.until.begun for each in callback(cli, "StageSchedule").stages] == [1, 1]
+
+
 # -- what a stage sets ------------------------------------------------------------------------------
 
 OVERRIDES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
