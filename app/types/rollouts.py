@@ -203,5 +203,9 @@ class Rollouts:
         rewards[places] = other.rewards[taken]
         return replace(self, **parts, rewards=rewards)
 
+    def to(self, device: torch.device | str, **kwargs: Any) -> Rollouts:
+        """Lightning's hook for predictions: with the rewards there; completions stay where they were sampled."""
+        return replace(self, rewards=self.rewards.to(device, **kwargs))
+
     def _grouped(self, values: list[Any]) -> Tensor:
         return torch.as_tensor(values, device=self.rewards.device).view(len(self), -1)

@@ -173,7 +173,9 @@ def test_a_stage_begins_anew() -> None:
     moved(module.policy)
     module.on_train_start()  # as of a run that was resumed
     assert distance(module.kl.reference.weights, before) == 0
-    module.begin_stage()
+    module.begin_stage("resumed", module.settings, is_new=False)
+    assert distance(module.kl.reference.weights, before) == 0
+    module.begin_stage("next", module.settings, is_new=True)
     assert distance(module.kl.reference.weights, parameters(module)) == 0
 
 

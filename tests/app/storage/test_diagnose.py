@@ -79,7 +79,7 @@ def test_what_is_kept_is_played_again(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
     (fault,) = said[4:]
     assert fault.startswith(f"row {ROW} of problem 0, token {TOKEN} (")
-    assert fault.endswith("): logprobs nan")
+    assert fault.endswith("): sampler_logprobs nan")
 
 
 def weight(policy: TinyPolicy, rows: Any) -> None:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from app.rollouts.worker import RolloutWorker
 from app.types import Rollouts
 from callbacks.evaluation.evaluation import PassKEvaluation
-from callbacks.rollout import RolloutCallback
 from tests.conftest import CommandLine, callback, scripted, stage, steps
 
 
@@ -64,15 +64,16 @@ def dumb_figures(rows: list[tuple[str, list[float], list[Any]]], k: int) -> dict
 def sampled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[float], list[Any]]]:
     """What is sampled with more than one answer to a problem: its set, its rewards, its completions."""
     rows: list[tuple[str, list[float], list[Any]]] = []
-    fill = RolloutCallback.fill
+    sample = RolloutWorker.sample
 
-    def noting(self: RolloutCallback, trainer: Any, module: Any, batch: Any, *arguments: Any) -> None:
-        fill(self, trainer, module, batch, *arguments)
-        if batch.rewards.shape[1] > 1:
-            labels = [problem.label for problem in batch.problems]
-            rows.extend(zip(labels, batch.rewards.tolist(), batch.completions, strict=True))
+    def noting(self: RolloutWorker, *arguments: Any, **named: Any) -> Rollouts:
+        rollouts = sample(self, *arguments, **named)
+        if rollouts.rewards.shape[1] > 1:
+            labels = [problem.label for problem in rollouts.problems]
+            rows.extend(zip(labels, rollouts.rewards.tolist(), rollouts.completions, strict=True))
+        return rollouts
 
-    monkeypatch.setattr(RolloutCallback, "fill", noting)
+    monkeypatch.setattr(RolloutWorker, "sample", noting)
     return rows
 
 

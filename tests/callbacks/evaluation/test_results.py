@@ -12,7 +12,7 @@ import torch
 from app.types import Completion, Rollouts, Sampling
 from callbacks.evaluation.results import Tally, markdown
 from callbacks.evaluation.sets import ALL, Evaluated, Group
-from tests.conftest import CommandLine, Run, scripted
+from tests.conftest import CommandLine, EchoProblem, Run, scripted
 
 KS = (1, 2, 4)
 GROUPS = {label: Group(label, frozenset([Evaluated(4, KS, Sampling())])) for label in (ALL, "A", "B")}
@@ -34,7 +34,7 @@ def rolled(rows: list[list[float]]) -> Rollouts:
     completions = [
         [Completion("", tokens, "stop", answer="right" if reward == 1 else "left") for reward in row] for row in rows
     ]
-    return Rollouts([], completions=completions, rewards=torch.tensor(rows))
+    return Rollouts([EchoProblem("")] * len(rows), completions=completions, rewards=torch.tensor(rows))
 
 
 def naive(rows: list[list[float]], k: int) -> float:

@@ -1,4 +1,4 @@
-"""What a server of our own is told, and what is made of its last words; the real one is in test_vllm_faults.py."""
+"""What a server of our own is told, and what is made of its last words; the real one is in test_faults.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file by which servers get weights; what they make of it is in test_vllm_server.py."""
+"""The file by which servers get weights; what they make of it is in test_server.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.engines import vllm_transfer
 from app.engines.base import EngineError
 from app.engines.vllm.transfer import FileTransfer
 from tests.app.engines.vllm.test_inprocess import build
@@ -43,7 +42,7 @@ def test_the_file_holds_the_policys_weights_once(tied: bool, tmp_path: Path) -> 
 def test_a_folder_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy, transfer = build(True), FileTransfer(str(tmp_path))
     transfer.connect(policy, Deaf())  # type: ignore[arg-type]
-    monkeypatch.setattr(vllm_transfer.shutil, "disk_usage", lambda path: type("", (), {"free": 1000})())
+    monkeypatch.setattr("app.engines.vllm.transfer.shutil.disk_usage", lambda path: type("", (), {"free": 1000})())
     with pytest.raises(EngineError, match=r"weights of 0.00 GB exceed the 0.00 GB free in "):
         transfer.send(policy, Deaf())  # type: ignore[arg-type]
 
