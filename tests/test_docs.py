@@ -166,3 +166,17 @@ def test_every_policy_has_its_row_and_every_row_its_file() -> None:
     policies = {path.name for path in (ROOT / "configs" / "policies").iterdir()}
     assert policies <= named
     assert named <= policies | {path.name for path in (ROOT / "configs").glob("*.yaml")}
+
+
+def test_the_architecture_page_names_what_there_is() -> None:
+    """Every file it names is there, and every class and method behind a file's name is in some file it names."""
+    page = (DOCS / "architecture.md").read_text()
+    files = set(re.findall(r"(?:app|callbacks|datamodules)/[\w/]*(?:\.py|/)", page))
+    assert len(files) > 25
+    assert not [file for file in files if not (ROOT / file).exists()]
+    code = "\n".join((ROOT / file).read_text() for file in sorted(files) if file.endswith(".py"))
+    names = set(re.findall(r"`([A-Z]\w+|[a-z]\w*_\w+)`", page)) - {"MASTER_PORT"}
+    assert len(names) > 20
+    assert not [name for name in names if not re.search(rf"\b{name}\b", code)]
+    for owner, method in re.findall(r"`?\b([A-Z]\w+)\.(\w+)\b`?", page):
+        assert re.search(rf"^class {owner}\b.*?^    def {method}\b", code, re.DOTALL | re.MULTILINE), (owner, method)
