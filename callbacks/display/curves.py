@@ -12,10 +12,8 @@ from matplotlib.figure import Figure
 from app.advantages.curves import Curves, curves
 from app.module import RLVRModule
 from callbacks.lookup import callback_of
+from callbacks.saving.logs import CURVES
 from callbacks.schedule.schedule import StageSchedule
-
-CURVES = "stage/advantages"
-"""The picture's name in TensorBoard."""
 
 
 class AdvantageCurves(Callback):

@@ -18,12 +18,11 @@ from app.module import RLVRModule
 from app.storage.checkpoint import FORMAT
 from app.storage.files import replacing
 from app.storage.run_folder import CONFIG, last_checkpoint, run_folder
-from callbacks.display.curves import CURVES
 from callbacks.evaluation.evaluation import PassKEvaluation, line_of
 from callbacks.lookup import callback_of
 from callbacks.saving.ending import why_ended
 from callbacks.saving.export import export, replacing_together, save_checkpoint
-from callbacks.saving.logs import flush_logs, folders_of, ids_of, keep_logs
+from callbacks.saving.logs import CURVES, flush_logs, folders_of, ids_of, keep_logs
 from callbacks.saving.loop_state import Loops, at_rest, is_due
 from callbacks.saving.signals import Signals
 from callbacks.schedule.schedule import StageSchedule

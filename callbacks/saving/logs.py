@@ -16,6 +16,8 @@ from app.storage.files import naming, replacing, sync
 from callbacks.saving.events import event_files, keep_events
 
 METRICS = ExperimentWriter.NAME_METRICS_FILE
+CURVES = "stage/advantages"
+"""The picture of the objectives, which is drawn once, at the start."""
 
 
 class MetricsFile(ExperimentWriter):
