@@ -20,7 +20,7 @@ from torch import Tensor
 from app.advantages import AdvantageEstimator
 from app.cli import quiet
 from app.module import RLVRModule
-from app.types import Rollouts, Sampling
+from app.types import ProblemBatch, Rollouts, Sampling
 from benchmarks.workload import load_policy, peak_memory_mib, random_problems
 from callbacks.rollout import RolloutCallback
 from datamodules.stream import ProblemStream
@@ -46,13 +46,13 @@ class Clock(Callback):
         self.begun, self.cpu_begun = perf_counter(), process_time()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Rollouts, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds.append(perf_counter() - self.begun)
         self.cpu.append(process_time() - self.cpu_begun)
-        self.tokens.append(int(batch.lengths.sum()))
+        self.tokens.append(int(batch.rollouts.lengths.sum()))
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
