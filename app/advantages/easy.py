@@ -26,7 +26,7 @@ class WithoutEasy(Wrapper):
     `PassOne` as `of` for that reading.
 
     Args:
-        of: the estimator of the other problems, `PassK` where None.
+        of: the estimator of the other problems; defaults to `PassK`.
         threshold: a pass rate; a problem at the threshold itself is still learned from.
     """
 
@@ -57,8 +57,8 @@ class ByAccuracy(Pair):
     The threshold is where the curve of Pass@1 has its peak.
 
     Args:
-        low: for problems at the threshold or below, `PassOne` where None.
-        high: for problems above it, `PassK` where None.
+        low: the estimator of problems at the threshold or below; defaults to `PassOne`.
+        high: the estimator of problems above it; defaults to `PassK`.
         threshold: a pass rate.
     """
 

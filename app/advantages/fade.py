@@ -43,7 +43,7 @@ class FADE(AdvantageEstimator):
 
     Args:
         alpha_max: the largest alpha, reached while a third or less is solved at its default of 3.
-        target_entropy: H*, in nats; None takes half of the first batch's entropy.
+        target_entropy: H*, in nats; defaults to half of the first batch's entropy.
         rate: weight of the newest batch in the running means.
         delta_min: failures count at most 1 / delta_min times as much.
     """

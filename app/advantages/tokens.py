@@ -35,7 +35,7 @@ class EntropyBonusAdvantage(Wrapper):
     that is trained; a problem without advantages gets none, and rows no longer sum to zero.
 
     Args:
-        of: whose advantages; `PassOne` where None.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         alpha: weight of the entropy; 0 changes nothing.
         kappa: bounds the bonus by a share 1 / kappa of the advantage, so that no sign changes.
     """
@@ -71,7 +71,7 @@ class SoftOverlong(Wrapper):
     where all rollouts pass or all fail. Assumes advantages of the order of 1.
 
     Args:
-        of: whose advantages; `PassOne` where None.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         max_tokens: of a response, its stop token included; not more than `max_new_tokens`, or
             the full penalty is never met.
         margin: tokens before it over which the penalty grows.
@@ -105,7 +105,7 @@ class WeightedPositives(Wrapper):
     are negative.
 
     Args:
-        of: whose advantages; `PassOne` where None.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         weight: of positive advantages; 1 changes nothing, 0 learns from failures alone.
     """
 

@@ -87,7 +87,7 @@ class RolloutEngine(ABC):
 
 
 def check_completion(engine: str, completion: Completion) -> None:
-    """Raise ValueError unless tokens and all that is told of them are [T], and the end is one of the two."""
+    """Raise ValueError unless tokens, log-probabilities and entropies are [T], and the end is one of the two."""
     shape = tuple(completion.tokens.shape)
     if len(shape) != 1:
         raise ValueError(f"{engine}.generate gave tokens of shape {shape}: it must be [T]")

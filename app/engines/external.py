@@ -25,19 +25,19 @@ Ten times what was seen between two implementations of the same arithmetic, or m
 """
 
 BLOCK_SIZE = 32
-"""Tokens in a block of the prefix cache, unless told otherwise: a prompt of the check fills one."""
+"""Tokens in a block of the prefix cache, by default: a prompt of the check fills one."""
 
 
 class ExternalEngine(RolloutEngine):
     """An engine with weights of its own.
 
     Its log-probabilities are those of another program's arithmetic. Training recomputes them, which also gives the
-    entropies (`is_rescored`); what the two differ by is logged as `rollout/mismatch` and can be corrected for
+    entropies (`is_rescored`); the sampler/trainer mismatch is logged as `rollout/mismatch` and can be corrected for
     (`model.correction`).
 
     Args:
         bound: on the difference of a token's log-probability between engine and trainer after an update;
-            None takes that of the engine's precision (BOUNDS).
+            defaults to that of the engine's precision (BOUNDS).
 
     Attributes:
         reads_pictures: whether `sample` shows the engine a prompt's pictures.
@@ -124,7 +124,7 @@ def write_config(policy: Policy, folder: Path) -> None:
 
 
 class Probe(Problem):
-    """Some fixed tokens; nobody scores what is said to them."""
+    """Some fixed tokens, as a prompt of the check; its responses are not scored."""
 
     prompt, key, solution, label = "", "probe", "", "probe"
 

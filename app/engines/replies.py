@@ -1,7 +1,7 @@
 """What a reply of an OpenAI-compatible endpoint says: its answers, how each ended, and what is odd about it.
 
 Endpoints differ in how they say that an answer has ended by itself, so that only what is known to have been cut or
-kept back counts as truncated. What is odd is told and never dropped in silence.
+kept back counts as truncated. Anything unusual is logged, never dropped silently.
 """
 
 from __future__ import annotations

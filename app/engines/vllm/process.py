@@ -1,4 +1,4 @@
-"""A `vllm serve` process of the trainer's own: started, ended, and told to end itself if the trainer is gone."""
+"""A `vllm serve` process of the trainer's own: started, ended, and ending by itself if the trainer is gone."""
 
 from __future__ import annotations
 

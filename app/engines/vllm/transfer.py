@@ -111,7 +111,7 @@ class NCCLTransfer(WeightTransfer):
     Not run yet: it is written against vLLM 0.32's interface.
 
     Args:
-        address: of the first process, as servers see it; None takes its host's name.
+        address: of the first process, as servers see it; defaults to its host name.
     """
 
     backend = "nccl"
