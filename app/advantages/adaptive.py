@@ -1,4 +1,4 @@
-"""Exploring where the policy is sure and exploiting where it is not: Adaptive Training (Section 4.2.3, Figure 13)."""
+"""Pass@k for problems of low entropy, Pass@1 for the others: Adaptive Training (Section 4.2.3, Figure 13)."""
 
 from __future__ import annotations
 

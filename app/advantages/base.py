@@ -69,12 +69,12 @@ class AdvantageEstimator(ABC):
         """Each problem estimated from its scored answers alone; the others, and problems with too few, have 0."""
         parts = rollouts.split_by_num_scored()
         estimates = [(places, self(part)) for places, part in parts if self.serves(part.rewards.shape[1])]
-        width = [int(rollouts.lengths.max())] if any(own.ndim == 3 for _, own in estimates) else []
+        width = [int(rollouts.lengths.max())] if any(estimate.ndim == 3 for _, estimate in estimates) else []
         advantages = torch.zeros(*rollouts.rewards.shape, *width, dtype=torch.double, device=rollouts.rewards.device)
-        for places, own in estimates:
+        for places, estimate in estimates:
             where = torch.zeros_like(rollouts.scored)
             where[places] = rollouts.scored[places]
-            rows = own.flatten(0, 1)
+            rows = estimate.flatten(0, 1)
             advantages[where] = (pad(rows, (0, width[0] - rows.shape[1])) if width else rows).to(advantages)
         return advantages
 

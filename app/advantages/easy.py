@@ -18,7 +18,7 @@ def pass_rate(passed: Tensor) -> Tensor:
 
 
 class WithoutEasy(Wrapper):
-    """Nothing is learned from problems that pass more often than the threshold: "w/o easy problems".
+    """Problems with a pass rate above the threshold have no advantage: "w/o easy problems".
 
     The paper states neither the threshold nor the estimator underneath. Its Section 4.1 calls a
     problem relatively easy above 60 %. The title of Figure 18a says Pass@k, hence the default; its
@@ -27,7 +27,7 @@ class WithoutEasy(Wrapper):
 
     Args:
         of: the estimator of the other problems; defaults to `PassK`.
-        threshold: a pass rate; a problem at the threshold itself is still learned from.
+        threshold: a pass rate; a problem exactly at the threshold keeps its advantage.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, threshold: float = 0.6) -> None:

@@ -15,7 +15,7 @@ from app.types import Rollouts
 def likelihood_ranks(logprobs: Tensor) -> Tensor:
     """How many responses of the problem are more probable.  [P, N] -> [P, N], 0 for the most probable
 
-    Equally probable responses share a rank, so the order in which they were sampled is of no account.
+    Equally probable responses share a rank, so the order of sampling has no effect.
     """
     surprise = -logprobs
     return torch.searchsorted(surprise.sort(-1).values, surprise)
@@ -87,7 +87,7 @@ class UCPO(Wrapper):
     """Redistributes advantage among passing responses, towards unlikely ones (arXiv 2605.00365).
 
     A passing response's advantage is multiplied by n_c b (`rarity_weights`), with l the mean
-    log-probability of its tokens, so that length is of no account. The weights average 1 over the
+    log-probability of its tokens, so that length has no effect. The weights average 1 over the
     passing responses: where the other estimator gives these one advantage, their sum is kept.
     Failing responses are left as they are. Assumes passing or failing, and log-probabilities of the
     whole distribution (`Sampling`); the weights are constants to the gradient.

@@ -27,7 +27,7 @@ def overlong_penalty(lengths: Tensor, max_tokens: int, margin: int) -> Tensor:
 
 
 class EntropyBonusAdvantage(Wrapper):
-    """A bonus to the tokens at which the policy was uncertain (Cheng et al., arXiv 2506.14758).  -> [P, N, T]
+    """A bonus for tokens of high entropy (Cheng et al., arXiv 2506.14758).  -> [P, N, T]
 
     A_t + min(alpha H_t, |A_t| / kappa), H_t being the entropy in nats of the distribution that the
     token was sampled from, a constant to the gradient. In a passing response uncertain tokens are
@@ -97,7 +97,7 @@ class SoftOverlong(Wrapper):
 
 
 class WeightedPositives(Wrapper):
-    """Positive advantages count for less: learning mostly from failures (Zhu et al., arXiv 2506.01347).
+    """Positive advantages times a weight below 1: mostly failures are trained on (Zhu et al., arXiv 2506.01347).
 
     The paper's W-REINFORCE weighs rewards of +1 by 0.1 and leaves those of -1, without a mean taken
     off, so there a problem that always fails teaches too. On centred advantages, such as those of

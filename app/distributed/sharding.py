@@ -63,12 +63,12 @@ def gathered(policy: Policy) -> Iterator[None]:
             part.set_reshard_after_forward(part is not policy, recurse=False)
 
 
-def idle_passes(policy: Policy, own: int) -> int:
+def idle_passes(policy: Policy, num_passes: int) -> int:
     """How many dummy passes this process must add to match the busiest one; a collective call before the first pass.
 
     0 if the weights are not sharded.
     """
-    return max_over_processes(own, policy.model.device) - own if isinstance(policy, FSDPModule) else 0
+    return max_over_processes(num_passes, policy.model.device) - num_passes if isinstance(policy, FSDPModule) else 0
 
 
 def idle_loss(policy: Policy) -> Tensor:

@@ -26,7 +26,7 @@ KEPT_BACK = {
 """Reasons of an answer that was kept back in whole or in part."""
 
 TOOLS = {"tool_calls", "tool_call", "tool_use", "function_call"}
-"""Reasons of an answer that waits for a tool, which nobody runs here."""
+"""Reasons of an answer that waits for a tool, which is not run here."""
 
 FAILED = {"error", "network_error", "abort", "aborted", "cancelled", "timeout", "insufficient_system_resource"}
 """Reasons of no answer: the endpoint broke off, and is called again."""

@@ -34,13 +34,13 @@ class Reference(ABC):
     @contextmanager
     def standing_in(self, policy: nn.Module) -> Iterator[None]:
         """Inside, the policy has the reference's weights."""
-        own = [parameter.data for parameter in trained_weights(policy).values()]
+        trained = [parameter.data for parameter in trained_weights(policy).values()]
         try:
             for parameter, weight in zip(trained_weights(policy).values(), self.weights, strict=True):
                 parameter.data = weight.to(parameter)
             yield
         finally:
-            for parameter, data in zip(trained_weights(policy).values(), own, strict=True):
+            for parameter, data in zip(trained_weights(policy).values(), trained, strict=True):
                 parameter.data = data
 
     def state_dict(self) -> dict[str, list[Tensor]]:

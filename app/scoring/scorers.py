@@ -109,14 +109,14 @@ def one_line(text: str) -> str:
 
 
 class BatchScorer(ABC):
-    """Has problems score answers, a batch at a time."""
+    """Scores answers in batches."""
 
     @abstractmethod
     def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
         """A verdict on each answer, in order, as soon as it is known."""
 
     def begin(self) -> None:  # noqa: B027 - most have nothing to make ready
-        """Make ready, without waiting for it."""
+        """Start preparing, without blocking."""
 
 
 class InProcess(BatchScorer):
