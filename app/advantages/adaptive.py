@@ -1,4 +1,4 @@
-"""Exploring where the policy is sure and exploiting where it is not: Adaptive Training (Section 4.2.3, Figure 13)."""
+"""Pass@k for problems of low entropy, Pass@1 for the others: Adaptive Training (Section 4.2.3, Figure 13)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Adaptive(Pair):
     what was explored, and the rest Pass@k. Who is marked is up to the EntropySwitch callback.
 
     Args:
-        explore: for problems that are to be explored, `PassK` where None.
-        exploit: for the others, `PassOne` where None.
+        explore: the estimator of problems to explore; defaults to `PassK`.
+        exploit: the estimator of the other problems; defaults to `PassOne`.
     """
 
     def __init__(self, explore: AdvantageEstimator | None = None, exploit: AdvantageEstimator | None = None) -> None:

@@ -15,9 +15,9 @@ from app.types import Rollouts
 
 
 class AdvantageEstimator(ABC):
-    """Rollouts -> [P, N], or [P, N, T] where tokens differ.  Knows nothing of the Trainer.
+    """Rollouts -> [P, N], or [P, N, T] where tokens differ.  Independent of the Trainer.
 
-    A new one is a class with an `estimate`; what it is given has been checked.
+    A subclass implements `estimate`; its input has been validated.
 
     Attributes:
         binary: whether rewards must be 0 or 1; one that grades them says False.
@@ -32,15 +32,14 @@ class AdvantageEstimator(ABC):
 
     @abstractmethod
     def estimate(self, rollouts: Rollouts) -> Tensor:
-        """The advantage of every rollout; zero where it teaches nothing."""
+        """The advantage of every rollout; zero for no gradient."""
 
     def __call__(self, rollouts: Rollouts) -> Tensor:
         """Validate the rollouts, then `estimate`.
 
         Raises:
-            ValueError: for rewards that are not [P, N] numbers in [0, 1], or that are graded where
-                passing and failing is all there is; too few rollouts; a completion that lacks what is read;
-                an estimate of another shape.
+            ValueError: for rewards that are not [P, N] numbers in [0, 1], or graded rewards if `binary`; too few
+                rollouts; a completion without a field that the estimator reads; an estimate of another shape.
         """
         self.check_rollouts(rollouts)
         advantages = self.estimate(rollouts) if rollouts.scored.all() else self._estimate_scored(rollouts)
@@ -70,31 +69,31 @@ class AdvantageEstimator(ABC):
         """Each problem estimated from its scored answers alone; the others, and problems with too few, have 0."""
         parts = rollouts.split_by_num_scored()
         estimates = [(places, self(part)) for places, part in parts if self.serves(part.rewards.shape[1])]
-        width = [int(rollouts.lengths.max())] if any(own.ndim == 3 for _, own in estimates) else []
+        width = [int(rollouts.lengths.max())] if any(estimate.ndim == 3 for _, estimate in estimates) else []
         advantages = torch.zeros(*rollouts.rewards.shape, *width, dtype=torch.double, device=rollouts.rewards.device)
-        for places, own in estimates:
+        for places, estimate in estimates:
             where = torch.zeros_like(rollouts.scored)
             where[places] = rollouts.scored[places]
-            rows = own.flatten(0, 1)
+            rows = estimate.flatten(0, 1)
             advantages[where] = (pad(rows, (0, width[0] - rows.shape[1])) if width else rows).to(advantages)
         return advantages
 
     def serves(self, num_rollouts: int) -> bool:
-        """Whether so many rollouts per problem are enough."""
+        """Whether this number of rollouts per problem is enough."""
         try:
             self.check(num_rollouts)
         except ValueError:
             return False
         return True
 
-    def observe(self, rollouts: Rollouts) -> None:  # noqa: B027 - most carry nothing from one iteration to the next
-        """Take note of an iteration's rollouts before they are estimated.
+    def observe(self, rollouts: Rollouts) -> None:  # noqa: B027 - most have no state
+        """Update the estimator's state from an iteration's rollouts, before `estimate`.
 
         The module calls it once an iteration, on all processes together; `estimate` may then be called several times.
         """
 
     def check(self, num_rollouts: int) -> None:
-        """Raise ValueError, before any sampling, where so many rollouts per problem can't serve."""
+        """Raise ValueError, before any sampling, if this number of rollouts per problem is not enough."""
         if num_rollouts < 2:
             raise ValueError(f"{type(self).__name__} compares rollouts: N={num_rollouts} must be at least 2")
 
@@ -114,18 +113,18 @@ class AdvantageEstimator(ABC):
             )
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Which problems teach anything: those outside the estimator's dead zone.  -> [P], bool
+        """Which problems have a non-zero advantage: those outside the estimator's dead zone.  -> [P], bool
 
         For Pass@k these are the problems with 0 < c <= N - k passes.
         """
         return self(rollouts).ne(0).flatten(1).any(-1)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is carried from one iteration to the next; nothing, for most."""
+        """The state that persists over iterations; empty for most estimators."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most carry nothing
-        """Take up what `state_dict` gave."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most have no state
+        """Restore the state of `state_dict`."""
 
     def __repr__(self) -> str:
         names = [name for name in signature(type(self)).parameters if hasattr(self, name)]

@@ -18,7 +18,7 @@ def pass_rate(passed: Tensor) -> Tensor:
 
 
 class WithoutEasy(Wrapper):
-    """Nothing is learned from problems that pass more often than the threshold: "w/o easy problems".
+    """Problems with a pass rate above the threshold have no advantage: "w/o easy problems".
 
     The paper states neither the threshold nor the estimator underneath. Its Section 4.1 calls a
     problem relatively easy above 60 %. The title of Figure 18a says Pass@k, hence the default; its
@@ -26,8 +26,8 @@ class WithoutEasy(Wrapper):
     `PassOne` as `of` for that reading.
 
     Args:
-        of: the estimator of the other problems, `PassK` where None.
-        threshold: a pass rate; a problem at the threshold itself is still learned from.
+        of: the estimator of the other problems; defaults to `PassK`.
+        threshold: a pass rate; a problem exactly at the threshold keeps its advantage.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, threshold: float = 0.6) -> None:
@@ -57,8 +57,8 @@ class ByAccuracy(Pair):
     The threshold is where the curve of Pass@1 has its peak.
 
     Args:
-        low: for problems at the threshold or below, `PassOne` where None.
-        high: for problems above it, `PassK` where None.
+        low: the estimator of problems at the threshold or below; defaults to `PassOne`.
+        high: the estimator of problems above it; defaults to `PassK`.
         threshold: a pass rate.
     """
 

@@ -1,4 +1,4 @@
-"""FADE: how hard problems are favoured follows the pass rate, how hard failures are pushed follows the entropy."""
+"""FADE: the weight of hard problems adapts to the pass rate, the weight of failures to the entropy."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def fade_advantage(rewards: Tensor, alpha: float, delta: float) -> Tensor:
 class FADE(AdvantageEstimator):
     """Focal and asymmetric advantages that adapt to the run (Decugis et al., arXiv 2607.01490).
 
-    A rollout is worth (1 - mean)^(alpha - 1) (r - mean), and 1 / delta times that below the mean, where
+    A rollout's advantage is (1 - mean)^(alpha - 1) (r - mean), and 1 / delta times that below the mean, where
 
         alpha = clip(3 (1 - p) / (2 p), 1, alpha_max)   p: pass rate (mean reward)
         delta = clip(1 + H - H*, delta_min, 1)          H: token entropy in nats, H*: its target
 
-    While little is solved hard problems count for more; once the entropy is below its target
-    failures are pushed down harder, which spreads the policy out again. With delta below 1 the
+    At a low pass rate hard problems have more weight; with the entropy below its target, failures get
+    larger negative advantages, which raises the entropy. With delta below 1 the
     advantages of a problem don't sum to zero.
 
     p and H are running means over all rollouts and all tokens of all processes:
@@ -43,7 +43,7 @@ class FADE(AdvantageEstimator):
 
     Args:
         alpha_max: the largest alpha, reached while a third or less is solved at its default of 3.
-        target_entropy: H*, in nats; None takes half of the first batch's entropy.
+        target_entropy: H*, in nats; defaults to half of the first batch's entropy.
         rate: weight of the newest batch in the running means.
         delta_min: failures count at most 1 / delta_min times as much.
     """

@@ -114,14 +114,14 @@ class MaxKOffPolicy(OfGroups):
 
 
 class BestMinusSecond(AdvantageEstimator):
-    """The best rollout takes what it adds to the second, the others 0 (Tang et al., arXiv 2503.19595).
+    """The best rollout gets its reward minus the second best, the others 0 (Tang et al., arXiv 2503.19595).
 
     verl's `grpo_passk`. k is N: `PKPOLeaveOneOutMinusOne(N)` is N times it, so the expected gradient
-    is that of max@N over N. Where two share the best reward the difference is 0 and nobody takes
-    anything: with binary rewards a problem teaches only where a single rollout passes.
+    is that of max@N over N. If two share the best reward, the difference is 0 and all advantages
+    are 0: with binary rewards a problem has a gradient only if exactly one rollout passes.
 
     Args:
-        std: divide by the group's standard deviation over N - 1, as verl does unless told otherwise.
+        std: divide by the group's standard deviation over N - 1, as verl does by default.
             Off here, because the paper's estimate has no bias without it. verl adds 1e-6 to the
             deviation; here nothing is added, as a best reward above the second means that it is not 0.
 

@@ -141,7 +141,7 @@ class PKPOLeaveOneOut(OfGroups):
 class PKPOLeaveOneOutMinusOne(OfGroups):
     """PKPO against the same groups without the rollout (s^(loo-1), Eq. 33): the form that its authors recommend.
 
-    A rollout is worth what it adds to the best of k - 1 others, so no advantage is negative: with
+    A rollout's advantage is what it adds to the maximum of k - 1 others, so none is negative: with
     binary rewards failures take 0 and passes k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive
     up to c = N - k + 1. At k = 1, where the paper's form has no baseline, this is RLOO.
 

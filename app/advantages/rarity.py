@@ -15,7 +15,7 @@ from app.types import Rollouts
 def likelihood_ranks(logprobs: Tensor) -> Tensor:
     """How many responses of the problem are more probable.  [P, N] -> [P, N], 0 for the most probable
 
-    Equally probable responses share a rank, so the order in which they were sampled is of no account.
+    Equally probable responses share a rank, so the order of sampling has no effect.
     """
     surprise = -logprobs
     return torch.searchsorted(surprise.sort(-1).values, surprise)
@@ -40,7 +40,7 @@ def rarity_weights(mean_logprobs: Tensor, passed: Tensor, tau: float) -> Tensor:
 
 
 class Unlikeliness(Wrapper):
-    """Passing responses lose reward by how likely they were (He, Fried and Welleck, arXiv 2506.02355).
+    """A likely passing response gets a lower reward (He, Fried and Welleck, arXiv 2506.02355).
 
     The other estimator sees r (1 - beta (N - rank) / N) in place of r, rank 0 being the response to
     which the policy gave the highest probability: the product over its tokens as sampled, which
@@ -49,7 +49,7 @@ class Unlikeliness(Wrapper):
     rank; here they share the lower rank. Assumes log-probabilities of the whole distribution (`Sampling`).
 
     Args:
-        of: of the graded rewards, so one that takes them; `PassOne` where None, as in the paper.
+        of: the estimator that is wrapped; must take graded rewards; defaults to `PassOne`, as in the paper.
         beta: share of its reward that the most probable response loses.
 
     Raises:
@@ -84,16 +84,16 @@ class Unlikeliness(Wrapper):
 
 
 class UCPO(Wrapper):
-    """Passing responses share their advantage by how unlikely they were (arXiv 2605.00365).
+    """Redistributes advantage among passing responses, towards unlikely ones (arXiv 2605.00365).
 
     A passing response's advantage is multiplied by n_c b (`rarity_weights`), with l the mean
-    log-probability of its tokens, so that length is of no account. The weights average 1 over the
+    log-probability of its tokens, so that length has no effect. The weights average 1 over the
     passing responses: where the other estimator gives these one advantage, their sum is kept.
     Failing responses are left as they are. Assumes passing or failing, and log-probabilities of the
     whole distribution (`Sampling`); the weights are constants to the gradient.
 
     Args:
-        of: whose advantages; `PassOne` where None.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         tau: share that is given out by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
     """
 

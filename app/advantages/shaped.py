@@ -37,7 +37,7 @@ class Exceeding(Wrapper):
     nothing would be strengthened, while the paper means to put more strength on hard problems.
 
     Args:
-        of: the estimator that is weighed, `PassK` where None.
+        of: the estimator that is weighted; defaults to `PassK`.
         base: of the logarithm.
     """
 
@@ -59,8 +59,8 @@ class Combination(Pair):
     sentence under Eq. 18 names Pass@k for both cases; the equation leaves no doubt.
 
     Args:
-        one: leads where few pass, `PassOne` where None.
-        many: leads where many pass, `PassK` where None.
+        one: has the larger weight if few pass; defaults to `PassOne`.
+        many: has the larger weight if many pass; defaults to `PassK`.
     """
 
     def __init__(self, one: AdvantageEstimator | None = None, many: AdvantageEstimator | None = None) -> None:

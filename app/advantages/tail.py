@@ -103,7 +103,7 @@ class FGRPO(Wrapper):
     failing; the pass rate is the problem's own among its N rollouts, as in the paper.
 
     Args:
-        of: whose advantages; `PassOne` where None, as the name says.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         gamma: 0 changes nothing; the paper uses 0.5 and 1.
     """
 

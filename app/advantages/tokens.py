@@ -27,7 +27,7 @@ def overlong_penalty(lengths: Tensor, max_tokens: int, margin: int) -> Tensor:
 
 
 class EntropyBonusAdvantage(Wrapper):
-    """A bonus to the tokens at which the policy was uncertain (Cheng et al., arXiv 2506.14758).  -> [P, N, T]
+    """A bonus for tokens of high entropy (Cheng et al., arXiv 2506.14758).  -> [P, N, T]
 
     A_t + min(alpha H_t, |A_t| / kappa), H_t being the entropy in nats of the distribution that the
     token was sampled from, a constant to the gradient. In a passing response uncertain tokens are
@@ -35,7 +35,7 @@ class EntropyBonusAdvantage(Wrapper):
     that is trained; a problem without advantages gets none, and rows no longer sum to zero.
 
     Args:
-        of: whose advantages; `PassOne` where None.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         alpha: weight of the entropy; 0 changes nothing.
         kappa: bounds the bonus by a share 1 / kappa of the advantage, so that no sign changes.
     """
@@ -71,7 +71,7 @@ class SoftOverlong(Wrapper):
     where all rollouts pass or all fail. Assumes advantages of the order of 1.
 
     Args:
-        of: whose advantages; `PassOne` where None.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         max_tokens: of a response, its stop token included; not more than `max_new_tokens`, or
             the full penalty is never met.
         margin: tokens before it over which the penalty grows.
@@ -97,7 +97,7 @@ class SoftOverlong(Wrapper):
 
 
 class WeightedPositives(Wrapper):
-    """Positive advantages count for less: learning mostly from failures (Zhu et al., arXiv 2506.01347).
+    """Positive advantages times a weight below 1: mostly failures are trained on (Zhu et al., arXiv 2506.01347).
 
     The paper's W-REINFORCE weighs rewards of +1 by 0.1 and leaves those of -1, without a mean taken
     off, so there a problem that always fails teaches too. On centred advantages, such as those of
@@ -105,7 +105,7 @@ class WeightedPositives(Wrapper):
     are negative.
 
     Args:
-        of: whose advantages; `PassOne` where None.
+        of: the estimator that is wrapped; defaults to `PassOne`.
         weight: of positive advantages; 1 changes nothing, 0 learns from failures alone.
     """
 

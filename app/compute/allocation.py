@@ -11,7 +11,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 def keep_freed_memory() -> None:
     """Have freed memory used again rather than given back to the system, where the C library is glibc.
 
-    By default it maps every large tensor anew and unmaps it when it is freed, so that each activation of a
+    By default it maps every large tensor separately and unmaps it when it is freed, so that each activation of a
     training step meets fresh pages, which the system first has to clear: 4 % of an iteration on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None

@@ -4,7 +4,7 @@ A layer's weights are gathered while it computes, and its gradients summed into 
 processes must pass through the same layers equally often. Here they don't by themselves: each samples
 for as long as its own responses go on, and trains as many micro-batches as its own rows make. So a
 process that samples holds the whole weights meanwhile, and one that has trained its last micro-batch
-keeps step with the others on a row of no weight.
+runs dummy zero-loss passes until all have finished.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from app.types import Experience
 
 
 def shard(policy: Policy, mesh: DeviceMesh) -> None:
-    """Share out a built policy among the processes of a mesh: its layers each for itself, the rest together.
+    """Shard a built policy over the processes of a mesh: each layer as one FSDP unit, the rest as another.
 
     Raises:
         ValueError: for a model that doesn't name its layers.
@@ -63,21 +63,21 @@ def gathered(policy: Policy) -> Iterator[None]:
             part.set_reshard_after_forward(part is not policy, recurse=False)
 
 
-def idle_passes(policy: Policy, own: int) -> int:
-    """How many passes the busiest process makes beyond this one's own; asked by all before their first.
+def idle_passes(policy: Policy, num_passes: int) -> int:
+    """How many dummy passes this process must add to match the busiest one; a collective call before the first pass.
 
-    Whoever holds whole weights needs no company: 0.
+    0 if the weights are not sharded.
     """
-    return max_over_processes(own, policy.model.device) - own if isinstance(policy, FSDPModule) else 0
+    return max_over_processes(num_passes, policy.model.device) - num_passes if isinstance(policy, FSDPModule) else 0
 
 
 def idle_loss(policy: Policy) -> Tensor:
-    """A pass through all layers, to go backward on, that adds nothing to a gradient.  -> []"""
+    """A dummy pass through all layers whose backward adds zero to the gradients.  -> []"""
     return 0.0 * policy.logprobs(_stub(policy)).sum()
 
 
 def empty(optimizer: Optimizer, policy: Policy) -> None:
-    """Leave an optimizer the state of no steps.
+    """Reset an optimizer to zeroed state at step 0.
 
     PyTorch makes the state of one in shards when it is saved or read, by a step on zero gradients, which Adam counts:
     a run would go on otherwise for having been saved. So it is made here and the count put back; for whole

@@ -22,16 +22,16 @@ class RolloutEngine(ABC):
 
     Attributes:
         samples_the_policy: whether the recorded log-probabilities are the present policy's own, so
-            that the first update of an iteration is on-policy and needs no ratio.
+            that the first update of an iteration is on-policy and has importance ratio 1.
         demonstrates: whether completions are references to imitate: no policy sampled them, and they have no
             log-probabilities.
-        is_remote: whether another model answers, in text alone: such an engine needs no policy, and nothing
-            can be trained on what it says.
+        is_remote: whether a remote model samples and returns only text: such an engine needs no policy, and its
+            completions can't be trained on.
         supports_async: whether `generate` may run in a thread while the policy trains: it reads no weights of the
             policy and waits for no other process.
         syncs_together: whether `sync` waits for the run's other processes, which must call it as often.
-        is_rescored: whether the trainer scores what was sampled, for its own log-probabilities and entropies:
-            another program's are never quite those, and it does not tell entropies.
+        is_rescored: whether the trainer recomputes log-probabilities and entropies (`old_logprobs`), because the
+            engine's log-probabilities differ numerically and it returns no entropies.
     """
 
     samples_the_policy: bool = True
@@ -42,7 +42,7 @@ class RolloutEngine(ABC):
     is_rescored: bool = False
 
     def setup(self, policy: Policy) -> None:  # noqa: B027 - most have nothing to prepare
-        """Make ready for this policy: called once it is built and placed, and processes know of each other."""
+        """Prepare for this policy: called once it is built and on its device, with the process group initialised."""
 
     def check(self, policy: Policy, problem: Problem, random: Random) -> None:  # noqa: B027
         """Raise for a problem that the engine could not answer: asked of every one before the first iteration."""
@@ -51,11 +51,11 @@ class RolloutEngine(ABC):
         """Release memory that the trainer may need: nothing is sampled until the next `sync`."""
 
     def close(self) -> None:  # noqa: B027
-        """Let go of memory and processes; the run is over, or has failed."""
+        """Release memory and processes, at the end of a run or after an error."""
 
     @abstractmethod
     def sync(self, policy: Policy) -> None:
-        """Take over the policy's present weights; called before every sampling."""
+        """Load the policy's current weights; called before every sampling."""
 
     @abstractmethod
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
@@ -87,7 +87,7 @@ class RolloutEngine(ABC):
 
 
 def check_completion(engine: str, completion: Completion) -> None:
-    """Raise ValueError unless tokens and all that is told of them are [T], and the end is one of the two."""
+    """Raise ValueError unless tokens, log-probabilities and entropies are [T], and the end is one of the two."""
     shape = tuple(completion.tokens.shape)
     if len(shape) != 1:
         raise ValueError(f"{engine}.generate gave tokens of shape {shape}: it must be [T]")

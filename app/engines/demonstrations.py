@@ -17,7 +17,7 @@ class DemonstrationEngine(RolloutEngine):
 
     Args:
         typo_rate: the chance of each character of `typo_letters` in a demonstration to be replaced
-            by one of them at random. A policy taught with typos keeps doubting, and leaves
+            by one of them at random. A policy trained on typos keeps its entropy above zero, and leaves
             reinforcement learning something to choose from.
         typo_letters: the characters that typos touch and put.
     """

@@ -1,8 +1,8 @@
-"""What engines share that are another program than the trainer, such as vLLM: they hold a copy of the weights.
+"""Base class of engines with a copy of the weights, such as vLLM.
 
-A copy can be stale. The known way to lose a week is silent: rollouts from last week's weights, or from a
-prefix cache that was filled with them. So `sync` ends by sampling a few answers to fixed prompts, which the trainer
-scores too, and a difference that arithmetic does not explain stops the run.
+The copy, or a prefix cache computed with earlier weights, can be stale without an error. So `sync` ends by sampling a
+few responses to fixed prompts. The trainer computes their log-probabilities too; a difference above `bound` ends the
+run.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ Ten times what was seen between two implementations of the same arithmetic, or m
 """
 
 BLOCK_SIZE = 32
-"""Tokens in a block of the prefix cache, unless told otherwise: a prompt of the check fills one."""
+"""Tokens in a block of the prefix cache, by default: a prompt of the check fills one."""
 
 
 class ExternalEngine(RolloutEngine):
-    """An engine with weights of its own.
+    """An engine with its own copy of the weights.
 
-    Its log-probabilities are those of another program's arithmetic. Training recomputes them, which also gives the
-    entropies (`is_rescored`); what the two differ by is logged as `rollout/mismatch` and can be corrected for
+    Its log-probabilities differ numerically from the trainer's. Training recomputes them, with their
+    entropies (`is_rescored`); the sampler/trainer mismatch is logged as `rollout/mismatch` and can be corrected for
     (`model.correction`).
 
     Args:
         bound: on the difference of a token's log-probability between engine and trainer after an update;
-            None takes that of the engine's precision (BOUNDS).
+            defaults to that of the engine's precision (BOUNDS).
 
     Attributes:
         reads_pictures: whether `sample` shows the engine a prompt's pictures.
@@ -55,14 +55,14 @@ class ExternalEngine(RolloutEngine):
         self.max_length = 2**31  # tokens of a prompt and its answer
 
     def sync(self, policy: Policy) -> None:
-        """Hand over the policy's present weights, whole, and prove that they have arrived."""
+        """Send the policy's gathered weights, and check that the engine samples with them."""
         self.policy = policy
         self.update(policy)
         check_agreement(self, policy, self.bound or BOUNDS[compute_dtype(policy)])
 
     @abstractmethod
     def update(self, policy: Policy) -> None:
-        """Take over the weights, and forget all that was computed with earlier ones."""
+        """Load the weights, and reset all caches."""
 
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
         if self.policy is None:
@@ -124,7 +124,7 @@ def write_config(policy: Policy, folder: Path) -> None:
 
 
 class Probe(Problem):
-    """Some fixed tokens; nobody scores what is said to them."""
+    """Some fixed tokens, as a prompt of the check; its responses are not scored."""
 
     prompt, key, solution, label = "", "probe", "", "probe"
 

@@ -59,13 +59,13 @@ class OpenAIEngine(RolloutEngine):
             again; where it refuses to give more than one, take 1.
         concurrency: calls under way at once, of each process.
         retries: of a call, before the run ends.
-        timeout: seconds of silence after which a call counts as failed.
+        timeout: seconds without data after which a call counts as failed.
         fields: of every call's body, put beside or in place of the usual ones; null leaves one out.
         prices: of a million prompt and a million completion tokens, in any currency.
 
     A rollout's seed is sent; whether the same seed gives the same answer is up to the endpoint. The tokens
     of the samples of one call are counted together by the endpoint and here shared out evenly. An answer is truncated
-    where its `finish_reason` says that it was cut off or kept back (`replies.py`); what is odd about replies is told.
+    if its `finish_reason` says that it was cut off or kept back (`replies.py`). Anything unusual in a reply is logged.
     """
 
     samples_the_policy = False
@@ -99,8 +99,8 @@ class OpenAIEngine(RolloutEngine):
         self.samples_per_call, self.concurrency = samples_per_call, concurrency
         self.retries, self.timeout = retries, timeout
         self.fields, self.prices = fields or {}, prices
-        self.tokens = Counter[str]()  # since `spent` was last asked
-        self.told = set[str]()  # of replies, what is odd
+        self.tokens = Counter[str]()  # since the last `pop_usage`
+        self.warned = set[str]()  # kinds of unusual replies
 
     @cached_property
     def client(self) -> openai.OpenAI:
@@ -145,7 +145,7 @@ class OpenAIEngine(RolloutEngine):
             body = self.body(request, wanted, len(completions), sampling)
             reply = self._call("/completions" if "prompt" in body else "/chat/completions", body)
             found = read(reply)
-            self._tell([*found.odd, *["it gives more answers than asked for"] * (len(found.choices) > wanted)])
+            self._warn([*found.odd, *["it gives more answers than asked for"] * (len(found.choices) > wanted)])
             tokens += found.tokens
             whole, over = divmod(found.tokens["completion_tokens"], len(found.choices))
             sizes = [whole + (place < over) for place in range(len(found.choices))]
@@ -153,11 +153,11 @@ class OpenAIEngine(RolloutEngine):
             completions += [completion(choice, size) for choice, size in zip(limited, sizes, strict=True)]
         return completions[:n], tokens
 
-    def _tell(self, odd: Iterable[str]) -> None:
-        """Warn of what is odd about a reply, once of each kind."""
+    def _warn(self, odd: Iterable[str]) -> None:
+        """Warn of anything unusual in a reply, once per kind."""
         for kind in odd:
-            if kind not in self.told:
-                self.told.add(kind)
+            if kind not in self.warned:
+                self.warned.add(kind)
                 log.warning("%s: %s", self.base_url, kind)
 
     def body(self, request: Request, count: int, first: int, sampling: Sampling) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a reply of an OpenAI-compatible endpoint says: its answers, how each ended, and what is odd about it.
 
 Endpoints differ in how they say that an answer has ended by itself, so that only what is known to have been cut or
-kept back counts as truncated. What is odd is told and never dropped in silence.
+kept back counts as truncated. Anything unusual is logged, never dropped silently.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEPT_BACK = {
 """Reasons of an answer that was kept back in whole or in part."""
 
 TOOLS = {"tool_calls", "tool_call", "tool_use", "function_call"}
-"""Reasons of an answer that waits for a tool, which nobody runs here."""
+"""Reasons of an answer that waits for a tool, which is not run here."""
 
 FAILED = {"error", "network_error", "abort", "aborted", "cancelled", "timeout", "insufficient_system_resource"}
 """Reasons of no answer: the endpoint broke off, and is called again."""

@@ -17,7 +17,7 @@ class SnapshotEngine(TransformersEngine):
     """Sample with the weights that the policy had when the engine was last synced.
 
     Args:
-        device: of the copy, such as cuda:1; the policy's own where None.
+        device: of the copy, such as cuda:1; defaults to the policy's.
     """
 
     supports_async = True

@@ -87,8 +87,8 @@ def _completions(
     cut = [values[said].split(sizes) for values in (tokens, logprobs, entropies)]  # a slice of each row would be slow
     texts = policy.decode([row[: size - stop] for row, size, stop in zip(tokens.tolist(), sizes, stopped, strict=True)])
     rows = [
-        Completion(text, row, "stop" if stop else "length", sampler_logprobs=own, entropies=doubt)
-        for text, stop, row, own, doubt in zip(texts, stopped, *cut, strict=True)
+        Completion(text, row, "stop" if stop else "length", sampler_logprobs=logprobs, entropies=entropies)
+        for text, stop, row, logprobs, entropies in zip(texts, stopped, *cut, strict=True)
     ]
     return [rows[first : first + n] for first in range(0, len(rows), n)]
 

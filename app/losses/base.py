@@ -1,6 +1,6 @@
 """What every policy loss does.
 
-The functions are pure and give a loss for every token, [B, T]; the classes hold what is configured.
+The functions are pure and give a loss for every token, [B, T]; the classes hold the settings.
 The caller divides by the count of the rows that share the optimizer step, so that micro-batches,
 skipped rows and the number of processes never change the gradient.
 """
@@ -21,8 +21,8 @@ class PolicyLoss(ABC):
     """Log-probabilities and rows -> a loss for every token.
 
     Args:
-        reduction: how tokens are weighed; TokenMean where None.
-        tokens: which tokens are trained; all where None.
+        reduction: the weights of tokens; defaults to TokenMean.
+        tokens: which tokens are trained; defaults to all.
     """
 
     def __init__(self, reduction: Reduction | None = None, tokens: TokenFilter | None = None) -> None:
@@ -33,7 +33,7 @@ class PolicyLoss(ABC):
         """`per_token` where tokens are trained, 0 elsewhere.  -> [B, T]
 
         Raises:
-            ValueError: `per_token` gave another shape, which would broadcast without a word.
+            ValueError: `per_token` returned another shape, which would broadcast silently.
         """
         loss = self.per_token(log_ratio, logprobs, rows)
         if loss.shape != logprobs.shape:
@@ -46,7 +46,7 @@ class PolicyLoss(ABC):
 
     @abstractmethod
     def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
-        """The loss of every token; what it says of padding does not matter.
+        """The loss of every token; values on padding are ignored.
 
         Args:
             log_ratio: `[B, T]`, log pi_now / pi_old.
@@ -55,7 +55,7 @@ class PolicyLoss(ABC):
         """
 
     def clip_mask(self, log_ratio: Tensor, rows: Experience) -> Tensor:
-        """Where a clip stops the gradient.  -> [B, T], bool"""
+        """Tokens whose gradient is stopped by clipping; logged as `clip_fraction`.  -> [B, T], bool"""
         return torch.zeros_like(rows.mask)
 
     def select_tokens(self, update: Experience) -> Tensor | None:

@@ -1,9 +1,9 @@
-"""Where the engine that sampled is not quite the policy that is trained: importance weights that mend it.
+"""Importance-sampling correction for sampler/trainer mismatch.
 
-Another kernel or precision in the engine gives the same token another probability. With
+Other kernels or another precision in the engine give the same token a different probability. With
 rho_t = pi_trainer(token) / pi_engine(token), both before the update and without gradient, a correction
-multiplies every token's loss by a weight made of rho. Without one, the engine's log-probabilities stand in the ratio
-for the trainer's own.
+multiplies every token's loss by a weight made of rho. Without one, the sampler's log-probabilities take the place
+of the trainer's in the importance ratio.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TokenTIS(Correction):
     """min(rho_t, cap): truncated importance sampling, token by token (Yao et al., August 2025).
 
     Args:
-        cap: above which a weight is cut.
+        cap: upper bound of a weight.
     """
 
     def __init__(self, cap: float = 2.0) -> None:
@@ -37,10 +37,10 @@ class TokenTIS(Correction):
 
 
 class SequenceTIS(Correction):
-    """min(prod rho_t, cap) for all tokens of a response: unbiased but for the cut, and wide for long responses.
+    """min(prod rho_t, cap) for all tokens of a response: unbiased but for the cap; high variance in long responses.
 
     Args:
-        cap: above which a weight is cut.
+        cap: upper bound of a weight.
     """
 
     def __init__(self, cap: float = 2.0) -> None:
@@ -51,7 +51,7 @@ class SequenceTIS(Correction):
 
 
 class IcePop(Correction):
-    """rho_t where it lies in [low, high], 0 elsewhere: a token the two disagree on teaches nothing (2510.18855).
+    """rho_t where it lies in [low, high], 0 elsewhere: tokens with a large mismatch are masked (2510.18855).
 
     Args:
         low, high: bounds of rho.

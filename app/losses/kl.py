@@ -19,7 +19,7 @@ class KLPenalty(ABC):
 
     Args:
         coefficient: at least 0.
-        reference: what to stay near; the policy as the stage found it where None.
+        reference: the reference policy; defaults to the policy at the start of the stage.
     """
 
     def __init__(self, coefficient: float = 0.001, reference: Reference | None = None) -> None:

@@ -1,7 +1,7 @@
-"""The policy that a KL penalty stays near: an earlier state of the one in training.
+"""The reference policy of a KL penalty: an earlier state of the trained policy.
 
-It is kept as a copy of the weights that are trained, and stands in for them while it scores. For an
-adapter (LoRA) that is the adapter alone: no second model is held.
+It is a copy of the trained weights, swapped in while it scores. For an adapter (LoRA) that is only
+the adapter: there is no second model.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ class Reference(ABC):
 
     @torch.no_grad()
     def begin(self, policy: nn.Module) -> None:
-        """Take the policy as it now stands: at the start of a stage."""
+        """Copy the policy, at the start of a stage."""
         self.weights = [parameter.detach().clone() for parameter in trained_weights(policy).values()]
 
     @abstractmethod
     def update(self, policy: nn.Module) -> None:
-        """After an iteration."""
+        """Called after each iteration; an EMA takes a step."""
 
     @contextmanager
     def standing_in(self, policy: nn.Module) -> Iterator[None]:
         """Inside, the policy has the reference's weights."""
-        own = [parameter.data for parameter in trained_weights(policy).values()]
+        trained = [parameter.data for parameter in trained_weights(policy).values()]
         try:
             for parameter, weight in zip(trained_weights(policy).values(), self.weights, strict=True):
                 parameter.data = weight.to(parameter)
             yield
         finally:
-            for parameter, data in zip(trained_weights(policy).values(), own, strict=True):
+            for parameter, data in zip(trained_weights(policy).values(), trained, strict=True):
                 parameter.data = data
 
     def state_dict(self) -> dict[str, list[Tensor]]:
@@ -51,10 +51,10 @@ class Reference(ABC):
 
 
 class InitialPolicy(Reference):
-    """The policy as the stage found it."""
+    """The policy at the start of the stage."""
 
     def update(self, policy: nn.Module) -> None:
-        """It stays."""
+        """The reference stays constant."""
 
 
 class MovingAverage(Reference):
@@ -63,7 +63,7 @@ class MovingAverage(Reference):
     Kept in single precision at least: in bfloat16 a small step towards the policy would be rounded away.
 
     Args:
-        decay: what the average keeps of itself each iteration.
+        decay: weight of the old average in each iteration.
     """
 
     def __init__(self, decay: float = 0.99) -> None:

@@ -35,7 +35,7 @@ class GSPO(PolicyLoss):
 
     Args:
         clip_low, clip_high: of the response's ratio, which moves far less than a token's.
-        reduction: SequenceMean where None, as in its paper.
+        reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """
 
@@ -91,7 +91,7 @@ class SAPO(PolicyLoss):
     Args:
         tau_positive, tau_negative: how fast it fades for good and for bad tokens; bad ones fade faster,
             because pushing a token down spreads over the whole vocabulary.
-        reduction: how tokens are weighed; SequenceMean where None, as in its paper.
+        reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """
 

@@ -1,4 +1,4 @@
-"""Which tokens of an update are trained at all.
+"""Which tokens of an update are trained.
 
 Chosen once over the whole update, of all processes, before it is cut into micro-batches; the tokens
 left out still count in the divisor, as they do in the papers.
@@ -20,11 +20,11 @@ class TokenFilter(ABC):
 
     @abstractmethod
     def keep(self, update: Experience) -> Tensor:
-        """Which tokens are trained; all where the rows were not sampled.  -> [B, T], bool"""
+        """Which tokens are trained; all if the rows were not sampled.  -> [B, T], bool"""
 
 
 class TopEntropy(TokenFilter):
-    """The tokens at which the policy hesitated most (the "80/20 rule", 2506.01939).
+    """The tokens with the highest entropy (the "80/20 rule", 2506.01939).
 
     Args:
         share: of the update's tokens that are trained.

@@ -11,7 +11,7 @@ RESAMPLES = 10_000
 
 
 def bootstrap_interval(values: Sequence[float], counts: Sequence[int], sentence: str) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of a mean, over problems drawn anew with replacement (Efron 1979).
+    """The 95 % percentile bootstrap interval of a mean, over problems resampled with replacement (Efron 1979).
 
     Problems are given by their distinct values and how many have each: a resample of P problems is then one
     multinomial draw over the values, and the order of the problems can't matter. It says how the figure

@@ -1,4 +1,4 @@
-"""How far the probabilities that an engine sampled with are from the trainer's."""
+"""Sampler/trainer mismatch: the sampler's log-probabilities against the trainer's."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from app.types import Rollouts
 
 
 def mismatch(rollouts: Rollouts) -> dict[str, float]:
-    """Of all sampled tokens of all processes, by their logged names; nothing where the trainer scored none.
+    """Of all sampled tokens of all processes, by their logged names; empty if there are no old log-probabilities.
 
-    With log rho = log pi_trainer(token) - log pi_engine(token), "mismatch" and "mismatch_max" are the mean and the
-    largest |log rho|; "mismatch_kl" is the estimate mean(rho - 1 - log rho) of KL(engine || trainer), whose terms
-    are never negative; "mismatch_ess" the effective share of samples, (sum rho)^2 / (n sum rho^2): 1 where they agree.
+    With log rho = log pi_trainer(token) - log pi_sampler(token), "mismatch" and "mismatch_max" are the mean and the
+    largest |log rho|; "mismatch_kl" is the estimate mean(rho - 1 - log rho) of KL(sampler || trainer), whose terms
+    are never negative; "mismatch_ess" the effective sample size as a share, (sum rho)^2 / (n sum rho^2): 1 if equal.
     """
     if any(row.old_logprobs is None or row.sampler_logprobs is None for row in rollouts.rows):
         return {}
     old, sampled = rollouts.padded("old_logprobs"), rollouts.padded("sampler_logprobs")
     assert old is not None and sampled is not None
-    own = (old.double() - sampled.double())[rollouts.mask.to(old.device)]
-    return {f"rollout/{name}": value for name, value in mismatch_of(gather_over_processes(own)[0]).items()}
+    log_rho = (old.double() - sampled.double())[rollouts.mask.to(old.device)]
+    return {f"rollout/{name}": value for name, value in mismatch_of(gather_over_processes(log_rho)[0]).items()}
 
 
 def mismatch_of(log_rho: Tensor) -> dict[str, float]:

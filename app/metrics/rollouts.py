@@ -21,7 +21,7 @@ from app.types import Rollouts
 def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
     """Distinct extracted answers of failing responses, summed over problems, and how many failed (Figure 7a).
 
-    Responses without an answer to read, truncated ones among them, all have the same answer: None.
+    Responses without an answer, including truncated ones, all have the same answer: None.
     """
     distinct = wrong = 0
     failed = rollouts.scored & ~rollouts.passed

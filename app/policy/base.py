@@ -36,7 +36,7 @@ from app.types.pictures import pictures_of
 log = logging.getLogger(__name__)
 
 DAY = datetime(2024, 7, 26)
-"""What a chat template that asks for the day is told, whenever the run is; Llama 3 has it where it can't ask."""
+"""The date that chat templates get, on any day; Llama 3's default."""
 
 
 class Policy(nn.Module, ABC):
@@ -71,7 +71,7 @@ class Policy(nn.Module, ABC):
             return
         self.model, self.tokenizer = self.load()
         if self.asks_for_the_day and rank() == 0:
-            log.info("the chat template writes the day into prompts: it is told %s, on any day", f"{DAY:%d %b %Y}")
+            log.info("the chat template writes the date into prompts: it always gets %s", f"{DAY:%d %b %Y}")
         _disable_dropout(self.model)
         if self.adapter is not None:
             self.adapter.add(self.model)
@@ -121,7 +121,7 @@ class Policy(nn.Module, ABC):
         return tokens
 
     def _encode_chat(self, prompt: tuple[dict[str, Any], ...]) -> list[int]:
-        """Through the chat template, which is told the same day whenever it asks."""
+        """Through the chat template, with a fixed date."""
         tokenizer: Any = self.tokenizer
         day = {"strftime_now": DAY.strftime} if self.asks_for_the_day else {}
         try:

@@ -1,4 +1,4 @@
-"""Low-rank adapters: a few trained weights beside those of a checkpoint, which stay as they were loaded."""
+"""Low-rank adapters (LoRA): a few trained weights; those of the checkpoint are frozen."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LoRA:
 
     @property
     def quantization(self) -> BitsAndBytesConfig | None:
-        """How the weights under the adapter are kept; None for as they are."""
+        """The quantization of the frozen weights; defaults to none."""
         return None
 
     def add(self, model: PreTrainedModel) -> None:

@@ -21,8 +21,8 @@ class PretrainedPolicy(Policy):
         attention: transformers' attention implementation for ordinary rows.
         adapter: trained in place of the weights; None trains those.
         trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
-        chat_template_kwargs: what the chat template is told besides, such as `{enable_thinking: false}` (Qwen3) or
-            `{date_string: 01 Jan 2026}` (Llama 3). A template that asks for the day is told 26 July 2024 on any day,
+        chat_template_kwargs: further arguments of the chat template, such as `{enable_thinking: false}` (Qwen3) or
+            `{date_string: 01 Jan 2026}` (Llama 3). A template that uses the date always gets 26 July 2024,
             so that a run's prompts are the same tomorrow.
     """
 

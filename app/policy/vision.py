@@ -1,8 +1,8 @@
 """Policies that read pictures: vision-language checkpoints of transformers, Qwen2.5-VL.
 
 A picture becomes a run of the prompt's tokens, all of one kind; the vision tower's states stand there in place of an
-embedding. Which tokens are a picture's is told by where the prompt is, never by the token alone: a policy may say that
-token too, and then it is a token like any other.
+embedding. Only tokens of a prompt can be a picture's: in a response the same token is
+an ordinary one.
 
 A token has three positions (M-RoPE: time, height and width), which the model works out for a prompt; a response counts
 on from them. So what holds of text holds here: a prompt is read once for all its responses where that is exact.
@@ -41,8 +41,8 @@ class VisionPolicy(PretrainedPolicy):
         adapter: trained in place of the weights; None trains those.
         trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
         freeze_vision: leave the vision tower as it was loaded.
-        max_pixels: a larger picture is scaled down to so many; None takes the checkpoint's own bound.
-        chat_template_kwargs: what the chat template is told besides; see `PretrainedPolicy`.
+        max_pixels: larger pictures are scaled down to this; defaults to the checkpoint's bound.
+        chat_template_kwargs: further arguments of the chat template; see `PretrainedPolicy`.
     """
 
     kind = AutoModelForImageTextToText
@@ -164,7 +164,11 @@ class VisionPolicy(PretrainedPolicy):
         """Embeddings, with the states of pictures in their places.  [R, L], bool [R, L] -> [R, L, hidden]"""
         embeddings = self.model.get_input_embeddings()(ids)
         if not any(vision):
-            return {"inputs_embeds": embeddings + self.company() if self.in_step else embeddings}
+            return {
+                "inputs_embeds": embeddings + self.zero_weight_vision_pass()
+                if self.needs_matching_passes
+                else embeddings
+            }
         places = of_prompts & (ids == self.picture_token)
         states = self.see(vision).to(embeddings.dtype)
         if int(places.sum()) != len(states):
@@ -172,12 +176,12 @@ class VisionPolicy(PretrainedPolicy):
         return {"inputs_embeds": embeddings.masked_scatter(places[..., None], states)}
 
     @property
-    def in_step(self) -> bool:
-        """Whether this is a pass that other processes make too, of weights in shards."""
+    def needs_matching_passes(self) -> bool:
+        """Whether weights are sharded and gradients enabled: then all processes must run the same passes."""
         return isinstance(self, FSDPModule) and torch.is_grad_enabled()
 
-    def company(self) -> Tensor:
-        """Nothing, by way of the tower, which other processes may be passing through.  -> []"""
+    def zero_weight_vision_pass(self) -> Tensor:
+        """A vision pass multiplied by 0, so that the FSDP collectives of all processes match.  -> []"""
         return 0.0 * self.see([self.ramp]).sum()
 
     @cached_property

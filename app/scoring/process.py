@@ -107,7 +107,7 @@ class Watcher:
             except EndedError as error:
                 self._say(batch.number, place, None, f"the scorer {self._how(error)}", None)
                 place += 1
-        if self.fork is not None and self.fork.has_company():
+        if self.fork is not None and self.fork.has_child_processes():
             self.end()
 
     def end(self) -> int:
@@ -186,8 +186,8 @@ class Fork:
             if self.lines:
                 raise EndedError(MEDDLED)
 
-    def has_company(self) -> bool:
-        """Does a process run that a scorer has started?"""
+    def has_child_processes(self) -> bool:
+        """Whether a process that a scorer has started is running."""
         pids = {*children_of(self.pid), *children_of(os.getpid())} - {self.pid}
         return not all(map(_has_ended, pids))
 

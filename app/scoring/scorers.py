@@ -1,8 +1,8 @@
-"""Scores, from a process of their own.
+"""Scores, from a separate process.
 
-A scorer is somebody's code on a language model's text: some day it raises, never returns, eats all
-memory, or answers "yes". Such an answer is *unscored*: its score is NaN, it is counted, and training
-and evaluation go on as if it had not been drawn. It is never taken for wrong.
+A scorer is user code on a language model's text: it may raise, never return, exhaust the memory,
+or return something that is not a number. Such an answer is *unscored*: its score is NaN, it is counted, and training
+and evaluation go on as if it had not been drawn. It never counts as wrong.
 
 A thread would not do: neither sympy nor a regular expression can be interrupted from outside. The
 worker is a fresh interpreter, not a fork of the trainer, whose threads and GPU a fork would break; it
@@ -38,7 +38,7 @@ START_SECONDS = 300.0
 """Within which a worker must have started and imported what the problems need."""
 
 END_SECONDS = 5.0
-"""Within which a worker that has been told to end has ended what scorers have started."""
+"""Within which a worker that is asked to end has ended what scorers have started."""
 
 LONGEST_CAUSE = 200
 """Characters of why there is no score."""
@@ -109,14 +109,14 @@ def one_line(text: str) -> str:
 
 
 class BatchScorer(ABC):
-    """Has problems score answers, a batch at a time."""
+    """Scores answers in batches."""
 
     @abstractmethod
     def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
         """A verdict on each answer, in order, as soon as it is known."""
 
     def begin(self) -> None:  # noqa: B027 - most have nothing to make ready
-        """Make ready, without waiting for it."""
+        """Start preparing, without blocking."""
 
 
 class InProcess(BatchScorer):
@@ -241,7 +241,7 @@ class Worker:
         except (OSError, EOFError) as error:
             raise BrokenWorkerError(f"the scorer's process had to be ended: {error or 'no answer'}") from None
         finally:
-            if place < len(answers):  # nobody will read what it may yet say
+            if place < len(answers):  # its further output is not read
                 self.stop()
 
     def _send(self, answers: Sequence[Answer], seconds: float) -> None:

@@ -49,9 +49,9 @@ from tests.app.updates import (
     PROBLEMS,
     Watch,
     distance,
-    dumb_update,
     fit,
     fitted,
+    naive_update,
     parameters,
     part,
     perturbed,
@@ -67,7 +67,7 @@ def test_an_update_is_that_of_all_rows_by_hand(advantage: AdvantageEstimator) ->
     """Rows without advantage are not computed, and their tokens count all the same."""
     policy = build_tiny_policy()
     before, batch = parameters(policy), sampled(policy)
-    dumb_update(policy, batch, advantage(batch), int(batch.lengths.sum()), on_policy=True)
+    naive_update(policy, batch, advantage(batch), int(batch.lengths.sum()), on_policy=True)
     assert distance(parameters(policy), before) > 1e-3
     assert distance(parameters(fitted([batch], advantage=advantage)), parameters(policy)) < 1e-6
 
@@ -109,7 +109,7 @@ def test_counting_skipped_tokens_changes_the_denominator_alone() -> None:
 def test_gradients_are_clipped_over_all_parameters() -> None:
     policy = build_tiny_policy()
     batch = sampled(policy)
-    dumb_update(policy, batch, PassOne()(batch), int(batch.lengths.sum()), on_policy=True, max_grad_norm=0.01)
+    naive_update(policy, batch, PassOne()(batch), int(batch.lengths.sum()), on_policy=True, max_grad_norm=0.01)
     assert distance(parameters(fitted([batch], max_grad_norm=0.01)), parameters(policy)) < 1e-6
 
 
@@ -181,7 +181,7 @@ def test_later_minibatches_are_clipped_against_the_sampled_logprobs(on_policy: b
     advantages = PassOne()(batch)
     for index in range(4):
         one = part(batch, [index])
-        dumb_update(policy, one, advantages[index : index + 1], int(one.lengths.sum()), on_policy and index == 0)
+        naive_update(policy, one, advantages[index : index + 1], int(one.lengths.sum()), on_policy and index == 0)
     module = fitted([batch], minibatch_size=1)
     assert module.updates == 4
     assert module.iteration == 1
@@ -197,7 +197,7 @@ def test_minibatches_are_of_one_size_and_hold_all_problems(minibatch_size: int, 
     advantages = PassOne()(batch)
     for index, problems in enumerate(parts):
         one = part(batch, problems)
-        dumb_update(policy, one, advantages[problems], int(one.lengths.sum()), on_policy=index == 0)
+        naive_update(policy, one, advantages[problems], int(one.lengths.sum()), on_policy=index == 0)
     module = fitted([batch], minibatch_size=minibatch_size)
     assert module.updates == len(parts)
     assert distance(parameters(module), parameters(policy)) < 2e-6
@@ -264,7 +264,7 @@ def test_figures_of_an_update() -> None:
     trained = batch.lengths[[0, 3]]
     held = trained[advantages[[0, 3]] > 0].sum() / trained.sum()
     fitted([batch], callbacks=[watch])
-    loss = dumb_update(policy, batch, advantages, int(batch.lengths.sum()), on_policy=False)
+    loss = naive_update(policy, batch, advantages, int(batch.lengths.sum()), on_policy=False)
     (figures,) = watch.figures
     assert figures["train/loss"] == pytest.approx(loss, abs=1e-6)
     assert figures["train/clip_fraction"] == pytest.approx(held.item(), abs=1e-6)
@@ -468,7 +468,7 @@ def test_later_updates_are_corrected_towards_the_trainer_before_the_first(on_pol
         one = part(own, [index])
         width = int(one.lengths.max())
         count = int(one.lengths.sum())
-        dumb_update(policy, one, advantages[index : index + 1, :, :width], count, on_policy=False)
+        naive_update(policy, one, advantages[index : index + 1, :, :width], count, on_policy=False)
     correction = SequenceTIS(1.2) if whole else TokenTIS(1.2)
     module = fitted([engines], minibatch_size=1, correction=correction)
     assert module.updates == 4
@@ -524,11 +524,11 @@ def test_ratios_are_those_of_the_policy_at_each_update(on_policy: bool, of_token
         torch.testing.assert_close(later[0], torch.ones(4, 6), rtol=0, atol=1e-5)
     minibatches = [part(batch, [0, 1]), part(batch, [2, 3])]
     for one, weights in zip(minibatches, [torch.ones(2, 6), estimator.right[-1][[2, 3]]], strict=True):
-        dumb_reinforce(before, one, weights, rate=0.02)
+        naive_reinforce(before, one, weights, rate=0.02)
     assert distance(parameters(module), parameters(before)) < 2e-6
 
 
-def dumb_reinforce(policy: TinyPolicy, batch: Rollouts, advantages: Tensor, rate: float) -> None:
+def naive_reinforce(policy: TinyPolicy, batch: Rollouts, advantages: Tensor, rate: float) -> None:
     """One SGD step on -A log pi over all tokens."""
     rows = batch.experience(advantages)
     loss = -(plain_scores(policy.model, rows)[0] * rows.advantages).sum() / rows.num_tokens
@@ -556,7 +556,7 @@ def test_an_architecture_that_shares_no_prompt_is_trained_all_the_same(name: str
     policy = build(name)
     policy.encode = lambda prompt: torch.arange(3, 3 + len(prompt))  # type: ignore[method-assign, assignment]
     batch, expected = sampled(policy), build(name)  # type: ignore[arg-type]
-    dumb_update(expected, batch, PassOne()(batch), int(batch.lengths.sum()), on_policy=True)  # type: ignore[arg-type]
+    naive_update(expected, batch, PassOne()(batch), int(batch.lengths.sum()), on_policy=True)  # type: ignore[arg-type]
     module = fitted([batch], policy=policy, microbatch_tokens=30)  # type: ignore[arg-type]
     assert distance(parameters(module), [value.detach() for value in expected.parameters()]) < 2e-6
 

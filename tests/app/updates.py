@@ -82,7 +82,7 @@ def distance(left: list[Tensor], right: list[Tensor]) -> float:
     return max((mine - other).abs().max().item() for mine, other in zip(left, right, strict=True))
 
 
-def dumb_update(
+def naive_update(
     policy: TinyPolicy,
     batch: Rollouts,
     advantages: Tensor,

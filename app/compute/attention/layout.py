@@ -24,7 +24,7 @@ class Layout:
 
     @classmethod
     def of(cls, mask: Tensor, first: int = 0, order: Tensor | None = None) -> Layout:
-        """Lines that fill up from the row's tokens `first`, `first` + 1, .. in this order (each in turn where None)."""
+        """Lines that fill up from the row's tokens `first`, `first` + 1, .. in this order (defaults to all in turn)."""
         home = mask.flatten().nonzero()[:, 0]
         order = torch.arange(len(home), device=mask.device) if order is None else order
         places = torch.zeros(mask.numel(), dtype=torch.long, device=mask.device).index_copy(0, home, order + first)

@@ -44,7 +44,7 @@ class PackedRow:
     ) -> PackedRow:
         """prompts: P of [S]; problem: [B]; tokens, mask: [B, T].  Prompts without a response are left out.
 
-        positions: of each prompt's tokens, P of [.., S]; 0, 1, 2, .. where None.
+        positions: of each prompt's tokens, P of [.., S]; defaults to 0, 1, 2, ..
         """
         used, problem = problem.unique(return_inverse=True)
         chosen = [prompts[index].to(tokens.device) for index in used.tolist()]

@@ -57,7 +57,7 @@ def refresh_tied_head(model: Any) -> None:
 
 
 def check_head_size(size: int) -> None:
-    """ValueError where vLLM has no attention on a CPU for heads of so many numbers: it would die when it samples."""
+    """ValueError if vLLM has no CPU attention kernel for this head dimension: it would crash when sampling."""
     from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
 
     able = CPUAttentionBackend.get_supported_head_sizes()

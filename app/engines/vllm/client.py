@@ -44,7 +44,7 @@ class Servers:
 
     def __init__(self, urls: Sequence[str], timeout: float) -> None:
         self.urls, self.timeout = [url.rstrip("/") for url in urls], timeout
-        self.version = ""  # of the weights, told with the next update
+        self.version = ""  # of the weights, sent with the next update
         # Every call has a connection of its own, as servers drop those that idle or have failed; and how long a request
         # may wait in vLLM behind others is `watch`'s to judge.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)

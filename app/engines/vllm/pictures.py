@@ -17,7 +17,7 @@ from app.types import Request
 
 
 def arguments_for(policy: Policy) -> dict[str, Any]:
-    """What vLLM has to be told of a policy that sees; nothing of one that doesn't.
+    """vLLM's arguments for a vision-language policy; empty for a text policy.
 
     Raises:
         EngineError: where vLLM could not even look at the architecture.

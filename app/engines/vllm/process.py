@@ -1,4 +1,4 @@
-"""A `vllm serve` process of the trainer's own: started, ended, and told to end itself if the trainer is gone."""
+"""A `vllm serve` process of the trainer's own: started, ended, and ending by itself if the trainer is gone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDING = 10.0
 """Seconds that a server has to end by itself."""
 
 HOST = "127.0.0.1"
-"""Where a server of our own listens: the routes of weights ask nobody for a password."""
+"""Where a server of our own listens: the weight-transfer endpoints have no authentication."""
 
 
 class ServerProcess:
@@ -111,14 +111,14 @@ def flags(arguments: dict[str, Any]) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens to."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
 def check_port(port: int) -> None:
-    """Raise EngineError where somebody listens to it."""
+    """Raise EngineError if the port is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

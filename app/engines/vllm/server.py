@@ -28,7 +28,7 @@ class VLLMServerEngine(ExternalEngine):
     """Sample with one `vllm serve` process that this engine starts, or with several that run already.
 
     One request is made for each problem, with its N samples; vLLM seeds sample r with the problem's seed plus r.
-    Servers are asked in turn. With every update they are told a new version, and an answer has to come from that
+    Servers are asked in turn. Every update sends them a new version, and an answer has to come from that
     version alone.
 
     A server of our own that dies is started again, takes the weights that were sent last, and is asked again: what

@@ -44,7 +44,7 @@ class WeightTransfer(ABC):
 
     @abstractmethod
     def repeat(self, servers: Servers) -> None:
-        """Hand over what was sent last to servers that have begun anew; EngineError where that can't be."""
+        """Send the last weights again to restarted servers; EngineError if that is not possible."""
 
     def close(self) -> None:  # noqa: B027 - not all have something
         """Leave nothing behind."""
@@ -111,7 +111,7 @@ class NCCLTransfer(WeightTransfer):
     Not run yet: it is written against vLLM 0.32's interface.
 
     Args:
-        address: of the first process, as servers see it; None takes its host's name.
+        address: of the first process, as servers see it; defaults to its host name.
     """
 
     backend = "nccl"

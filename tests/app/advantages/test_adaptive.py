@@ -20,7 +20,7 @@ def every_count(n: int) -> Rollouts:
     return Rollouts([EchoProblem(str(c)) for c in range(n + 1)], rewards=rewards)
 
 
-def dumb_ranking(entropies: Sequence[float], share: float) -> list[bool]:
+def naive_ranking(entropies: Sequence[float], share: float) -> list[bool]:
     """Takes the highest away one by one, the first of equal ones."""
     left = dict(enumerate(entropies))
     for _ in range(round(share * len(entropies))):
@@ -36,7 +36,7 @@ def test_all_but_the_highest_explore(share: float, num_problems: int, ties: bool
     entropies = torch.rand(num_problems, generator=generator, dtype=torch.double)
     entropies = (entropies * 3).floor() if ties else entropies
     explore = to_explore(entropies, share)
-    assert explore.tolist() == dumb_ranking(entropies.tolist(), share)
+    assert explore.tolist() == naive_ranking(entropies.tolist(), share)
     assert (~explore).sum() == round(share * num_problems)
 
 

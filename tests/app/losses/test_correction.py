@@ -30,8 +30,8 @@ def test_weights_are_those_of_a_loop(name: str, seed: int) -> None:
     values = OF_CORRECTIONS[name].weights(rows.old_logprobs - rows.sampler_logprobs, rows.mask)
     for b in range(len(rows)):
         row = Row(rows, logits, b)
-        dumb = [CORRECTIONS[name](row, t) for t in range(row.length)]
-        assert values[b, : row.length].tolist() == pytest.approx(dumb, abs=1e-12)
+        naive = [CORRECTIONS[name](row, t) for t in range(row.length)]
+        assert values[b, : row.length].tolist() == pytest.approx(naive, abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def test_values_are_the_divergence(penalty: KLPenalty, seed: int) -> None:
 def test_k2_is_half_the_mean_square(seed: int) -> None:
     logits, reference = distributions(seed)
     gaps = (logits.log_softmax(-1) - reference.log_softmax(-1)).tolist()
-    dumb = sum(p * gap**2 / 2 for p, gap in zip(logits.softmax(-1).tolist(), gaps, strict=True))
-    assert expected(K2(), logits, reference)[0] == pytest.approx(dumb, abs=1e-12)
+    naive = sum(p * gap**2 / 2 for p, gap in zip(logits.softmax(-1).tolist(), gaps, strict=True))
+    assert expected(K2(), logits, reference)[0] == pytest.approx(naive, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))

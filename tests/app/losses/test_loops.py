@@ -89,10 +89,10 @@ def of_module(rows: Experience, logits: Tensor, on_policy: bool = False, **argum
     return module.loss_of(rows, on_policy)[0]
 
 
-def assert_equal(mine: Tensor, dumb: Tensor, logits: Tensor) -> None:
+def assert_equal(mine: Tensor, naive: Tensor, logits: Tensor) -> None:
     """Values and gradients."""
-    assert mine.item() == pytest.approx(dumb.item(), abs=1e-8)
-    (ours,), (theirs,) = torch.autograd.grad(mine, logits), torch.autograd.grad(dumb, logits)
+    assert mine.item() == pytest.approx(naive.item(), abs=1e-8)
+    (ours,), (theirs,) = torch.autograd.grad(mine, logits), torch.autograd.grad(naive, logits)
     assert theirs.abs().max() > 1e-2
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-8)
 
@@ -118,8 +118,8 @@ def test_every_reduction_weighs_tokens_as_a_loop_does(name: str, reduction: str,
     loss.reduction = OF_REDUCTIONS[reduction]
     rows = replace(rows, token_mask=loss.select_tokens(rows))
     mine = of_module(rows, logits, loss=loss, kl=K3(0.3), entropy_bonus=0.2)
-    dumb = looped(rows, logits, loop, REDUCTIONS[reduction], loops.k3, 0.3, 0.2)
-    assert_equal(mine, dumb, logits)
+    naive = looped(rows, logits, loop, REDUCTIONS[reduction], loops.k3, 0.3, 0.2)
+    assert_equal(mine, naive, logits)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -130,8 +130,8 @@ def test_corrections_multiply_the_policy_loss_alone(name: str, correction: str, 
     (loss, loop), (rows, logits) = LOSSES[name], random_rows(seed)
     rows = replace(rows, token_mask=loss.select_tokens(rows))
     mine = of_module(rows, logits, loss=loss, kl=K2(0.3), entropy_bonus=0.2, correction=OF_CORRECTIONS[correction])
-    dumb = looped(rows, logits, loop, REDUCTIONS["TokenMean"], loops.k2, 0.3, 0.2, CORRECTIONS[correction])
-    assert_equal(mine, dumb, logits)
+    naive = looped(rows, logits, loop, REDUCTIONS["TokenMean"], loops.k2, 0.3, 0.2, CORRECTIONS[correction])
+    assert_equal(mine, naive, logits)
 
 
 @pytest.mark.parametrize("correction", CORRECTIONS)
@@ -140,16 +140,16 @@ def test_on_policy_the_correction_is_by_what_the_policy_says_now(correction: str
     rows, logits = random_rows()
     now = logits.log_softmax(-1).gather(-1, rows.tokens[..., None])[..., 0].detach()
     mine = of_module(rows, logits, on_policy=True, correction=OF_CORRECTIONS[correction])
-    dumb = looped(replace(rows, old_logprobs=now), logits, loops.clipped(), correction=CORRECTIONS[correction])
-    assert_equal(mine, dumb, logits)
+    naive = looped(replace(rows, old_logprobs=now), logits, loops.clipped(), correction=CORRECTIONS[correction])
+    assert_equal(mine, naive, logits)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_without_old_the_sampled_logprobs_stand_in_the_ratio(name: str) -> None:
     (loss, loop), (rows, logits) = LOSSES[name], random_rows()
     rows = replace(rows, token_mask=loss.select_tokens(rows), old_logprobs=None)
-    dumb = looped(replace(rows, old_logprobs=rows.sampler_logprobs), logits, loop)
-    assert_equal(of_module(rows, logits, loss=loss, correction=TokenTIS()), dumb, logits)
+    naive = looped(replace(rows, old_logprobs=rows.sampler_logprobs), logits, loop)
+    assert_equal(of_module(rows, logits, loss=loss, correction=TokenTIS()), naive, logits)
 
 
 @pytest.mark.parametrize("name", LOSSES)

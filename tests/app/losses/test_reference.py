@@ -39,13 +39,13 @@ def test_the_initial_policy_stays() -> None:
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.99])
 def test_a_moving_average_follows(decay: float) -> None:
     policy, reference = build_tiny_policy(), MovingAverage(decay)
-    dumb = parameters(policy)
+    naive = parameters(policy)
     reference.begin(policy)
     for _ in range(3):
         moved(policy)
         reference.update(policy)
-        dumb = [decay * mine + (1 - decay) * new for mine, new in zip(dumb, parameters(policy), strict=True)]
-    assert distance(reference.weights, dumb) < 1e-5
+        naive = [decay * mine + (1 - decay) * new for mine, new in zip(naive, parameters(policy), strict=True)]
+    assert distance(reference.weights, naive) < 1e-5
     assert distance(parameters(policy), [value + 3 for value in parameters(build_tiny_policy())]) < 1e-5
 
 
@@ -138,9 +138,9 @@ def test_a_run_stays_near_the_policy_it_began_with() -> None:
     after = [second - first for first, second in zip(plain.parameters[0], plain.parameters[1], strict=True)]
     with_kl = [second - first for first, second in zip(watch.parameters[0], watch.parameters[1], strict=True)]
     pull = [mine - usual for mine, usual in zip(with_kl, after, strict=True)]
-    dumb = pull_by_hand(watch.parameters[0], batch)
-    assert max(each.abs().max().item() for each in dumb) > 1e-3
-    assert distance(pull, dumb) < 2e-6
+    naive = pull_by_hand(watch.parameters[0], batch)
+    assert max(each.abs().max().item() for each in naive) > 1e-3
+    assert distance(pull, naive) < 2e-6
 
 
 def pull_by_hand(now: list[Tensor], batch: Any) -> list[Tensor]:
@@ -159,10 +159,10 @@ def test_a_moving_average_follows_once_an_iteration() -> None:
     batch, watch = sampled(build_tiny_policy()), Watch()
     module = fitted([batch] * 3, kl=K2(0.1, MovingAverage(0.5)), callbacks=[watch], minibatch_size=2)
     assert module.kl is not None
-    dumb = parameters(build_tiny_policy())
+    naive = parameters(build_tiny_policy())
     for after in watch.parameters:
-        dumb = [(mine + new) / 2 for mine, new in zip(dumb, after, strict=True)]
-    assert distance(module.kl.reference.weights, dumb) < 1e-6
+        naive = [(mine + new) / 2 for mine, new in zip(naive, after, strict=True)]
+    assert distance(module.kl.reference.weights, naive) < 1e-6
 
 
 def test_a_stage_begins_anew() -> None:

@@ -1,4 +1,4 @@
-"""Pass@k on held-out problems, against figures known by hand and against a dumb count of the same completions."""
+"""Pass@k on held-out problems, against figures known by hand and against a naive count of the same completions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_truncated_answer_never_passes(passk: CommandLine) -> None:
     assert (found["eval/pass@4"], found["eval/greedy"], found["eval/truncated"]) == (0, 0, 1)
 
 
-def dumb_figures(rows: list[tuple[str, list[float], list[Any]]], k: int) -> dict[str, float]:
+def naive_figures(rows: list[tuple[str, list[float], list[Any]]], k: int) -> dict[str, float]:
     """Pass@k by going through all groups of k; the rest by counting."""
     wrong = [
         [row.answer for row, reward in zip(group, rewards, strict=True) if reward < 1] for _, rewards, group in rows
@@ -78,7 +78,7 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[float], lis
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
-def test_figures_are_those_of_a_dumb_count_for_each_set_and_over_all(
+def test_figures_are_those_of_a_naive_count_for_each_set_and_over_all(
     passk: CommandLine, sampled: list[tuple[str, list[float], list[Any]]], k: int
 ) -> None:
     """Sets of 3 and 4 mazes in batches of 2, so that batches differ in size and hold both sets."""
@@ -91,7 +91,7 @@ def test_figures_are_those_of_a_dumb_count_for_each_set_and_over_all(
         "eval/5x5/": [row for row in sampled if row[0] == "5x5"],
         "eval/7x7/": [row for row in sampled if row[0] == "7x7"],
     }.items():
-        for name, value in dumb_figures(rows, k).items():
+        for name, value in naive_figures(rows, k).items():
             assert found[prefix + name] == pytest.approx(value, abs=2e-6), prefix + name
 
 

@@ -1,4 +1,4 @@
-"""Mazes: scoring against a dumb verifier, hostile answers, generation and its speed."""
+"""Mazes: scoring against a naive verifier, hostile answers, generation and its speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The 15 puzzle: references replayed by a dumber judge, parity by cycles instead of inversions."""
+"""The 15 puzzle: references replayed by a naive judge, parity by cycles instead of inversions."""
 
 from __future__ import annotations
 
