@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.oracles.big_bench_symbolic import explained
 from datamodules.puzzles.enigmata.big_bench_symbolic import OPERATIONS, TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.big_bench_symbolic import explained
 
 BY_HAND = {
     "reverse": [9, 0, 12, 3, 3],

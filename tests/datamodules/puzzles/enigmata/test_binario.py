@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from benchmarks.oracles.binario import follows_the_rules
 from datamodules.puzzles.enigmata.binario import EMPTY, TASK, fillings
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.binario import follows_the_rules
 
 
 def test_all_fillings_of_four_by_four() -> None:

@@ -6,12 +6,12 @@ from itertools import combinations, product
 
 import pytest
 
-from benchmarks.oracles.campsite import fits, places
-from benchmarks.oracles.reading import Cell, tagged
 from datamodules.puzzles.enigmata.answers import FENCE
 from datamodules.puzzles.enigmata.campsite import TASK, paired, solutions
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.campsite import fits, places
+from tests.oracles.reading import Cell, tagged
 
 
 def pitched(board: list[str], tents: list[Cell]) -> str:

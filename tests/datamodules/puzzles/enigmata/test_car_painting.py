@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from benchmarks.oracles.car_painting import fewest, switches
 from datamodules.puzzles.enigmata.car_painting import TASK, changes, fewest_switches
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.car_painting import fewest, switches
 
 LINE = {"colors": list("ABAB"), "reach": 1, "switches": 1}
 

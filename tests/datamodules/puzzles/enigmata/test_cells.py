@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.oracles.reading import cells as cells_in
 from datamodules.puzzles.enigmata.task import task_named
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.reading import cells as cells_in
 
 NAMES = ("hitori", "kakurasu", "light_up", "minesweeper")
 

@@ -7,9 +7,9 @@ from statistics import mean
 import chess
 import pytest
 
-from benchmarks.oracles.checkmate_in_one import spellings
 from datamodules.puzzles.enigmata.checkmate_in_one import TASK, mates, move_named, replayed
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.checkmate_in_one import spellings
 
 FOOLS = {"moves": "1. f3 e5 2. g4", "fen": "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2"}
 

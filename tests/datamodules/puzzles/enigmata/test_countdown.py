@@ -6,10 +6,10 @@ from itertools import combinations, combinations_with_replacement
 
 import pytest
 
-from benchmarks.oracles.countdown import right
 from datamodules.puzzles.enigmata.countdown import TASK, positive
 from datamodules.puzzles.enigmata.expressions import forms
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.countdown import right
 
 EASY = {"numbers": [1, 2, 3, 4, 5], "target": 40, "solvable": True}
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.oracles.crypto_kka import decrypted
 from datamodules.puzzles.enigmata.answers import unquoted
 from datamodules.puzzles.enigmata.ciphers import ENCRYPT, encrypt, opening
 from datamodules.puzzles.enigmata.crypto_kka import TASK
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.crypto_kka import decrypted
 
 
 def test_every_cipher_of_every_difficulty() -> None:

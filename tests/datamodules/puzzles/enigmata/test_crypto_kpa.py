@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from benchmarks.oracles.crypto_kpa import attacked
 from datamodules.puzzles.enigmata.crypto_kpa import TASK, rank
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.crypto_kpa import attacked
 
 
 def test_the_prompt_is_enough() -> None:

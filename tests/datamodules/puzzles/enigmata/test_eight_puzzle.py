@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from benchmarks.oracles.sliding import slides_home
 from datamodules.puzzles.enigmata.eight_puzzle import TASK
 from datamodules.puzzles.enigmata.sliding import can_be_slid, slides, ways
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.sliding import slides_home
 
 NEAR = {"board": [[1, 2, 3], [4, 5, 6], [0, 7, 8]]}
 

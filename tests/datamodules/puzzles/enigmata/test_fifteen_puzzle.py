@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from benchmarks.oracles.sliding import NEVER, possible, slides_home
 from datamodules.puzzles.enigmata.fifteen_puzzle import TASK
 from datamodules.puzzles.enigmata.sliding import can_be_slid, slides, ways
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.sliding import NEVER, possible, slides_home
 
 SWAPPED = {"board": [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 15, 14, 0]]}
 

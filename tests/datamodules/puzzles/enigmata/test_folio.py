@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from benchmarks.oracles.folio import solved
 from datamodules.puzzles.enigmata.folio import TASK, denied, drawn_sentence, possible
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.folio import solved
 
 
 def test_the_verdict_is_that_of_all_models() -> None:

@@ -7,11 +7,11 @@ from itertools import permutations
 
 import pytest
 
-from benchmarks.oracles.full_crosswords import fits
 from datamodules.puzzles.enigmata.clues import CLUES
 from datamodules.puzzles.enigmata.full_crosswords import TASK, layout
 from datamodules.puzzles.enigmata.task import Question
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.full_crosswords import fits
 
 SMALL: Question = {"text": "two by two", "across": ["AT", "NO"], "down": ["AN", "TO"]}
 

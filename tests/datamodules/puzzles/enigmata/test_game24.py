@@ -8,10 +8,10 @@ from itertools import combinations_with_replacement
 
 import pytest
 
-from benchmarks.oracles.game24 import reachable
 from datamodules.puzzles.enigmata.expressions import evaluate, forms, tokens
 from datamodules.puzzles.enigmata.game24 import TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.game24 import reachable
 
 EIGHTS = {"numbers": [3, 3, 8, 8], "solvable": True}
 ONES = {"numbers": [1, 1, 1, 1], "solvable": False}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
-from benchmarks.oracles.hitori import follows_the_rules
 from datamodules.puzzles.enigmata.hitori import TASK, solutions
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.hitori import follows_the_rules
 
 
 def all_solutions(grid: list[list[int]]) -> list[list[tuple[int, int]]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
-from benchmarks.oracles.kakurasu import sums
-from benchmarks.oracles.reading import cells
 from datamodules.puzzles.enigmata.kakurasu import TASK, solutions, subsets
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.kakurasu import sums
+from tests.oracles.reading import cells
 
 
 def as_answer(solution: list[tuple[int, ...]]) -> str:

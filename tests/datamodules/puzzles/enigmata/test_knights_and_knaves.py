@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.oracles.knights_and_knaves import solved
 from datamodules.puzzles.enigmata.knights_and_knaves import TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.knights_and_knaves import solved
 
 
 def test_the_verdict_is_that_of_all_worlds() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
-from benchmarks.oracles.light_up import follows_the_rules
 from datamodules.puzzles.enigmata.light_up import TASK, bits, board, solutions
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.light_up import follows_the_rules
 
 
 def test_solver_against_all_subsets() -> None:

@@ -7,10 +7,10 @@ from itertools import permutations, product
 
 import pytest
 
-from benchmarks.oracles.magic_square import Square, keeps, magic
 from datamodules.puzzles.enigmata.magic_square import TASK
 from datamodules.puzzles.enigmata.task import DIFFICULTIES, Question
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.magic_square import Square, keeps, magic
 
 
 def solutions(question: Question, reach: int) -> list[Square]:

@@ -7,9 +7,9 @@ from random import Random
 import networkx
 import pytest
 
-from benchmarks.oracles.maze import open_cells
 from datamodules.puzzles.enigmata.maze import TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.maze import open_cells
 
 OPEN = {"grid": ["S..", ".B.", "..E"]}
 SHUT = {"grid": ["S.B", ".B.", "B.E"]}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
-from benchmarks.oracles.minesweeper import certain as certain_by_cells
-from benchmarks.oracles.reading import cells
 from datamodules.puzzles.enigmata.minesweeper import HIDDEN, TASK, certain_mines
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.minesweeper import certain as certain_by_cells
+from tests.oracles.reading import cells
 
 
 def layouts(grid: list[list[int]]) -> list[set[tuple[int, int]]]:

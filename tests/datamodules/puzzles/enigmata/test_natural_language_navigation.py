@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from benchmarks.oracles.natural_language_navigation import shortest_ways
 from datamodules.puzzles.enigmata.natural_language_navigation import TASK
 from datamodules.puzzles.enigmata.task import Question
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.natural_language_navigation import shortest_ways
 
 TOWN: Question = {
     "start": "bank A",

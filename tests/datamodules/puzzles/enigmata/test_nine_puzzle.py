@@ -9,12 +9,12 @@ from random import Random
 import pytest
 from sympy.combinatorics import Permutation, PermutationGroup
 
-from benchmarks.oracles.reading import says
-from benchmarks.oracles.shifting import NEVER, possible, shifts_home
-from benchmarks.oracles.sliding import even
 from datamodules.puzzles.enigmata.nine_puzzle import TASK
 from datamodules.puzzles.enigmata.shifting import can_be_shifted, shifts
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.reading import says
+from tests.oracles.shifting import NEVER, possible, shifts_home
+from tests.oracles.sliding import even
 
 NEAR = {"board": [[3, 1, 2], [4, 5, 6], [7, 8, 9]]}
 SWAPPED = {"board": [[1, 2, 3], [7, 5, 6], [4, 8, 9]]}

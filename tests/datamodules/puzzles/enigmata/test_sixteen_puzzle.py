@@ -7,10 +7,10 @@ from math import factorial
 import pytest
 from sympy.combinatorics import Permutation, PermutationGroup
 
-from benchmarks.oracles.shifting import NEVER
 from datamodules.puzzles.enigmata.shifting import can_be_shifted, shifts
 from datamodules.puzzles.enigmata.sixteen_puzzle import TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.shifting import NEVER
 
 NEAR = {"board": [[4, 1, 2, 3], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]}
 

@@ -8,11 +8,11 @@ from itertools import permutations, product
 
 import pytest
 
-from benchmarks.oracles.skyscraper import Square, views
 from datamodules.puzzles.enigmata.grids import fillings
 from datamodules.puzzles.enigmata.skyscraper import SIDES, TASK
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.skyscraper import Square, views
 
 
 @cache

@@ -8,9 +8,9 @@ import networkx as nx
 import pytest
 from pysat.solvers import Minisat22
 
-from benchmarks.oracles.slant import ends, follows_the_rules
 from datamodules.puzzles.enigmata.slant import TASK, UNKNOWN, numbers_of
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.slant import ends, follows_the_rules
 
 LOOP = "1 -1\n-1 1"
 

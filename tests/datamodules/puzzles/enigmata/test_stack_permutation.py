@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from benchmarks.oracles.reading import says
-from benchmarks.oracles.stack_permutation import NEVER
 from datamodules.puzzles.enigmata.stack_permutation import TASK, popped, steps_to
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.reading import says
+from tests.oracles.stack_permutation import NEVER
 
 NEAR = {"input": [3, 1, 2], "output": [1, 3, 2]}
 BLOCKED = {"input": [1, 2, 3], "output": [3, 1, 2]}

@@ -6,13 +6,13 @@ from itertools import combinations, product
 
 import pytest
 
-from benchmarks.oracles.reading import Cell, tagged
-from benchmarks.oracles.sat import exactly_one, models
-from benchmarks.oracles.star_battle import near
 from datamodules.puzzles.enigmata.answers import FENCE
 from datamodules.puzzles.enigmata.star_battle import TASK, arrangements
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.reading import Cell, tagged
+from tests.oracles.sat import exactly_one, models
+from tests.oracles.star_battle import near
 
 
 def solutions(board: list[str], most: int = 2) -> list[set[Cell]]:

@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from benchmarks.oracles.sat import exactly_one, models
-from benchmarks.oracles.sudoku import units
 from datamodules.puzzles.enigmata.sudoku import TASK
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.sat import exactly_one, models
+from tests.oracles.sudoku import units
 
 NINE = range(9)
 

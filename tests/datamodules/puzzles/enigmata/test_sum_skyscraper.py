@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.oracles.skyscraper import views
 from datamodules.puzzles.enigmata.skyscraper import SIDES
 from datamodules.puzzles.enigmata.skyscraper import TASK as SKYSCRAPER
 from datamodules.puzzles.enigmata.sum_skyscraper import TASK
 from datamodules.puzzles.enigmata.task import DIFFICULTIES
 from tests.datamodules.puzzles.enigmata.contract import draws
 from tests.datamodules.puzzles.enigmata.test_skyscraper import squares
+from tests.oracles.skyscraper import views
 
 
 def test_a_clue_adds_up_what_is_seen() -> None:

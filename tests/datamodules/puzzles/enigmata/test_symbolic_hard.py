@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.oracles.symbolic_hard import Grid, explained, grid
 from datamodules.puzzles.enigmata.symbolic_hard import OPERATIONS, TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.symbolic_hard import Grid, explained, grid
 
 GIVEN = "0 0 0|0 3 1|2 0 1"
 BY_HAND = {

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.hostile import fenced, hostile
-from benchmarks.oracles import oracle_named
-from benchmarks.oracles.reading import block
 from datamodules.puzzles.enigmata.records import TASKS, problem_of, record_of
 from datamodules.puzzles.enigmata.task import CATEGORIES, DIFFICULTIES, Difficulty, Task, TaskPuzzle, task_named
 from tests.datamodules.puzzles.enigmata.contract import check_contract, check_corrupted, draws, number_of_distinct
+from tests.oracles import oracle_named
+from tests.oracles.reading import block
 
 FEWER = {("twiddle", "easy"): 84, ("stack_permutation", "easy"): 130}
 """Where there are fewer than 200: 84, and 144, of which 2,000 draws do not find all."""

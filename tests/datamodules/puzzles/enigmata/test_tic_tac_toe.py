@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
-from benchmarks.oracles.tic_tac_toe import best, other, outcome, put, three
 from datamodules.puzzles.enigmata.task import DIFFICULTIES, TaskPuzzle
 from datamodules.puzzles.enigmata.tic_tac_toe import TASK, written
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.tic_tac_toe import best, other, outcome, put, three
 
 FORK = {"board": ["X..", ".O.", "..X"], "player": "O"}
 

@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from benchmarks.oracles.twiddle import turn
 from datamodules.puzzles.enigmata.twiddle import TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.twiddle import turn
 
 NEAR = {"board": [[4, 1, 3], [5, 2, 6], [7, 8, 9]]}
 """One turn of the upper left square away."""

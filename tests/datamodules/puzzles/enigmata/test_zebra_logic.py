@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.oracles.zebra_logic import solutions
 from datamodules.puzzles.enigmata.zebra_logic import TASK
 from tests.datamodules.puzzles.enigmata.contract import draws
+from tests.oracles.zebra_logic import solutions
 
 
 def test_the_prompt_has_one_solution() -> None:
