@@ -19,8 +19,8 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from benchmarks.hostile import hostile, mutations
-from datamodules.puzzles.enigmata.records import TASKS
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, TaskProblem, TaskPuzzle, task_named
+from datamodules.enigmata.tasks.records import TASKS
+from datamodules.enigmata.tasks.task import DIFFICULTIES, TaskProblem, TaskPuzzle, task_named
 from tests.oracles import oracle_named
 from tests.oracles.reading import block
 

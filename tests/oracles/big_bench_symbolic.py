@@ -8,8 +8,8 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from datamodules.puzzles.enigmata.big_bench_symbolic import OPERATIONS
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.big_bench_symbolic import OPERATIONS
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import inner, number, words
 
 

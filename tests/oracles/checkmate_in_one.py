@@ -6,7 +6,7 @@ from functools import cache
 
 import chess
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import inner
 
 

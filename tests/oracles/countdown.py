@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.arithmetic import steps
 
 

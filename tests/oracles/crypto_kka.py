@@ -9,7 +9,7 @@ from itertools import product
 from string import ascii_uppercase
 from typing import Any
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import QUOTES
 
 ALPHABET = ascii_uppercase

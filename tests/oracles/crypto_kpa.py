@@ -7,8 +7,8 @@ from functools import cache
 from itertools import product
 from string import ascii_uppercase
 
-from datamodules.puzzles.enigmata.crypto_kpa import TASK
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.crypto_kpa import TASK
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.crypto_kka import filled, plain
 
 ALPHABET = ascii_uppercase

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from datamodules.puzzles.enigmata.clues import CLUES
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.full_crosswords import CLUES
+from datamodules.enigmata.tasks.task import Question
 
 
 def right(question: Question, answer: str) -> bool:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import combinations
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.arithmetic import steps
 from tests.oracles.reading import says
 

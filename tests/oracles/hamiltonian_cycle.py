@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.hamiltonian_path import falls_apart, route, walked
 from tests.oracles.reading import says
 

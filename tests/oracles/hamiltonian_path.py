@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import networkx
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import number, says, words
 
 

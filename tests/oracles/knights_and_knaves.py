@@ -6,7 +6,7 @@ import re
 from functools import cache
 from itertools import product
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import says
 
 World = dict[str, bool]

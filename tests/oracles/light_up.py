@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import Cell, cells
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 
 import networkx
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import inner, says
 
 STEP = r"\([ \t]*([1-9][0-9]?)[ \t]*,[ \t]*([1-9][0-9]?)[ \t]*\)"

@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 from pysat.solvers import Minisat22
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import Cell, cells
 
 HIDDEN = -2

@@ -6,7 +6,7 @@ import re
 
 import networkx
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 
 
 def right(question: Question, answer: str) -> bool:

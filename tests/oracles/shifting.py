@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import inner, says
 from tests.oracles.sliding import BETWEEN, even
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import networkx
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import Cell, letters, number, table
 
 

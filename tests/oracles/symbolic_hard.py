@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from datamodules.puzzles.enigmata.symbolic_hard import OPERATIONS
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.symbolic_hard import OPERATIONS
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.big_bench_symbolic import outputs
 from tests.oracles.reading import number, table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from datamodules.puzzles.enigmata.task import Question
+from datamodules.enigmata.tasks.task import Question
 from tests.oracles.reading import QUOTES
 
 TRIPLES = ("012", "345", "678", "036", "147", "258", "048", "246")

@@ -6,8 +6,8 @@ import re
 from functools import cache
 from itertools import combinations, product
 
-from datamodules.puzzles.enigmata.task import Question
-from datamodules.puzzles.enigmata.zebra_logic import TASK
+from datamodules.enigmata.tasks.task import Question
+from datamodules.enigmata.tasks.zebra_logic import TASK
 from tests.oracles.reading import inner
 from tests.oracles.sat import models
 
