@@ -22,7 +22,8 @@ LINES = {5: (0, 2, 4), 7: (1, 3, 5)}
 """Which rows and columns hold words, by the side of the grid."""
 
 CLUES: dict[str, str] = dict(
-    line.split(": ", 1) for line in files(__package__).joinpath("clues.txt").read_text("utf-8").splitlines()
+    line.split(": ", 1)
+    for line in files("datamodules.enigmata.tasks").joinpath("clues.txt").read_text("utf-8").splitlines()
 )
 """A clue of our own for each of many common English words of five and of seven letters, all in small letters."""
 
