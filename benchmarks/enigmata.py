@@ -19,10 +19,10 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from benchmarks.hostile import hostile, mutations
-from benchmarks.oracles import oracle_named
-from benchmarks.oracles.reading import block
-from datamodules.puzzles.enigmata.records import TASKS
-from datamodules.puzzles.enigmata.task import DIFFICULTIES, TaskProblem, TaskPuzzle, task_named
+from datamodules.enigmata.tasks.records import TASKS
+from datamodules.enigmata.tasks.task import DIFFICULTIES, TaskProblem, TaskPuzzle, task_named
+from tests.oracles import oracle_named
+from tests.oracles.reading import block
 
 
 def drawn(puzzle: TaskPuzzle, number: int, sentence: str) -> list[TaskProblem]:

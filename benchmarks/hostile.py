@@ -10,7 +10,7 @@ import string
 from collections.abc import Callable, Sequence
 from random import Random
 
-from datamodules.puzzles.enigmata.answers import FENCE
+from datamodules.enigmata.tasks.answers import FENCE
 
 _PART = re.compile(r"\s+|\w+|[^\w\s]")
 _NUMBER = re.compile(r"[0-9]{1,9}")

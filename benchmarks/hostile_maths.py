@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 from benchmarks.hostile import hostile
-from datamodules.maths.size import LONGEST
+from datamodules.math.size import LONGEST
 
 REFERENCES = (
     "204",

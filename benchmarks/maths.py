@@ -18,7 +18,7 @@ from time import perf_counter
 from app.scoring import SubprocessScorer
 from benchmarks.hostile_maths import REFERENCES, hostile_maths
 from datamodules.math import MathScorer
-from datamodules.maths.answers import final_answer
+from datamodules.math.answers import final_answer
 from datamodules.task import ScoredProblem
 
 BATCH = 1000

@@ -24,7 +24,7 @@ from benchmarks.step import NeverZero
 from benchmarks.workload import peak_memory_mib, random_problems
 from callbacks.display.memory_estimate import MemoryEstimate
 from callbacks.rollout import RolloutCallback
-from datamodules.stream import ProblemStream
+from datamodules.base.stream import ProblemStream
 
 SHAPE = {
     "hidden_size": 896,

@@ -23,7 +23,7 @@ from app.module import RLVRModule
 from app.types import ProblemBatch, Rollouts, Sampling
 from benchmarks.workload import load_policy, peak_memory_mib, random_problems
 from callbacks.rollout import RolloutCallback
-from datamodules.stream import ProblemStream
+from datamodules.base.stream import ProblemStream
 
 
 class NeverZero(AdvantageEstimator):

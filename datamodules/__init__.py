@@ -1,1 +1,8 @@
-"""Where problems come from: generated puzzles and published data sets, as Lightning data modules."""
+"""Where problems come from: generated puzzles and published data sets, as Lightning data modules.
+
+Problem sets: `maze/` and `published_maze.py`, `enigmata/`, `reasoning_gym/`, `math/`, `arc.py`, `korbench.py` (with
+`korbench_rules.py`), `multimodal/`; `several.py` joins them. Sets of one's own: `task.py`, a table and a scorer, and
+`puzzle.py`, problems drawn by code. `scorers.py` says what a scorer is.
+What they share: `base/` (splits, loaders, drawing, deduplication, cache), `sources/` (rows of files and of the hub),
+`choices/` (multiple choice and short open answers).
+"""

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
-from datamodules.dedup import deduplicate
-from datamodules.puzzles.enigmata.answers import FENCE, LONGEST
-from datamodules.solutions import passing
+from datamodules.base.dedup import deduplicate
+from datamodules.base.solutions import passing
+from datamodules.enigmata.tasks.answers import FENCE, LONGEST
 from datamodules.sources import check_source, located, placed, read_rows
 
 Grid: TypeAlias = tuple[tuple[int, ...], ...]

@@ -9,12 +9,12 @@ from typing import Any
 
 from app.types import Problem, Prompt
 from datamodules.base import ProblemDataModule
-from datamodules.dedup import deduplicate
+from datamodules.base.dedup import deduplicate
+from datamodules.base.solutions import mostly_passing
 from datamodules.korbench_rules import Question, extracted, judge, reference
-from datamodules.maths.answers import decided
-from datamodules.solutions import mostly_passing
+from datamodules.math.answers import decided
 from datamodules.sources import check_source, read_each, read_jsonl, read_rows
-from datamodules.values import is_missing, text_of
+from datamodules.sources.values import is_missing, text_of
 
 CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
 

@@ -2,7 +2,7 @@
 
 The official verifier was read; this is not its code. It departs from it where that could be cheated or
 could run text: arithmetic is parsed and not evaluated by Python, an empty answer never passes, one of several
-words must be a whole one, and expressions are compared by `datamodules/maths`.
+words must be a whole one, and expressions are compared by `datamodules/math`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from datamodules.maths.answers import UndecidedError, equivalent
-from datamodules.puzzles.enigmata.expressions import evaluate, tokens
+from datamodules.enigmata.tasks.expressions import evaluate, tokens
+from datamodules.math.answers import UndecidedError, equivalent
 
 LONGEST = 4_000
 """Characters of an answer; a longer one is none."""

@@ -6,11 +6,11 @@ from typing import Any
 
 from app.types import Problem
 from datamodules.base import ProblemDataModule
-from datamodules.dedup import deduplicate
-from datamodules.puzzles.maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
-from datamodules.solutions import passing
+from datamodules.base.dedup import deduplicate
+from datamodules.base.solutions import passing
+from datamodules.maze.lattice_maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
+from datamodules.maze.verl_format import GRID_KEYS, find_grid
 from datamodules.sources import check_source, read_each, read_prompt, read_rows
-from datamodules.verl_format import GRID_KEYS, find_grid
 
 
 class PublishedMazeDataModule(ProblemDataModule):

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.types import Prompt
 from datamodules.base import PuzzleDataModule
-from datamodules.puzzles.base import Puzzle
+from datamodules.base.generate import Puzzle
 from datamodules.scorers import Scorer
 from datamodules.sources import read_prompt
 from datamodules.task import ScoredProblem

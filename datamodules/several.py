@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from app.types import Problem
 from datamodules.base import ProblemDataModule
-from datamodules.dedup import deduplicate
-from datamodules.wrapped import NamedProblem
+from datamodules.base.dedup import deduplicate
+from datamodules.base.wrapped import NamedProblem
 
 
 class SeveralDataModule(ProblemDataModule):

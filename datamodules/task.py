@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from app.types import Problem, Prompt
 from app.types.pictures import canonical
 from datamodules.base import ProblemDataModule
-from datamodules.dedup import deduplicate
+from datamodules.base.dedup import deduplicate
+from datamodules.base.solutions import Trial
 from datamodules.scorers import Scorer
-from datamodules.solutions import Trial
 from datamodules.sources import check_source, parse_json, read_each, read_prompt, read_rows
-from datamodules.values import is_missing
+from datamodules.sources.values import is_missing
 
 T = TypeVar("T")
 

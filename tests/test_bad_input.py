@@ -81,7 +81,7 @@ ONE_ROLLOUT = "stage 'exploit': PassOne compares rollouts: N=1 must be at least 
 EMPTY = "the {} split is empty: it must hold at least one problem"
 IN_STAGE = "stage 'exploit': "
 NO_HALT = "stop token '<halt>' is not in the policy's vocabulary"
-INSTRUCTIVE = of_class("datamodules.puzzles.maze_prompts.InstructivePrompt")
+INSTRUCTIVE = of_class("datamodules.maze.InstructivePrompt")
 
 CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "k above N": (stages(pass_k(5)), "stage 'explore': k=5 must lie between 1 and the 4 rollouts per problem"),

@@ -13,7 +13,8 @@ from callbacks.schedule.schedule import Stage
 from tests.conftest import MINIATURE, PICTURES, ROOT, CommandLine
 
 DEFAULTS = ROOT / "lightning.yaml"
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+PARTS = ROOT / "configs" / "paper" / "parts"
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if PARTS not in path.parents)
 LARGEST = {
     "steps": 2, "at_most": 2, "repeat": 2, "problems": 4, "rollouts": 4, "k": 2, "n": 4, "max_new_tokens": 24,
     "start": 0, "end": 2, "warmup": 1,
@@ -44,9 +45,16 @@ def parsed(capsys: pytest.CaptureFixture[str], *overlays: Path, command: str = "
     return yaml.safe_load(capsys.readouterr().out)
 
 
+def written(path: Path) -> dict[str, Any]:
+    """As the file has it, with the parts that it names."""
+    found = yaml.safe_load(path.read_text())
+    parts = {name: part for name, part in found.items() if isinstance(part, str) and part.endswith(".yaml")}
+    return found | {name: yaml.safe_load((path.parent / part).read_text()) for name, part in parts.items()}
+
+
 def stages_of(path: Path) -> list[dict[str, Any]]:
     """As the file has them; the defaults' where it has none."""
-    own, defaults = (yaml.safe_load(file.read_text()) for file in (path, DEFAULTS))
+    own, defaults = (written(file) for file in (path, DEFAULTS))
     return own.get("schedule", defaults["schedule"])["stages"]
 
 
@@ -91,7 +99,7 @@ def test_a_config_holds_what_it_says_and_its_stages_nothing_else(
 ) -> None:
     """A list replaces a list: what a stage does not name is as if there were no lightning.yaml below it."""
     pytest.importorskip(NEEDS.get(path.stem, "torch"))
-    found, wanted = parsed(capsys, path), yaml.safe_load(path.read_text())
+    found, wanted = parsed(capsys, path), written(path)
     wanted.pop("schedule", None)
     assert missing(said(wanted), said(found)) == []
 
@@ -115,7 +123,7 @@ def test_the_miniature_has_every_callback_but_the_pictures() -> None:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_no_source_is_in_two_splits(path: Path) -> None:
     """Deduplication would empty one of them."""
-    data = yaml.safe_load(path.read_text()).get("data", {}).get("init_args", {})
+    data = written(path).get("data", {}).get("init_args", {})
     for arguments in [data, *(each["init_args"] for each in data.get("sets", {}).values())]:
         splits = ("train", "validation", "test", "train_path", "validation_path", "test_path")
         sources = [arguments[name] for name in splits if isinstance(arguments.get(name), str)]
@@ -191,7 +199,7 @@ PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
 @pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)
 def test_an_experiment_of_the_paper_has_its_settings(path: Path) -> None:
     """Appendix A.2, but for what the experiment itself is about; and a folder of its own."""
-    said_there = yaml.safe_load(path.read_text())
+    said_there = written(path)
     model, data = said_there["model"], said_there["data"]["init_args"]
     own_rate, own_rollouts = "figure_8cd" in path.stem, path.stem.endswith("128")
     assert own_rate or model["learning_rate"]["init_args"] == {"peak": 1e-6, "warmup": 10}
@@ -209,7 +217,12 @@ def test_an_experiment_of_the_paper_has_its_settings(path: Path) -> None:
     assert said_there["trainer"]["logger"]["init_args"]["name"] == f"paper/{path.stem}"
 
 
-@pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)
+def test_no_part_is_left_over() -> None:
+    named = {part for path in PAPER for part in yaml.safe_load(path.read_text()).values() if isinstance(part, str)}
+    assert named == {str(part.relative_to(PARTS.parent)) for part in PARTS.rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("path", [*PAPER, *sorted(PARTS.rglob("*.yaml"))], ids=lambda path: path.stem)
 def test_every_number_of_the_paper_names_its_source(path: Path) -> None:
     """Each line that says how much, how long or what is trained."""
     numbers = (

@@ -106,7 +106,7 @@ def test_a_policy_that_sees_is_trained_in_shards(passk: CommandLine) -> None:
     """As one process has it, although processes make different numbers of passes through the tower."""
     folder = write_vision(passk.folder / "eyes")
     sees = ["--model.policy=app.policy.VisionPolicy", f"--model.policy.path={folder}", "--model.optimizer.eps=1e-3"]
-    sees += ["--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt", f"--data.style.pixels={PIXELS}"]
+    sees += ["--data.style=datamodules.maze.BarePicturePrompt", f"--data.style.pixels={PIXELS}"]
     schedule = {"stages": [stage("explore", "tests.callbacks.extras.ByLength", learning_rate=constant(1e-3))]}
     alone = Path(passk("fit", *sees, **UNEVEN, schedule=schedule).trainer.log_dir) / "stages" / "1-explore"
     sharded = run(passk, "fit", *sees, *SHARDED, schedule=schedule) / "stages" / "1-explore"

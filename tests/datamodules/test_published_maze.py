@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datamodules.maze.lattice_maze import BarePrompt, Maze
 from datamodules.published_maze import PublishedMazeDataModule
-from datamodules.puzzles.maze import BarePrompt, Maze
 
 
 def rows(*seeds: int) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from datamodules.maze.lattice_maze import Maze
 from datamodules.puzzle import PuzzlesDataModule, ScoredPuzzle, Share
-from datamodules.puzzles.maze import Maze
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_a_checkpoint_is_trained_validated_exported_and_read_again(
 ) -> None:
     path = write(name, tmp_path / "checkpoint")
     options = ["--model.policy=app.policy.PretrainedPolicy", f"--model.policy.path={path}"]
-    style = "--data.style=datamodules.puzzles.maze_prompts.InstructivePrompt"
+    style = "--data.style=datamodules.maze.InstructivePrompt"
     cli = passk.fit([stage("explore", "benchmarks.step.NeverZero", learning_rate=constant(1e-3))], *options, style)
     export = Path(cli.trainer.log_dir) / "stages/1-explore"
     assert gap(path, export) > 0

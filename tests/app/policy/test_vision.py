@@ -25,7 +25,7 @@ from app.types import Experience, Prompt, Request, Rollouts, Sampling
 from app.types.pictures import Picture
 from benchmarks.make_vision_policy import PIXELS
 from benchmarks.make_vision_policy import main as make_vision_policy
-from datamodules.puzzles.maze_pictures import InstructivePicturePrompt, MazePicture
+from datamodules.maze.picture_prompts import InstructivePicturePrompt, MazePicture
 from tests.app.checkpoints import GROUPED, write
 from tests.app.seeing import write_vision
 from tests.conftest import PICTURES, ROOT, CommandLine, EchoProblem, constant, demonstrated, gap, stage, weights
@@ -287,7 +287,7 @@ def test_a_run_trains_an_adapter_and_exports_it_merged(passk: CommandLine, folde
     assert not any("visual" in name for name in moved)
 
 
-FIT = ["--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt", f"--data.style.pixels={PIXELS}"]
+FIT = ["--data.style=datamodules.maze.BarePicturePrompt", f"--data.style.pixels={PIXELS}"]
 
 
 def test_a_visual_maze_is_trained_validated_exported_and_read_again(

@@ -239,7 +239,7 @@ def test_a_run_on_visual_mazes(seeing: tuple[VLLMEngine, VisionPolicy], passk: C
         "model": {"policy": {"class_path": "app.policy.VisionPolicy", "init_args": wanted}},
         "rollout": {"engine": {"class_path": "app.engines.vllm.inprocess.VLLMEngine", "init_args": {"bound": BOUND}}},
     }
-    style = "--data.style=datamodules.puzzles.maze_pictures.BarePicturePrompt"
+    style = "--data.style=datamodules.maze.BarePicturePrompt"
     cli = passk.fit([stage("explore", BY_LENGTH, until=steps(3))], style, f"--data.style.pixels={PIXELS}", **overlay)
     assert cli.trainer.callback_metrics["rollout/mismatch_max"] < BOUND
 

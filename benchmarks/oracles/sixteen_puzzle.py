@@ -1,3 +1,0 @@
-"""The 16 puzzle shifts."""
-
-from benchmarks.oracles.shifting import right as right

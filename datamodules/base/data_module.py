@@ -1,0 +1,267 @@
+"""What all data modules share: splits in memory, loaders over them, and, for generated puzzles, drawing and caching.
+
+Nothing here knows of reinforcement learning, or of what a problem asks.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
+
+from app.types import Problem
+from datamodules.base.cache import cache_path, check_writable, default_cache_dir, read_lines, write_lines
+from datamodules.base.generate import Plan, check_plan, generate
+from datamodules.base.stream import ProblemBatches, ProblemStream
+from datamodules.base.wrapped import RepeatedProblem
+
+log = logging.getLogger(__name__)
+
+CACHE_FORMAT = 1
+"""Part of the key of cached data: raise it when the same configuration comes to make other problems."""
+
+
+class ProblemDataModule(LightningDataModule, ABC):
+    """Serves the problems that `load_splits` brings: train as an endless stream, the others in order.
+
+    The position in the train stream is kept here as well as in the loader, because Lightning restores
+    no loader's state from a checkpoint written at the end of an epoch.
+
+    Args:
+        seed: of the order of training.
+        batch_size: P, problems per iteration over all ranks. May be set during a run, as a stage does, and holds
+            from the next batch on; the number of batches in a Lightning epoch stays what it was at first.
+        eval_batch_size: problems per batch and rank in validation, test and prediction.
+    """
+
+    def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:
+        super().__init__()
+        if eval_batch_size < 1:
+            raise ValueError(f"eval_batch_size={eval_batch_size} must be at least 1")
+        self.seed = seed
+        self.eval_batch_size = eval_batch_size
+        self.splits: dict[str, list[Problem]] = {}
+        self.fingerprints: dict[str, dict[str, Any]] = {}
+        self._stream: ProblemStream | None = None
+        self.batch_size = batch_size
+
+    @abstractmethod
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """The problems of "train", "validation" and "test", and how many repeats were dropped from each."""
+
+    @property
+    def batch_size(self) -> int:
+        """P, problems per iteration over all ranks."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1")
+        if self.splits:
+            check_fits(batch_size, len(self.splits["train"]))
+        self._batch_size = batch_size
+        if self._stream is not None:
+            self._stream.batch_size = batch_size
+
+    def setup(self, stage: str) -> None:
+        """Load all splits, once, whatever the stage; a set to train on is demanded by `fit` alone."""
+        if self.splits:
+            return
+        splits, dropped = self.load_splits()
+        for split in ("train", "validation") if stage == "fit" else ("validation",):
+            if not splits[split]:
+                raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
+        report(splits, dropped)
+        self.fingerprints = {split: fingerprint(problems) for split, problems in splits.items()}
+        if splits["train"] and (stage == "fit" or self.batch_size <= len(splits["train"])):
+            check_fits(self.batch_size, len(splits["train"]))
+            self._stream = ProblemStream(splits["train"], self.batch_size, self.seed)
+        self.splits = splits
+
+    @property
+    def stream(self) -> ProblemStream:
+        """The train loader, one for the whole life of this module; RuntimeError before `setup`."""
+        if self._stream is None:
+            raise RuntimeError("setup() must be called before the train stream is read")
+        return self._stream
+
+    def train_dataloader(self) -> ProblemStream:
+        """The stream, with this rank's share of each batch."""
+        self.stream.rank, self.stream.world_size = self._rank_and_world_size()
+        return self.stream
+
+    def val_dataloader(self) -> ProblemBatches:
+        return self._batches("validation")
+
+    def test_dataloader(self) -> ProblemBatches:
+        """The test split; ValueError where it is empty."""
+        return self._batches("test")
+
+    def predict_dataloader(self) -> ProblemBatches:
+        """The test split; ValueError where it is empty."""
+        return self._batches("test")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self.stream.state_dict(), "problems": self.fingerprints}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on at a place in the train split; ValueError where a split holds other problems now, wherever it lies."""
+        if self._stream is None:  # a checkpoint may be validated where there is nothing to train on
+            return
+        if self.trainer is None or self.trainer.state.fn == "fit":
+            check_same(state_dict["problems"], self.fingerprints)
+        self._stream.load_state_dict(state_dict)
+
+    def leave_out(self, places: Collection[int]) -> None:
+        """Train without the problems at these places of the train split, which can't be asked."""
+        train = [problem for place, problem in enumerate(self.splits["train"]) if place not in places]
+        check_fits(self.batch_size, len(train))
+        self.splits["train"] = train
+        self.stream.replace(train)
+
+    def _batches(self, split: str) -> ProblemBatches:
+        if not self.splits[split]:
+            raise ValueError(f"the {split} split is empty: there is nothing to evaluate")
+        return ProblemBatches(self.splits[split], self.eval_batch_size, *self._rank_and_world_size())
+
+    def _rank_and_world_size(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+
+class PuzzleDataModule(ProblemDataModule):
+    """Problems generated from puzzles, distinct within and across splits, cached on disk.
+
+    Args:
+        plan: of "train", "validation" and "test", the puzzles and how many problems of each.
+        seed: of the problems and of the order of training.
+        batch_size: see `ProblemDataModule`.
+        eval_batch_size: see `ProblemDataModule`.
+        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+        given: splits that come from elsewhere and may be empty in the plan.
+
+    Attributes:
+        taken: keys of problems that are not to be generated.
+
+    Raises:
+        ValueError: for a negative count, an empty train or validation split, more problems than exist,
+            or a batch larger than the train split.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        seed: int,
+        batch_size: int,
+        eval_batch_size: int,
+        cache_dir: str | Path | None = None,
+        given: Collection[str] = (),
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        check_plan(plan)
+        totals = {split: sum(number for _, number in shares) for split, shares in plan.items() if split not in given}
+        for split in ("train", "validation"):
+            if split not in given and not totals[split]:
+                raise ValueError(f"the {split} split is empty: it must hold at least one problem")
+        if "train" not in given:
+            check_fits(batch_size, totals["train"])
+        self.plan = plan
+        self.taken: Collection[str] = ()
+        self.cache_dir = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
+
+    @property
+    def cache_path(self) -> Path:
+        """Where the problems of this configuration are kept."""
+        puzzles = {
+            split: [[type(puzzle).__qualname__, puzzle.fingerprint(), number] for puzzle, number in shares]
+            for split, shares in self.plan.items()
+        }
+        config = {"format": CACHE_FORMAT, "seed": self.seed, "puzzles": puzzles}
+        config |= {"taken": sorted(self.taken)} if self.taken else {}
+        return cache_path(self.cache_dir, type(self).__name__, config)
+
+    def prepare_data(self) -> None:
+        """Fill the cache, on one process of each machine."""
+        if not self.cache_path.exists():
+            check_writable(self.cache_dir)  # before the work of drawing
+        self.load_splits()
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """From the cache, or generated and put there."""
+        lines = read_lines(self.cache_path)
+        if lines is not None:
+            return self._decode(lines)
+        splits, dropped = generate(self.plan, self.seed, self.taken)
+        write_lines(self.cache_path, self._encode(splits, dropped))
+        return splits, dropped
+
+    def _encode(self, splits: dict[str, list[Problem]], dropped: dict[str, int]) -> list[Any]:
+        """Plain data: first the numbers dropped, then the problems in the order of the plan."""
+        lines: list[Any] = [dropped]
+        for split, shares in self.plan.items():
+            problems = iter(splits[split])
+            lines += [puzzle.dump(next(problems)) for puzzle, number in shares for _ in range(number)]
+        return lines
+
+    def _decode(self, lines: list[Any]) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """What `_encode` wrote."""
+        dropped, *rest = lines
+        data = iter(rest)
+        splits = {
+            split: [puzzle.load(next(data)) for puzzle, number in shares for _ in range(number)]
+            for split, shares in self.plan.items()
+        }
+        return splits, dropped
+
+
+def check_fits(batch_size: int, num_problems: int) -> None:
+    """Raise ValueError where a batch would hold more problems than there are."""
+    if batch_size > num_problems:
+        raise ValueError(f"batch_size={batch_size} must be at most the {num_problems} problems of the train split")
+
+
+def fingerprint(problems: Sequence[Problem]) -> dict[str, Any]:
+    """How many problems there are, and a digest of what is asked of whom and of the answers, in order.
+
+    Raises:
+        ValueError: for a problem whose text can't be written.
+    """
+    digest = blake2b(digest_size=16)
+    for place, problem in enumerate(problems):
+        try:
+            for text in (problem.label, problem.identity):
+                written = text.encode()
+                digest.update(b"%d," % len(written) + written)
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{problem.origin or f'problem {place + 1} of {problem.label}'}: {error}") from None
+    return {"number": len(problems), "digest": digest.hexdigest()}
+
+
+def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise ValueError where the fingerprint of a split is another than it was."""
+    for split, own in now.items():
+        was = before.get(split)
+        if was != own:
+            numbers = (
+                f"{was['number']} then, {own['number']} now" if isinstance(was, dict) else "of which it says nothing"
+            )
+            raise ValueError(
+                f"the {split} split holds other problems or answers than when the checkpoint was written ({numbers}): "
+                "a run goes on with the same data alone"
+            )
+
+
+@rank_zero_only
+def report(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
+    """Log the size of each split, what deduplication took from it and which repeats it left there."""
+    parts = []
+    for split, problems in splits.items():
+        kept = sum(isinstance(problem, RepeatedProblem) for problem in problems)
+        parts.append(f"{split} {len(problems)} (dropped {dropped[split]} repeats{f', kept {kept}' * bool(kept)})")
+    log.info("problems: %s", ", ".join(parts))

@@ -1,0 +1,239 @@
+"""Multiple choice: the options of a row, how they are put, and which one a response takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from string import ascii_uppercase
+from typing import Any, NamedTuple
+
+from datamodules.choices.wording import bare, without_spaces, without_unit
+from datamodules.math.answers import (
+    TAIL,
+    UndecidedError,
+    canonical,
+    decided,
+    equivalent,
+    final_answer,
+    last_box,
+)
+from datamodules.math.references import reference
+from datamodules.math.size import is_tame
+from datamodules.scorers import Scorer
+from datamodules.sources import parse_json
+from datamodules.sources.values import text_of
+
+LONGEST = 1_000
+"""Characters of an answer; a longer one takes no option."""
+
+_OPEN, _CLOSED = r"(?:\\?[(\[{<])?\s*", r"\s*(?:\\?[)\]}>])?[.:]?"
+_LETTER = re.compile(rf"{_OPEN}([A-Za-z]){_CLOSED}")
+_LETTER_FIRST = re.compile(rf"{_OPEN}([A-Za-z])({_CLOSED}\s*)(\S.*)", re.DOTALL)
+_LETTER_LAST = re.compile(r"(.*\S)\s*(?:[(\[]\s*([A-Za-z])\s*[)\]]|\s([A-Z]))", re.DOTALL)
+_LETTER_WITHIN = re.compile(r"(?<![A-Za-z])[A-Z](?![A-Za-z])|(?<=[(\[])[a-z](?=[)\]])")
+_BETWEEN = re.compile(r"[,=]\s*|[-\u2013\u2014](?:\s+|(?=[^\W\d]))")
+"""What may stand between a letter and words; no minus before a number."""
+_SAID = re.compile(
+    r":\s*|(?:(?:the|best|right|correct|final)\s+)*(?:answer|option|choice)\b(?:\s+(?:is|option|choice)\b)*\s*:?\s*",
+    re.IGNORECASE,
+)
+_VARIABLE = re.compile(r"\\(?!(?:frac|sqrt|pi|cdot|times|circ)(?![a-zA-Z]))[a-zA-Z]|(?<![\\a-zA-Z])[a-zA-Z]|[;&|]")
+_LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+_ESCAPE = re.compile(r"\\(['\"\\])")
+
+
+class Choice(NamedTuple):
+    """The right letter, and what the letters stand for."""
+
+    letter: str
+    options: tuple[str, ...]
+
+
+class ChoiceScorer(Scorer):
+    """Passes the right letter, or the right option in its own words, as the final answer."""
+
+    def score(self, response: str, answer: Any) -> float:
+        given = self._final(response)
+        return decided(lambda: given is not None and chosen(given, answer.options) == answer.letter)
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        """The letter."""
+        given = self._final(response)
+        with suppress(UndecidedError):
+            return None if given is None else chosen(given, answer.options)
+        return None
+
+    @staticmethod
+    def _final(response: str) -> str | None:
+        box = last_box(response[-TAIL:])  # as it is: mathematics takes words at the end of an answer for a unit
+        return final_answer(response) if box is None else box
+
+    def solve(self, answer: Any) -> str:
+        return f"\\boxed{{{answer.letter}}}"
+
+
+class OpenScorer(Scorer):
+    """Passes a final answer that equals the reference, or one of several in a list, as math-verify compares."""
+
+    def score(self, response: str, answer: Any) -> float:
+        given = final_answer(response)
+        return decided(lambda: given is not None and any(equivalent(given, reference(each)) for each in answer))
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return canonical(final_answer(response))
+
+    def solve(self, answer: Any) -> str:
+        return f"\\boxed{{{reference(answer[0])}}}"
+
+
+def chosen(answer: str, options: Sequence[str]) -> str | None:
+    """The letter of the option that an answer takes; None where it takes none, or could mean several.
+
+    A capital letter alone is a letter, whatever the options say; then come an option's own words, then a letter, which
+    may stand beside the words of its option and not beside those of another, then what equals an option as a number.
+    """
+    if len(answer) > LONGEST:
+        return None
+    letters, text = ascii_uppercase[: len(options)], bare(answer)
+    if not in_words(text, options) and (said := _SAID.match(text)):
+        text = text[said.end() :]
+    alone = _LETTER.fullmatch(text)
+    if alone and alone[1] in letters:
+        return alone[1]
+    taken = in_words(text, options)
+    if not taken and alone and alone[1].upper() in letters:
+        return alone[1].upper()
+    if not taken:
+        taken = beside_words(text, options)
+    return only(equal(text, options) if taken is None else taken)
+
+
+def beside_words(text: str, options: Sequence[str]) -> str | None:
+    """The letter that stands before or behind words; "" where these speak of another option, None where none stands so.
+
+    Where the words are no option's, a letter counts that brackets, a stop or a colon set apart from them.
+    """
+    letters = ascii_uppercase[: len(options)]
+    pairs: list[tuple[str, list[str], bool]] = []  # letter, readings of the words, whether it is set apart
+    if last := _LETTER_LAST.fullmatch(text):
+        pairs.append(((last[2] or last[3]).upper(), [last[1], last[1].rstrip(" ,:;=-\u2013\u2014")], False))
+    if first := _LETTER_FIRST.fullmatch(text):
+        between = _BETWEEN.match(first[3])
+        words = first[3][between.end() :] if between else first[3]
+        if first[2] or between:
+            is_apart = bool(first[2].strip()) or words.startswith("(")
+            pairs.append((first[1].upper(), [first[3], words] if is_apart else [words], is_apart))
+    found: str | None = None
+    for letter, readings, is_apart in (pair for pair in pairs if pair[0] in letters):
+        words, taken = next(((each, said) for each in readings if (said := said_of(each, options))), (readings[0], ""))
+        if letter in taken and (is_apart or not names_another(words, letter, letters)):
+            return letter
+        if taken or (is_apart and speaks_of_another(words, letter, options)):
+            found = ""
+        elif is_apart:
+            found = letter if found is None else found
+    return found
+
+
+def names_another(words: str, letter: str, letters: str) -> bool:
+    """Whether words are but another letter: "A, B" takes two options, even where the first one reads B."""
+    alone = _LETTER.fullmatch(words)
+    return alone is not None and alone[1].upper() in letters.replace(letter, "")
+
+
+def speaks_of_another(words: str, letter: str, options: Sequence[str]) -> bool:
+    """Whether another option's letter or words are among these."""
+    letters = ascii_uppercase[: len(options)].replace(letter, "")
+    if any(found.upper() in letters for found in _LETTER_WITHIN.findall(words)):
+        return True
+    others = [bare(option) for place, option in enumerate(options) if ascii_uppercase[place] != letter]
+    return any(re.search(rf"(?<!\w){re.escape(other)}(?!\w)", words, re.IGNORECASE) for other in others if other)
+
+
+def in_words(text: str, options: Sequence[str]) -> str:
+    """The letters of the options that read so: to the letter where one does, else but for looks, case or a unit."""
+    forms: tuple[Callable[[str], str], ...] = (str.strip, without_spaces, lambda each: without_spaces(each).casefold())
+    for form in forms:
+        said = form(text)
+        if found := [letter for letter, each in zip(ascii_uppercase, options, strict=False) if form(each) == said]:
+            return "".join(found)
+    number = without_spaces(text)
+    if not is_number(number):
+        return ""
+    return "".join(
+        each for each, option in zip(ascii_uppercase, options, strict=False) if without_unit(option) == number
+    )
+
+
+def equal(text: str, options: Sequence[str]) -> str:
+    """The letters of the options that are the same number, in whatever form; sympy takes too long over letters."""
+    if not is_number(text):
+        return ""
+    pairs = [(letter, bare(option)) for letter, option in zip(ascii_uppercase, options, strict=False)]
+    return "".join(letter for letter, option in pairs if is_number(option) and equivalent(text, option))
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, or an expression of numbers alone."""
+    return any(map(str.isdigit, text)) and not _VARIABLE.search(text) and len(text) <= 60 and is_tame(text)
+
+
+def said_of(words: str, options: Sequence[str]) -> str:
+    """The letters of the options that read so, or else equal it."""
+    return in_words(words, options) or equal(words, options)
+
+
+def only(letters: str) -> str | None:
+    """The letter, where there is just one."""
+    return letters if len(letters) == 1 else None
+
+
+def lettered(options: Sequence[str]) -> str:
+    """A line for each option; nothing where options are but letters, whose meaning a picture shows."""
+    lines = [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
+    return "" if list(options) == [*ascii_uppercase[: len(options)]] else "\n".join(lines)
+
+
+def read_choice(answer: Any, options: Sequence[str]) -> Choice:
+    """The answer as a letter, or as one of the options; ValueError where it is neither."""
+    letter = chosen(text_of(answer).strip(), options) if 2 <= len(options) <= len(ascii_uppercase) else None
+    if letter is None:
+        raise ValueError(f"the answer {answer!r:.80} is none of the {len(options)} options")
+    return Choice(letter, tuple(options))
+
+
+def read_options(value: Any) -> tuple[str, ...]:
+    """The options of a row: a list, or one written as text; () where there is none, as in an open question.
+
+    Raises:
+        ValueError: for anything else, such as letters by option.
+    """
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value = value[0]
+    options = read_list(value)
+    numbers = parse_json(value) if isinstance(value, str) and not options else None
+    options = tuple(map(str, numbers)) if isinstance(numbers, list) else options
+    if options or value is None or value == [] or (isinstance(value, str) and value.strip() in ("", "[]")):
+        return options
+    raise ValueError(f"the options {value!r:.80} are no list")
+
+
+def read_list(value: Any) -> tuple[str, ...]:
+    """The items of a list, or the texts of one written as JSON or Python writes it; () of what is none, as [1, 2].
+
+    Raises:
+        ValueError: for a text that lists texts and something else.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if not (text.startswith("[") and text.endswith("]")):
+            return ()
+        items = parse_json(text)
+        if items and all(isinstance(item, str) for item in items):
+            return tuple(items)
+        texts = [_ESCAPE.sub(r"\1", one or other) for one, other in _LITERAL.findall(text)]
+        if texts and _LITERAL.sub("", text).strip("[], \n"):
+            raise ValueError(f"the list {text!r:.80} holds something besides texts")
+        return tuple(texts)
+    return tuple(map(text_of, value)) if isinstance(value, list) else ()

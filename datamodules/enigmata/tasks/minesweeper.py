@@ -1,0 +1,130 @@
+"""Minesweeper: which hidden cells of a board are mines for certain?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+from random import Random
+from typing import Any, ClassVar, TypeAlias
+
+from pysat.solvers import Minisat22
+
+from datamodules.enigmata.tasks.cells import CellTask, all_cells, number_grid, written
+from datamodules.enigmata.tasks.task import Levels, Question
+
+HIDDEN = -2
+LONGEST = 20
+"""Rows of a record's grid; upstream's have 16 at most."""
+
+Cell: TypeAlias = tuple[int, int]
+
+
+class Minesweeper(CellTask):
+    """A question is `{"grid": rows}` with the numbers that are seen, and -2 for a hidden cell.
+
+    Right are all mines that follow from the numbers, and no other cell: those that are in every way to lay mines.
+    """
+
+    name = "minesweeper"
+    hopeless = "unable to determine"
+    levels: ClassVar[Levels] = {
+        "easy": ({"size": 9, "mines": 0.1, "seen": 0.3},),
+        "medium": ({"size": 12, "mines": 0.15, "seen": 0.2},),
+        "hard": ({"size": 16, "mines": 0.2, "seen": 0.15},),
+    }
+
+    def draw(self, random: Random, size: int, mines: float, seen: float) -> tuple[Question, str]:
+        """Mines, and cells to look at: those that hold none are shown. Again, until a mine is certain."""
+        cells = all_cells(size, size)
+        while True:
+            laid = set(random.sample(cells, int(mines * len(cells))))
+            share = seen + 0.05 * random.random()
+            grid = [[HIDDEN] * size for _ in range(size)]
+            for row, column in random.sample(cells, int(share * len(cells))):
+                if (row, column) not in laid:
+                    grid[row][column] = len(laid.intersection(around(row, column, size, size)))
+            certain = certain_mines(grid)
+            if certain:
+                return {"grid": grid}, written(certain)
+
+    def ask(self, question: Question) -> str:
+        grid = question["grid"]
+        shown = "\n".join(" ".join("?" if cell == HIDDEN else str(cell) for cell in row) for row in grid)
+        return (
+            f"Minesweeper. On this board of {len(grid)} rows and {len(grid[0])} columns, `?` is a hidden cell, which "
+            "may hold a mine; a number is an open cell without a mine, and says how many of its up to eight neighbors "
+            "(sides and corners) hold one. How many mines there are in all is not known.\n\n"
+            f"{shown}\n\n"
+            "Find every hidden cell that must hold a mine, whatever the other hidden cells hold, and leave out the "
+            "cells that need not. Give them in a fenced code block as a list of (row, column) pairs. Rows are counted "
+            "from the top and columns from the left, both from 0, as in [(0, 2), (3, 1)]."
+        )
+
+    def solved_by(self, question: Question, cells: frozenset[Cell]) -> bool:
+        return cells == certain_mines_of(tuple(map(tuple, question["grid"])))
+
+    def solvable(self, question: Question) -> bool:
+        return bool(certain_mines(question["grid"]))
+
+    def meta(self, question: Question) -> dict[str, Any]:
+        return {"question": question["grid"]}
+
+    def question_of(self, record: Mapping[str, Any]) -> Question | None:
+        grid = number_grid(record["meta"].get("question"), HIDDEN, 8, LONGEST)
+        return {"grid": grid} if grid and not any(-1 in row for row in grid) else None
+
+
+def around(row: int, column: int, height: int, width: int) -> Iterable[Cell]:
+    """The up to eight neighbors of a cell."""
+    for r in range(max(0, row - 1), min(height, row + 2)):
+        for c in range(max(0, column - 1), min(width, column + 2)):
+            if (r, c) != (row, column):
+                yield r, c
+
+
+@lru_cache(maxsize=1024)
+def certain_mines_of(grid: tuple[tuple[int, ...], ...]) -> frozenset[Cell]:
+    """What a board is asked for is the same for all answers."""
+    return certain_mines(grid)
+
+
+def certain_mines(grid: Sequence[Sequence[int]]) -> frozenset[Cell]:
+    """The hidden cells that are mines in every way to lay mines that agrees with the numbers; none if no way does.
+
+    Variables of the formula are cells, counted from 1. In each model found, the cells that are free are no candidates
+    any more; a candidate that no model frees is certain.
+    """
+    height, width = len(grid), len(grid[0])
+    with Minisat22() as solver:
+        for row, column in all_cells(height, width):
+            if grid[row][column] != HIDDEN:
+                hidden = [r * width + c + 1 for r, c in around(row, column, height, width) if grid[r][c] == HIDDEN]
+                add_count(solver, hidden, grid[row][column])
+        candidates = mines(solver) if solver.solve() else set()
+        certain: set[int] = set()
+        while candidates:
+            cell = candidates.pop()
+            if solver.solve(assumptions=[-cell]):
+                candidates &= mines(solver)
+            else:
+                certain.add(cell)
+    return frozenset(divmod(cell - 1, width) for cell in certain)
+
+
+def mines(solver: Minisat22) -> set[int]:
+    """The variables that hold in the model just found."""
+    return {variable for variable in solver.get_model() or () if variable > 0}
+
+
+def add_count(solver: Minisat22, variables: list[int], number: int) -> None:
+    """Exactly so many of these variables hold: of one more some fails, of all but that many fewer one holds."""
+    for more in combinations(variables, number + 1):
+        solver.add_clause([-variable for variable in more])
+    if number > len(variables):
+        solver.add_clause([])
+    for enough in combinations(variables, len(variables) - number + 1) if 0 < number <= len(variables) else ():
+        solver.add_clause(list(enough))
+
+
+TASK = Minesweeper()

@@ -1,0 +1,97 @@
+"""Mathematics: AIME 2024 and 2025, OlymMATH, and a training set of your own (docs/maths.md).
+
+An answer is the content of the last box of a response, or its last line that begins with "answer", compared
+with the reference by math-verify: `pip install -e '.[math]'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.types import Problem
+from datamodules.base import ProblemDataModule
+from datamodules.base.dedup import deduplicate_sets
+from datamodules.math.answers import canonical, decided, equivalent, final_answer
+from datamodules.math.references import check_reference, reference
+from datamodules.scorers import Scorer
+from datamodules.task import ScoredProblem, Table
+
+PUBLIC = {
+    "AIME24": Table("HuggingFaceH4/aime_2024:train", prompt="problem"),
+    "AIME25": Table("math-ai/aime25:test", prompt="problem"),
+    "Olym-Easy": Table("RUC-AIBOX/OlymMATH/en-easy:test", prompt="problem"),
+    "Olym-Hard": Table("RUC-AIBOX/OlymMATH/en-hard:test", prompt="problem"),
+}
+"""The sets of the paper's Table 5, where they are on the hub."""
+
+INSTRUCTION = (
+    "Solve this problem step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."
+)
+
+
+class MathScorer(Scorer):
+    """Passes a final answer that equals the reference, in whatever form it is written."""
+
+    def score(self, response: str, answer: Any) -> float:
+        given = final_answer(response)
+        return decided(lambda: given is not None and equivalent(given, reference(answer)))
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return canonical(final_answer(response))
+
+    def solve(self, answer: Any) -> str:
+        return f"\\boxed{{{reference(answer)}}}"
+
+    def check(self, answer: Any) -> None:
+        check_reference(answer)
+
+    @property
+    def is_proven(self) -> bool:
+        return type(self) is MathScorer  # another's `score` may ask for more
+
+
+class MathDataModule(ProblemDataModule):
+    """Questions of mathematics in named sets; deduplicated by question, test wins.
+
+    Args:
+        train: the training set; None where there is nothing to train on, as for `validate`.
+        validation: the evaluation sets by the names they are reported under.
+        test: further ones, for `test` and `predict`.
+        instruction: stands below every question.
+        seed: of the order of training.
+        batch_size: P, problems per iteration over all ranks.
+        eval_batch_size: problems per batch and rank in validation, test and prediction.
+
+    Raises:
+        ValueError: where a source can't be read, naming it and the row.
+    """
+
+    def __init__(
+        self,
+        train: Table | None = None,
+        validation: dict[str, Table] = PUBLIC,
+        test: dict[str, Table] | None = None,
+        instruction: str = INSTRUCTION,
+        seed: int = 0,
+        batch_size: int = 16,
+        eval_batch_size: int = 64,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        self.sets = {"train": {} if train is None else {"train": train}, "validation": validation, "test": test or {}}
+        self.instruction = instruction
+        self.scorer = MathScorer()
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """Every set in the order of its source, then deduplicated."""
+        return deduplicate_sets(self.sets, self._read)
+
+    def _read(self, split: str, name: str, table: Table) -> Iterator[Problem]:
+        return table.read(split, lambda question, answer: self._problem(question, answer, name))
+
+    def _problem(self, question: Any, answer: Any, name: str) -> Problem:
+        if not isinstance(question, str) or not question.strip():
+            raise ValueError(f"the question must be text, not {question!r:.80}")
+        self.scorer.check(answer)
+        prompt = ({"role": "user", "content": f"{question.strip()}\n\n{self.instruction}"},)
+        return ScoredProblem(prompt, answer, self.scorer, name)

@@ -1,1 +1,0 @@
-"""Answers to questions of mathematics: reading them, measuring them, comparing them."""

@@ -1,0 +1,57 @@
+"""Generated lattice mazes as Lightning data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datamodules.base import PuzzleDataModule
+from datamodules.maze.lattice_maze import MOVES_PER_SQUARE, BarePrompt, Maze, PromptStyle
+
+TRAIN, VALIDATION, TEST = {7: 8000}, {7: 128}, {7: 256}
+
+
+class MazeDataModule(PuzzleDataModule):
+    """Mazes of several sizes, distinct within and across splits.
+
+    The paper trains on sizes 9, 11, 13, 15 and tests on 7 to 21 (Appendix A.1).
+
+    Args:
+        train: of each size, how many mazes to train on.
+        validation: of each size, how many to watch during training.
+        test: of each size, how many to test on; may be empty.
+        loop_rate: share in [0, 1] of the walls left by a spanning tree that are opened too; 0 gives perfect mazes.
+        min_distance: steps of the shortest path from S to E, at least.
+        style: how a maze is asked and answered; `BarePrompt()` where None.
+        moves_per_square: an answer longer than so many characters for each free square scores 0.
+        seed: of the mazes and of the order of training.
+        batch_size: P, mazes per iteration over all ranks.
+        eval_batch_size: mazes per batch and rank in validation, test and prediction.
+        cache_dir: where generated mazes are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+
+    Raises:
+        ValueError: naming the value and its bound, for an even size or one below 5, a negative count, an empty
+            train or validation split, more mazes than exist, and values out of range.
+    """
+
+    def __init__(
+        self,
+        train: dict[int, int] = TRAIN,
+        validation: dict[int, int] = VALIDATION,
+        test: dict[int, int] = TEST,
+        loop_rate: float = 0.0,
+        min_distance: int = 1,
+        style: PromptStyle | None = None,
+        moves_per_square: int = MOVES_PER_SQUARE,
+        seed: int = 0,
+        batch_size: int = 16,
+        eval_batch_size: int = 64,
+        cache_dir: str | Path | None = None,
+    ) -> None:
+        def mazes(counts: dict[int, int]) -> list[tuple[Maze, int]]:
+            return [
+                (Maze(size, loop_rate, min_distance, style or BarePrompt(), moves_per_square), number)
+                for size, number in counts.items()
+            ]
+
+        plan = {"train": mazes(train), "validation": mazes(validation), "test": mazes(test)}
+        super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir)

@@ -1,0 +1,124 @@
+"""Questions with pictures: MathVision, MMMU, and sets of your own in such columns (docs/pictures.md).
+
+A row with options is multiple choice, one without is open; both end in a box. Open answers are compared as
+mathematics: `pip install -e '.[math]'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.types import Problem
+from datamodules.base import ProblemDataModule
+from datamodules.base.dedup import deduplicate_sets
+from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice, read_list, read_options
+from datamodules.math.references import check_reference
+from datamodules.multimodal.picture_columns import read_pictures, with_pictures
+from datamodules.sources import check_source, read_each, read_rows
+from datamodules.sources.values import is_missing, text_of
+from datamodules.task import ScoredProblem
+
+CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
+OPEN = "Think step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."
+
+COLUMNS = ("image", *(f"image_{number}" for number in range(1, 8)))
+"""Where pictures are unless said: in one column, or in MMMU's seven."""
+
+
+@dataclass(frozen=True)
+class PictureTable:
+    """Rows that hold a question, its pictures, its options where it has any, and its answer.
+
+    Args:
+        source: a .parquet or .jsonl file, or a hub id, owner/name[/configuration][:split].
+        question: the column of the question, in which <image 1> or <image1> marks the place of the first picture.
+        answer: the column of the answer: a letter or an option; of an open question a text or a list of texts.
+        options: the column of the options, a list or a list written as text; None where all questions are open.
+        pictures: the columns of the pictures, in order; a row must have one of them and may leave all empty.
+        folder: where pictures lie that rows give by name; None refuses names.
+    """
+
+    source: str
+    question: str = "question"
+    answer: str = "answer"
+    options: str | None = "options"
+    pictures: Sequence[str] = COLUMNS
+    folder: str | None = None
+
+    def __post_init__(self) -> None:
+        check_source(self.source)
+        if self.folder is not None and not Path(self.folder).is_dir():
+            raise ValueError(f"folder={self.folder} is no folder")
+
+
+MATH_VISION = PictureTable("MathLLMs/MathVision:testmini", pictures=("decoded_image",))
+"""A tenth of its questions, where they are on the hub; `:test` has all."""
+
+
+class MultimodalDataModule(ProblemDataModule):
+    """Questions with pictures in named sets; deduplicated by question and pictures, test wins.
+
+    Args:
+        train: the training set; None where there is nothing to train on, as for `validate`.
+        validation: the evaluation sets by the names they are reported under.
+        test: further ones, for `test` and `predict`.
+        choice: stands below every question with options.
+        open: stands below every question without.
+        seed: of the order of training.
+        batch_size: P, problems per iteration over all ranks.
+        eval_batch_size: problems per batch and rank in validation, test and prediction.
+
+    Raises:
+        ValueError: where a source can't be read, naming it and the row.
+    """
+
+    def __init__(
+        self,
+        train: PictureTable | None = None,
+        validation: dict[str, PictureTable] | None = None,
+        test: dict[str, PictureTable] | None = None,
+        choice: str = CHOICE,
+        open: str = OPEN,
+        seed: int = 0,
+        batch_size: int = 16,
+        eval_batch_size: int = 64,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        validation = {"MathVision": MATH_VISION} if validation is None else validation
+        self.sets = {"train": {} if train is None else {"train": train}, "validation": validation, "test": test or {}}
+        self.choice, self.open = choice, open
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """Every set in the order of its source, then deduplicated."""
+        return deduplicate_sets(self.sets, self._read)
+
+    def _read(self, split: str, name: str, table: PictureTable) -> Iterator[Problem]:
+        return read_each(table.source, read_rows(table.source, split), lambda row: self._problem(row, name, table))
+
+    def _problem(self, row: Any, name: str, table: PictureTable) -> Problem:
+        if not isinstance(row, dict):
+            raise ValueError("not an object with named columns")
+        question, answer = (row.get(column) for column in (table.question, table.answer))
+        if not isinstance(question, str) or not question.strip():
+            raise ValueError(f"the column {table.question!r} holds no question, but {question!r:.80}")
+        if is_missing(answer) or not text_of(answer).strip():
+            raise ValueError(f"the column {table.answer!r} holds no answer")
+        options = read_options(row.get(table.options)) if table.options is not None else ()
+        if not any(column in row for column in table.pictures):
+            raise ValueError(
+                f"no column of pictures, {', '.join(table.pictures)}; there are {', '.join(map(str, row))}"
+            )
+        folder = None if table.folder is None else Path(table.folder)
+        pictures = read_pictures([row.get(column) for column in table.pictures], folder)
+        asked = [question.strip(), lettered(options), self.choice if options else self.open]
+        content = with_pictures("\n\n".join(part for part in asked if part), pictures)
+        prompt = ({"role": "user", "content": content},)
+        if options:
+            return ScoredProblem(prompt, read_choice(answer, options), ChoiceScorer(), name)
+        answers = read_list(answer) or (text_of(answer),)
+        for each in answer if isinstance(answer, list) else answers:
+            check_reference(each)
+        return ScoredProblem(prompt, answers, OpenScorer(), name)

@@ -1,1 +1,0 @@
-"""One puzzle a file: each makes problems from a random stream."""

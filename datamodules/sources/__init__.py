@@ -1,0 +1,27 @@
+"""Rows of published data: files and data sets of the hub, and what their columns hold."""
+
+from datamodules.sources.prompts import read_prompt
+from datamodules.sources.rows import (
+    HUB_ID,
+    check_source,
+    located,
+    parse_json,
+    placed,
+    read_dataset,
+    read_each,
+    read_jsonl,
+    read_rows,
+)
+
+__all__ = [
+    "HUB_ID",
+    "check_source",
+    "located",
+    "parse_json",
+    "placed",
+    "read_dataset",
+    "read_each",
+    "read_jsonl",
+    "read_prompt",
+    "read_rows",
+]

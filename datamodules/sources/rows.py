@@ -1,0 +1,294 @@
+"""Reads rows of published data: a .parquet, .jsonl or .csv file, or a data set of the hub."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, product
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numpy import float32
+
+from app.types import Problem
+from datamodules.sources.folders import split_files
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
+SUFFIXES = (".parquet", ".jsonl", ".csv")
+OTHER_SUFFIXES = (
+    ".json",
+    ".ndjson",
+    ".tsv",
+    ".txt",
+    ".gz",
+    ".zst",
+    ".xz",
+    ".bz2",
+    ".zip",
+    ".arrow",
+    ".feather",
+    ".xlsx",
+)
+"""Of files that are often data, and are not read: such a name is no hub id."""
+
+
+def check_source(source: str) -> None:
+    """Raise ValueError unless `source` is an existing .parquet, .jsonl or .csv file, or reads like a hub id."""
+    path = Path(source)
+    if path.suffix.lower() in SUFFIXES:
+        if not path.is_file():
+            raise ValueError(f"{source} is not a file")
+    elif not HUB_ID.fullmatch(source) or path.is_file() or path.suffix.lower() in OTHER_SUFFIXES:
+        raise ValueError(
+            f"{source} is neither a .parquet, .jsonl or .csv file nor a hub id (owner/name[/configuration][:split])"
+        )
+
+
+def read_rows(source: str, split: str) -> Iterable[Any]:
+    """The rows of a file or a hub id, which takes the hub's `split` unless it names one itself.
+
+    A file is read as it is named: brackets, stars and question marks in a name mean themselves.
+
+    Raises:
+        ValueError: naming the source where it can't be read, and of a file the row.
+    """
+    read = {".jsonl": read_jsonl, ".csv": read_csv, ".parquet": read_parquet}.get(Path(source).suffix.lower())
+    if read is not None:
+        return read(Path(source))
+    hub = HUB_ID.fullmatch(source)
+    assert hub is not None  # check_source
+    name, configuration, given = hub.groups()
+    if configuration is None and (files := split_files(Path(name), given or split)):
+        return Rows(chain.from_iterable(map(_json_lines, files)))
+    return read_dataset(source, name, configuration, split=given or split)
+
+
+class Rows(Iterator[Any]):
+    """The rows of files; `where` is that of the latest one, "train.jsonl, row 41", for which blank lines count too."""
+
+    def __init__(self, numbered: Iterator[tuple[Path, int, Any]]) -> None:
+        self.numbered, self.where = numbered, ""
+
+    def __next__(self) -> Any:
+        file, number, row = next(self.numbered)
+        self.where = f"{file}, row {number}"
+        return row
+
+
+def located(source: str, rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Each row, and before it what a message calls it: "train.jsonl, row 41"."""
+    for count, row in enumerate(rows, start=1):
+        yield rows.where if isinstance(rows, Rows) else f"{source}, row {count}", row
+
+
+def placed(made: T, where: str) -> T:
+    """What was made of a row; a problem remembers where the row was, which is no part of what the problem is."""
+    if isinstance(made, Problem):
+        object.__setattr__(made, "origin", where)  # problems are frozen
+    return made
+
+
+def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T], max_unread: float = 0.0) -> Iterator[T]:
+    """What `make` makes of each row; a problem remembers where its row was.
+
+    Args:
+        source: what errors call it.
+        rows: of the source.
+        make: raises ValueError for a row that can't be read.
+        max_unread: the share of rows that may be so; they are left out, and counted in a warning.
+
+    Raises:
+        ValueError: for the first row that can't be read, where there are more than may be; for a source without rows.
+    """
+    number, unread = 0, list[str]()
+    for where, row in located(source, rows):
+        number += 1
+        try:
+            made = placed(make(row), where)
+        except ValueError as error:
+            unread.append(f"{where}: {error}")
+            if not max_unread:
+                break
+        else:
+            yield made
+    if not number:
+        raise ValueError(f"{source} holds no rows")
+    if len(unread) > max_unread * number:
+        count = f" (and {len(unread) - 1} more of {number} rows, above max_unread={max_unread:g})" if max_unread else ""
+        raise ValueError(unread[0] + count)
+    if unread:
+        log.warning("%d of %d rows are left out; the first: %s", len(unread), number, unread[0])
+
+
+def read_jsonl(path: Path) -> Rows:
+    """One value a line, blank lines left out.
+
+    What JSON does not know or leaves open is refused: NaN, a key that stands twice in an object, half a character.
+    """
+    return Rows(_json_lines(path))
+
+
+def _json_lines(path: Path) -> Iterator[tuple[Path, int, Any]]:
+    number = 0
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if text.strip():
+                    yield path, number, strict_json(text)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}, row {number}: not UTF-8 ({error.reason} {error.object[error.start]:#x})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}, row {number}: not JSON ({error})") from None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+
+
+_HALF = re.compile(r"\\u[dD][89abAB-Fc-f]")
+
+
+def strict_json(text: str) -> Any:
+    """What a text says as JSON; ValueError where that is nothing, or not one thing."""
+    value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    if _HALF.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = ascii(error.object[error.start])[1:-1]
+            raise ValueError(f"{half} is half a character, a lone surrogate") from None
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError(f"the key {first_repeat([key for key, _ in pairs])!r} stands twice in an object")
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is no value of JSON")
+
+
+def first_repeat(names: Sequence[str]) -> str | None:
+    """The first name that stands there a second time; None where there is none."""
+    return next((name for place, name in enumerate(names) if name in names[:place]), None)
+
+
+def read_csv(path: Path) -> Rows:
+    """A row for each record after the first, which names the columns; every value is text, blank lines are left out."""
+    return Rows(_csv_records(path))
+
+
+def _csv_records(path: Path) -> Iterator[tuple[Path, int, dict[str, str]]]:
+    csv.field_size_limit(2**31 - 1)  # the library's own limit is 128 KiB
+    number = -1  # the record of names
+    try:
+        # what is not UTF-8 comes as escapes, so that it is told in its own row and not in some block of the file
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
+            names: list[str] = []
+            for number, values in enumerate(filter(None, csv.reader(lines, strict=True))):
+                try:
+                    "".join(values).encode()
+                except UnicodeEncodeError as error:
+                    raise ValueError(f"not UTF-8 (byte {ord(error.object[error.start]) - 0xDC00:#x})") from None
+                names = names or values
+                if len(values) != len(names):
+                    raise ValueError(f"{len(values)} values for {len(names)} columns")
+                if number:
+                    yield path, number, dict(zip(names, values, strict=True))
+                elif repeat := first_repeat(names):
+                    raise ValueError(f"the column {repeat!r} stands there twice")
+    except csv.Error as error:
+        raise ValueError(f"{path}, {_record(number + 1)}: not CSV ({error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}, {_record(number)}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+
+
+def _record(number: int) -> str:
+    return f"row {number}" if number > 0 else "the names of the columns"
+
+
+def read_parquet(path: Path) -> Rows:
+    """The rows of a Parquet file as plain values: bytes stay bytes, and a picture is its bytes and its path."""
+    return Rows(_parquet_rows(path))
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    number = 0
+    try:
+        from pyarrow.parquet import ParquetFile  # here, because few runs need it
+
+        with path.open("rb") as opened, ParquetFile(opened) as file:
+            if repeat := first_repeat(file.schema_arrow.names):
+                raise ValueError(f"the column {repeat!r} stands there twice")
+            for batch in file.iter_batches(batch_size=256):
+                for place in range(len(batch)):
+                    (row,) = as_written(batch.slice(place, 1))
+                    number += 1
+                    yield path, number, row
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}, row {number + 1}: not UTF-8 ({error.reason})") from None
+    except Exception as error:  # it raises whatever its parts do
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"{path} can't be read: {reason}") from None
+
+
+def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    """The rows that `datasets.load_dataset` finds: a picture, wherever it stands, is its bytes and its path.
+
+    `datasets` would open what such a path names, a file of this machine or an address, as it decodes a row.
+    """
+    try:
+        import datasets  # here, because it takes seconds and few runs need it
+
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it has to say comes as the exception
+        rows: Any = datasets.load_dataset(*args, **kwargs)
+        stored = datasets.Features(_undecoded(dict(rows.features or {})))
+        for table in rows.with_format("arrow").iter(batch_size=16):
+            plain = as_written(table)
+            yield from map(stored.decode_example, plain) if stored else plain
+    except Exception as error:  # it raises whatever its backends do
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"{source} can't be read: {type(error).__name__}: {reason}") from error
+
+
+def _undecoded(feature: Any) -> Any:
+    """A column's type with all that opens files left as it is stored; text that holds JSON opens none."""
+    if isinstance(feature, dict):
+        return {name: _undecoded(each) for name, each in feature.items()}
+    if isinstance(feature, list):
+        return [_undecoded(each) for each in feature]
+    if hasattr(feature, "feature"):  # of a list's elements
+        return replace(feature, feature=_undecoded(feature.feature))
+    opens = hasattr(feature, "decode") and type(feature).__name__ != "Json"
+    return replace(feature, decode=False) if opens else feature
+
+
+def as_written(table: Any) -> list[dict[str, Any]]:
+    """The rows of a table of pyarrow, numbers in single precision as their author wrote them: 0.1, not 0.1000000015."""
+    narrow = [field.name for field in table.schema if str(field.type) in ("float", "halffloat")]
+    rows = table.to_pylist()
+    for row, name in product(rows, narrow):
+        if row[name] is not None:
+            row[name] = float(str(float32(row[name])))
+    return rows
+
+
+def parse_json(text: str) -> Any:
+    """The list or object that a text holds as JSON; None where it holds neither."""
+    try:
+        value = strict_json(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, (dict, list)) else None

