@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from inspect import signature
 
 
 class LearningRate(ABC):
@@ -30,6 +31,10 @@ class LearningRate(ABC):
     @abstractmethod
     def factor(self, update: int) -> float:
         """What the peak is multiplied with after the warm-up, in [0, 1]."""
+
+    def __repr__(self) -> str:
+        names = [name for name in signature(type(self)).parameters if hasattr(self, name)]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
 
 
 class Constant(LearningRate):

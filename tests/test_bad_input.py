@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callbacks.rollout import RolloutCallback
+from app.rollouts.worker import RolloutWorker
 from tests.conftest import CommandLine, demonstrated, stage
 
 # -- ways to write an overlay -----------------------------------------------------------------------
@@ -372,10 +372,10 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
 def nothing_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails the test that samples."""
 
-    def fill(*args: Any) -> None:
+    def sample(*args: Any, **named: Any) -> None:
         raise AssertionError("something was sampled")
 
-    monkeypatch.setattr(RolloutCallback, "fill", fill)
+    monkeypatch.setattr(RolloutWorker, "sample", sample)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_a_loss(passk: CommandLine, example: str) -> None:
 @pytest.mark.parametrize("example", ["engine"], indirect=True)
 def test_an_engine(passk: CommandLine, example: str) -> None:
     cli = fit(passk, example)
-    assert type(callback(cli, "RolloutCallback").engine).__module__ == "my_engine"
+    assert type(cli.model.worker.engine).__module__ == "my_engine"
     assert float(cli.trainer.callback_metrics["rollout/length"]) == 9  # and the end of the sequence
     assert callback(cli, "PassKEvaluation").history[-1]["eval/entropy"] > 0
 

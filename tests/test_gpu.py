@@ -82,7 +82,9 @@ def test_in_bfloat16_what_is_recorded_is_what_the_trainer_computes(name: str) ->
     policy, asked = on_gpu(eager_to_stop(build(name, scale=1.0))), requests()
     with torch.autocast("cuda", torch.bfloat16), torch.no_grad():
         groups = sample(policy, asked, 4, Sampling(max_new_tokens=12))
-        batch = Rollouts([r.problem for r in asked], [r.tokens for r in asked], groups)
+        batch = Rollouts(
+            [r.problem for r in asked], [r.tokens for r in asked], groups, torch.zeros(len(asked), len(groups[0]))
+        )
         rows = batch.experience(torch.zeros(3, 4, device="cuda"))
         torch.testing.assert_close(rows.sampler_logprobs, policy.logprobs(rows), rtol=0, atol=3e-2)
 

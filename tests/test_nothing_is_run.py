@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 FORBIDDEN = {"eval", "exec", "compile", "__import__", "literal_eval"}
 OBJECTS = {"pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve", "jsonpickle"}
-APART = {ROOT / "app" / "scoring.py", ROOT / "app" / "scoring_process.py"}
+APART = {ROOT / "app" / "scoring" / "scorers.py", ROOT / "app" / "scoring" / "process.py"}
 """The trainer sends problems to a process of its own: tests/test_security.py."""
 FOLDERS = ("app", "callbacks", "datamodules", "benchmarks")
 FILES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path not in APART]

@@ -152,8 +152,9 @@ def check_agreement(engine: RolloutEngine, policy: Policy, bound: float) -> floa
     requests, sampling = probes(policy), Sampling(max_new_tokens=4)
     prompts = [request.tokens.to(policy.model.device) for request in requests]
     groups, vision = engine.generate(requests, 4, sampling), [request.vision for request in requests]
-    batch = Rollouts([request.problem for request in requests], prompts, groups, vision=vision)
-    rows = batch.experience(torch.zeros(len(requests), 4))
+    problems, nothing = [request.problem for request in requests], torch.zeros(len(requests), 4)
+    batch = Rollouts(problems, prompts, groups, nothing, vision=vision)
+    rows = batch.experience(nothing)
     assert rows.sampler_logprobs is not None
     own = policy.logprobs(rows)  # [B, T]
     gap = (rows.sampler_logprobs - own).abs() * rows.mask

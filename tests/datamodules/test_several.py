@@ -108,7 +108,7 @@ def test_one_run_trains_on_one_set_and_reports_all(passk: CommandLine) -> None:
     assert {name for name in found if "." in name} == {
         f"KORBench.{part}" for part in ("operation", "logic", "cipher", "puzzle", "counterfactual")
     }
-    assert [name for name in found["AIME25"] if "@" in name] == ["pass@1", "pass@6"]
+    assert [name for name in found["AIME25"] if "@" in name] == ["pass@1", "pass@6", "maj@6"]
 
 
 def test_a_set_that_is_evaluated_otherwise_must_exist(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:

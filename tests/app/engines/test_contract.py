@@ -39,7 +39,7 @@ def test_completions_make_rows_that_the_policy_scores(name: str, tiny_policy: Ca
         assert row.text == policy.decode([row.tokens.tolist()])[0]
         for recorded in (row.sampler_logprobs, row.entropies):
             assert recorded is None or recorded.shape == row.tokens.shape
-    batch = Rollouts(problems, [request.tokens for request in asked], groups)
+    batch = Rollouts(problems, [request.tokens for request in asked], groups, torch.zeros(2, 3))
     rows = batch.experience(torch.ones(2, 3))
     assert policy.logprobs(rows).shape == rows.tokens.shape
     assert [[row.tokens.tolist() for row in group] for group in engine.generate(asked, 3, sampling)] == [

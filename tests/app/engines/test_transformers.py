@@ -67,6 +67,7 @@ def test_sampled_scores_are_those_the_trainer_computes(name: str) -> None:
             [request.problem for request in asked],
             prompts=[request.tokens for request in asked],
             completions=groups,
+            rewards=torch.zeros(3, 4),
             temperature=temperature,
         )
         rows = batch.experience(torch.zeros(3, 4))
