@@ -194,8 +194,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         "kl must be null with sharded weights: the reference stands in for whole ones",
     ),
     "dynamic sampling in shards": (
-        {**sharded(), "rollout": {"attempts": 2}},
-        "attempts=2 must be 1 with sharded weights: processes would wait for ever",
+        {**sharded(), "rollout": {"max_resampling_rounds": 2}},
+        "max_resampling_rounds=2 must be 1 with sharded weights: processes would wait for ever",
     ),
     "no micro-batch": (model(microbatch_tokens=0), "microbatch_tokens=0 must be at least 1"),
     "no minibatch": (model(minibatch_size=0), "minibatch_size=0 must be at least 1"),
@@ -309,8 +309,8 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         "trainer.callbacks: EMAWeightAveraging can't be had: it keeps copies of …",
     ),
     "overfitting to other problems": (
-        ["fit", "--trainer.overfit_batches=1", "--rollout.attempts=2"],
-        "attempts=2 must be 1 with overfit_batches, which keeps its problems",
+        ["fit", "--trainer.overfit_batches=1", "--rollout.max_resampling_rounds=2"],
+        "max_resampling_rounds=2 must be 1 with overfit_batches, which keeps its problems",
     ),
     "no seed": (
         ["fit", "--seed_everything=false"],

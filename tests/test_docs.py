@@ -117,6 +117,8 @@ def exists(name: str) -> bool:
         path = name.replace(".", "/")
         return any(ROOT.glob(name)) or any((ROOT / each).is_file() for each in (f"{path}.py", f"{path}/__init__.py"))
     module, _, member = name.rpartition(".")
+    if (ROOT / f"{name.replace('.', '/')}.py").is_file():
+        return True
     try:
         return hasattr(import_module(module), member)
     except ModuleNotFoundError as error:  # it needs a package that is not installed

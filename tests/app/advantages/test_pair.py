@@ -63,7 +63,7 @@ def test_it_asks_what_either_asks(pair: type[Adaptive | ByAccuracy | Combination
     for two in (pair(PassOne(), Counting()), pair(Counting(), PassOne()), pair(Counting(), Counting())):
         assert two.reads == ("sampler_logprobs",)
         assert two.reads_importance_ratios
-        with pytest.raises(ValueError, match=f"{pair.__name__} reads logprobs"):
+        with pytest.raises(ValueError, match=f"{pair.__name__} reads sampler_logprobs"):
             two(rollouts(logprobs=False))
 
 
