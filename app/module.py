@@ -89,10 +89,9 @@ class RLVRModule(PolicyModule):
         if not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={max_grad_norm} must be above 0")
         self.automatic_optimization = False
-        learning_rate = learning_rate or Constant(1e-6, warmup=10)
-        self.settings = UpdateSettings(
-            advantage or PassK(), loss or Clipped(), learning_rate, minibatch_size, count_skipped_tokens
-        )
+        rate = learning_rate or Constant(1e-6, warmup=10)
+        objective = advantage or PassK()
+        self.settings = UpdateSettings(objective, loss or Clipped(), rate, minibatch_size, count_skipped_tokens)
         self.stage = ""
         self.worker: RolloutWorker | None = None
         self.optimizer = optimizer or AdamW
@@ -131,7 +130,7 @@ class RLVRModule(PolicyModule):
         return LossScale(self.trainer)
 
     def begin_stage(self, name: str, settings: UpdateSettings, is_new: bool) -> None:
-        """Train with these settings from here on; a new stage counts updates from 0 and renews the KL reference."""
+        """Train with these settings from now on; a new stage counts updates from 0 and renews the KL reference."""
         self.stage, self.settings = name, settings
         if is_new:
             self.updates = 0

@@ -37,7 +37,7 @@ COMPACT_BELOW = 0.6
 
 
 class SharedPrefixDecoder(Decoder):
-    """Prompts read once and attended to by all their rollouts (`app/attention/`).
+    """Prompts read once and attended to by all their rollouts (`app/compute/attention/`).
 
     Only live rollouts pass through the model's layers; in the cache each has a slot of its
     problem's, P x n slots at first.

@@ -2,7 +2,7 @@
 
 Nothing else in passk touches transformers' model classes, but for the engine that samples with
 them. Rows are scored on response positions only: the prompt is read once for all its responses
-(`app/attention/`) and the LM head, chunk by chunk, never sees it.
+(`app/compute/attention/`) and the LM head, chunk by chunk, never sees it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,16 +28,13 @@ from app.distributed.processes import rank
 from app.distributed.weights import save_weights
 from app.policy.lora import LoRA, leave_out_frozen
 from app.policy.sharing import proves_sharing
-from app.types import Experience, Prompt, Sampling, Vision
-from app.types.pictures import pictures_of
+from app.policy.text import DAY, TokenizerMixin
+from app.types import Experience, Vision
 
 log = logging.getLogger(__name__)
 
-DAY = datetime(2024, 7, 26)
-"""The date that chat templates get, on any day; Llama 3's default."""
 
-
-class Policy(nn.Module, ABC):
+class Policy(TokenizerMixin, nn.Module, ABC):
     """A causal LM that is built late (inside Lightning's `configure_model`) and scores its own responses.
 
     Args:
@@ -49,9 +44,7 @@ class Policy(nn.Module, ABC):
     """
 
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
     adapter: LoRA | None = None
-    chat_template_kwargs: dict[str, Any] = {}  # noqa: RUF012 (never changed in place)
 
     def __init__(self, gradient_checkpointing: bool = False, head_tokens: int = 4096) -> None:
         super().__init__()
@@ -82,81 +75,6 @@ class Policy(nn.Module, ABC):
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
         self.model.train()  # transformers loads in evaluation mode, in which it checkpoints nothing
-
-    # -- text -------------------------------------------------------------------------------------
-
-    def read(self, prompt: Prompt) -> tuple[Tensor, Vision]:
-        """A prompt's tokens [L], and what the model is given of its pictures: nothing, where it reads text alone."""
-        return self.encode(prompt), {}
-
-    def encode(self, prompt: Prompt) -> Tensor:
-        """A prompt's tokens, through the chat template where it is a chat.  -> [L]
-
-        Messages for a tokenizer without a chat template are joined by blank lines.
-        """
-        if pictures_of(prompt):
-            raise ValueError(f"{type(self).__name__} can't read the prompt's pictures: app.policy.VisionPolicy does")
-        if not isinstance(prompt, str) and self.tokenizer.chat_template is None:
-            prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
-        tokenizer: Any = self.tokenizer
-        tokens = self._encode_text(prompt) if isinstance(prompt, str) else self._encode_chat(prompt)
-        if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
-            tokens = tokens[1:]
-        if not tokens:
-            raise ValueError("a prompt without a single token gives the policy nothing to answer")
-        unknown = tokenizer.unk_token_id
-        regular = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
-        if unknown is not None and unknown not in regular and unknown in tokens:
-            raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
-        return torch.tensor(tokens)
-
-    def _encode_text(self, text: str) -> list[int]:
-        """Without what the tokenizer puts after a text, as `add_eos_token` has it do: an answer follows."""
-        tokenizer: Any = self.tokenizer
-        tokens = tokenizer(text)["input_ids"]
-        if tokens and tokens[-1] in tokenizer.all_special_ids:
-            own = tokenizer(text, add_special_tokens=False)["input_ids"]
-            ends = (end for end in range(len(own), len(tokens)) if tokens[end - len(own) : end] == own)
-            tokens = tokens[: next(ends, len(tokens))] if own else tokens
-        return tokens
-
-    def _encode_chat(self, prompt: tuple[dict[str, Any], ...]) -> list[int]:
-        """Through the chat template, with a fixed date."""
-        tokenizer: Any = self.tokenizer
-        day = {"strftime_now": DAY.strftime} if self.asks_for_the_day else {}
-        try:
-            return tokenizer.apply_chat_template(
-                list(prompt), add_generation_prompt=True, return_dict=False, **day, **self.chat_template_kwargs
-            )
-        except TemplateError as error:
-            raise ValueError(f"the policy's chat template refuses the prompt: {error}") from error
-
-    @property
-    def asks_for_the_day(self) -> bool:
-        """Does the chat template write the present day into prompts?"""
-        return "strftime_now" in str(self.tokenizer.chat_template)
-
-    def spell(self, text: str) -> list[int]:
-        """The tokens with which the policy would say this text."""
-        tokenizer: Any = self.tokenizer
-        return tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    def decode(self, tokens: list[list[int]]) -> list[str]:
-        """Each row's text, without special tokens."""
-        return self.tokenizer.batch_decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-    def stop_ids(self, sampling: Sampling) -> list[int]:
-        """The tokens that end a completion: the model's own ends of sequence and the named ones."""
-        tokenizer: Any = self.tokenizer
-        own = self.model.generation_config.eos_token_id if self.model.generation_config else None
-        ids = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
-        for name in sampling.stop_tokens:
-            token = tokenizer.get_vocab().get(name)
-            spelt = [token] if token is not None else tokenizer(name, add_special_tokens=False)["input_ids"]
-            if len(spelt) != 1 or (token is None and spelt[0] == tokenizer.unk_token_id):
-                raise ValueError(f"stop token {name!r} is not in the policy's vocabulary")
-            ids.append(spelt[0])
-        return sorted({token for token in ids if token is not None})
 
     @property
     def context_length(self) -> int:
@@ -311,7 +229,7 @@ class Policy(nn.Module, ABC):
     # -- what this architecture can do, found out by trying -----------------------------------------
 
     def sharing_prompts(self) -> AbstractContextManager[None]:
-        """Inside, the model's attention is ours (`app/attention/`)."""
+        """Inside, the model's attention is ours (`app/compute/attention/`)."""
         return attending(self.model)
 
     @property

@@ -5,9 +5,8 @@ answer has taken and how the fork ended, and what does not fit it does not hand 
 scorer leaves behind become its children (PR_SET_CHILD_SUBREAPER, prctl(2)), and it ends them with the fork or at the
 end of the batch. Elsewhere it ends the fork's process group.
 
-What comes back is JSON. To the trainer go the lines `[batch, "ready"]`, `[batch, "refused", why]` or
-`[batch, "failed", how]`, then for each answer `[batch, place, score, cause, extracted answer]`, its score null where
-there is none. The answers themselves are a pickle of the trainer's, which the fork loads.
+To the trainer go lines of JSON: `[batch, "ready"]`, `[batch, "refused", why]` or `[batch, "failed", how]`, then for
+each answer `[batch, place, score or null, cause, extracted answer]`. Answers come as a pickle that the fork loads.
 """
 
 from __future__ import annotations
