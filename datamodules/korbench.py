@@ -14,7 +14,7 @@ from datamodules.base.solutions import mostly_passing
 from datamodules.korbench_rules import Question, extracted, judge, reference
 from datamodules.math.answers import decided
 from datamodules.sources import check_source, read_each, read_jsonl, read_rows
-from datamodules.sources.values import is_missing, text_of
+from datamodules.values import is_missing, text_of
 
 CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
 

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from datamodules.sources.values import text_of
+from datamodules.values import text_of
 
 
 class Scorer(ABC):
@@ -51,7 +51,7 @@ class Scorer(ABC):
 
 
 class Exact(Scorer):
-    """Passes the answer itself, white space around it aside; a number in plain digits (`sources/values.py`)."""
+    """Passes the answer itself, white space around it aside; a number in plain digits (`datamodules/values.py`)."""
 
     def score(self, response: str, answer: Any) -> float:
         return float(response.strip() == text_of(answer).strip())

@@ -13,7 +13,7 @@ from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import Trial
 from datamodules.scorers import Scorer
 from datamodules.sources import check_source, parse_json, read_each, read_prompt, read_rows
-from datamodules.sources.values import is_missing
+from datamodules.values import is_missing
 
 T = TypeVar("T")
 

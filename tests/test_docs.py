@@ -113,9 +113,10 @@ def names_of(page: Path) -> set[str]:
 
 def exists(name: str) -> bool:
     """Whether there is such a file, folder, module or member of one."""
-    if "/" in name or name.count(".") <= 1:
-        path = name.replace(".", "/")
-        return any(ROOT.glob(name)) or any((ROOT / each).is_file() for each in (f"{path}.py", f"{path}/__init__.py"))
+    path = name.replace(".", "/")
+    found = any(ROOT.glob(name)) or any((ROOT / each).is_file() for each in (f"{path}.py", f"{path}/__init__.py"))
+    if found or "/" in name or name.count(".") <= 1:
+        return found
     module, _, member = name.rpartition(".")
     if (ROOT / f"{name.replace('.', '/')}.py").is_file():
         return True

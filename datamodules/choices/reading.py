@@ -22,7 +22,7 @@ from datamodules.math.references import reference
 from datamodules.math.size import is_tame
 from datamodules.scorers import Scorer
 from datamodules.sources import parse_json
-from datamodules.sources.values import text_of
+from datamodules.values import text_of
 
 LONGEST = 1_000
 """Characters of an answer; a longer one takes no option."""

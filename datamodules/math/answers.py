@@ -20,7 +20,7 @@ from datamodules.math.forms import is_two_numbers, parsable, spelled, tight
 from datamodules.math.numerals import read_bases, read_numeral, same_number
 from datamodules.math.size import LONGEST, is_balanced, is_computable, is_tame
 from datamodules.math.units import read_unit
-from datamodules.sources.values import digits
+from datamodules.values import digits
 
 TAIL = 20_000
 """Characters at the end of a response in which the answer is looked for."""

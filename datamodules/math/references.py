@@ -12,7 +12,7 @@ from typing import Any
 
 from datamodules.math.answers import TAIL, final_answer, last_box, plain
 from datamodules.math.size import LONGEST
-from datamodules.sources.values import is_missing, text_of
+from datamodules.values import is_missing, text_of
 
 MARK = "####"
 """Before the answer of a GSM8K solution."""

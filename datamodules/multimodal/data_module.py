@@ -18,8 +18,8 @@ from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice,
 from datamodules.math.references import check_reference
 from datamodules.multimodal.picture_columns import read_pictures, with_pictures
 from datamodules.sources import check_source, read_each, read_rows
-from datamodules.sources.values import is_missing, text_of
 from datamodules.task import ScoredProblem
+from datamodules.values import is_missing, text_of
 
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
 OPEN = "Think step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."

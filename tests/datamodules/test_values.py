@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.sources.values import is_missing, text_of
+from datamodules.values import is_missing, text_of
 
 
 @pytest.mark.parametrize(
