@@ -110,7 +110,7 @@ class RLVRModule(PolicyModule):
     def rollout_worker(self) -> RolloutWorker:
         """The worker; ValueError where no RolloutCallback has brought one."""
         if self.worker is None:
-            raise ValueError("the Trainer has no RolloutCallback: nobody would sample")
+            raise ValueError("the Trainer has no RolloutCallback, which samples")
         return self.worker
 
     def configure_model(self) -> None:

@@ -74,7 +74,7 @@ def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
 
 
 TABLED = 1024
-"""Up to so many rollouts the advantages of all counts are computed once and looked up."""
+"""Rollouts up to which the advantages of all counts of passes are computed once and looked up."""
 
 
 @lru_cache(maxsize=64)
@@ -84,7 +84,7 @@ def _pass_k_table(num_rollouts: int, k: int) -> Tensor:
 
 
 def _pass_k_of_counts(num_pos: Tensor, num_rollouts: int, k: int) -> Tensor:
-    """A_neg and A_pos of problems with so many passes.  [P, 1] -> [2, P, 1] double"""
+    """A_neg and A_pos of problems with c passes.  [P, 1] -> [2, P, 1] double"""
     num_neg = num_rollouts - num_pos
     fail = _all_fail(num_neg, num_rollouts, k)  # [P, 1]
 

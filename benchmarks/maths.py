@@ -19,7 +19,7 @@ from app.scoring import SubprocessScorer
 from benchmarks.hostile_maths import REFERENCES, hostile_maths
 from datamodules.math import MathScorer
 from datamodules.math.answers import final_answer
-from datamodules.task import ScoredProblem
+from datamodules.scored import ScoredProblem
 
 BATCH = 1000
 

@@ -71,10 +71,11 @@ class Reading:
                 )
         parts = gather_objects((found, ended, longest))
         if rank() == 0:
-            self._tell(len(problems), perf_counter() - begun, sum(part[1] for part in parts), max(p[2] for p in parts))
+            ended, longest = sum(part[1] for part in parts), max(part[2] for part in parts)
+            self._log_reading(len(problems), perf_counter() - begun, ended, longest)
         return dict(sorted(pair for part in parts for pair in part[0].items()))
 
-    def _tell(self, number: int, seconds: float, ended: int, longest: int) -> None:
+    def _log_reading(self, number: int, seconds: float, ended: int, longest: int) -> None:
         if seconds > LONG:
             log.info("read %d prompts in %.0f s, the longest of %d tokens", number, seconds, longest)
         if ended:

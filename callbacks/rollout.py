@@ -37,7 +37,7 @@ class RolloutCallback(Callback):
         rollouts: N, answers to each problem in training and in `predict`.
         sampling: how they are drawn.
         max_resampling_rounds: dynamic sampling (DAPO, 2503.14476): problems that teach nothing under the objective are
-            replaced by others of the train split, which are sampled too, until none is left or in so many rounds,
+            replaced by others of the train split, which are sampled too, until none is left; at most this many rounds,
             the first included; 1 keeps them.
         scorer: has the answers scored, defaults to SubprocessScorer.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
@@ -127,7 +127,7 @@ class RolloutCallback(Callback):
     # -- an iteration ---------------------------------------------------------------------------------
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The same batches in every epoch, where `overfit_batches` asks for so many."""
+        """The same batches in every epoch, where `overfit_batches` is above 0."""
         stream = getattr(getattr(trainer, "datamodule", None), "stream", None)
         if trainer.overfit_batches and stream is not None:  # type: ignore[attr-defined]
             stream.position = 0

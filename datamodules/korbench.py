@@ -3,58 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.types import Problem, Prompt
-from datamodules.base import ProblemDataModule
+from app.types import Problem
+from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import mostly_passing
-from datamodules.korbench_rules import Question, extracted, judge, reference
-from datamodules.math.answers import decided
+from datamodules.korbench_rules import KORProblem, Question
 from datamodules.sources import check_source, read_each, read_jsonl, read_rows
 from datamodules.values import is_missing, text_of
 
 CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
-
-
-@dataclass(frozen=True)
-class KORProblem(Problem):
-    """A question about a rule that stands above it.
-
-    Args:
-        rule: its text.
-        text: the question, which says what its answer must look like.
-        question: how it is judged.
-    """
-
-    rule: str
-    text: str
-    question: Question
-
-    @property
-    def prompt(self) -> Prompt:  # type: ignore[override]
-        asked = f"Read this rule:\n\n{self.rule}\n\nAnswer by the rule, not by what is usual:\n\n{self.text}"
-        return ({"role": "user", "content": asked},)
-
-    @property
-    def key(self) -> str:  # type: ignore[override]
-        return f"{self.label} {self.question.rule} {self.text}"
-
-    @property
-    def solution(self) -> str:  # type: ignore[override]
-        return reference(self.question)
-
-    @property
-    def label(self) -> str:  # type: ignore[override]
-        return self.question.category
-
-    def score(self, response: str) -> float:
-        return decided(lambda: judge(self.question, response))
-
-    def extract_answer(self, response: str) -> str | None:
-        return extracted(self.question, response)
 
 
 class KORBenchDataModule(ProblemDataModule):

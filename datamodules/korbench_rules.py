@@ -1,4 +1,4 @@
-"""How KOR-Bench judges answers (arXiv 2410.06526): a rule for each category, and for some of its rules and questions.
+"""A question of KOR-Bench and how it is judged (arXiv 2410.06526): a rule for each category, and for some questions.
 
 The official verifier was read; this is not its code. It departs from it where that could be cheated or
 could run text: arithmetic is parsed and not evaluated by Python, an empty answer never passes, one of several
@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from app.types import Problem, Prompt
 from datamodules.enigmata.tasks.expressions import evaluate, tokens
-from datamodules.math.answers import UndecidedError, equivalent
+from datamodules.math.answers import UndecidedError, decided, equivalent
 
 LONGEST = 4_000
 """Characters of an answer; a longer one is none."""
@@ -141,7 +142,7 @@ def _is_among(expression: str, others: list[str]) -> bool:
 
 
 def _right_side(text: str) -> str:
-    """What stands behind the last equals sign, without brackets that don't group, and without braces nobody opened."""
+    """What follows the last equals sign, without brackets that don't group, and without unmatched closing braces."""
     text = re.sub(r'["\n$\[\]]|\\[()\[\]]', "", _SIZES.sub("", text)).rpartition("=")[2]
     text = _GLUED.sub(" ", text.replace("\\*", "*")).strip().rstrip(" .\\")
     while text.endswith("}") and text.count("{") < text.count("}"):
@@ -211,3 +212,41 @@ PUZZLES: dict[str, Callable[[str, str], bool]] = {
     "18": _same_by(lambda text: re.sub(r"[,\s\[\]]+", "", text)),
 }
 """By the number of the rule; the others are judged by letters and figures alone."""
+
+
+@dataclass(frozen=True)
+class KORProblem(Problem):
+    """A question about a rule that stands above it.
+
+    Args:
+        rule: its text.
+        text: the question, which says what its answer must look like.
+        question: how it is judged.
+    """
+
+    rule: str
+    text: str
+    question: Question
+
+    @property
+    def prompt(self) -> Prompt:  # type: ignore[override]
+        asked = f"Read this rule:\n\n{self.rule}\n\nAnswer by the rule, not by what is usual:\n\n{self.text}"
+        return ({"role": "user", "content": asked},)
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return f"{self.label} {self.question.rule} {self.text}"
+
+    @property
+    def solution(self) -> str:  # type: ignore[override]
+        return reference(self.question)
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        return self.question.category
+
+    def score(self, response: str) -> float:
+        return decided(lambda: judge(self.question, response))
+
+    def extract_answer(self, response: str) -> str | None:
+        return extracted(self.question, response)

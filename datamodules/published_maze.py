@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.types import Problem
-from datamodules.base import ProblemDataModule
+from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import passing
 from datamodules.maze.lattice_maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
@@ -24,7 +24,7 @@ class PublishedMazeDataModule(ProblemDataModule):
         validation_path: source of the validation split.
         test_path: source of the test split, or None for none.
         style: puts every maze in this style; None keeps the prompt of the data, answered in `<answer>` tags.
-        moves_per_square: an answer longer than so many characters for each free square scores 0.
+        moves_per_square: an answer with more characters than this for each free square scores 0.
         seed: of the order of training.
         batch_size: P, mazes per iteration over all ranks.
         eval_batch_size: mazes per batch and rank in validation, test and prediction.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.types import Problem
-from datamodules.base import ProblemDataModule
+from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
 from datamodules.base.wrapped import NamedProblem
 

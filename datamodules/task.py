@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from app.types import Problem, Prompt
-from app.types.pictures import canonical
-from datamodules.base import ProblemDataModule
+from app.types import Problem
+from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import Trial
+from datamodules.scored import ScoredProblem
 from datamodules.scorers import Scorer
 from datamodules.sources import check_source, parse_json, read_each, read_prompt, read_rows
 from datamodules.values import is_missing
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class ScoredProblem(Problem):
-    """A prompt with an answer, judged by a scorer.
-
-    Args:
-        prompt: what the policy reads.
-        answer: as the row has it.
-        scorer: judges.
-        label: the set it is reported under.
-    """
-
-    prompt: Prompt
-    answer: Any = field(hash=False)
-    scorer: Scorer = field(repr=False, compare=False)
-    label: str
-
-    @property
-    def key(self) -> str:  # type: ignore[override]
-        """The prompt, its pictures by what they show."""
-        return canonical(self.prompt)
-
-    @property
-    def solution(self) -> str:  # type: ignore[override]
-        return self.scorer.solve(self.answer)
-
-    @property
-    def identity(self) -> str:
-        """Asks nothing of the scorer, whose `solve` may fail or change its mind."""
-        return f"{self.key}\n{self.answer}"
-
-    def score(self, response: str) -> float:
-        return self.scorer.score(response, self.answer)
-
-    def extract_answer(self, response: str) -> str | None:
-        return self.scorer.extract_answer(response, self.answer)
 
 
 @dataclass(frozen=True)

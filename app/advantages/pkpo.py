@@ -63,7 +63,7 @@ def pkpo_leave_one_out_minus_one(rewards: Tensor, k: int) -> Tensor:
 
 
 def all_among(draws: int, total: int, device: torch.device | None = None) -> Tensor:
-    """Chance that so many draws out of `total`, without replacement, all fall among the first l.  -> [total + 1] double
+    """Chance that `draws` out of `total`, without replacement, all fall among the first l.  -> [total + 1] double
 
     C(l, draws) / C(total, draws) for l = 0 .. total. From l to l - 1 it shrinks by (l - draws) / l:
     a product of ratios in [0, 1], which can't overflow in whatever order a device multiplies.

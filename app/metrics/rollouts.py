@@ -73,7 +73,7 @@ def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
 class PassAtK(Metric):
     """Mean over problems of the unbiased Pass@k, for each k.  -> {"pass@1": .., "pass@8": ..}
 
-    NaN for a k of which no problem has so many scored answers.
+    NaN for a k above the number of scored answers of every problem.
 
     Attributes:
         left_out: for each k, how many problems had too few.

@@ -173,7 +173,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         return self.model(input_ids=prompt[None]).logits
 
     def probes(self, lengths: Sequence[int], vocabulary: int = 1000) -> tuple[list[Tensor], list[Vision]]:
-        """Prompts to try the model on: random tokens, so many in each, of the first so many."""
+        """Prompts to try the model on: random tokens below `vocabulary`, `lengths` in each."""
         generator = torch.Generator().manual_seed(0)
         size = min(vocabulary, self.model.config.get_text_config().vocab_size)
         prompts = [torch.randint(size, (length,), generator=generator) for length in lengths]

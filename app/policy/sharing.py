@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
-from app.compute.attention import PackedRow
-from app.types import Experience
-
-if TYPE_CHECKING:
-    from app.policy.base import Policy
+from app.compute.attention import PackedRow, SharedPrefix
+from app.types import Experience, Vision
 
 log = logging.getLogger(__name__)
 
 
+class Packs(Protocol):
+    """A policy, as far as it is tried here: it scores responses in one packed row, and in rows of their own."""
+
+    model: PreTrainedModel
+
+    def probes(self, lengths: Sequence[int], /) -> tuple[list[Tensor], list[Vision]]: ...
+    def pack(self, rows: Experience, /) -> PackedRow: ...
+    def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix, rows: Experience, /) -> Tensor: ...
+    def plain_hidden(self, rows: Experience, /) -> Tensor: ...
+    def plain_inputs(self, ids: Tensor, starts: Tensor, vision: Sequence[Vision], /) -> dict[str, Any]: ...
+    def hidden(self, **inputs: Any) -> Tensor: ...
+    def logits(self, hidden: Tensor, /) -> Tensor: ...
+    def own_logits(self, prompt: Tensor, vision: Vision, /) -> Tensor: ...
+
+
 @torch.no_grad()
-def proves_sharing(policy: Policy) -> bool:
+def proves_sharing(policy: Packs) -> bool:
     """Score a few responses both ways; an architecture that bends attention falls back to ordinary rows.
 
     Raises:
@@ -51,7 +65,7 @@ def proves_sharing(policy: Policy) -> bool:
     return same
 
 
-def _few_rows(policy: Policy) -> Experience:
+def _few_rows(policy: Packs) -> Experience:
     """Four responses, two to each of two prompts, of random tokens."""
     prompts, vision = policy.probes((5, 2))
     device = policy.model.device
@@ -61,7 +75,7 @@ def _few_rows(policy: Policy) -> Experience:
     return Experience(prompts, torch.tensor([0, 0, 1, 1], device=device), tokens, mask, mask.float(), vision=vision)
 
 
-def _check_head(policy: Policy, rows: Experience) -> None:
+def _check_head(policy: Packs, rows: Experience) -> None:
     """Raise where states and LM head do not make the model's own logits of the first prompt."""
     prompt, vision = rows.prompts[0], rows.vision_or_empty[0]
     start = torch.tensor([len(prompt)], device=prompt.device)

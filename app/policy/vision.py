@@ -100,7 +100,7 @@ class VisionPolicy(PretrainedPolicy):
 
     @property
     def tower(self) -> nn.Module:
-        """The part that sees."""
+        """The vision tower."""
         body: Any = self.body
         return body.visual
 

@@ -30,7 +30,7 @@ class RolloutPrefetcher:
     """Rollouts that are sampled before their iteration begins, known by the seeds of their requests.
 
     At most one iteration is sampled at a time, and its engine must be left alone meanwhile: `take` and `wait` return
-    when it is done. An error in the thread is raised by whoever next asks for its rollouts, or waits for them.
+    when it is done. An error in the thread is raised where its rollouts are next asked or waited for.
 
     Those of the iteration under way are kept until the next is taken: a checkpoint may be written that redoes it.
     """

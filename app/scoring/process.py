@@ -223,7 +223,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def _has_ended(pid: int) -> bool:
-    """Is it gone, or will be as soon as somebody asks for its status?"""
+    """Has it ended, whether or not its status has been asked for?"""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:

@@ -34,7 +34,7 @@ class NonfiniteUpdates:
     """Updates that are skipped because their loss or gradient is not finite: the first is kept, too many end the run.
 
     Args:
-        max_consecutive: so many in a row may be skipped.
+        max_consecutive: updates in a row that may be skipped.
     """
 
     def __init__(self, max_consecutive: int) -> None:

@@ -41,9 +41,35 @@ CONFIG = "config.yaml"
 
 
 class PassKTrainer(Trainer):
-    """Lightning's Trainer, with the run's own folder for its `log_dir` whatever the logger."""
+    """Lightning's Trainer, with the run's own folder for its `log_dir` whatever the logger.
+
+    Args:
+        limit_train_batches, limit_val_batches, limit_test_batches, limit_predict_batches: a number of batches, or as a
+            float a share of them. Lightning says so too; but typing keeps the order of the first Union[float, int] of
+            the process, by which a command line would read 1 as 1.0, all batches.
+        overfit_batches: likewise; 0 for none.
+    """
 
     folder: Path | None = None  # known to the first process
+
+    def __init__(
+        self,
+        *,
+        limit_train_batches: int | float | None = None,
+        limit_val_batches: int | float | None = None,
+        limit_test_batches: int | float | None = None,
+        limit_predict_batches: int | float | None = None,
+        overfit_batches: int | float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            limit_train_batches=limit_train_batches,
+            limit_val_batches=limit_val_batches,
+            limit_test_batches=limit_test_batches,
+            limit_predict_batches=limit_predict_batches,
+            overfit_batches=overfit_batches,
+            **kwargs,
+        )
 
     @property
     def log_dir(self) -> str | None:

@@ -71,7 +71,7 @@ class Experience:
         return self.select(self.advantages.ne(0).any(-1))
 
     def split(self, num_parts: int) -> Iterator[Experience]:
-        """So many consecutive parts with as many problems each, or one more: the rows of one optimizer step each."""
+        """`num_parts` consecutive parts of equal size in problems, or one more: the rows of one optimizer step each."""
         bounds = [len(self.prompts) * part // num_parts for part in range(num_parts + 1)]
         for first, last in pairwise(bounds):
             yield self.select((self.problem >= first) & (self.problem < last))

@@ -31,7 +31,7 @@ class ProblemBatch:
 
     @property
     def rollouts(self) -> Rollouts:
-        """The sampled rollouts; ValueError where nobody has sampled."""
+        """The sampled rollouts; ValueError before sampling."""
         if self.sampled is None:
             raise ValueError("the batch has no rollouts: the Trainer needs a RolloutCallback, and it must come first")
         return self.sampled

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from app.advantages.curves import Curves, curves
 from app.module import RLVRModule
 from callbacks.lookup import callback_of
+from callbacks.roles import Schedule
 from callbacks.saving.logs import CURVES
-from callbacks.schedule.schedule import StageSchedule
 
 
 class AdvantageCurves(Callback):
@@ -34,7 +34,7 @@ class AdvantageCurves(Callback):
 
 def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:
     """The curves of each stage's objective, by name; of the module's own where there is no schedule."""
-    schedule, module = callback_of(trainer, StageSchedule), RLVRModule.of(pl_module)
+    schedule, module = callback_of(trainer, Schedule), RLVRModule.of(pl_module)
     if schedule is None:
         return {"": curves(module.settings.advantage, module.rollout_worker.settings.rollouts)}
     return {each.name: curves(each.update.advantage, each.rollouts.rollouts) for each in schedule.settings}

@@ -12,10 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from app.module import RLVRModule
-from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.evaluation.report import columns
 from callbacks.lookup import callback_of, stage_name
-from callbacks.schedule.schedule import StageSchedule
+from callbacks.roles import Evaluation, Schedule
 
 
 class Dashboard(ProgressBar):
@@ -45,7 +44,7 @@ class Dashboard(ProgressBar):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        self.schedule = callback_of(trainer, StageSchedule)
+        self.schedule = callback_of(trainer, Schedule)
         worker = RLVRModule.of(pl_module).worker
         if worker is not None:
             worker.listeners.add(self._show_activity)
@@ -147,7 +146,7 @@ class Dashboard(ProgressBar):
         return " ".join([*shown, *([f"{float(seconds):.2f} s"] if seconds is not None else [])])
 
     def _print_validation(self, trainer: Trainer) -> None:
-        evaluation = callback_of(trainer, PassKEvaluation)
+        evaluation = callback_of(trainer, Evaluation)
         if not self.enabled or evaluation is None or not evaluation.history:
             return
         record = evaluation.history[-1]

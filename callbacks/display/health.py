@@ -1,4 +1,4 @@
-"""Warnings of a run that goes astray: its policy has left the one that sampled, no longer doubts, or learns nothing."""
+"""Warnings of a run in trouble: the policy has left the sampler, its entropy has collapsed, or nothing is learned."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Health(Callback):
         ratio: a warning once a token of an update has on average become this much likelier, or less likely,
             than when it was sampled.
         entropy: a warning once a sampled token's distribution has on average no more than this, in nats.
-        idle: a warning once so many iterations in a row had no informative problem, with the first cause; and another
+        idle: a warning once this many iterations in a row had no informative problem, with the first cause; and another
             at the end of a run that had none at all.
     """
 
@@ -52,7 +52,7 @@ class Health(Callback):
         if entropy is not None and entropy <= self.entropy:
             text = f"{entropy:.3g} nats of entropy a token, at iteration {module.iteration}"
             result = "its answers to a problem will all be the same"
-            self._warn(trainer, "entropy", f"the policy no longer doubts: {text}; {result}")
+            self._warn(trainer, "entropy", f"the entropy has collapsed: {text}; {result}")
 
     def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: Rollouts) -> None:
         self.iterations += 1
@@ -90,7 +90,7 @@ def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
         return "passed", f"all {number - unscored} answers pass: the problems are too easy to teach anything"
     if (rewards == rewards[:, :1]).all():
         return "alike", "the answers to each problem all have the same score"
-    return "advantage", f"scores differ, but {advantage!r} makes nothing of so many or so few that pass"
+    return "advantage", f"scores differ, but {advantage!r} is zero for these numbers of passes"
 
 
 def example(batch: Rollouts) -> str:

@@ -15,8 +15,8 @@ from app.metrics.rollouts import pass_at_ks
 from app.module import RLVRModule
 from app.types import Rollouts
 from app.types.pictures import text_of
-from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.lookup import callback_of
+from callbacks.roles import Evaluation
 
 
 class TensorBoardPictures(Callback):
@@ -33,7 +33,7 @@ class TensorBoardPictures(Callback):
         self.problems, self.answers = problems, answers
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        evaluation = callback_of(trainer, PassKEvaluation)
+        evaluation = callback_of(trainer, Evaluation)
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
         if evaluation is None or board is None or evaluation.shown is None or trainer.sanity_checking:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
@@ -22,15 +21,16 @@ from app.storage.files import naming
 from app.storage.run_folder import run_folder
 from app.types import ProblemBatch, Rollouts, Sampling
 from callbacks.evaluation.report import COLUMNS, UNSHOWN, print_results
-from callbacks.evaluation.results import Tally, write_results
+from callbacks.evaluation.results import Tally, line_of, write_results
 from callbacks.evaluation.sets import ALL, Evaluated, Group, Sets, Settings, held_out
 from callbacks.lookup import stage_name
 from callbacks.prompts import Reading, asked, check_prompts
+from callbacks.roles import Evaluation
 
 log = logging.getLogger(__name__)
 
 
-class PassKEvaluation(Callback):
+class PassKEvaluation(Evaluation):
     """Sample n answers to every validation (or test) problem and report the unbiased Pass@k, and the majority vote.
 
     Figures are named "eval/pass@8" over all problems and "eval/<set>/pass@8" for each set (each
@@ -234,11 +234,6 @@ def check_figures(own: Mapping[str, Metric], values: Mapping[str, Any]) -> None:
         if not isinstance(value, int | float | Tensor) or (isinstance(value, Tensor) and value.numel() != 1):
             given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
             raise ValueError(f"metrics: {type(metric).__name__}.compute gave {given} for {name!r}: it must be a number")
-
-
-def line_of(record: Mapping[str, Any]) -> str:
-    """A validation as `results.jsonl` has it; a figure that there is none of is null."""
-    return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"
 
 
 def by_set(rollouts: Rollouts) -> Iterator[tuple[str, Rollouts]]:

@@ -32,7 +32,7 @@ METHOD = (
 
 
 class Tally:
-    """How many problems of a set had so many of their answers passing, and so many scored; and such majority votes."""
+    """The number of problems of a set by (answers that pass, answers scored), and of their majority votes."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, int, int]] = Counter()
@@ -74,7 +74,7 @@ def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) 
 
 
 def estimate(found: Counter[float], label: str) -> dict[str, float] | None:
-    """Mean and interval over a set's problems, so many of each value; None where there are none."""
+    """Mean and interval over a set's problems, given as counts of each value; None where there are none."""
     if not found:
         return None
     values = sorted(found)
@@ -125,3 +125,8 @@ def _plain(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f}"
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """A validation as `results.jsonl` has it; a figure that there is none of is null."""
+    return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"

@@ -18,14 +18,14 @@ from app.module import RLVRModule
 from app.storage.checkpoint import FORMAT
 from app.storage.files import replacing
 from app.storage.run_folder import CONFIG, last_checkpoint, run_folder
-from callbacks.evaluation.evaluation import PassKEvaluation, line_of
+from callbacks.evaluation.results import line_of
 from callbacks.lookup import callback_of
+from callbacks.roles import Evaluation, Schedule
 from callbacks.saving.ending import why_ended
 from callbacks.saving.export import export, replacing_together, save_checkpoint
 from callbacks.saving.logs import CURVES, flush_logs, folders_of, ids_of, keep_logs
 from callbacks.saving.loop_state import Loops, at_rest, is_due
 from callbacks.saving.signals import Signals
-from callbacks.schedule.schedule import StageSchedule
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Checkpoints(Callback):
     """Keep `checkpoints/last.ckpt`, from which a killed run resumes to end as if it had never been killed.
 
-    It is written at the start, every so many iterations, after each validation and at the end, always between two
-    iterations; those since are redone. Whoever saves in the middle of one gets the state before it.
+    It is written at the start, every `every` iterations, after each validation and at the end, always between two
+    iterations; those since are redone. A checkpoint saved within an iteration has the state before it.
     On SIGTERM and on Ctrl-C what is being sampled is given up, or the micro-batch under way finished, then the
     checkpoint written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
     update is finished first, as it is with several processes. A second Ctrl-C ends the run at once.
@@ -125,7 +125,7 @@ class Checkpoints(Callback):
         self.save(trainer, pl_module)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        schedule = callback_of(trainer, StageSchedule)
+        schedule = callback_of(trainer, Schedule)
         if schedule is not None and not schedule.finished:
             self._say_where_to_go_on("ended before the schedule", trainer, f" ({why_ended(trainer)})")
 
@@ -252,7 +252,7 @@ def last_of(trainer: Trainer) -> Path:
 
 def write_results(trainer: Trainer, folder: Path) -> None:
     """The validations up to the checkpoint, as if they had been written one by one."""
-    evaluation = callback_of(trainer, PassKEvaluation)
+    evaluation = callback_of(trainer, Evaluation)
     path = folder / "results.jsonl"
     if evaluation is not None and evaluation.history:
         with replacing(path) as temporary:

@@ -47,7 +47,7 @@ def read_events(path: Path) -> Iterator[Event]:
 
 
 def name_unwritten(failure: threading.ExceptHookArgs) -> None:
-    """A hook for threads: TensorBoard's, which writes the files, has its error raised again by whoever logs next.
+    """A hook for threads: TensorBoard's, which writes the files, has its error raised again by the next call that logs.
 
     It names no file, and is given the name here. Errors of other threads are printed as usual.
     """

@@ -50,6 +50,6 @@ def is_due(loops: Loops) -> bool:
 
 
 def _counted(finished: int, begun: int | None = None) -> dict[str, int]:
-    """One of Lightning's counters: so many are finished and so many begun, as many where None."""
+    """One of Lightning's counters: how many are finished, and how many begun, the same number where None."""
     begun = finished if begun is None else begun
     return {"ready": begun, "started": begun, "processed": finished, "completed": finished}

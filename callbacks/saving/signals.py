@@ -61,7 +61,7 @@ class Signals:
 
     @contextmanager
     def stopping_at_once(self, trainer: Trainer) -> Iterator[None]:
-        """What is done inside is done again by a run that goes on, so that nobody has to wait for its end.
+        """What is done inside is done again by a run that goes on, so that a signal need not wait for its end.
 
         With several processes all wait for it: they have to stop together.
         """

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
 from app.distributed.sharding import empty
 from app.module import RLVRModule
@@ -15,6 +15,7 @@ from app.storage.run_folder import run_folder
 from callbacks.checks import check_demonstrations, check_engine, check_export, check_sampling
 from callbacks.lookup import batch_size_of, problems_of
 from callbacks.prompts import Reading, asked, leave_out_unread
+from callbacks.roles import Schedule
 from callbacks.saving.export import export, replacing_together
 from callbacks.schedule.stages import Rounds, Stage, StageSettings, check_stages
 from callbacks.triggers import Steps
@@ -22,7 +23,7 @@ from callbacks.triggers import Steps
 log = logging.getLogger(__name__)
 
 
-class StageSchedule(Callback):
+class StageSchedule(Schedule):
     """Run the stages one after another; the run ends with the last.
 
     A stage ends after the validation that follows its last iteration, so that every stage is
@@ -191,6 +192,6 @@ class StageSchedule(Callback):
 
 
 def _set_intervals(trainer: Trainer, batches: Any, seconds: Any) -> None:
-    """Have Lightning validate every so many batches, or every so many seconds where that is not None."""
+    """Have Lightning validate every `batches` batches, or every `seconds` where that is not None."""
     trainer.val_check_batch = batches
     trainer._val_check_time_interval = seconds  # type: ignore[attr-defined]

@@ -1,14 +1,4 @@
-"""What all data modules share: splits, loaders, drawing, deduplication, the cache."""
+"""What all data modules share: splits, loaders, drawing, deduplication, the cache.
 
-from datamodules.base.data_module import ProblemDataModule, PuzzleDataModule, check_fits
-from datamodules.base.dedup import deduplicate, deduplicate_sets
-from datamodules.base.generate import Puzzle
-
-__all__ = [
-    "ProblemDataModule",
-    "Puzzle",
-    "PuzzleDataModule",
-    "check_fits",
-    "deduplicate",
-    "deduplicate_sets",
-]
+Nothing is imported here: the process that scores imports `generate.py` without Lightning, which takes seconds.
+"""

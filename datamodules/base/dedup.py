@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import TypeVar
 
-from lightning.pytorch.utilities import rank_zero_only
-
+from app.distributed.processes import rank
 from app.types import Problem
 from datamodules.base.wrapped import RepeatedProblem
 
@@ -48,7 +47,8 @@ def deduplicate(
         seen |= {problem.key for problem in fresh}
         copies |= {_squeezed(problem.identity) for problem in fresh if problem.origin and name != "train"}
         kept[name] = [*(distinct(fresh) if strict or name == "train" else renamed(fresh))]
-    report_near(kept)
+    if rank() == 0:
+        report_near(kept)
     return {name: kept[name] for name in splits}, {name: len(splits[name]) - len(kept[name]) for name in splits}
 
 
@@ -81,7 +81,6 @@ def renamed(problems: Iterable[Problem]) -> Iterator[Problem]:
         yield problem
 
 
-@rank_zero_only
 def report_near(splits: Mapping[str, Sequence[Problem]]) -> None:
     """Warn of what is trained on and differs from held-out problems by white space and answer, where they were read."""
     held_out = [problem for name in splits if name != "train" for problem in splits[name] if problem.origin]

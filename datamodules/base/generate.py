@@ -51,7 +51,7 @@ class Puzzle(ABC, Generic[ProblemT]):
         """The problem that `dump` wrote."""
 
     def capacity(self) -> int | None:
-        """How many distinct problems exist, exactly; None where nobody has counted them."""
+        """How many distinct problems exist, exactly; None where that is unknown."""
         return None
 
 
@@ -93,7 +93,7 @@ def generate(plan: Plan, seed: int, taken: Collection[str] = ()) -> tuple[dict[s
 
 
 def draw_distinct(puzzle: Puzzle[Any], number: int, sentence: str, seen: set[str]) -> tuple[list[Problem], int]:
-    """So many problems whose keys are not in `seen` (they are added), and how many repeats were dropped.
+    """`number` problems whose keys are not in `seen` (they are added), and how many repeats were dropped.
 
     Where the capacity is known, `check_plan` has seen that enough problems exist, and drawing goes on
     until they are found.

@@ -1,4 +1,4 @@
-"""Whether problems pass by their own solutions, asked when rows are read: no answer is waited for in vain."""
+"""Whether problems pass by their own solutions, tried when rows are read."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class ProblemBatches:
 
     Args:
         problems: of the split.
-        batch_size: at most so many problems in a batch of one rank.
+        batch_size: problems in a batch of one rank, at most.
         rank: takes every `world_size`-th problem, from this one on.
         world_size: number of ranks.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.types import Problem
-from datamodules.base import PuzzleDataModule, check_fits
+from datamodules.base.data_module import PuzzleDataModule, check_fits
 from datamodules.base.dedup import PRECEDENCE, deduplicate
 from datamodules.enigmata.tasks.records import problem_of
 from datamodules.enigmata.tasks.task import CATEGORIES, DIFFICULTIES, TaskPuzzle, task_named
@@ -24,7 +24,7 @@ UNREAD = 0.05
 """Share of a source's records of the 36 tasks that may be unreadable: upstream has contradictory ones
 (docs/enigmata.md)."""
 REASONS = 5
-"""Why records were left out: so many reasons are told, the most frequent ones."""
+"""Reasons named why records were left out, the most frequent ones."""
 
 
 class EnigmataDataModule(PuzzleDataModule):

@@ -1,6 +1,12 @@
 """Mathematics: the data module and its scorer; reading, measuring and comparing answers."""
 
-from datamodules.math.data_module import INSTRUCTION, PUBLIC, MathDataModule, MathScorer, Table
+from typing import TYPE_CHECKING
+
+from datamodules.math.scorer import MathScorer
+from datamodules.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from datamodules.math.data_module import INSTRUCTION, PUBLIC, MathDataModule, Table
 
 __all__ = [
     "INSTRUCTION",
@@ -9,3 +15,5 @@ __all__ = [
     "MathScorer",
     "Table",
 ]
+
+__getattr__ = on_demand(__name__, "data_module", ("INSTRUCTION", "PUBLIC", "MathDataModule", "Table"))

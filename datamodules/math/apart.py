@@ -13,7 +13,7 @@ TOLERANCE = 1.000001e-6
 """Relative difference up to which numbers are one, where one has a decimal point: 0.333333 is a third."""
 
 DIGITS = 400
-"""Of which cancellation may take so many before a difference counts as unknown."""
+"""Of which cancellation may take this many before a difference counts as unknown."""
 
 SURE = 20
 """Bits of a difference that must be left when cancellation has taken its share: of fewer, all may be error."""

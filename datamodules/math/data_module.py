@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.types import Problem
-from datamodules.base import ProblemDataModule
+from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate_sets
-from datamodules.math.answers import canonical, decided, equivalent, final_answer
-from datamodules.math.references import check_reference, reference
-from datamodules.scorers import Scorer
-from datamodules.task import ScoredProblem, Table
+from datamodules.math.scorer import MathScorer
+from datamodules.scored import ScoredProblem
+from datamodules.task import Table
 
 PUBLIC = {
     "AIME24": Table("HuggingFaceH4/aime_2024:train", prompt="problem"),
@@ -28,27 +27,6 @@ PUBLIC = {
 INSTRUCTION = (
     "Solve this problem step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."
 )
-
-
-class MathScorer(Scorer):
-    """Passes a final answer that equals the reference, in whatever form it is written."""
-
-    def score(self, response: str, answer: Any) -> float:
-        given = final_answer(response)
-        return decided(lambda: given is not None and equivalent(given, reference(answer)))
-
-    def extract_answer(self, response: str, answer: Any) -> str | None:
-        return canonical(final_answer(response))
-
-    def solve(self, answer: Any) -> str:
-        return f"\\boxed{{{reference(answer)}}}"
-
-    def check(self, answer: Any) -> None:
-        check_reference(answer)
-
-    @property
-    def is_proven(self) -> bool:
-        return type(self) is MathScorer  # another's `score` may ask for more
 
 
 class MathDataModule(ProblemDataModule):

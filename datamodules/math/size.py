@@ -3,7 +3,7 @@ r"""How large an expression may become, by its text alone: what keeps `9^{9^{9}}
 One pass over the tokens estimates from above, without evaluating anything, the decimal digits of the number that
 results if everything is multiplied together, and the degree of the polynomial. Both add up along a
 group and are multiplied by an exponent. It is no proof: what is built to slip through meets the time
-limit of whoever contains the scorer.
+limit of the process that scores.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ LETTER = Size(digits=0.5, degree=1)
 
 
 def value_of(digits: float) -> float:
-    """The number that has so many digits, no larger than what is refused anyway."""
+    """10 ** digits, no larger than what is refused anyway."""
     return 10 ** min(digits, 9.0)
 
 

@@ -1,9 +1,14 @@
 """Mazes of a lattice: drawn, counted, walked, and asked as text or as a picture."""
 
-from datamodules.maze.data_module import MazeDataModule
+from typing import TYPE_CHECKING
+
 from datamodules.maze.lattice_maze import Maze, MazeProblem
 from datamodules.maze.picture_prompts import BarePicturePrompt, InstructivePicturePrompt
 from datamodules.maze.prompts import BarePrompt, GivenPrompt, InstructivePrompt, PromptStyle
+from datamodules.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from datamodules.maze.data_module import MazeDataModule
 
 __all__ = [
     "BarePicturePrompt",
@@ -16,3 +21,5 @@ __all__ = [
     "MazeProblem",
     "PromptStyle",
 ]
+
+__getattr__ = on_demand(__name__, "data_module", ("MazeDataModule",))

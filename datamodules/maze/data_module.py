@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datamodules.base import PuzzleDataModule
+from datamodules.base.data_module import PuzzleDataModule
 from datamodules.maze.lattice_maze import MOVES_PER_SQUARE, BarePrompt, Maze, PromptStyle
 
 TRAIN, VALIDATION, TEST = {7: 8000}, {7: 128}, {7: 256}
@@ -22,7 +22,7 @@ class MazeDataModule(PuzzleDataModule):
         loop_rate: share in [0, 1] of the walls left by a spanning tree that are opened too; 0 gives perfect mazes.
         min_distance: steps of the shortest path from S to E, at least.
         style: how a maze is asked and answered; `BarePrompt()` where None.
-        moves_per_square: an answer longer than so many characters for each free square scores 0.
+        moves_per_square: an answer with more characters than this for each free square scores 0.
         seed: of the mazes and of the order of training.
         batch_size: P, mazes per iteration over all ranks.
         eval_batch_size: mazes per batch and rank in validation, test and prediction.

@@ -43,7 +43,7 @@ def count_mazes(size: int, loop_rate: float, min_distance: int) -> int | None:
 
 
 def count_layouts(graph: Lattice, openings: int) -> int | None:
-    """The number of connected choices of so many open walls; None where the lattice is too large."""
+    """The number of connected choices of `openings` open walls; None where the lattice is too large."""
     if openings == len(graph.walls):
         return 1
     if openings == len(graph.cells) - 1:

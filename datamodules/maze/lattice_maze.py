@@ -32,7 +32,7 @@ class MazeProblem(Problem):
     Args:
         grid: the rows, any rectangle with one S and one E, E within reach; ValueError otherwise.
         style: how it is asked and answered.
-        moves_per_square: an answer may be so many characters long for each free square, white space
+        moves_per_square: an answer may have this many characters for each free square, white space
             inside it counted; a longer one scores 0. The authors' verifier has no such cap.
     """
 

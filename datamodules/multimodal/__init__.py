@@ -1,6 +1,11 @@
 """Questions with pictures: the data module, and pictures in columns."""
 
-from datamodules.multimodal.data_module import CHOICE, OPEN, MultimodalDataModule, PictureTable
+from typing import TYPE_CHECKING
+
+from datamodules.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from datamodules.multimodal.data_module import CHOICE, OPEN, MultimodalDataModule, PictureTable
 
 __all__ = [
     "CHOICE",
@@ -8,3 +13,5 @@ __all__ = [
     "MultimodalDataModule",
     "PictureTable",
 ]
+
+__getattr__ = on_demand(__name__, "data_module", ("CHOICE", "OPEN", "MultimodalDataModule", "PictureTable"))

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from app.types import Problem
-from datamodules.base import ProblemDataModule
+from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate_sets
 from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice, read_list, read_options
 from datamodules.math.references import check_reference
 from datamodules.multimodal.picture_columns import read_pictures, with_pictures
+from datamodules.scored import ScoredProblem
 from datamodules.sources import check_source, read_each, read_rows
-from datamodules.task import ScoredProblem
 from datamodules.values import is_missing, text_of
 
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."

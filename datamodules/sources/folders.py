@@ -27,7 +27,7 @@ def folder_and_split(source: str) -> tuple[Path, str | None] | None:
 def downloaded(name: str, split: str) -> Path | None:
     """The hub's cache of a data set's files of a split, fetched as far as they are missing.
 
-    None where the hub can't be asked and nothing is kept: whoever reads the set otherwise says why.
+    None where the hub can't be asked and nothing is kept: reading the set then says why.
     """
     from huggingface_hub import snapshot_download  # here, because few runs need it
 

@@ -19,7 +19,7 @@ from app.advantages import AdvantageEstimator
 from app.engines.snapshot import SnapshotEngine
 from app.engines.transformers import TransformersEngine
 from app.types import Completion, Problem, ProblemBatch, Rollouts
-from datamodules.base import ProblemDataModule
+from datamodules.base.data_module import ProblemDataModule
 
 
 class ByLength(AdvantageEstimator):

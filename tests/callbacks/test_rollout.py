@@ -48,7 +48,7 @@ def test_the_module_must_be_one_of_ours(tiny_policy: Callable[..., TinyPolicy]) 
     assert RLVRModule.of(module) is module
     with pytest.raises(TypeError, match="need an RLVRModule, not LightningModule"):
         RLVRModule.of(LightningModule())
-    with pytest.raises(ValueError, match="nobody would sample"):
+    with pytest.raises(ValueError, match="no RolloutCallback, which samples"):
         module.rollout_worker  # noqa: B018 - it raises
 
 
@@ -389,7 +389,9 @@ def test_overfitting_meets_the_same_batches_again_and_again(passk: CommandLine) 
 
 def test_a_hanging_scorer_is_left_behind(passk: CommandLine) -> None:
     limits = ["--rollout.scorer.timeout_s=0.3", "--trainer.limit_val_batches=1", "--data.eval_batch_size=1"]
-    found = callback(moody(passk, "validate", ["b", "hang", "a", "b"], *limits), "PassKEvaluation").history[-1]
+    cli = moody(passk, "validate", ["b", "hang", "a", "b"], *limits)
+    assert cli.trainer.num_val_batches == [1]
+    found = callback(cli, "PassKEvaluation").history[-1]
     assert found["eval/unscored"] == 0.25
     assert found["eval/pass@1"] == pytest.approx(1 / 3, abs=1e-6)
 

@@ -35,7 +35,7 @@ class SharedPrefixCache:
         return len(self.prompt_mask) * self.width
 
     def begin(self, num_rollouts: int) -> None:
-        """The prompts are read: open so many slots on each of them."""
+        """The prompts are read: open this many slots on each of them."""
         self.width = num_rollouts
         self.live = torch.arange(self.num_slots, device=self.prompt_mask.device)
 

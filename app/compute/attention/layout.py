@@ -45,7 +45,7 @@ def pick(states: Tensor, places: Tensor) -> Tensor:
 
 
 def lengths_mask(lengths: list[int], device: torch.device) -> Tensor:
-    """[R, C], true on the first so many of each line."""
+    """[R, C], true on the first `lengths` places of each line."""
     return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
 
 

@@ -21,14 +21,16 @@ from torch.autograd.function import once_differentiable
 
 from app.compute.attention.layout import Layout, repeat_heads
 
-_forward: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_backward: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+_forward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
+_backward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", None)
+AVAILABLE = None not in (_forward, _backward)
+"""Whether this PyTorch has the kernel by these names, which are private to it."""
 
 
 def has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Whether the kernel takes these: on a CPU, of one type, and of one size per head."""
+    """Whether the kernel is there and takes these: on a CPU, of one type, and of one size per head."""
     alike = query.shape[-1] == key.shape[-1] == value.shape[-1] and query.dtype == key.dtype == value.dtype
-    return alike and query.device.type == "cpu" and query.is_floating_point()
+    return AVAILABLE and alike and query.device.type == "cpu" and query.is_floating_point()
 
 
 def attend_part(

@@ -25,7 +25,7 @@ def arguments_for(policy: Policy) -> dict[str, Any]:
     if not isinstance(policy, VisionPolicy):
         return {"skip_tokenizer_init": True}
     if find_spec("torchvision") is None:
-        raise EngineError("vLLM can't build a policy that sees without torchvision, see docs/pictures.md")
+        raise EngineError("vLLM can't build a vision-language model without torchvision, see docs/pictures.md")
     return SEEING
 
 

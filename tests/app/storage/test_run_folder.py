@@ -8,9 +8,10 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
-from app.storage.run_folder import CONFIG, LOCK, claim, last_checkpoint, places_of, run_folders
+from app.storage.run_folder import CONFIG, LOCK, PassKTrainer, claim, last_checkpoint, places_of, run_folders
 from tests.forked import ended, started
 
 
@@ -105,3 +106,12 @@ def test_a_folder_has_one_writer_until_it_ends(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     assert ended(process) == [-signal.SIGKILL]
     assert claimed(CSVLogger(tmp_path, "", "named"), root=tmp_path).name == "named"
+
+
+@pytest.mark.parametrize("name", ["train_batches", "val_batches", "test_batches", "predict_batches"])
+@pytest.mark.parametrize("text, limit", [("1", 1), ("1.0", 1.0), ("0.5", 0.5), ("3", 3)])
+def test_a_whole_number_limits_batches_and_a_fraction_their_share(name: str, text: str, limit: float) -> None:
+    parser = LightningArgumentParser()
+    parser.add_lightning_class_args(PassKTrainer, "trainer")
+    found = parser.parse_args([f"--trainer.limit_{name}={text}"]).trainer[f"limit_{name}"]
+    assert (found, type(found)) == (limit, type(limit))

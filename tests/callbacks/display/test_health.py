@@ -35,7 +35,7 @@ def test_each_warning_comes_once_and_tells_the_value(passk: CommandLine, caplog:
     left, doubts = sorted(warnings(caplog))
     assert left.startswith("the policy has left the one that sampled: tokens are on average")
     assert left.endswith("at iteration 1")
-    assert doubts.startswith("the policy no longer doubts: 4.")
+    assert doubts.startswith("the entropy has collapsed: 4.")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def batch_of(rewards: list[list[float]], cut_off: int = 0) -> Rollouts:
         ),
         (batch_of([[1.0, nan], [1.0, 1.0]]), "passed", "all 3 answers pass"),
         (batch_of([[0.0, 0.0], [1.0, 1.0]]), "alike", "the answers to each problem all have the same score"),
-        (batch_of([[0.0, 1.0], [1.0, 0.0]]), "advantage", "scores differ, but PassK(k=2) makes nothing of"),
+        (batch_of([[0.0, 1.0], [1.0, 0.0]]), "advantage", "scores differ, but PassK(k=2) is zero for"),
     ],
 )
 def test_the_first_cause_of_nothing_learnt_is_named(batch: Rollouts, kind: str, words: str) -> None:

@@ -12,8 +12,9 @@ import pytest
 from app.scoring import judge
 from benchmarks.hostile_maths import REFERENCES, hostile_maths
 from datamodules.math import PUBLIC, MathDataModule, MathScorer
+from datamodules.scored import ScoredProblem
 from datamodules.scorers import Exact, Weighted
-from datamodules.task import ScoredProblem, Table
+from datamodules.task import Table
 from tests.conftest import PICTURES, CommandLine, callback, scripted
 from tests.datamodules.hostility import assert_extracts, assert_total
 

@@ -1,11 +1,10 @@
-"""Puzzles of your own as Lightning data: a class that draws a question and judges its answer (CONTRIBUTING.md)."""
+"""A puzzle of your own: a class that draws a question and judges its answer (CONTRIBUTING.md)."""
 
 from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from hashlib import blake2b
 from inspect import getfile
 from pathlib import Path
@@ -13,11 +12,10 @@ from random import Random
 from typing import Any
 
 from app.types import Prompt
-from datamodules.base import PuzzleDataModule
 from datamodules.base.generate import Puzzle
+from datamodules.scored import ScoredProblem
 from datamodules.scorers import Scorer
 from datamodules.sources import read_prompt
-from datamodules.task import ScoredProblem
 
 
 class ScoredPuzzle(Puzzle[ScoredProblem], Scorer):
@@ -76,56 +74,3 @@ class ScoredPuzzle(Puzzle[ScoredProblem], Scorer):
     def load(self, data: Any) -> ScoredProblem:
         prompt, answer = data
         return ScoredProblem(read_prompt(prompt), answer, self, self.label)
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many problems of a puzzle are in each split.
-
-    Args:
-        puzzle: draws them.
-        train, validation, test: how many of each; at least 0.
-    """
-
-    puzzle: Puzzle
-    train: int = 0
-    validation: int = 0
-    test: int = 0
-
-
-class PuzzlesDataModule(PuzzleDataModule):
-    """Problems of one puzzle or several, distinct within and across splits, cached on disk, test wins.
-
-    Args:
-        puzzles: each with its number of problems in each split; a set is reported under its puzzle's label.
-        seed: of the problems and of the order of training.
-        batch_size: P, problems per iteration over all ranks.
-        eval_batch_size: problems per batch and rank in validation, test and prediction.
-        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
-
-    Raises:
-        ValueError: for two puzzles of one label, a negative count, an empty train or validation split, more problems
-            than exist, or a batch larger than the train split.
-    """
-
-    def __init__(
-        self,
-        puzzles: list[Share],
-        seed: int = 0,
-        batch_size: int = 16,
-        eval_batch_size: int = 64,
-        cache_dir: str | Path | None = None,
-    ) -> None:
-        check_labels([share.puzzle.label for share in puzzles])
-        plan = {
-            split: [(share.puzzle, getattr(share, split)) for share in puzzles]
-            for split in ("train", "validation", "test")
-        }
-        super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir)
-
-
-def check_labels(labels: Sequence[str]) -> None:
-    """Raise ValueError where two puzzles would draw from the same random numbers, and be reported as one."""
-    for label in labels:
-        if labels.count(label) > 1:
-            raise ValueError(f"puzzles: two are labelled {label!r}; give each a label of its own")

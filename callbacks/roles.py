@@ -1,0 +1,42 @@
+"""What callbacks may ask of one another, whichever class it is that validates or that leads through the stages.
+
+A callback finds another by its role (`callback_of`), so that none imports another's module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Callback
+
+from app.types import Rollouts
+from callbacks.schedule.stages import StageSettings
+
+
+class Evaluation(Callback):
+    """Measures Pass@k in every validation.
+
+    Attributes:
+        history: a record for each validation of this run, the oldest first: figures by name, such as "eval/pass@1".
+        shown: the first rollouts of the last validation, to be drawn and read; None before there is one.
+    """
+
+    history: list[dict[str, Any]]
+    shown: Rollouts | None
+
+
+class Schedule(Callback):
+    """Leads through the stages.
+
+    Attributes:
+        settings: what each stage trains with in this run; empty before `fit` has begun.
+        finished: whether the last stage has ended.
+    """
+
+    settings: list[StageSettings]
+    finished: bool
+
+    @property
+    def iterations(self) -> int | None:
+        """Of all stages together; None where one of them has no fixed length."""
+        raise NotImplementedError
