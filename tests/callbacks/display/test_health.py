@@ -32,10 +32,10 @@ def test_each_warning_comes_once_and_tells_the_value(passk: CommandLine, caplog:
     """Two updates in an iteration, the first of which throws the policy far; and bounds that every run passes."""
     wild = [stage("explore", "tests.callbacks.extras.ByLength", learning_rate=constant(3.0))]
     passk.fit(wild, **watched(entropy=9.0))
-    left, doubts = sorted(warnings(caplog))
+    collapsed, left = sorted(warnings(caplog))
     assert left.startswith("the policy has left the one that sampled: tokens are on average")
     assert left.endswith("at iteration 1")
-    assert doubts.startswith("the entropy has collapsed: 4.")
+    assert collapsed.startswith("the entropy has collapsed: 4.")
 
 
 @pytest.mark.parametrize(
