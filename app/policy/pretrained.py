@@ -6,9 +6,11 @@ from inspect import signature
 from typing import Any
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from app.policy.base import Policy
 from app.policy.lora import LoRA
+from app.policy.text import begin_texts
 
 
 class PretrainedPolicy(Policy):
@@ -53,6 +55,7 @@ class PretrainedPolicy(Policy):
         try:
             config = AutoConfig.from_pretrained(self.path, **source)
             tokenizer = AutoTokenizer.from_pretrained(self.path, **source)
+            begin_texts(tokenizer, get_tokenizer_config(self.path, **source))
             model = self.kind.from_pretrained(
                 self.path,
                 config=config,
