@@ -5,12 +5,11 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto.tokenization_auto import get_tokenizer_config
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.policy.base import Policy
 from app.policy.lora import LoRA
-from app.policy.text import begin_texts
+from app.policy.tokenizer_files import load_tokenizer
 
 
 class PretrainedPolicy(Policy):
@@ -54,8 +53,7 @@ class PretrainedPolicy(Policy):
         source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
         try:
             config = AutoConfig.from_pretrained(self.path, **source)
-            tokenizer = AutoTokenizer.from_pretrained(self.path, **source)
-            begin_texts(tokenizer, get_tokenizer_config(self.path, **source))
+            tokenizer = load_tokenizer(self.path, **source)
             model = self.kind.from_pretrained(
                 self.path,
                 config=config,

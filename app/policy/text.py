@@ -127,18 +127,3 @@ class TokenizerMixin:
                 raise ValueError(f"stop token {name!r} is not in the policy's vocabulary")
             ids.append(spelt[0])
         return sorted({token for token in ids if token is not None})
-
-
-def begin_texts(tokenizer: Any, config: dict[str, Any]) -> None:
-    """Have a tokenizer put its beginning before plain text where its configuration says so.
-
-    transformers 5 goes by `tokenizer.json` alone; that of DeepSeek and of R1-Distill-Qwen leaves it to `add_bos_token`
-    of `tokenizer_config.json`, which transformers 4 went by.
-
-    Args:
-        tokenizer: of transformers, as it was loaded.
-        config: what `tokenizer_config.json` holds.
-    """
-    begin = tokenizer.bos_token_id
-    if config.get("add_bos_token") is True and begin is not None and tokenizer("a")["input_ids"][:1] != [begin]:
-        tokenizer.add_bos_token = True

@@ -46,24 +46,6 @@ def test_arguments_that_are_not_for_the_template(name: str) -> None:
         PretrainedPolicy("folder", chat_template_kwargs={name: 1})
 
 
-@pytest.mark.parametrize("asked", [True, False, None])
-def test_texts_begin_as_the_folder_says(tiny_policy: Callable[..., TinyPolicy], tmp_path: Path, asked: bool) -> None:
-    """As DeepSeek's do: the beginning stands in the tokenizer's configuration and not in its file."""
-    policy = tiny_policy(alphabet="ab")
-    policy.tokenizer.bos_token = "<unk>"
-    policy.save(tmp_path)
-    place = tmp_path / "tokenizer_config.json"
-    place.write_text(json.dumps({**json.loads(place.read_text()), "add_bos_token": asked}))
-    loaded = PretrainedPolicy(str(tmp_path))
-    loaded.build()
-    assert loaded.tokenizer("ab")["input_ids"] == [2] * (asked is True) + [3, 4]
-    assert loaded.spell("ab") == [3, 4]
-    loaded.save(tmp_path / "export")
-    again = PretrainedPolicy(str(tmp_path / "export"))
-    again.build()
-    assert again.tokenizer("ab")["input_ids"] == loaded.tokenizer("ab")["input_ids"]
-
-
 def test_weights_take_the_type_asked_for(tiny_policy: Callable[..., TinyPolicy], tmp_path: Path) -> None:
     tiny_policy().save(tmp_path)
     policy = PretrainedPolicy(str(tmp_path), dtype="bfloat16")
