@@ -100,7 +100,7 @@ class AskedProblem(WrappedProblem):
         chat: has the messages.
     """
 
-    chat: Chat = field(repr=False)
+    chat: Chat = field(hash=False, repr=False)
 
     @property
     def prompt(self) -> Prompt:  # type: ignore[override]

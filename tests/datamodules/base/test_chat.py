@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app.types.pictures import pictures_of
 from datamodules.base import Chat
 from datamodules.task import TaskDataModule
-from tests.conftest import CommandLine, EchoProblem, stage
+from tests.conftest import ROOT, CommandLine, EchoProblem, stage
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 SHOTS = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
@@ -49,6 +51,13 @@ def test_examples_may_be_a_file(tmp_path: Path, suffix: str) -> None:
 def test_nothing_set_changes_nothing() -> None:
     problems = [EchoProblem("a")]
     assert Chat().ask_all("train", problems)[0] is problems[0]
+
+
+def test_the_page_says_it_as_it_is() -> None:
+    page = (ROOT / "docs" / "your_own_task.md").read_text()
+    (block,) = re.findall(r"```yaml\n(chat:.*?)```", page, re.DOTALL)
+    asked = Chat(**yaml.safe_load(block)["chat"]).ask("2+2?")
+    assert [message["role"] for message in asked] == ["system", "user", "assistant", "user"]
 
 
 def test_a_problem_is_the_same_but_for_its_prompt() -> None:
@@ -102,9 +111,6 @@ def test_a_data_module_asks_so(tmp_path: Path) -> None:
     assert [problem.prompt[1]["content"] for problem in data.splits["train"]] == ["2+2", "3+1"]  # type: ignore[index]
     assert data.splits["train"][1].origin == f"{train}, row 2"
     assert data.fingerprints["train"] != plain.fingerprints["train"]
-
-
-TASK = {"class_path": "datamodules.task.TaskDataModule"}
 
 
 def test_the_command_line_puts_it_before_every_prompt(passk: CommandLine) -> None:
