@@ -23,6 +23,9 @@ class Chat:
             file of such rows.
         wrap_text: whether a plain-text prompt becomes the user's message of a chat.
 
+    Attributes:
+        examples: the messages of `few_shot`.
+
     Raises:
         ValueError: for an empty system prompt, and what is no message, naming the file and the row.
     """
@@ -30,14 +33,12 @@ class Chat:
     system_prompt: str | None = None
     few_shot: list[dict[str, str]] | str | None = None
     wrap_text: bool = False
+    examples: tuple[dict[str, Any], ...] = field(init=False, default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.system_prompt is not None and not self.system_prompt.strip():
             raise ValueError("chat.system_prompt is empty: null is for none")
         object.__setattr__(self, "examples", tuple(read_messages(self.few_shot)))
-
-    examples: tuple[dict[str, Any], ...] = field(init=False, default=(), repr=False)
-    """The messages of `few_shot`."""
 
     @property
     def changes(self) -> bool:
