@@ -12,7 +12,7 @@ from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import Trial
 from datamodules.scored import ScoredProblem
 from datamodules.scorers import Scorer
-from datamodules.sources import check_source, parse_json, read_each, read_prompt, read_rows
+from datamodules.sources import check_source, columns_of, fill, parse_json, read_each, read_prompt, read_rows
 from datamodules.values import is_missing
 
 T = TypeVar("T")
@@ -27,26 +27,46 @@ class Table:
         prompt: the column of the question; "extra_info.question" is the key question of the objects in extra_info.
         answer: the column of the answer, or a key behind it, such as verl's "reward_model.ground_truth".
         max_unread: the share of rows that may be unreadable, which are left out and counted; else the first is refused.
+        template: the question in place of `prompt`, with columns in braces: "Question: {question}\\nAnswer:". A brace
+            of the text is written twice.
     """
 
     source: str
     prompt: str = "prompt"
     answer: str = "answer"
     max_unread: float = 0.0
+    template: str | None = None
 
     def __post_init__(self) -> None:
         check_source(self.source)
         if not 0 <= self.max_unread < 1:
             raise ValueError(f"max_unread={self.max_unread} must lie in [0, 1)")
+        if self.template is not None:
+            check_template(self.template, self.prompt, "prompt", self.answer)
 
     def read(self, split: str, make: Callable[[Any, Any], T]) -> Iterator[T]:
         """What `make` makes of each prompt and answer; ValueError names the source and the row."""
         return read_each(
             self.source,
             read_rows(self.source, split),
-            lambda row: make(value_in(row, self.prompt), value_in(row, self.answer)),
+            lambda row: make(self.question_of(row), value_in(row, self.answer)),
             self.max_unread,
         )
+
+    def question_of(self, row: Any) -> Any:
+        """What a row asks; ValueError where it asks nothing."""
+        if self.template is None:
+            return value_in(row, self.prompt)
+        return fill(self.template, lambda column: value_in(row, column))
+
+
+def check_template(template: str, column: str, default: str, answer: str) -> None:
+    """Raise ValueError for a template beside a column of the question that was given, or that tells the answer."""
+    names = [name for _, name in columns_of(template)]
+    if column != default:
+        raise ValueError(f"template and {default}={column} can't both be given: the template names its columns")
+    if answer in names:
+        raise ValueError(f"template: {{{answer}}} is the column of the answer, which would stand in the question")
 
 
 def value_in(row: Any, column: str) -> Any:
@@ -77,6 +97,7 @@ class TaskDataModule(ProblemDataModule):
         answer: the column of the answers.
         label: the name of the set.
         max_unread: see `Table`, where `prompt` and `answer` are explained too.
+        template: the prompt as plain text with columns in braces, in place of the column `prompt`; see `Table`.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
@@ -95,6 +116,7 @@ class TaskDataModule(ProblemDataModule):
         answer: str = "answer",
         label: str = "task",
         max_unread: float = 0.0,
+        template: str | None = None,
         seed: int = 0,
         batch_size: int = 16,
         eval_batch_size: int = 64,
@@ -102,7 +124,9 @@ class TaskDataModule(ProblemDataModule):
         super().__init__(seed, batch_size, eval_batch_size)
         sources = {"train": train, "validation": validation, "test": test}
         self.tables = {
-            split: Table(source, prompt, answer, max_unread) for split, source in sources.items() if source is not None
+            split: Table(source, prompt, answer, max_unread, template)
+            for split, source in sources.items()
+            if source is not None
         }
         self.scorer, self.label = scorer, label
         self.trial = Trial(scorer)

@@ -187,6 +187,16 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"rollout": {"scorer": of_class("app.scoring.SubprocessScorer", memory_gb=-1.0)}},
         "memory_gb=-1.0 must be above 0 and finite",
     ),
+    "a system prompt and plain text": (
+        {"chat": {"system_prompt": "Be brief."}},
+        "problem 1 of train: the prompt is plain text, which has no place for chat.system_prompt or chat.few_shot: …",
+    ),
+    "an empty system prompt": ({"chat": {"system_prompt": ""}}, "chat.system_prompt is empty: null is for none"),
+    "an example that is no message": (
+        {"chat": {"few_shot": [{"role": "user"}]}},
+        "chat.few_shot: {'role': 'user'} is no message with a role and a content",
+    ),
+    "no file of examples": ({"chat": {"few_shot": "{folder}/no.jsonl"}}, "{folder}/no.jsonl is not a file"),
     "unread prompts": ({"rollout": {"max_skipped_prompts": -0.1}}, "max_skipped_prompts=-0.1 must lie in [0, 1]"),
     "unscored answers": ({"rollout": {"max_unscored": 1.5}}, "max_unscored=1.5 must lie in [0, 1]"),
     "penalty in shards": (

@@ -42,6 +42,8 @@ from callbacks.saving.logs import continue_logs
 from callbacks.saving.signals import INTERRUPTED, TERMINATED
 from callbacks.schedule.entropy import EntropySwitch
 from callbacks.schedule.schedule import StageSchedule
+from datamodules.base.chat import Chat
+from datamodules.base.data_module import ProblemDataModule
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class PassKCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         text = "Go on from the last checkpoint of the newest run that has one; begin, and say so, where none has."
         parser.add_argument("--auto_resume", type=bool, default=False, help=text)
+        parser.add_class_arguments(Chat, "chat")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(RolloutCallback, "rollout")
         parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
@@ -94,6 +97,14 @@ class PassKCLI(LightningCLI):
         unused = without_effect(self.config_dump, DEFAULTS) if self.subcommand == "fit" else []
         if unused:
             rank_zero_only(log.warning)("no effect, since every stage has its own: %s", ", ".join(unused))
+
+    def instantiate_classes(self) -> None:
+        super().instantiate_classes()
+        chat, data = self._get(self.config_init, "chat"), self.datamodule
+        if isinstance(data, ProblemDataModule):
+            data.chat = chat
+        elif chat.changes:
+            raise ValueError(f"chat has no effect on {type(data).__name__}, which is no ProblemDataModule")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """With the run's own folder, plain and atomic checkpoint files, and callbacks in the order of an iteration.

@@ -63,6 +63,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         if hasattr(self, "tokenizer"):
             return
         self.model, self.tokenizer = self.load()
+        self.check_template_kwargs()
         if self.asks_for_the_day and rank() == 0:
             log.info("the chat template writes the date into prompts: it always gets %s", f"{DAY:%d %b %Y}")
         _disable_dropout(self.model)

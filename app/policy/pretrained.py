@@ -5,10 +5,11 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.policy.base import Policy
 from app.policy.lora import LoRA
+from app.policy.tokenizer_files import load_tokenizer
 
 
 class PretrainedPolicy(Policy):
@@ -52,7 +53,7 @@ class PretrainedPolicy(Policy):
         source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
         try:
             config = AutoConfig.from_pretrained(self.path, **source)
-            tokenizer = AutoTokenizer.from_pretrained(self.path, **source)
+            tokenizer = load_tokenizer(self.path, **source)
             model = self.kind.from_pretrained(
                 self.path,
                 config=config,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +12,11 @@ from jinja2 import TemplateError
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from app.distributed.processes import rank
 from app.types import Prompt, Sampling, Vision
 from app.types.pictures import pictures_of
+
+log = logging.getLogger(__name__)
 
 DAY = datetime(2024, 7, 26)
 """The date that chat templates get, on any day; Llama 3's default."""
@@ -29,6 +34,7 @@ class TokenizerMixin:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     chat_template_kwargs: dict[str, Any] = {}  # noqa: RUF012 (never changed in place)
+    told_of_plain_text = False
 
     def read(self, prompt: Prompt) -> tuple[Tensor, Vision]:
         """A prompt's tokens [L], and what the model is given of its pictures: nothing, where it reads text alone."""
@@ -44,6 +50,8 @@ class TokenizerMixin:
         if not isinstance(prompt, str) and self.tokenizer.chat_template is None:
             prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
         tokenizer: Any = self.tokenizer
+        if isinstance(prompt, str) and tokenizer.chat_template is not None:
+            self._tell_of_plain_text()
         tokens = self._encode_text(prompt) if isinstance(prompt, str) else self._encode_chat(prompt)
         if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
             tokens = tokens[1:]
@@ -54,6 +62,15 @@ class TokenizerMixin:
         if unknown is not None and unknown not in regular and unknown in tokens:
             raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
         return torch.tensor(tokens)
+
+    def _tell_of_plain_text(self) -> None:
+        """Warn, once, of prompts that are no chats for a model that was made for them."""
+        if not self.told_of_plain_text and rank() == 0:
+            log.warning(
+                "prompts are plain text, and the policy's tokenizer has a chat template: an instruct model answers "
+                "chats; chat.wrap_text=true makes each prompt the user's message"
+            )
+        self.told_of_plain_text = True
 
     def _encode_text(self, text: str) -> list[int]:
         """Without what the tokenizer puts after a text, as `add_eos_token` has it do: an answer follows."""
@@ -75,6 +92,14 @@ class TokenizerMixin:
             )
         except TemplateError as error:
             raise ValueError(f"the policy's chat template refuses the prompt: {error}") from error
+
+    def check_template_kwargs(self) -> None:
+        """Raise ValueError for an argument that the chat template does not read, which would have no effect."""
+        template = str(self.tokenizer.chat_template or "")
+        for name in self.chat_template_kwargs:
+            if not re.search(rf"\b{re.escape(name)}\b", template):
+                none = "there is no chat template" if not template else "the chat template has no such variable"
+                raise ValueError(f"chat_template_kwargs: {name!r} has no effect: {none}")
 
     @property
     def asks_for_the_day(self) -> bool:

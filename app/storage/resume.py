@@ -24,10 +24,10 @@ Config: TypeAlias = dict[str, Any]
 Change: TypeAlias = tuple[str, Any, Any]
 """A dotted name, what it was and what it is."""
 
-FIXED = ("data.", "model.policy.", "model.optimizer.class_path", "rollout.rollouts")
+FIXED = ("data.", "chat.", "model.policy.", "model.optimizer.class_path", "rollout.rollouts")
 """What a run keeps from its beginning to its end, beside the stages it has been through."""
 FREE = {
-    *("data.cache_dir", "data.batch_size", "data.eval_batch_size"),
+    *("data.cache_dir", "data.batch_size", "data.eval_batch_size", "chat.few_shot"),
     *("model.policy.path", "model.policy.gradient_checkpointing", "model.policy.head_tokens"),
 }
 """What may change there all the same: where it lies, or how it is gone about."""

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from app.types import Problem
 from datamodules.base.cache import cache_path, check_writable, default_cache_dir, read_lines, write_lines
+from datamodules.base.chat import Chat
 from datamodules.base.generate import Plan, check_plan, generate
 from datamodules.base.stream import ProblemBatches, ProblemStream
 from datamodules.base.wrapped import RepeatedProblem
@@ -38,6 +39,9 @@ class ProblemDataModule(LightningDataModule, ABC):
         batch_size: P, problems per iteration over all ranks. May be set during a run, as a stage does, and holds
             from the next batch on; the number of batches in a Lightning epoch stays what it was at first.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
+
+    Attributes:
+        chat: what stands before every question; the command line sets it before `setup`.
     """
 
     def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:
@@ -46,6 +50,7 @@ class ProblemDataModule(LightningDataModule, ABC):
             raise ValueError(f"eval_batch_size={eval_batch_size} must be at least 1")
         self.seed = seed
         self.eval_batch_size = eval_batch_size
+        self.chat = Chat()
         self.splits: dict[str, list[Problem]] = {}
         self.fingerprints: dict[str, dict[str, Any]] = {}
         self._stream: ProblemStream | None = None
@@ -75,6 +80,7 @@ class ProblemDataModule(LightningDataModule, ABC):
         if self.splits:
             return
         splits, dropped = self.load_splits()
+        splits = {split: self.chat.ask_all(split, problems) for split, problems in splits.items()}
         for split in ("train", "validation") if stage == "fit" else ("validation",):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")

@@ -18,7 +18,8 @@ from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice,
 from datamodules.math.references import check_reference
 from datamodules.multimodal.picture_columns import read_pictures, with_pictures
 from datamodules.scored import ScoredProblem
-from datamodules.sources import check_source, read_each, read_rows
+from datamodules.sources import check_source, fill, read_each, read_rows
+from datamodules.task import check_template, value_in
 from datamodules.values import is_missing, text_of
 
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
@@ -39,6 +40,7 @@ class PictureTable:
         options: the column of the options, a list or a list written as text; None where all questions are open.
         pictures: the columns of the pictures, in order; a row must have one of them and may leave all empty.
         folder: where pictures lie that rows give by name; None refuses names.
+        template: the question in place of the column `question`; see `datamodules.task.Table`.
     """
 
     source: str
@@ -47,11 +49,20 @@ class PictureTable:
     options: str | None = "options"
     pictures: Sequence[str] = COLUMNS
     folder: str | None = None
+    template: str | None = None
 
     def __post_init__(self) -> None:
         check_source(self.source)
+        if self.template is not None:
+            check_template(self.template, self.question, "question", self.answer)
         if self.folder is not None and not Path(self.folder).is_dir():
             raise ValueError(f"folder={self.folder} is no folder")
+
+    def question_of(self, row: dict[str, Any]) -> Any:
+        """What the row asks, or what stands in its place."""
+        if self.template is None:
+            return row.get(self.question)
+        return fill(self.template, lambda column: value_in(row, column))
 
 
 MATH_VISION = PictureTable("MathLLMs/MathVision:testmini", pictures=("decoded_image",))
@@ -101,7 +112,7 @@ class MultimodalDataModule(ProblemDataModule):
     def _problem(self, row: Any, name: str, table: PictureTable) -> Problem:
         if not isinstance(row, dict):
             raise ValueError("not an object with named columns")
-        question, answer = (row.get(column) for column in (table.question, table.answer))
+        question, answer = table.question_of(row), row.get(table.answer)
         if not isinstance(question, str) or not question.strip():
             raise ValueError(f"the column {table.question!r} holds no question, but {question!r:.80}")
         if is_missing(answer) or not text_of(answer).strip():

@@ -1,6 +1,6 @@
 """Rows of published data: files and data sets of the hub, and what their columns hold."""
 
-from datamodules.sources.prompts import read_prompt
+from datamodules.sources.prompts import columns_of, fill, read_prompt
 from datamodules.sources.rows import (
     HUB_ID,
     check_source,
@@ -16,6 +16,8 @@ from datamodules.sources.rows import (
 __all__ = [
     "HUB_ID",
     "check_source",
+    "columns_of",
+    "fill",
     "located",
     "parse_json",
     "placed",

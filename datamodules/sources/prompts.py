@@ -1,10 +1,13 @@
-"""A row's prompt: plain text, or the messages of a chat."""
+"""A row's prompt: plain text, the messages of a chat, or a template filled with the row's columns."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from string import Formatter
 from typing import Any
 
 from app.types import Prompt
+from datamodules.values import text_of
 
 
 def read_prompt(value: Any) -> Prompt:
@@ -19,3 +22,38 @@ def read_prompt(value: Any) -> Prompt:
 def is_message(value: Any) -> bool:
     """Is it one message of a chat?"""
     return isinstance(value, dict) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)
+
+
+def columns_of(template: str) -> list[tuple[str, str | None]]:
+    """A template's pieces in order: a text, and the column that follows it, None at the end.
+
+    Columns stand in single braces; a brace of the text is written twice, as for Python's `format`, of which nothing
+    else holds: a name is looked up as a column and never evaluated.
+
+    Raises:
+        ValueError: for a brace without its other, a name with a conversion or a format, or no column at all.
+    """
+    try:
+        fields = [*Formatter().parse(template)]
+    except ValueError as error:
+        raise ValueError(f"template={template!r:.80}: {error}; a brace of the text is written twice") from None
+    for _, name, spec, conversion in fields:
+        if name is not None and (not name or spec or conversion):
+            given = f"{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}"
+            raise ValueError(
+                f"template: {{{given}}} must be the name of a column alone; a brace of the text is written twice"
+            )
+    if all(name is None for _, name, _, _ in fields):
+        raise ValueError(f"template={template!r:.80} names no column in braces")
+    return [(text, name) for text, name, _, _ in fields]
+
+
+def fill(template: str, value_of: Callable[[str], Any]) -> str:
+    """The template with every column's value in its place, which is text or a number; ValueError for another."""
+    return "".join(text + ("" if name is None else _text(name, value_of(name))) for text, name in columns_of(template))
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(f"template: the column {name!r} holds neither text nor a number, but {value!r:.80}")
+    return text_of(value)

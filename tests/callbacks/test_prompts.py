@@ -73,7 +73,7 @@ def test_prompts_that_end_the_answer_are_told(
     policy.tokenizer.chat_template, policy.tokenizer.split_special_tokens = REFUSING, False
     with caplog.at_level(logging.WARNING, "callbacks"):
         assert Reading(policy).faults(problems(chat("ab"), "ab"), lambda problem: 1) == {}
-    assert caplog.messages == [
+    assert [record.message for record in caplog.records if record.name == "callbacks.prompts"] == [
         "1 of 2 prompts end with <eos>, after which the policy says nothing: does its chat template add a generation "
         "prompt?"
     ]

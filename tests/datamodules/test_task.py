@@ -140,3 +140,28 @@ def test_a_file_without_rows_is_named(tmp_path: Path, name: str, content: str) -
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=f"{name} holds no rows"):
         build(tmp_path, train=str(tmp_path / name)).load_splits()
+
+
+def test_a_template_takes_the_place_of_the_prompt(tmp_path: Path) -> None:
+    rows: list[object] = [{"q": f"{number}", "unit": "apples", "a": number} for number in range(4)]
+    train = write(tmp_path / "rows.jsonl", rows)
+    splits, _ = build(tmp_path, train=train, prompt="prompt", validation=train, template="{q} {unit}?\n").load_splits()
+    assert [problem.prompt for problem in splits["validation"]] == [f"{number} apples?\n" for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"template": "{q}"}, "template and prompt=q can't both be given"),
+        ({"template": "{q} {a}", "prompt": "prompt"}, r"template: \{a\} is the column of the answer"),
+        ({"template": "{q!r}", "prompt": "prompt"}, r"template: \{q!r\} must be the name of a column alone"),
+    ],
+)
+def test_a_template_that_is_none(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(tmp_path, **changes)
+
+
+def test_a_column_that_the_rows_lack_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"train.jsonl, row 1: no value in the column 'text'; there are q, a$"):
+        build(tmp_path, prompt="prompt", template="{text}").load_splits()

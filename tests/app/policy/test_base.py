@@ -318,6 +318,32 @@ def test_a_template_is_told_what_the_configuration_says() -> None:
     assert policy.encode(({"role": "user", "content": "a"},)).tolist() == [3]
 
 
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [("{{ thinking_of }}", "the chat template has no such variable"), (None, "there is no chat template")],
+)
+def test_an_argument_that_the_template_does_not_read_is_refused(template: str | None, reason: str) -> None:
+    policy = added("$A")
+    policy.tokenizer.chat_template, policy.chat_template_kwargs = template, {"thinking": False}
+    with pytest.raises(ValueError, match=f"chat_template_kwargs: 'thinking' has no effect: {reason}"):
+        policy.check_template_kwargs()
+    policy.tokenizer.chat_template = "{% if thinking %}a{% endif %}"
+    policy.check_template_kwargs()
+
+
+def test_plain_text_for_a_model_of_chats_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    policy = added("$A")
+    policy.encode("ab")
+    assert not caplog.messages
+    policy.tokenizer.chat_template = "{{ messages[0].content }}"
+    policy.encode(({"role": "user", "content": "a"},))
+    assert not caplog.messages
+    policy.encode("ab")
+    policy.encode("ba")
+    (said,) = caplog.messages
+    assert "chat.wrap_text=true makes each prompt the user's message" in said
+
+
 def test_a_template_that_refuses_a_prompt() -> None:
     policy = added("$A")
     policy.tokenizer.chat_template = "{{ raise_exception('never') }}"

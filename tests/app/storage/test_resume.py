@@ -54,6 +54,17 @@ def test_nothing_else_of_data_may_change(was: dict[str, Any], now: dict[str, Any
         check_resumable(data(**was), data(**now), 0, movable=True)
 
 
+def test_what_stands_before_questions_may_lie_elsewhere_and_not_change() -> None:
+    was = {**data(), "chat": {"system_prompt": "Be brief.", "few_shot": "a.jsonl"}}
+    moved, changed = ({**data(), "chat": {**was["chat"], **change}} for change in CHATS)
+    assert check_resumable(was, moved, 0)
+    with pytest.raises(CheckpointError, match=r"the run can't go on with chat\.system_prompt="):
+        check_resumable(was, changed, 0)
+
+
+CHATS: list[dict[str, Any]] = [{"few_shot": "b.jsonl"}, {"system_prompt": "Be long."}]
+
+
 def test_fingerprints_are_those_of_the_data_module_that_was_configured() -> None:
     assert has_fingerprints({"config": data(), "Some": {"problems": {"train": {}}}})
     assert not has_fingerprints({"config": data(), "Other": {"problems": {"train": {}}}})

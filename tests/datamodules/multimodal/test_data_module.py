@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,14 @@ def math_vision(tmp_path: Path) -> PictureTable:
 def jsonl(path: Path, *rows: object) -> str:
     path.write_text("\n".join(map(json.dumps, rows)))
     return str(path)
+
+
+def test_a_template_takes_the_place_of_the_question(math_vision: PictureTable) -> None:
+    table = replace(math_vision, template="Look well. {question} (boxed)")
+    (corners, _) = MultimodalDataModule(validation={"MathVision": table}).load_splits()[0]["validation"]
+    assert corners.prompt[0]["content"] == ("Look well. How many corners?\n", RED, f" (boxed)\n\n{OPEN}")  # type: ignore[index]
+    with pytest.raises(ValueError, match=r"template: \{answer\} is the column of the answer"):
+        replace(math_vision, template="{question} {answer}")
 
 
 def test_questions_as_math_vision_has_them(math_vision: PictureTable) -> None:
