@@ -65,8 +65,15 @@ def test_another_process_gives_the_same_weights(passk: CommandLine) -> None:
     assert gap(here, passk.folder / "runs" / "maze" / "version_1" / "stages" / "2-explore") == 0
 
 
-@pytest.mark.parametrize("validation", ["--trainer.val_check_interval=2", NO_VALIDATION])
-@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize(
+    ("reset", "validation"),
+    [
+        (True, "--trainer.val_check_interval=2"),
+        (False, NO_VALIDATION),
+        pytest.param(True, NO_VALIDATION, marks=pytest.mark.slow),
+        pytest.param(False, "--trainer.val_check_interval=2", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_resumed_after_a_stage_ends_as_the_whole_one(passk: CommandLine, validation: str, reset: bool) -> None:
     stages = [LEARNING[0], {**LEARNING[1], "reset_optimizer": reset}]
     whole = passk.fit(stages, validation)
@@ -87,7 +94,9 @@ EVERY_ITERATION_SAVED = (
 )
 
 
-@pytest.mark.parametrize("validation", ["--trainer.val_check_interval=3", NO_VALIDATION])
+@pytest.mark.parametrize(
+    "validation", ["--trainer.val_check_interval=3", pytest.param(NO_VALIDATION, marks=pytest.mark.slow)]
+)
 def test_a_run_resumed_after_any_iteration_ends_as_the_whole_one(passk: CommandLine, validation: str) -> None:
     """The second is the last of its stage: saved before the validation that the transition waits for."""
     whole = passk.fit(LEARNING, validation, *EVERY_ITERATION_SAVED)

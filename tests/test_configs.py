@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.conftest import MINIATURE, PICTURES, ROOT, CommandLine
 
 DEFAULTS = ROOT / "lightning.yaml"
 PARTS = ROOT / "configs" / "paper" / "parts"
+PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if PARTS not in path.parents)
 LARGEST = {
     "steps": 2, "at_most": 2, "repeat": 2, "problems": 4, "rollouts": 4, "k": 2, "n": 4, "max_new_tokens": 24,
@@ -146,7 +148,28 @@ RUNS = [path for path in CONFIGS if path.stem not in ELSEWHERE and path.parent.n
 """Under the miniature's own policy the others' are nothing but the defaults: tests/app/policy has them."""
 
 
-@pytest.mark.parametrize("path", [DEFAULTS, *RUNS], ids=lambda path: path.stem)
+def classes_of(value: Any) -> set[str]:
+    """The names of the classes that a configuration names."""
+    if isinstance(value, dict):
+        return set().union(*map(classes_of, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(classes_of, value))
+    return {value} if isinstance(value, str) and re.fullmatch(r"(app|callbacks|datamodules)\.[\w.]+", value) else set()
+
+
+def by_what_is_new(paths: list[Path]) -> list[Any]:
+    """A file is slow that is of the paper and names no class that none before it names."""
+    known: set[str] = set()
+    cases = []
+    for path in paths:
+        own = classes_of(written(path))
+        slow = path in PAPER and own <= known
+        cases.append(pytest.param(path, marks=pytest.mark.slow) if slow else path)
+        known |= own
+    return cases
+
+
+@pytest.mark.parametrize("path", by_what_is_new([DEFAULTS, *RUNS]), ids=lambda path: path.stem)
 def test_a_config_runs(path: Path, passk: CommandLine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip(NEEDS.get(path.stem, "torch"))
     stages = shrunk(stages_of(path))
@@ -192,8 +215,6 @@ def test_a_policy_composes_with_an_experiment_a_device_and_an_adapter(
 
 NEEDS = {"lora": "peft", "lora_vision": "peft", "qlora": "bitsandbytes"}
 """What an overlay can't be parsed without."""
-
-PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)

@@ -47,11 +47,11 @@ PENALTIES = [item for item in spelt("losses.md") if issubclass(kind(item), app.l
 CORRECTIONS = [item for item in spelt("losses.md") if issubclass(kind(item), app.losses.Correction)]
 
 
-def fit(passk: CommandLine, stages: list[dict[str, Any]], **model: Any) -> dict[str, float]:
+def fit(passk: CommandLine, stages: list[dict[str, Any]], *options: str, **model: Any) -> dict[str, float]:
     """Run the stages on problems that about half of the answers solve; the figures at the end."""
     model["policy"] = {"init_args": {"alphabet": "ab"}}
     data = {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 4}}
-    cli = passk.fit(stages, model=model, data=data, trainer={"val_check_interval": 10}, cached=False)
+    cli = passk.fit(stages, *options, model=model, data=data, trainer={"val_check_interval": 10}, cached=False)
     assert cli.model.iteration == sum(part["until"]["init_args"]["steps"] for part in stages)
     figures = {key: float(value) for key, value in cli.trainer.callback_metrics.items()}
     assert all(isfinite(value) for value in figures.values())
@@ -60,12 +60,27 @@ def fit(passk: CommandLine, stages: list[dict[str, Any]], **model: Any) -> dict[
     return figures
 
 
+def loss_for(advantage: Any) -> str | None:
+    return "app.losses.Reinforce" if name(advantage).startswith("{'class_path': 'MaxK") else None
+
+
+def test_all_estimators_and_losses_run_one_after_another(passk: CommandLine) -> None:
+    """A stage of two iterations of each; alone and for ten iterations they are slow."""
+    stages = [
+        stage(f"estimator {index}", each, loss=loss_for(each), reset_optimizer=True)
+        for index, each in enumerate(ADVANTAGES)
+    ]
+    stages += [stage(f"loss {index}", loss=each, reset_optimizer=True) for index, each in enumerate(LOSSES)]
+    fit(passk, stages, "--schedule.save_stages=false", "--trainer.limit_val_batches=0")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("advantage", ADVANTAGES, ids=name)
 def test_an_estimator_runs(advantage: Any, passk: CommandLine) -> None:
-    loss = "app.losses.Reinforce" if name(advantage).startswith("{'class_path': 'MaxK") else None
-    fit(passk, [stage("explore", advantage, until=steps(10), loss=loss)])
+    fit(passk, [stage("explore", advantage, until=steps(10), loss=loss_for(advantage))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES, ids=name)
 def test_a_loss_runs(loss: Any, passk: CommandLine) -> None:
     learner = "app.advantages.PassOne"

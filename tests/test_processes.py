@@ -54,6 +54,7 @@ def curve(folder: Path, name: str) -> list[tuple[int, bytes]]:
     return logged(folder)[name]
 
 
+@pytest.mark.slow
 def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) -> None:
     """Ten iterations; then the second stage again from the checkpoint of the first, in shards."""
     schedule = {"stages": STAGES}
@@ -77,6 +78,7 @@ def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) ->
     assert (by_one / "results.jsonl").read_text() == (in_shards / "results.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_an_adapter_in_shards_is_trained_kept_resumed_and_exported(passk: CommandLine) -> None:
     """As one process has it in single precision; and over bfloat16, as in configs/lora.yaml, exactly resumed."""
     pytest.importorskip("peft")
@@ -102,6 +104,7 @@ def test_an_adapter_in_shards_is_trained_kept_resumed_and_exported(passk: Comman
     assert gap(whole / "2-two", resumed / "2-two") == 0 < gap(whole / "2-two", whole / "1-one")
 
 
+@pytest.mark.slow
 def test_a_policy_that_sees_is_trained_in_shards(passk: CommandLine) -> None:
     """As one process has it, although processes make different numbers of passes through the tower."""
     folder = write_vision(passk.folder / "eyes")
@@ -123,8 +126,15 @@ def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLi
     assert gap(newest(passk) / "stages" / "2-explore", alone / "stages" / "2-explore") < 1e-6
 
 
-@pytest.mark.parametrize("silently", [False, True], ids=["raises", "is killed"])
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    ("rank", "silently"),
+    [
+        pytest.param(1, True, id="1-is killed"),
+        pytest.param(0, True, id="0-is killed", marks=pytest.mark.slow),
+        pytest.param(0, False, id="0-raises", marks=pytest.mark.slow),
+        pytest.param(1, False, id="1-raises", marks=pytest.mark.slow),
+    ],
+)
 def test_a_process_that_ends_ends_the_other_with_it(passk: CommandLine, rank: int, silently: bool) -> None:
     death = {"class_path": "tests.callbacks.extras.Death", "init_args": {"rank": rank, "silently": silently}}
     schedule = {"stages": [stage("explore", "tests.callbacks.extras.ByLength", until=steps(50))]}

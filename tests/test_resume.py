@@ -29,11 +29,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "phases", [["cold start", "checkpoint"], ["sampling", "validation"], ["backward", "transition"]]
+    ("by", "phases"),
+    [
+        (signal.SIGKILL, ["cold start", "checkpoint"]),
+        (signal.SIGTERM, ["backward", "transition"]),
+        pytest.param(signal.SIGKILL, ["sampling", "validation"], marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, ["backward", "transition"], marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, ["cold start", "checkpoint"], marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, ["sampling", "validation"], marks=pytest.mark.slow),
+    ],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else " and ".join(value),
 )
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
 def test_a_run_cut_short_ends_as_the_whole_one(
-    whole: Path, tmp_path: Path, phases: list[str], by: signal.Signals
+    whole: Path, tmp_path: Path, by: signal.Signals, phases: list[str]
 ) -> None:
     random = Random(f"{phases}")
     moments = [(phase, random.randint(1, 2), random.uniform(0, 0.05)) for phase in phases]
@@ -47,8 +55,11 @@ WANDB = "{class_path: lightning.pytorch.loggers.WandbLogger, init_args: {save_di
 
 @pytest.mark.parametrize(
     ("logger", "by"),
-    [(CSV, signal.SIGKILL), (WANDB, signal.SIGKILL), (f"[{CSV}, {WANDB}]", signal.SIGTERM)],
-    ids=["csv-killed", "wandb-killed", "both-stopped"],
+    [
+        pytest.param(CSV, signal.SIGKILL, id="csv-killed"),
+        pytest.param(WANDB, signal.SIGKILL, id="wandb-killed", marks=pytest.mark.slow),
+        pytest.param(f"[{CSV}, {WANDB}]", signal.SIGTERM, id="both-stopped", marks=pytest.mark.slow),
+    ],
 )
 def test_other_loggers_go_on_with_it(whole: Path, tmp_path: Path, logger: str, by: signal.Signals) -> None:
     """Each iteration stands once in `metrics.csv`, and Weights & Biases know the run by the same id."""
@@ -87,6 +98,7 @@ def test_ctrl_c_does_the_same_with_a_status_of_its_own(whole: Path, tmp_path: Pa
     assert differences(whole, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_slurm_requeues_it(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By Lightning's own plugin; `scontrol` is one that takes notes."""
     scontrol = tmp_path / "bin" / "scontrol"

@@ -70,6 +70,7 @@ def test_a_new_user_trains_on_it(folder: Path) -> None:
     assert records[-1]["sets"]["task"]["problems"] == 56
 
 
+@pytest.mark.slow
 def test_composites_of_the_page_are_read(folder: Path) -> None:
     given = yaml.safe_load("\n".join(line.removeprefix("    ") for line in BLOCKS[-1][1].splitlines()))
     (folder / "composite.yaml").write_text(yaml.safe_dump({"data": {"init_args": given}}))
@@ -78,6 +79,7 @@ def test_composites_of_the_page_are_read(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_module_that_is_not_there_is_one_line(folder: Path) -> None:
     (folder / "my_task.py").rename(folder / "elsewhere.py")
     done = passk(folder, "validate", "-c", "my_task.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import combinations, product
 from math import comb, prod
-from time import perf_counter
+from time import thread_time
 
 import pytest
 import torch
@@ -184,14 +184,14 @@ def test_it_stays_on_the_device_of_the_rewards() -> None:
 
 
 def test_a_hundred_thousand_rollouts_take_no_time() -> None:
-    start = perf_counter()
+    start = thread_time()
     for shape, k in (((1, 100_000), 50_000), ((128, 32), 8)):
         rewards = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         assert max_k_off_policy(rewards, rewards + 0.5, k).isfinite().all()
         assert best_minus_second(rewards, std=True).isfinite().all()
         assert pass_k_without_sigma(rewards > 0.9, k).isfinite().all()
         assert rloo_k((rewards > 0.9).double(), k).isfinite().all()
-    assert perf_counter() - start < 2  # about a tenth
+    assert thread_time() - start < 2  # seconds of CPU; about a tenth
 
 
 # -- the best against the second ---------------------------------------------------------------------

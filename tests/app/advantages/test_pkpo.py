@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import combinations, product
 from math import comb
-from time import perf_counter
+from time import thread_time
 
 import pytest
 import torch
@@ -270,10 +270,10 @@ def test_it_stays_on_the_device_of_the_rewards(function: Callable[..., Tensor], 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_hundred_thousand_rollouts_take_no_time(function: Callable[..., Tensor]) -> None:
     """Linear after the sort: an [N, N] matrix would be 80 GB."""
-    start = perf_counter()
+    start = thread_time()
     large = function(torch.rand(1, 100_000, generator=torch.Generator().manual_seed(0)), 50_000)
     many = function(torch.rand(128, 32, generator=torch.Generator().manual_seed(0)), 8)
-    assert perf_counter() - start < 2  # about a tenth
+    assert thread_time() - start < 2  # seconds of CPU; about a tenth
     assert large.isfinite().all()
     assert many.isfinite().all()
 

@@ -42,9 +42,19 @@ class Held:
         self.most, self.largest = max(accumulate(sizes)), max(sizes)
 
 
-@pytest.mark.parametrize("checkpointing", [True, False])
-@pytest.mark.parametrize("weights", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("shape", [WIDE, DEEP], ids=["wide", "deep"])
+@pytest.mark.parametrize(
+    ("shape", "weights", "checkpointing"),
+    [
+        pytest.param(WIDE, torch.float32, True, id="wide-float32-checkpointing"),
+        pytest.param(DEEP, torch.bfloat16, False, id="deep-bfloat16"),
+        pytest.param(WIDE, torch.float32, False, id="wide-float32", marks=pytest.mark.slow),
+        pytest.param(WIDE, torch.bfloat16, True, id="wide-bfloat16-checkpointing", marks=pytest.mark.slow),
+        pytest.param(WIDE, torch.bfloat16, False, id="wide-bfloat16", marks=pytest.mark.slow),
+        pytest.param(DEEP, torch.float32, True, id="deep-float32-checkpointing", marks=pytest.mark.slow),
+        pytest.param(DEEP, torch.float32, False, id="deep-float32", marks=pytest.mark.slow),
+        pytest.param(DEEP, torch.bfloat16, True, id="deep-bfloat16-checkpointing", marks=pytest.mark.slow),
+    ],
+)
 def test_updates_hold_what_was_estimated(shape: dict[str, Any], weights: torch.dtype, checkpointing: bool) -> None:
     """Two, multiplied in bfloat16; from the second on, moments are held all the time."""
     rows = draw_rows([100, 100], [0] * 4 + [1] * 4, [64] * 8)

@@ -16,6 +16,10 @@ from tests.conftest import CommandLine, constant, gap, stage
 CHAT: Prompt = ({"role": "user", "content": "2 + 2?"},)
 
 
+QUICK = ("qwen2.5 instruct", "llama base")
+"""With a chat template and without; the others take the same way through the command line more slowly."""
+
+
 def policy_of(name: str, folder: Path) -> PretrainedPolicy:
     policy = PretrainedPolicy(str(write(name, folder)))
     policy.build()
@@ -88,7 +92,10 @@ def test_text_survives(name: str, tmp_path: Path) -> None:
         assert policy.decode([policy.spell(text)]) == [text]
 
 
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CHECKPOINTS],
+)
 def test_a_checkpoint_is_trained_validated_exported_and_read_again(
     name: str, passk: CommandLine, tmp_path: Path
 ) -> None:

@@ -139,10 +139,15 @@ def last_stage(cli: Any) -> Path:
 @pytest.mark.parametrize(
     "ending",
     [
-        {"class_path": "tests.callbacks.extras.Death", "init_args": {"rank": 0, "silently": False}},  # at a border
-        {"class_path": "tests.callbacks.extras.Goes", "init_args": {"iteration": 3}},  # amid an iteration
+        pytest.param(
+            {"class_path": "tests.callbacks.extras.Death", "init_args": {"rank": 0, "silently": False}},
+            id="at a border",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"class_path": "tests.callbacks.extras.Goes", "init_args": {"iteration": 3}}, id="amid an iteration"
+        ),
     ],
-    ids=["killed", "told to stop"],
 )
 def test_a_resumed_run_ends_as_if_it_had_never_stopped(
     passk: CommandLine, iterations: list[Iteration], ending: dict[str, Any]

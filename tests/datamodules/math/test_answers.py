@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -65,11 +65,11 @@ def test_without_a_box_it_is_what_the_last_line_says_that_begins_with_answer(res
 
 @pytest.mark.parametrize("line", [" ", "the ", "1. ", "so, ", "so the **", "the final ", "Answer ", "Answer is **"])
 def test_lines_are_read_in_linear_time(line: str) -> None:
-    began = perf_counter()
+    began = thread_time()
     final_answer(line + " " * TAIL)
     final_answer((line + " " * TAIL)[: TAIL - 2])
     final_answer(line * TAIL)
-    assert perf_counter() - began < 1
+    assert thread_time() - began < 1
 
 
 def test_boxes_are_found_in_linear_time_however_they_are_nested() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -104,7 +104,7 @@ def test_what_no_response_could_equal_is_refused(answer: Any, message: str) -> N
     ids=lambda answer: answer[:7],
 )
 def test_hostile_references_take_no_time(answer: str) -> None:
-    begin = perf_counter()
+    begin = thread_time()
     with pytest.raises(ValueError):
         check_reference(answer)
-    assert perf_counter() - begin < 2
+    assert thread_time() - begin < 2

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.maze.lattice_maze import BarePrompt, InstructivePrompt, Maze, MazeProblem, PromptStyle
+from tests.conftest import least_seconds
 
 GRID = ("*****", "*S..*", "*.*.*", "*..E*", "*****")
 STYLES = [BarePrompt(), BarePrompt(border=False), InstructivePrompt()]
@@ -98,9 +99,7 @@ def test_a_million_characters_are_judged_in_milliseconds(unit: str) -> None:
     for style in STYLES:
         maze = MazeProblem(GRID, style)
         for response in (text, f"<answer>{text}</answer>", f"<answer>RRDD</answer>{text}"):
-            start = time.perf_counter()
-            maze.score(response)
-            assert time.perf_counter() - start < 0.1
+            assert least_seconds(lambda maze=maze, response=response: maze.score(response)) < 0.1
 
 
 @pytest.mark.parametrize("style", STYLES)

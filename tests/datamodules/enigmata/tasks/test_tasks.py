@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given, settings
@@ -61,9 +61,9 @@ def test_hostile_answers_neither_disturb_nor_deceive(name: str) -> None:
     for _ in range(150):
         problem = random.choice(problems)
         response = hostile(random, problem.answer, others)
-        start = perf_counter()
+        start = thread_time()
         verdict = problem.score(response)
-        assert perf_counter() - start < 0.5  # 0.05 on a quiet machine: see benchmarks/enigmata.py
+        assert thread_time() - start < 0.5  # about 0.05: see benchmarks/enigmata.py
         assert verdict in (0.0, 1.0)
         assert verdict == problem.score(response)
         assert not verdict or oracle_named(name)(problem.question, block(response)), response[:300]
