@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb, prod
@@ -50,8 +51,8 @@ NUMBER = re.compile(
     (?![\w^/%]|[.,][0-9])""",
     re.VERBOSE,
 )
-MINUS = re.compile(r"(?<![\w.)\]])[-−]$")
-"""Of a number that has it directly before it and no operand before that: "= -5", not "12-5"."""
+MINUS = re.compile(r"(?<![\w.)\]])[-\u2212]$")
+"""Of a number (ASCII's or the typographic one), directly before it and behind no operand: "= -5", not "12-5"."""
 
 
 def last_number(text: str) -> str | None:
@@ -59,9 +60,7 @@ def last_number(text: str) -> str | None:
 
     Total, and linear in the text. Digits are compared as text, never converted, however many they are.
     """
-    found = None
-    for found in NUMBER.finditer(text):
-        pass
+    found = next(iter(deque(NUMBER.finditer(text), maxlen=1)), None)
     if found is None:
         return None
     whole = found["whole"].replace(",", "").lstrip("0") or "0"

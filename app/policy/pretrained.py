@@ -55,7 +55,7 @@ class PretrainedPolicy(Policy):
         self.trust_remote_code = trust_remote_code
         if gguf_file is not None and adapter is not None and adapter.quantization is not None:
             raise ValueError(
-                f"gguf_file={gguf_file!r} with a quantising adapter: LoRA trains over its unpacked weights"
+                f"gguf_file={gguf_file!r} with a quantising adapter: LoRA trains over unpacked weights"
             )
         self.gguf_file = gguf_file
 

@@ -108,7 +108,7 @@ def test_what_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     whole = (tmp_path / "model.gguf").read_bytes()
     for content in (b"", b"no GGUF at all", whole[:200], whole[: len(whole) // 2]):
         (tmp_path / "broken.gguf").write_bytes(content)
-        with pytest.raises(ValueError, match="no policy could be loaded from .*: .+") as caught:
+        with pytest.raises(ValueError, match=r"no policy could be loaded from .*: .+") as caught:
             built(tmp_path, gguf_file="broken.gguf")
         assert "\n" not in str(caught.value)
     monkeypatch.setattr("app.policy.checkpoints.find_spec", lambda name: None)
@@ -120,5 +120,5 @@ def test_a_chat_needs_a_template(tmp_path: Path) -> None:
     write_gguf(tmp_path / "model.gguf", template=None)
     policy = built(tmp_path)
     assert len(policy.encode("12 + 7")) == 6
-    with pytest.raises(ValueError, match="model.gguf has no chat template, and the prompt is a chat"):
+    with pytest.raises(ValueError, match=r"model.gguf has no chat template, and the prompt is a chat"):
         policy.encode(CHAT)
