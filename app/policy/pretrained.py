@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.policy.base import Policy
-from app.policy.checkpoints import check_gguf, forget_quantization, locate
+from app.policy.sources import check_gguf, forget_quantization, locate
 from app.policy.lora import LoRA
 from app.types import Prompt
 
