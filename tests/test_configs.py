@@ -201,7 +201,8 @@ def test_a_policy_composes_with_an_experiment_a_device_and_an_adapter(
     assert found["trainer"]["accelerator"] == "gpu"
     found = parsed(capsys, path, configs / "paper" / "figure_13_adaptive.yaml")
     policy = found["model"]["policy"]["init_args"]
-    assert (policy["dtype"], policy["head_tokens"]) == ("float32", 1024)
+    assert policy["dtype"] == "float32"
+    assert policy["head_tokens"] in (1024, None)  # None: as the vocabulary has it
     assert found["rollout"]["rollouts"] == 32
     assert found["rollout"]["sampling"]["max_new_tokens"] == 4096
     pytest.importorskip("peft")
@@ -213,7 +214,7 @@ def test_a_policy_composes_with_an_experiment_a_device_and_an_adapter(
     assert (adapted["dtype"], adapted["adapter"]["class_path"]) == ("bfloat16", "app.policy.LoRA")
 
 
-NEEDS = {"lora": "peft", "lora_vision": "peft", "qlora": "bitsandbytes"}
+NEEDS = {"chain_sum": "reasoning_gym", "lora": "peft", "lora_vision": "peft", "qlora": "bitsandbytes"}
 """What an overlay can't be parsed without."""
 
 

@@ -51,8 +51,12 @@ def multiply_by(kind: type[PackedLinear], model: nn.Module) -> None:
 
 @contextmanager
 def packed_weights(model: nn.Module) -> Iterator[None]:
-    """Lay the weights out once for all forward passes in the block; they must not change in it."""
-    layers = [module for module in model.modules() if isinstance(module, PackedLinear) and _fits(module.weight)]
+    """Lay the weights out once for all forward passes in the block; they must not change in it.
+
+    Not under autocast, which multiplies copies of its own.
+    """
+    packable = not torch.is_autocast_enabled("cpu")
+    layers = [m for m in model.modules() if packable and isinstance(m, PackedLinear) and _fits(m.weight)]
     for layer in layers:
         layer.packed = layer.pack()
     try:

@@ -7,15 +7,19 @@ Per process, in bytes, with n weights of which m are trained (a process's own sh
     optimizer     2 m numbers for Adam's two moments, m for SGD with momentum
     activations   of a micro-batch of T tokens, see `activations`
     cache         keys and values while sampling: 2 layers x key heads x their size, for every token sampled or read
+    logits        of the rollouts under way: 28 V each, of which 16 in double precision, for their running sum
+    copies        the weights as they are multiplied while sampling: in another precision, or laid out by `linear.py`
 
-Training holds all but the cache, sampling all but gradients and activations. Left out are what the
-allocator and the libraries add, and the copy of single-precision weights by which a CPU samples
-(`linear.py`); tests/app/compute/test_memory.py holds the rest to within a factor of 1.3 of what was measured.
+Training holds all but the last three, sampling all but gradients and activations. Left out is what the
+allocator and the libraries add; tests/app/compute/test_memory.py holds the rest to within a factor of 1.3 of what was
+measured.
 """
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +28,7 @@ from torch.optim import Optimizer
 
 from app.distributed.weights import trained_weights
 from app.policy import Policy
+from app.policy.base import HEAD_BYTES_A_LOGIT
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Memory:
     optimizer: int
     activations: int
     cache: int
+    logits: int
+    copies: int
 
     @property
     def training(self) -> int:
@@ -42,19 +49,24 @@ class Memory:
 
     @property
     def sampling(self) -> int:
-        return self.weights + self.optimizer + self.cache
+        return self.weights + self.optimizer + self.cache + self.logits + self.copies
+
+    @property
+    def most(self) -> int:
+        return max(self.training, self.sampling)
 
     def __str__(self) -> str:
         parts = {"weights": self.weights, "gradients": self.gradients, "optimizer": self.optimizer}
         held = " + ".join(f"{name} {_gb(size)}" for name, size in parts.items())
         return (
             f"memory, estimated: {held} + a micro-batch {_gb(self.activations)} = {_gb(self.training)} GB in training; "
-            f"keys and values {_gb(self.cache)}, {_gb(self.sampling)} GB in all while sampling"
+            f"keys and values {_gb(self.cache)} + logits {_gb(self.logits)} + copied weights {_gb(self.copies)}, "
+            f"{_gb(self.sampling)} GB in all while sampling"
         )
 
 
 def estimate(
-    policy: Policy, optimizer: Optimizer, compute: torch.dtype, microbatch_tokens: int, cached_tokens: int
+    policy: Policy, optimizer: Optimizer, compute: torch.dtype, microbatch_tokens: int, cached_tokens: int, rows: int
 ) -> Memory:
     """Of a built policy.
 
@@ -62,6 +74,7 @@ def estimate(
         compute: what linear layers multiply in.
         microbatch_tokens: T, prompts and responses of one forward and backward pass.
         cached_tokens: prompts and responses, summed, of all rollouts that are sampled at once.
+        rows: those rollouts.
     """
     sizes = [_bytes(parameter) for parameter in trained_weights(policy).values()]
     return Memory(
@@ -69,8 +82,31 @@ def estimate(
         gradients=sum(sizes) + max(sizes),
         optimizer=moments(optimizer) * sum(sizes),
         activations=activations(policy, compute, microbatch_tokens),
-        cache=2 * _layers(policy) * _widths(policy)["key"] * compute.itemsize * cached_tokens,
+        cache=cache_bytes(policy, compute, cached_tokens),
+        logits=logits_bytes(policy, rows),
+        copies=_copies(policy, compute),
     )
+
+
+def cache_bytes(policy: Policy, compute: torch.dtype, tokens: int) -> int:
+    """Keys and values of so many tokens."""
+    return 2 * _layers(policy) * _widths(policy)["key"] * compute.itemsize * tokens
+
+
+def logits_bytes(policy: Policy, rows: int) -> int:
+    """What drawing a token holds, for so many rollouts."""
+    return 28 * policy.model.config.get_text_config().vocab_size * rows
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """What a process can have on its device, what it has already included; None where nobody tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    told = Path("/proc/meminfo"), Path("/proc/self/statm")
+    if device.type != "cpu" or not all(path.is_file() for path in told):
+        return None
+    free = next(int(line.split()[1]) for line in told[0].read_text().splitlines() if line.startswith("MemAvailable"))
+    return free * 1024 + int(told[1].read_text().split()[1]) * resource.getpagesize()
 
 
 def moments(optimizer: Optimizer) -> int:
@@ -93,7 +129,8 @@ def activations(policy: Policy, compute: torch.dtype, tokens: int) -> int:
     inner = 4 * width["query"] + 2 * width["key"] + 4 * width["mlp"]
     casts = compute != policy.model.dtype
     layer = tokens * (24 * hidden + inner * b) + casts * b * _layer_weights(policy)
-    head = 12 * min(tokens, policy.head_tokens) * policy.model.config.get_text_config().vocab_size
+    logit = HEAD_BYTES_A_LOGIT * policy.model.config.get_text_config().vocab_size
+    head = min(tokens, policy.head_tokens) * logit
     if policy.gradient_checkpointing:
         return layer + layers * 4 * tokens * hidden + head
     return layer * layers + head
@@ -121,6 +158,15 @@ def _layer_weights(policy: Policy) -> int:
     embeddings = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}  # one, where they are tied
     rest = (parameter.numel() for parameter in model.parameters() if parameter not in embeddings)
     return sum(rest) // _layers(policy)
+
+
+def _copies(policy: Policy, compute: torch.dtype) -> int:
+    """All weights but embeddings that aren't the LM head's too."""
+    model: Any = policy.model
+    if compute == model.dtype and (model.device.type != "cpu" or compute != torch.float32):
+        return 0
+    own = {*model.parameters()} - {model.get_input_embeddings().weight} | {model.get_output_embeddings().weight}
+    return sum(compute.itemsize * _bytes(weight) // weight.element_size() for weight in own)
 
 
 def _bytes(parameter: Tensor) -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from app.compute.linear import packed_weights
+from app.compute.memory import cache_bytes, logits_bytes
 from app.distributed.sharding import gathered
 from app.engines.base import RolloutEngine
 from app.engines.decoders import Decoder, RecomputingDecoder, RepeatedCacheDecoder, SharedPrefixDecoder
@@ -23,9 +24,17 @@ from app.types import Completion, Experience, Request, Sampling
 
 
 class TransformersEngine(RolloutEngine):
-    """Sample with the policy itself."""
+    """Sample with the policy itself.
 
-    def __init__(self) -> None:
+    Args:
+        memory_gb: what the keys, values and distributions of the rollouts under way may take. Problems are sampled in
+            as many turns as that needs, each problem's rollouts together.
+    """
+
+    def __init__(self, memory_gb: float = 2.0) -> None:
+        if not memory_gb > 0:
+            raise ValueError(f"memory_gb={memory_gb} must be above 0")
+        self.memory_gb = memory_gb
         self.policy: Policy | None = None
 
     def sync(self, policy: Policy) -> None:
@@ -42,13 +51,30 @@ class TransformersEngine(RolloutEngine):
             with gathered(policy), packed_weights(policy.model):
                 if not requests:
                     return []
-                prompts = [request.tokens.to(policy.model.device) for request in requests]
-                noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
-                vision = [request.vision for request in requests]
-                decoder = decoder_for(policy)(policy, prompts, vision, n, sampling.max_new_tokens)
-                return self._sample(decoder, policy, noise, sampling, len(requests), n)
+                longest = max(len(request.tokens) for request in requests)
+                turn = self.problems_at_once(policy, longest, n, sampling)
+                return [
+                    group
+                    for first in range(0, len(requests), turn)
+                    for group in self._generate(policy, requests[first : first + turn], n, sampling)
+                ]
         finally:
             policy.train(training)
+
+    def problems_at_once(self, policy: Policy, prompt: int, n: int, sampling: Sampling) -> int:
+        """Problems whose n rollouts fit into `memory_gb` together, at least one.  prompt: tokens of the longest"""
+        of_one = cache_bytes(policy, policy.model.dtype, prompt + n * sampling.max_new_tokens) + logits_bytes(policy, n)
+        return max(1, int(self.memory_gb * 1e9 / of_one))
+
+    def _generate(
+        self, policy: Policy, requests: Sequence[Request], n: int, sampling: Sampling
+    ) -> list[list[Completion]]:
+        """The requests of one turn."""
+        prompts = [request.tokens.to(policy.model.device) for request in requests]
+        noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
+        vision = [request.vision for request in requests]
+        decoder = decoder_for(policy)(policy, prompts, vision, n, sampling.max_new_tokens)
+        return self._sample(decoder, policy, noise, sampling, len(requests), n)
 
     def _sample(
         self, decoder: Decoder, policy: Policy, noise: RolloutNoise, sampling: Sampling, problems: int, n: int

@@ -33,25 +33,30 @@ from app.types import Experience, Vision
 
 log = logging.getLogger(__name__)
 
+HEAD_BYTES = 2**29
+"""For the distributions of the response tokens that meet the LM head at a time, where their number is not given."""
+HEAD_BYTES_A_LOGIT = 12
+"""The distribution, its gradient and the logits', each in single precision."""
+
 
 class Policy(TokenizerMixin, nn.Module, ABC):
     """A causal LM that is built late (inside Lightning's `configure_model`) and scores its own responses.
 
     Args:
         gradient_checkpointing: keep only layer inputs for the backward pass and compute the rest again.
-        head_tokens: response tokens that meet the LM head at a time; bounds the logits held to
-            head_tokens x vocabulary.
+        head_tokens: response tokens that meet the LM head at a time; bounds the logits held to head_tokens x
+            vocabulary. None: at most 4096, and as many as the vocabulary leaves room for in HEAD_BYTES.
     """
 
     model: PreTrainedModel
     adapter: LoRA | None = None
 
-    def __init__(self, gradient_checkpointing: bool = False, head_tokens: int = 4096) -> None:
+    def __init__(self, gradient_checkpointing: bool = False, head_tokens: int | None = None) -> None:
         super().__init__()
-        if head_tokens < 1:
+        if head_tokens is not None and head_tokens < 1:
             raise ValueError(f"head_tokens={head_tokens} must be at least 1")
         self.gradient_checkpointing = gradient_checkpointing
-        self.head_tokens = head_tokens
+        self._head_tokens = head_tokens
         self._shares_prompts: bool | None = None
 
     @abstractmethod
@@ -76,6 +81,14 @@ class Policy(TokenizerMixin, nn.Module, ABC):
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
         self.model.train()  # transformers loads in evaluation mode, in which it checkpoints nothing
+
+    @property
+    def head_tokens(self) -> int:
+        """Response tokens that meet the LM head at a time."""
+        if self._head_tokens is not None:
+            return self._head_tokens
+        fitting = HEAD_BYTES // (HEAD_BYTES_A_LOGIT * self.model.config.get_text_config().vocab_size)
+        return max(1, min(4096, fitting))
 
     @property
     def context_length(self) -> int:

@@ -1,22 +1,26 @@
-"""Checkpoints of transformers, from a folder or the hub."""
+"""Checkpoints of transformers, from a folder, the hub or an installed package."""
 
 from __future__ import annotations
 
 from inspect import signature
 from typing import Any
 
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.policy.base import Policy
 from app.policy.lora import LoRA
+from app.policy.sources import check_gguf, forget_quantization, locate
 from app.policy.tokenizer_files import load_tokenizer
+from app.types import Prompt
 
 
 class PretrainedPolicy(Policy):
     """A checkpoint of transformers.
 
     Args:
-        path: a folder, or an id of the hub.
+        path: a folder, an id of the hub, or `package:<name>`, the folder of an installed Python package, which is
+            found without importing it.
         revision: of the hub's repository.
         dtype: of the weights, such as "float32" or "bfloat16"; "auto" takes the checkpoint's own.
         attention: transformers' attention implementation for ordinary rows.
@@ -25,6 +29,7 @@ class PretrainedPolicy(Policy):
         chat_template_kwargs: further arguments of the chat template, such as `{enable_thinking: false}` (Qwen3) or
             `{date_string: 01 Jan 2026}` (Llama 3). A template that uses the date always gets 26 July 2024,
             so that a run's prompts are the same tomorrow.
+        gguf_file: the name of a GGUF file in `path`, whose weights are unpacked into `dtype` ("auto": float32).
     """
 
     kind: Any = AutoModelForCausalLM
@@ -39,8 +44,9 @@ class PretrainedPolicy(Policy):
         adapter: LoRA | None = None,
         trust_remote_code: bool = False,
         gradient_checkpointing: bool = False,
-        head_tokens: int = 4096,
+        head_tokens: int | None = None,
         chat_template_kwargs: dict[str, Any] | None = None,
+        gguf_file: str | None = None,
     ) -> None:
         super().__init__(gradient_checkpointing, head_tokens)
         check_template_kwargs(chat_template_kwargs or {})
@@ -48,25 +54,44 @@ class PretrainedPolicy(Policy):
         self.path, self.revision, self.dtype, self.attention = path, revision, dtype, attention
         self.adapter = adapter
         self.trust_remote_code = trust_remote_code
+        if gguf_file is not None and adapter is not None and adapter.quantization is not None:
+            raise ValueError(f"gguf_file={gguf_file!r} with a quantising adapter: LoRA trains over unpacked weights")
+        self.gguf_file = gguf_file
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
+        source |= {} if self.gguf_file is None else {"gguf_file": self.gguf_file}
+        unreadable = (OSError, ValueError) if self.gguf_file is None else Exception  # of a broken file, anything
         try:
-            config = AutoConfig.from_pretrained(self.path, **source)
-            tokenizer = load_tokenizer(self.path, **source)
+            folder = locate(self.path)
+            check_gguf(folder, self.gguf_file)
+            config = AutoConfig.from_pretrained(folder, **source)
+            tokenizer = load_tokenizer(folder, **source)
             model = self.kind.from_pretrained(
-                self.path,
+                folder,
                 config=config,
                 dtype=self.dtype,
                 attn_implementation=self.attention,
                 quantization_config=None if self.adapter is None else self.adapter.quantization,
                 **source,
             )
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+        except ImportError:
+            raise
+        except unreadable as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             reason = "no such folder, nor an id of the hub" if "Repo id" in reason else reason
             raise ValueError(f"no policy could be loaded from {self.path!r}: {reason}") from error
+        if self.gguf_file is not None:
+            forget_quantization(model)
         return model, tokenizer
+
+    def encode(self, prompt: Prompt) -> Tensor:
+        if self.gguf_file is not None and not isinstance(prompt, str) and self.tokenizer.chat_template is None:
+            raise ValueError(
+                f"{self.gguf_file} has no chat template, and the prompt is a chat: ask in plain text, or give a "
+                "transformers folder that has one"
+            )
+        return super().encode(prompt)
 
 
 OWN = {*signature(PreTrainedTokenizerBase.apply_chat_template).parameters} - {"tools", "documents", "kwargs"}

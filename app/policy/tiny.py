@@ -34,7 +34,7 @@ class TinyPolicy(Policy):
         context_length: int = 512,
         rope_theta: float = 100.0,
         gradient_checkpointing: bool = False,
-        head_tokens: int = 4096,
+        head_tokens: int | None = None,
     ) -> None:
         super().__init__(gradient_checkpointing, head_tokens)
         if len(set(alphabet)) != len(alphabet) or not alphabet or not alphabet.isascii():

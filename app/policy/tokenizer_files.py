@@ -40,6 +40,8 @@ def load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
         OSError, ValueError: as transformers has them.
     """
     tokenizer: Any = AutoTokenizer.from_pretrained(path, **source)
+    if "gguf_file" in source:  # which holds the tokenizer, and all that is said of it
+        return tokenizer
     file = _file_of(path, source)
     if file is not None and tokenizer.is_fast and not _agrees(tokenizer, Tokenizer.from_file(file)):
         if rank() == 0:

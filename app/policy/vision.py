@@ -58,7 +58,7 @@ class VisionPolicy(PretrainedPolicy):
         freeze_vision: bool = False,
         max_pixels: int | None = None,
         gradient_checkpointing: bool = False,
-        head_tokens: int = 4096,
+        head_tokens: int | None = None,
         chat_template_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(

@@ -29,6 +29,9 @@ from callbacks.roles import Evaluation
 
 log = logging.getLogger(__name__)
 
+BEFORE = "before training"
+"""The stage of a sanity check of all held-out problems (`num_sanity_val_steps: -1`), which is kept as a validation."""
+
 
 class PassKEvaluation(Evaluation):
     """Sample n answers to every validation (or test) problem and report the unbiased Pass@k, and the majority vote.
@@ -126,7 +129,7 @@ class PassKEvaluation(Evaluation):
         worker = RLVRModule.of(pl_module).rollout_worker
         spent = worker.pop_usage()
         figures = self.compute(pl_module.device) | {f"eval/{name}": value for name, value in spent.items()}
-        if trainer.sanity_checking:
+        if trainer.sanity_checking and trainer.num_sanity_val_steps != float("inf"):
             return
         if trainer.state.fn != "fit" and figures.get("eval/unscored") == 1:
             cause = worker.first_cause or "another process tells"
@@ -135,7 +138,8 @@ class PassKEvaluation(Evaluation):
             log.warning("pass@%d leaves %d problems out: fewer than %d of their answers have a score", k, left_out, k)
         pl_module.log_dict(figures, batch_size=1, rank_zero_only=False)
         pl_module.log("step", float(RLVRModule.of(pl_module).iteration), batch_size=1)
-        record = {"iteration": RLVRModule.of(pl_module).iteration, "stage": stage_name(trainer), **figures}
+        stage = BEFORE if trainer.sanity_checking else stage_name(trainer)
+        record = {"iteration": RLVRModule.of(pl_module).iteration, "stage": stage, **figures}
         self.history.append(record)
         self._record(record)
         folder = run_folder(trainer)

@@ -8,7 +8,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
 from app.compute.attention.layout import lengths_mask, repeat_heads
-from app.compute.attention.parts import attend_part, attend_plainly, has_kernel, merge, padding_bias
+from app.compute.attention.parts import as_multiplied, attend_part, attend_plainly, has_kernel, merge, padding_bias
 
 
 class SharedPrefixCache:
@@ -40,6 +40,7 @@ class SharedPrefixCache:
         self.live = torch.arange(self.num_slots, device=self.prompt_mask.device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        query, key, value = as_multiplied(query, key, value)  # or the whole past is cast in every step
         if not self.width:
             self.prefix[layer] = (key.contiguous(), value.contiguous())
             key, value = repeat_heads(key, query.shape[1], 1), repeat_heads(value, query.shape[1], 1)

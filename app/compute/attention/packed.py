@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from app.compute.attention.layout import Layout, lengths_mask, pick, repeat_heads
-from app.compute.attention.parts import AttendInParts, Part, Parts, has_kernel
+from app.compute.attention.parts import AttendInParts, Part, Parts, as_multiplied, has_kernel
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,7 @@ class PackedRow:
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
         """Prompts attend causally to themselves, responses to their prompt and their own past."""
-        if torch.is_autocast_enabled(query.device.type):  # as scaled_dot_product_attention does
-            dtype = torch.get_autocast_dtype(query.device.type)
-            query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+        query, key, value = as_multiplied(query, key, value)
         query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # [L, heads, D]
         if has_kernel(query, key, value):
             seen: Tensor = AttendInParts.apply(query, key, value, self.parts, scale)

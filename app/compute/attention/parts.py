@@ -33,6 +33,15 @@ def has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
     return AVAILABLE and alike and query.device.type == "cpu" and query.is_floating_point()
 
 
+def as_multiplied(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same in what autocast multiplies in, as `scaled_dot_product_attention` has them; as they are without it."""
+    device = query.device.type
+    if not torch.is_autocast_enabled(device):
+        return query, key, value
+    dtype = torch.get_autocast_dtype(device)
+    return query.to(dtype), key.to(dtype), value.to(dtype)
+
+
 def attend_part(
     query: Tensor, key: Tensor, value: Tensor, scale: float | None, bias: Tensor | None = None, causal: bool = False
 ) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,7 @@ def test_updates_hold_what_was_estimated(shape: dict[str, Any], weights: torch.d
                 policy.logprobs(rows).sum().backward()
             optimizer.step()
             optimizer.zero_grad()
-    estimated = estimate(policy, optimizer, torch.bfloat16, 2 * 100 + 8 * 64, 0).training
+    estimated = estimate(policy, optimizer, torch.bfloat16, 2 * 100 + 8 * 64, 0, 0).training
     assert 1 / FACTOR < estimated / held.most < FACTOR, f"{estimated / 1e6:.1f} MB, of which {held.most / 1e6:.1f} held"
 
 
@@ -96,7 +96,7 @@ def test_adapters_need_no_gradient_or_moments_of_what_is_under_them(tmp_path: Pa
     pytest.importorskip("peft")
     policy = PretrainedPolicy(str(write("qwen3 moe", tmp_path)), adapter=LoRA(rank=1, alpha=1))
     policy.build()
-    memory = estimate(policy, AdamW(policy.parameters()), torch.float32, 512, 1000)
+    memory = estimate(policy, AdamW(policy.parameters()), torch.float32, 512, 1000, 8)
     trained = [4 * parameter.numel() for parameter in policy.parameters() if parameter.requires_grad]
     assert memory.gradients == sum(trained) + max(trained)
     assert memory.optimizer == 2 * sum(trained)
@@ -107,7 +107,7 @@ def test_adapters_need_no_gradient_or_moments_of_what_is_under_them(tmp_path: Pa
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_there_is_an_estimate_for_every_architecture(name: str) -> None:
     policy = build(name)
-    memory = estimate(policy, AdamW(policy.parameters()), torch.bfloat16, 512, 1000)
+    memory = estimate(policy, AdamW(policy.parameters()), torch.bfloat16, 512, 1000, 8)
     assert min(memory.weights, memory.activations, memory.cache) > 0
 
 

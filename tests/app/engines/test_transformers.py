@@ -269,3 +269,28 @@ def test_no_request_gives_no_completion() -> None:
 def test_sampling_before_sync_raises() -> None:
     with pytest.raises(RuntimeError, match="sync the engine"):
         TransformersEngine().generate(requests(), 1, Sampling())
+
+
+# -- memory ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_problems_are_sampled_in_turns_that_change_nothing(at_once: int) -> None:
+    policy, asked, sampling = eager_to_stop(build("qwen2")), requests(), Sampling(max_new_tokens=12)
+    whole = sample(policy, asked, 4, sampling)
+    engine = TransformersEngine()
+    engine.sync(policy)
+    of_one = engine.memory_gb / engine.problems_at_once(policy, max(LENGTHS), 4, sampling)
+    engine.memory_gb = 1.01 * at_once * of_one
+    assert engine.problems_at_once(policy, max(LENGTHS), 4, sampling) == at_once
+    with mock.patch.object(engine, "_generate", wraps=engine._generate) as turn:
+        assert_same(engine.generate(asked, 4, sampling), whole)
+    assert [len(call.args[1]) for call in turn.call_args_list] == [[1, 1, 1], [2, 1], [3]][at_once - 1]
+
+
+def test_a_problem_is_sampled_however_little_there_is() -> None:
+    engine = TransformersEngine(memory_gb=1e-9)
+    engine.sync(build("qwen2"))
+    assert [len(group) for group in engine.generate(requests(), 2, Sampling(max_new_tokens=2))] == [2, 2, 2]
+    with pytest.raises(ValueError, match="memory_gb=0 must be above 0"):
+        TransformersEngine(memory_gb=0)

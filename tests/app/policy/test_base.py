@@ -205,6 +205,16 @@ def test_the_head_meets_response_tokens_only_and_few_at_a_time(name: str, head_t
     assert max(seen) <= head_tokens
 
 
+def test_a_head_takes_as_many_tokens_as_the_vocabulary_leaves_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = build("qwen2")
+    vocabulary = policy.model.config.vocab_size
+    assert policy.head_tokens == 4096
+    monkeypatch.setattr("app.policy.base.HEAD_BYTES", 12 * vocabulary * 10 + 1)
+    assert policy.head_tokens == 10
+    monkeypatch.setattr("app.policy.base.HEAD_BYTES", 1)
+    assert policy.head_tokens == 1
+
+
 def test_a_head_of_no_token_raises() -> None:
     with pytest.raises(ValueError, match="head_tokens=0 must be at least 1"):
         TinyPolicy(head_tokens=0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from torch.optim import AdamW
 
+from app.compute.memory import available_bytes
 from tests.conftest import BY_LENGTH, CommandLine, build_tiny_policy, callback, stage, steps
 
 
@@ -25,9 +27,33 @@ def test_a_run_says_what_it_will_hold(
     weights = sum(parameter.numel() for parameter in cli.model.policy.parameters())
     assert said[0] == str(memory)
     assert memory.weights == weights * (4 if dtype == "float32" else 2)
-    prompt = max(len(cli.model.policy.encode(problem.prompt)) for problem in cli.datamodule.splits["train"])
-    assert memory.cache == 4 * (prompt + 4 * 24) * 2 * 2 * 16 * (4 if dtype == "float32" else 2)
+    prompt = max(len(cli.model.policy.encode(problem.prompt)) for problem in cli.datamodule.splits["validation"])
+    size = 4 if dtype == "float32" else 2
+    assert (
+        memory.cache == 8 * (prompt + 4 * 24) * 2 * 2 * 16 * size
+    )  # a validation's 8 problems, more than training's 4
+    assert memory.logits == 8 * 4 * 28 * len(cli.model.policy.tokenizer)
     assert ["loses updates" in line for line in said[1:]] == ([True] if dtype == "bfloat16" else [])
+
+
+def test_a_run_that_does_not_fit_says_what_to_set(
+    passk: CommandLine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callbacks.display.memory_estimate.available_bytes", lambda device: 2_000_000)
+    with caplog.at_level(logging.WARNING, "callbacks.display.memory_estimate"):
+        cli = passk.fit([stage("one", BY_LENGTH, until=steps(1))], "--trainer.num_sanity_val_steps=-1")
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "callbacks.display.memory_estimate"]
+    assert callback(cli, "MemoryEstimate").memory.most > 2_000_000
+    assert "more than the 0.002 GB that are available: lower model.microbatch_tokens=2048" in said
+    for name in ("head_tokens=4096", "gradient_checkpointing", "configs/lora.yaml", "rollout.engine.memory_gb"):
+        assert name in said
+
+
+def test_what_is_available_is_less_than_the_machine_has() -> None:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    available = available_bytes(torch.device("cpu"))
+    assert available is None or 0 < available <= 1.1 * total
+    assert available_bytes(torch.device("meta")) is None
 
 
 @pytest.mark.parametrize(("dtype", "moves"), [(torch.float32, True), (torch.bfloat16, False)])

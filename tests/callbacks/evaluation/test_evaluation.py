@@ -35,6 +35,23 @@ def test_a_scripted_policy_has_the_figures_of_its_script(passk: CommandLine) -> 
     assert found["iteration"] == 0
 
 
+@pytest.mark.parametrize("steps_of_it", [-1, 1, 0])
+def test_a_sanity_check_of_all_problems_is_a_validation(steps_of_it: int, passk: CommandLine) -> None:
+    """Before the first iteration, with the figures that `validate` has; of some problems it stays a check."""
+    cli = passk.fit([stage("one", until=steps(1))], f"--trainer.num_sanity_val_steps={steps_of_it}")
+    evaluation = callback(cli, "PassKEvaluation")
+    found = [(record["stage"], record["iteration"]) for record in evaluation.history]
+    assert found == [("before training", 0)] * (steps_of_it == -1) + [("one", 1)]
+    assert [record["stage"] for record in evaluation.results] == [name for name, _ in found]
+    lines = (Path(cli.trainer.log_dir) / "results.jsonl").read_text().splitlines()
+    assert [json.loads(line)["stage"] for line in lines] == [name for name, _ in found]
+    if steps_of_it == -1:
+        alone = figures(passk("validate"))
+        assert {name: value for name, value in evaluation.history[0].items() if name.startswith("eval/")} == {
+            name: value for name, value in alone.items() if name.startswith("eval/")
+        }
+
+
 def test_a_truncated_answer_never_passes(passk: CommandLine) -> None:
     """The right answer, cut just before its end of sequence or long before it."""
     one = {"temperature": 1.0, "max_new_tokens": 4}  # the shortest solution and its end are five tokens

