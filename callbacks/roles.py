@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch import Callback
 
 from app.types import Rollouts
+from callbacks.evaluation.sets import Evaluated
 from callbacks.schedule.stages import StageSettings
 
 
@@ -19,10 +20,12 @@ class Evaluation(Callback):
     Attributes:
         history: a record for each validation of this run, the oldest first: figures by name, such as "eval/pass@1".
         shown: the first rollouts of the last validation, to be drawn and read; None before there is one.
+        asked: the ways in which held-out problems are evaluated.
     """
 
     history: list[dict[str, Any]]
     shown: Rollouts | None
+    asked: tuple[Evaluated, ...]
 
 
 class Schedule(Callback):

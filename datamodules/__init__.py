@@ -1,6 +1,6 @@
 """Where problems come from: generated puzzles and published data sets, as Lightning data modules.
 
-Problem sets: `maze/` and `published_maze.py`, `enigmata/`, `reasoning_gym/`, `math/`, `arc.py` (with
+Problem sets: `arithmetic/`, `maze/` and `published_maze.py`, `enigmata/`, `reasoning_gym/`, `math/`, `arc.py` (with
 `arc_grids.py`), `korbench.py` (with `korbench_rules.py`), `multimodal/`; `several.py` joins them. Sets of one's own:
 `task.py`, a table and a scorer, and `puzzle/`, problems drawn by code. `scorers.py` says what a scorer is, `scored.py`
 a problem that has one. A data module imports Lightning, which takes seconds; a problem or a scorer never does.

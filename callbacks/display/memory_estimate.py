@@ -13,8 +13,8 @@ from app.engines.transformers import TransformersEngine
 from app.module import RLVRModule
 from app.settings import RolloutSettings
 from app.types.pictures import extent
-from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.lookup import batch_size_of, callback_of, problems_of
+from callbacks.roles import Evaluation
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def _sampled_at_once(trainer: Trainer, module: RLVRModule) -> list[tuple[int, in
     """Tokens and rollouts that are sampled at once, in training and in each way of evaluating."""
     settings = module.rollout_worker.settings
     calls = [("train", batch_size_of(trainer) or 1, settings)]
-    evaluation, evaluated = callback_of(trainer, PassKEvaluation), getattr(trainer, "datamodule", None)
+    evaluation, evaluated = callback_of(trainer, Evaluation), getattr(trainer, "datamodule", None)
     if evaluation is not None and evaluated is not None:
         problems = min(evaluated.eval_batch_size, len(problems_of(trainer, "validation")))
         engine = module.rollout_worker.engine

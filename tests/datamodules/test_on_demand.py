@@ -43,7 +43,7 @@ def test_a_name_is_imported_when_it_is_asked_for() -> None:
         get("Mase")
 
 
-@pytest.mark.parametrize("package", ["enigmata", "math", "maze", "multimodal", "puzzle", "reasoning_gym"])
+@pytest.mark.parametrize("package", ["arithmetic", "enigmata", "math", "maze", "multimodal", "puzzle", "reasoning_gym"])
 def test_a_package_has_what_it_names(package: str) -> None:
     module = import_module(f"datamodules.{package}")
     assert all(hasattr(module, name) for name in module.__all__)

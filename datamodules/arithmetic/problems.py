@@ -1,4 +1,4 @@
-"""Arithmetic of graded difficulty as chat problems: generated, distinct, each level a set of its own."""
+"""Arithmetic of graded difficulty as chat problems: expressions, and the last number of a response."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb, prod
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 from app.types import Problem, Prompt
-from datamodules.base.data_module import PuzzleDataModule
 from datamodules.base.generate import Puzzle
 
 QUESTION = "What is {expression}? Answer briefly."
 LARGEST = 20
-TRAIN, VALIDATION, TEST = {"addition": 150}, {"addition": 32}, {}
 
 
 class Form(NamedTuple):
@@ -168,41 +165,3 @@ class Arithmetic(Puzzle[ArithmeticProblem]):
 
     def load(self, data: list[int]) -> ArithmeticProblem:
         return ArithmeticProblem(self.level, tuple(data), self.question)
-
-
-class ArithmeticDataModule(PuzzleDataModule):
-    """Arithmetic of several levels, distinct within and across splits.
-
-    Args:
-        train: of each level (a name of `FORMS`), how many problems to train on.
-        validation: of each level, how many to watch during training.
-        test: of each level, how many to test on; may be empty.
-        largest: operands are drawn from 1 to this number.
-        question: what is asked, with {expression} in it.
-        seed: of the problems and of the order of training.
-        batch_size: P, problems per iteration over all ranks.
-        eval_batch_size: problems per batch and rank in validation, test and prediction.
-        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
-
-    Raises:
-        ValueError: naming the value and its bound, for an unknown level, a negative count, an empty train or
-            validation split, and more problems than exist.
-    """
-
-    def __init__(
-        self,
-        train: dict[str, int] = TRAIN,
-        validation: dict[str, int] = VALIDATION,
-        test: dict[str, int] = TEST,
-        largest: int = LARGEST,
-        question: str = QUESTION,
-        seed: int = 0,
-        batch_size: int = 16,
-        eval_batch_size: int = 64,
-        cache_dir: str | Path | None = None,
-    ) -> None:
-        def problems(counts: dict[str, int]) -> list[tuple[Arithmetic, int]]:
-            return [(Arithmetic(level, largest, question), number) for level, number in counts.items()]
-
-        plan = {"train": problems(train), "validation": problems(validation), "test": problems(test)}
-        super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir)
