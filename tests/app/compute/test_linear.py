@@ -148,3 +148,26 @@ def test_a_single_row_without_a_batch_has_gradients() -> None:
     theirs = torch.autograd.grad((plain(states) * weight).sum(), list(plain.parameters()))
     for value, other in zip(mine, theirs, strict=True):
         torch.testing.assert_close(value, other, rtol=0, atol=2e-5)
+
+
+@pytest.mark.skipif(not linear._has_bfloat16(), reason="the processor does not multiply bfloat16")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("bias", [True, False])
+def test_weights_are_laid_out_in_bfloat16_where_it_is_multiplied(dtype: torch.dtype, bias: bool) -> None:
+    """Of single-precision weights under autocast alone; outside of it they are multiplied as they are."""
+    layer, rows = nn.Linear(300, 400, bias=bias, dtype=dtype), torch.randn(7, 3, 300, dtype=dtype)
+    linear.multiply_by(linear.TransposedLinear, layer)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.float32)
+    with torch.no_grad(), autocast:
+        plain = layer(rows)
+        with linear.packed_weights(layer):
+            assert layer.halved is not None
+            given = layer(rows)
+            with torch.autocast("cpu", enabled=False):
+                outside = layer(rows)
+        assert layer.halved is None
+    assert given.dtype == plain.dtype == torch.bfloat16
+    assert torch.allclose(given, plain, atol=2e-2)
+    assert outside.dtype == dtype
+    with torch.no_grad():
+        assert torch.allclose(outside, layer(rows), atol=2e-2)

@@ -124,3 +124,19 @@ def test_numbers_are_uniform() -> None:
     numbers = torch.cat([noise.at(time) for time in range(100)])
     assert numbers.mean().item() == pytest.approx(0.5, abs=0.01)
     assert numbers.var().item() == pytest.approx(1 / 12, abs=0.002)
+
+
+@pytest.mark.parametrize("vocabulary", [5, 511, 512, 513, 3000])
+def test_blocks_draw_what_one_running_sum_in_double_precision_draws(vocabulary: int) -> None:
+    generator = torch.Generator().manual_seed(vocabulary)
+    logits = 4 * torch.randn(400, vocabulary, generator=generator)
+    logits[:, ::7] = -torch.inf
+    uniform = torch.rand(400, generator=generator, dtype=torch.double)
+    tokens, logprobs, entropies = draw_tokens(logits, uniform, Sampling())
+    weights = logits.double().softmax(-1)
+    pairs = zip(weights, uniform, strict=True)
+    naive = [int((row.cumsum(-1) > number * row.sum()).nonzero()[0]) for row, number in pairs]
+    assert (tokens != torch.tensor(naive)).sum() <= 1  # by rounding, between neighbours
+    assert logprobs.isfinite().all()
+    expected = -(weights * weights.clamp(min=1e-300).log()).sum(-1)
+    assert torch.allclose(entropies.double(), expected, atol=1e-5)
