@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.policy.base import Policy
-from app.policy.sources import check_gguf, forget_quantization, locate
 from app.policy.lora import LoRA
+from app.policy.sources import check_gguf, forget_quantization, locate
 from app.types import Prompt
 
 
@@ -54,9 +54,7 @@ class PretrainedPolicy(Policy):
         self.adapter = adapter
         self.trust_remote_code = trust_remote_code
         if gguf_file is not None and adapter is not None and adapter.quantization is not None:
-            raise ValueError(
-                f"gguf_file={gguf_file!r} with a quantising adapter: LoRA trains over unpacked weights"
-            )
+            raise ValueError(f"gguf_file={gguf_file!r} with a quantising adapter: LoRA trains over unpacked weights")
         self.gguf_file = gguf_file
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
