@@ -28,11 +28,11 @@ class TransformersEngine(RolloutEngine):
 
     Args:
         memory_gb: what the keys, values and distributions of the rollouts under way may take. Problems are sampled in
-            as many turns as that needs, each problem's rollouts together.
+            as many turns as that needs, each problem's rollouts together. None: 2 on a CPU, a third of a GPU's.
     """
 
-    def __init__(self, memory_gb: float = 2.0) -> None:
-        if not memory_gb > 0:
+    def __init__(self, memory_gb: float | None = None) -> None:
+        if memory_gb is not None and not memory_gb > 0:
             raise ValueError(f"memory_gb={memory_gb} must be above 0")
         self.memory_gb = memory_gb
         self.policy: Policy | None = None
@@ -64,7 +64,13 @@ class TransformersEngine(RolloutEngine):
     def problems_at_once(self, policy: Policy, prompt: int, n: int, sampling: Sampling) -> int:
         """Problems whose n rollouts fit into `memory_gb` together, at least one.  prompt: tokens of the longest"""
         of_one = cache_bytes(policy, policy.model.dtype, prompt + n * sampling.max_new_tokens) + logits_bytes(policy, n)
-        return max(1, int(self.memory_gb * 1e9 / of_one))
+        return max(1, int(self._budget(policy.model.device) / of_one))
+
+    def _budget(self, device: torch.device) -> float:
+        """In bytes."""
+        if self.memory_gb is not None:
+            return self.memory_gb * 1e9
+        return torch.cuda.get_device_properties(device).total_memory / 3 if device.type == "cuda" else 2e9
 
     def _generate(
         self, policy: Policy, requests: Sequence[Request], n: int, sampling: Sampling
