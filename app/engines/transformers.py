@@ -27,9 +27,8 @@ class TransformersEngine(RolloutEngine):
     """Sample with the policy itself.
 
     Args:
-        memory_gb: what the keys, values and distributions of the rollouts under way may take, defaults to 2 on a CPU
-            and to half of what is free on a GPU. Problems are sampled in as many turns as that needs, each problem's
-            rollouts together.
+        memory_gb: what the keys, values and distributions of the rollouts under way may take. Problems are sampled in
+            as many turns as that needs, each problem's rollouts together. None: 2 on a CPU, a third of a GPU's.
     """
 
     def __init__(self, memory_gb: float | None = None) -> None:
@@ -68,10 +67,10 @@ class TransformersEngine(RolloutEngine):
         return max(1, int(self._budget(policy.model.device) / of_one))
 
     def _budget(self, device: torch.device) -> float:
-        """Bytes for the rollouts under way."""
-        if self.memory_gb is None and device.type == "cuda":
-            return 0.5 * torch.cuda.mem_get_info(device)[0]
-        return 1e9 * (2.0 if self.memory_gb is None else self.memory_gb)
+        """In bytes."""
+        if self.memory_gb is not None:
+            return self.memory_gb * 1e9
+        return torch.cuda.get_device_properties(device).total_memory / 3 if device.type == "cuda" else 2e9
 
     def _generate(
         self, policy: Policy, requests: Sequence[Request], n: int, sampling: Sampling

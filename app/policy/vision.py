@@ -26,6 +26,7 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText, PreTra
 
 from app.policy.lora import LoRA
 from app.policy.pretrained import PretrainedPolicy
+from app.policy.sources import locate
 from app.types import Prompt, Vision
 from app.types.pictures import Picture, parts_of, pictures_of
 
@@ -83,7 +84,11 @@ class VisionPolicy(PretrainedPolicy):
         bound = {} if self.max_pixels is None else {"max_pixels": self.max_pixels}
         try:
             self.processor: Any = AutoImageProcessor.from_pretrained(
-                self.path, backend="pil", revision=self.revision, trust_remote_code=self.trust_remote_code, **bound
+                locate(self.path),
+                backend="pil",
+                revision=self.revision,
+                trust_remote_code=self.trust_remote_code,
+                **bound,
             )
         except (OSError, ValueError) as error:
             raise ValueError(

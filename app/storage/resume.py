@@ -28,7 +28,8 @@ FIXED = ("data.", "chat.", "model.policy.", "model.optimizer.class_path", "rollo
 """What a run keeps from its beginning to its end, beside the stages it has been through."""
 FREE = {
     *("data.cache_dir", "data.batch_size", "data.eval_batch_size", "chat.few_shot"),
-    *("model.policy.path", "model.policy.gradient_checkpointing", "model.policy.head_tokens"),
+    *("model.policy.path", "model.policy.gguf_file"),
+    *("model.policy.gradient_checkpointing", "model.policy.head_tokens"),
 }
 """What may change there all the same: where it lies, or how it is gone about."""
 PLACES = ("train", "validation", "test", "source", "folder")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.hostile import hostile
-from datamodules.arc import ArcDataModule, ArcProblem, last_grids, problem_of
+from datamodules.arc import ArcDataModule, problem_of
+from datamodules.arc_grids import ArcProblem, last_grids
 from tests.datamodules.hostility import assert_extracts, assert_total
 
 SAMPLES = Path(__file__).parent / "samples" / "arc"

@@ -30,7 +30,7 @@ def modules_that_score() -> list[str]:
 
 def test_what_scores_is_imported_without_lightning() -> None:
     names = modules_that_score()
-    assert len(names) > 30
+    assert len(names) > 10
     script = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script, *names], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not [name for name in done.stdout.split() if name in ("lightning", "transformers", "datasets")]

@@ -280,6 +280,7 @@ def test_problems_are_sampled_in_turns_that_change_nothing(at_once: int) -> None
     whole = sample(policy, asked, 4, sampling)
     engine = TransformersEngine()
     engine.sync(policy)
+    engine.memory_gb = 1000.0
     of_one = engine.memory_gb / engine.problems_at_once(policy, max(LENGTHS), 4, sampling)
     engine.memory_gb = 1.01 * at_once * of_one
     assert engine.problems_at_once(policy, max(LENGTHS), 4, sampling) == at_once
