@@ -10,7 +10,7 @@ import pytest
 
 from app.scoring import SubprocessScorer, judge
 from datamodules.reasoning_gym import GymProblem, GymSet, ReasoningGymDataModule
-from datamodules.reasoning_gym import problem as module
+from datamodules.reasoning_gym import problem as gym_problem
 from tests.conftest import CommandLine, demonstrated
 
 TASKS: dict[str, dict[str, Any]] = {"chain_sum": {"max_terms": 3}, "leg_counting": {}}
@@ -32,7 +32,7 @@ class Gym:
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, verdict: Any, answer: str | None = "2") -> GymProblem:
-    monkeypatch.setattr(module, "built", lambda source: Gym(verdict))
+    monkeypatch.setattr(gym_problem, "built", lambda source: Gym(verdict))
     return GymProblem(SUMS, {"question": "1 + 1?", "answer": answer, "metadata": {}})
 
 
@@ -103,7 +103,7 @@ def test_a_cold_start_without_anything_to_imitate_ends_before_it_begins(
 ) -> None:
     from app.cli import main
 
-    monkeypatch.setattr(module, "SOLVERS", {})
+    monkeypatch.setattr(gym_problem, "SOLVERS", {})
     data = {"tasks": {"graph_color": {}}, "train": 4, "validation": 2, "test": 0, "batch_size": 2}
     settings = passk.folder / "gym.yaml"
     alphabet = "".join(map(chr, range(32, 127))) + "\n"
