@@ -43,7 +43,7 @@ from callbacks.saving.signals import INTERRUPTED, TERMINATED
 from callbacks.schedule.entropy import EntropySwitch
 from callbacks.schedule.schedule import StageSchedule
 from datamodules.base.chat import Chat
-from datamodules.base.data_module import ProblemDataModule
+from datamodules.base.data_module import set_chat
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +100,7 @@ class PassKCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         super().instantiate_classes()
-        chat, data = self._get(self.config_init, "chat"), self.datamodule
-        if isinstance(data, ProblemDataModule):
-            data.chat = chat
-        elif chat.changes:
-            raise ValueError(f"chat has no effect on {type(data).__name__}, which is no ProblemDataModule")
+        set_chat(self.datamodule, self._get(self.config_init, "chat"))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """With the run's own folder, plain and atomic checkpoint files, and callbacks in the order of an iteration.

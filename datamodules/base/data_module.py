@@ -271,3 +271,11 @@ def report(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
         kept = sum(isinstance(problem, RepeatedProblem) for problem in problems)
         parts.append(f"{split} {len(problems)} (dropped {dropped[split]} repeats{f', kept {kept}' * bool(kept)})")
     log.info("problems: %s", ", ".join(parts))
+
+
+def set_chat(data: LightningDataModule | None, chat: Chat) -> None:
+    """Put what a run's prompts begin with before every question; ValueError for a data module without a place for it."""
+    if isinstance(data, ProblemDataModule):
+        data.chat = chat
+    elif chat.changes:
+        raise ValueError(f"chat has no effect on {type(data).__name__}, which is no ProblemDataModule")
