@@ -274,7 +274,7 @@ def report(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
 
 
 def set_chat(data: LightningDataModule | None, chat: Chat) -> None:
-    """Put what a run's prompts begin with before every question; ValueError for a data module without a place for it."""
+    """Put what prompts begin with before every question; ValueError for a data module without a place for it."""
     if isinstance(data, ProblemDataModule):
         data.chat = chat
     elif chat.changes:
