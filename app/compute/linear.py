@@ -62,7 +62,7 @@ def packed_weights(model: nn.Module) -> Iterator[None]:
     for layer in layers:
         if _is_multiplied_in_bfloat16(layer.weight):
             layer.halved = _pack(layer.weight.detach().bfloat16())
-        elif _fits(layer.weight):
+        elif _fits(layer.weight) and not torch.is_autocast_enabled("cpu"):  # which multiplies copies of its own
             layer.packed = layer.pack()
     try:
         yield

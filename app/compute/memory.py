@@ -7,7 +7,7 @@ Per process, in bytes, with n weights of which m are trained (a process's own sh
     optimizer     2 m numbers for Adam's two moments, m for SGD with momentum
     activations   of a micro-batch of T tokens, see `activations`
     cache         keys and values while sampling: 2 layers x key heads x their size, for every token sampled or read
-    logits        of the rollouts under way: 28 V each, of which 16 in double precision, for their running sum
+    logits        of the rollouts under way, drawn from in single precision: 20 V each; on a CPU, by a few rows, less
     copies        the weights as they are multiplied while sampling: in another precision, or laid out by `linear.py`
 
 Training holds all but the last three, sampling all but gradients and activations. Left out is what the
@@ -89,17 +89,17 @@ def estimate(
 
 
 def cache_bytes(policy: Policy, compute: torch.dtype, tokens: int) -> int:
-    """Keys and values of so many tokens."""
+    """Keys and values of this many tokens."""
     return 2 * _layers(policy) * _widths(policy)["key"] * compute.itemsize * tokens
 
 
 def logits_bytes(policy: Policy, rows: int) -> int:
-    """What drawing a token holds, for so many rollouts."""
-    return 28 * policy.model.config.get_text_config().vocab_size * rows
+    """What drawing a token holds, for this many rollouts."""
+    return 20 * policy.model.config.get_text_config().vocab_size * rows
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """What a process can have on its device, what it has already included; None where nobody tells."""
+    """What a process can have on its device, what it has already included; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     told = Path("/proc/meminfo"), Path("/proc/self/statm")

@@ -51,7 +51,7 @@ class TokenizerMixin:
             prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
         tokenizer: Any = self.tokenizer
         if isinstance(prompt, str) and tokenizer.chat_template is not None:
-            self._tell_of_plain_text()
+            self._warn_of_plain_text()
         tokens = self._encode_text(prompt) if isinstance(prompt, str) else self._encode_chat(prompt)
         if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
             tokens = tokens[1:]
@@ -63,7 +63,7 @@ class TokenizerMixin:
             raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
         return torch.tensor(tokens)
 
-    def _tell_of_plain_text(self) -> None:
+    def _warn_of_plain_text(self) -> None:
         """Warn, once, of prompts that are no chats for a model that was made for them."""
         if not self.told_of_plain_text and rank() == 0:
             log.warning(
