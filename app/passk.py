@@ -15,7 +15,7 @@ def all_fail_probability(passed: Tensor, k: int) -> Tensor:
     """Chance that k of the N rollouts, drawn without replacement, all fail.  [P, N] bool -> [P, 1] double
 
     C(N_neg, k) / C(N, k), as a product of ratios in [0, 1]: no binomial is formed, so none
-    overflows. One minus it is the mean group reward (Eq. 11) and the unbiased estimate of Pass@k.
+    overflows. One minus it is the mean subset reward (Eq. 11) and the unbiased estimate of Pass@k.
     """
     return _all_fail((~passed).sum(-1, keepdim=True), passed.shape[-1], k)
 
@@ -63,7 +63,7 @@ def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
     With f the all-fail probability, sigma = sqrt(f (1 - f)), so Eq. 14 is sqrt(f / (1 - f)).
     C(N_neg - 1, k - 1) / C(N - 1, k - 1) equals f N / N_neg, which turns Eq. 15 into
     -A_pos N_pos / N_neg: what the passes gain the failures pay, and every row sums to zero.
-    A problem whose groups all pass (N_neg < k) or all fail has sigma = 0 and teaches nothing.
+    A problem whose subsets all pass (N_neg < k) or all fail has sigma = 0 and teaches nothing.
     """
     num_rollouts, num_pos = passed.shape[-1], passed.sum(-1, keepdim=True)  # [P, 1]
     if num_rollouts <= TABLED:
@@ -95,27 +95,27 @@ def _pass_k_of_counts(num_pos: Tensor, num_rollouts: int, k: int) -> Tensor:
 
 
 def full_sampling_advantage(rewards: Tensor, k: int) -> Tensor:
-    """Each run of k consecutive rollouts is a group worth its best reward (Algorithm 1).  [P, N] -> [P, N] double
+    """Each run of k consecutive rollouts is a subset worth its best reward (Algorithm 1).  [P, N] -> [P, N] double
 
-    A rollout takes its group's normalised reward; the N mod k left over at the end take zero.
+    A rollout takes its subset's normalised reward; the N mod k left over at the end take zero.
     """
-    _check_groups(rewards, k)
-    num_groups = rewards.shape[-1] // k
-    groups = rewards[:, : num_groups * k].unflatten(-1, (num_groups, k)).amax(-1)  # [P, N // k], Eq. 5
-    advantage = normalise(groups).repeat_interleave(k, -1)
-    return torch.nn.functional.pad(advantage, (0, rewards.shape[-1] - num_groups * k))
+    _check_k(rewards, k)
+    num_subsets = rewards.shape[-1] // k
+    subsets = rewards[:, : num_subsets * k].unflatten(-1, (num_subsets, k)).amax(-1)  # [P, N // k], Eq. 5
+    advantage = normalise(subsets).repeat_interleave(k, -1)
+    return torch.nn.functional.pad(advantage, (0, rewards.shape[-1] - num_subsets * k))
 
 
 def bootstrap_advantage(rewards: Tensor, members: Tensor, reduce: str = "sum") -> Tensor:
-    """Groups of k drawn from the N rollouts; a rollout takes from every group it is in (Algorithm 2, Eq. 6).
+    """Subsets of k drawn from the N rollouts; a rollout takes from every subset it is in (Algorithm 2, Eq. 6).
 
-    rewards: [P, N]; members: [P, M, k], the indices of M groups -> [P, N] double. The paper's Eq. 6
-    is the "sum", whose expectation at M = N groups is about k times the analytic advantage; "mean"
-    divides by the number of groups a rollout is in, which is the scale of Eqs. 14-15.
+    rewards: [P, N]; members: [P, M, k], the indices of M subsets -> [P, N] double. The paper's Eq. 6
+    is the "sum", whose expectation at M = N subsets is about k times the analytic advantage; "mean"
+    divides by the number of subsets a rollout is in, which is the scale of Eqs. 14-15.
     """
-    _check_groups(rewards, members.shape[-1])
-    groups = rewards.gather(-1, members.flatten(1)).view(members.shape).amax(-1)  # [P, M]
-    shares = normalise(groups).repeat_interleave(members.shape[-1], -1)  # [P, M * k]
+    _check_k(rewards, members.shape[-1])
+    subsets = rewards.gather(-1, members.flatten(1)).view(members.shape).amax(-1)  # [P, M]
+    shares = normalise(subsets).repeat_interleave(members.shape[-1], -1)  # [P, M * k]
     zeros = torch.zeros(rewards.shape, dtype=torch.double, device=rewards.device)
     total = zeros.scatter_add(-1, members.flatten(1), shares)  # Eq. 6
     if reduce == "sum":
@@ -124,6 +124,6 @@ def bootstrap_advantage(rewards: Tensor, members: Tensor, reduce: str = "sum") -
     return total / times.clamp(min=1)
 
 
-def _check_groups(rewards: Tensor, k: int) -> None:
+def _check_k(rewards: Tensor, k: int) -> None:
     if not 1 <= k <= rewards.shape[-1]:
         raise ValueError(f"k={k} must lie between 1 and the {rewards.shape[-1]} rollouts per problem")

@@ -64,8 +64,8 @@ class SeveralDataModule(ProblemDataModule):
 
 
 def named(name: str, problems: Sequence[Problem]) -> list[Problem]:
-    """The problems of a split under the set's name, and under their own groups where these tell them apart."""
-    parts = {group for problem in problems for group in problem.groups}
+    """The problems of a split under the set's name, and by part of the set where it has several."""
+    parts = {part for problem in problems for part in problem.sets}
     if len(parts) == 1:
         return [NamedProblem(problem, (name,)) for problem in problems]
-    return [NamedProblem(problem, (name, *(f"{name}.{group}" for group in problem.groups))) for problem in problems]
+    return [NamedProblem(problem, (name, *(f"{name}.{part}" for part in problem.sets))) for problem in problems]

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from app.advantages.base import AdvantageEstimator
-from app.advantages.pass_k import OfGroups
+from app.advantages.pass_k import SubsetEstimator
 from app.advantages.pkpo import all_among
 from app.advantages.plain import leave_one_out
 from app.passk import all_fail_probability
@@ -15,11 +15,11 @@ from app.types import Rollouts
 
 
 def max_k_off_policy(rewards: Tensor, ratios: Tensor | None, k: int) -> Tensor:
-    """k times the mean, over the groups of k that hold i, of best reward times ratio of the group.  [P, N] -> [P, N]
+    """k times the mean, over the subsets of k that hold i, of best reward times ratio of the subset.  [P, N] -> [P, N]
 
-    The ratio of a group, the product of 1 + delta_j over its members, to first order: 1 + sum of delta_j.
-    Sort g_1 <= .. <= g_N and put g_(N+1) = 0: the best of a group is the sum of the drops g_l - g_(l+1)
-    over all l for which the group lies among the first l, l = N included. Groups of i with k - 1 others
+    The ratio of a subset, the product of 1 + delta_j over its members, to first order: 1 + sum of delta_j.
+    Sort g_1 <= .. <= g_N and put g_(N+1) = 0: the best of a subset is the sum of the drops g_l - g_(l+1)
+    over all l for which the subset lies among the first l, l = N included. Subsets of i with k - 1 others
     do with the chance F_l = C(l - 1, k - 1) / C(N - 1, k - 1), and each of the l - 1 others is then a
     member with the chance (k - 1) / (l - 1). So, with D_l the sum of the first l deltas,
 
@@ -87,10 +87,10 @@ def rloo_k(rewards: Tensor, k: int) -> Tensor:
     return weight * leave_one_out(rewards)
 
 
-class MaxKOffPolicy(OfGroups):
+class MaxKOffPolicy(SubsetEstimator):
     """max@k for rollouts of an older policy (Bagirov et al., arXiv 2510.23393): weights to first order in the ratios.
 
-    A group of k counts with its importance ratio, the product of its members' pi_now / pi_sampled, which
+    A subset of k counts with its importance ratio, the product of its members' pi_now / pi_sampled, which
     is expanded to first order around 1. Where all ratios are 1 this is `PKPO(k)`, on the same scale:
     the expected gradient of a mean over rollouts is that of max@k. There is no baseline.
     The weights hold the rollout's own ratio: pair it with the loss `app.losses.Reinforce`, which is
@@ -100,7 +100,7 @@ class MaxKOffPolicy(OfGroups):
         k: of max@k, at most N.
 
     Assumes ratios near 1, the nearer the larger k is: what is dropped are the products of deltas, of
-    which a group has k (k - 1) / 2 pairs, and a group's weight turns negative where its ratios sum to
+    which a subset has k (k - 1) / 2 pairs, and a subset's weight turns negative where its ratios sum to
     less than k - 1. Rewards may be graded.
 
     Raises:
@@ -135,7 +135,7 @@ class BestMinusSecond(AdvantageEstimator):
         return best_minus_second(rollouts.rewards, self.std)
 
 
-class PassKWithoutSigma(OfGroups):
+class PassKWithoutSigma(SubsetEstimator):
     """Pass@k's advantage before its division by sigma, as ParaGator has it (arXiv 2603.18886).
 
     Eqs. 14-15 of arXiv 2508.10751 times sigma: passes take f = C(N_neg, k) / C(N, k), failures

@@ -13,8 +13,8 @@ from app.seeds import generator_of
 from app.types import Rollouts
 
 
-class OfGroups(AdvantageEstimator):
-    """Shared by the three: the group size k, and its bound."""
+class SubsetEstimator(AdvantageEstimator):
+    """Shared by the three: the size k of subsets, and its bound. The paper calls a subset of k a group."""
 
     def __init__(self, k: int = 8) -> None:
         if k < 1:
@@ -27,8 +27,8 @@ class OfGroups(AdvantageEstimator):
             raise ValueError(f"k={self.k} must lie between 1 and the {num_rollouts} rollouts per problem")
 
 
-class PassK(OfGroups):
-    """Credit a rollout for the groups of k it would rescue, over all groups at once (Eqs. 11-15).
+class PassK(SubsetEstimator):
+    """Credit a rollout for the subsets of k it would rescue, over all subsets at once (Eqs. 11-15).
 
     Problems with more than N - k passing rollouts teach nothing; keep N at 4k or more.
     """
@@ -39,36 +39,36 @@ class PassK(OfGroups):
         return pass_k_advantage(rollouts.passed, self.k)
 
 
-class PassKFullSampling(OfGroups):
-    """N / k disjoint groups of consecutive rollouts (Section 2.2, Algorithm 1)."""
+class PassKFullSampling(SubsetEstimator):
+    """N / k disjoint subsets of consecutive rollouts (Section 2.2, Algorithm 1)."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return full_sampling_advantage(rollouts.rewards, self.k)
 
 
-class PassKBootstrap(OfGroups):
-    """Groups of k drawn at random from the N rollouts (Section 2.3, Algorithm 2).
+class PassKBootstrap(SubsetEstimator):
+    """Subsets of k drawn at random from the N rollouts (Section 2.3, Algorithm 2).
 
     Args:
-        k: rollouts in a group, drawn without replacement within it.
-        num_groups: groups per problem; None draws as many as there are rollouts, as the paper does.
-        reduce: "sum" over a rollout's groups is Eq. 6; "mean" brings it to the analytic scale.
+        k: rollouts in a subset (the paper's group), drawn without replacement within it.
+        num_subsets: subsets per problem; None draws as many as there are rollouts, as the paper does.
+        reduce: "sum" over a rollout's subsets is Eq. 6; "mean" brings it to the analytic scale.
         seed: of the draws, which also depend on the problem and on its rewards alone.
     """
 
     def __init__(
-        self, k: int = 8, num_groups: int | None = None, reduce: Literal["sum", "mean"] = "sum", seed: int = 0
+        self, k: int = 8, num_subsets: int | None = None, reduce: Literal["sum", "mean"] = "sum", seed: int = 0
     ) -> None:
         super().__init__(k)
         if reduce not in ("sum", "mean"):
             raise ValueError(f"reduce={reduce!r} must be 'sum' or 'mean'")
-        if num_groups is not None and num_groups < 2:
-            raise ValueError(f"num_groups={num_groups} must be at least 2: a single group has no spread")
-        self.num_groups, self.reduce, self.seed = num_groups, reduce, seed
+        if num_subsets is not None and num_subsets < 2:
+            raise ValueError(f"num_subsets={num_subsets} must be at least 2: a single subset has no spread")
+        self.num_subsets, self.reduce, self.seed = num_subsets, reduce, seed
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         num_rollouts = rollouts.rewards.shape[-1]
-        shape = (self.num_groups or num_rollouts, num_rollouts)
+        shape = (self.num_subsets or num_rollouts, num_rollouts)
         keys = torch.stack(
             [
                 torch.rand(shape, generator=generator_of(f"{self.seed}/{problem.key}/{rewards}"))

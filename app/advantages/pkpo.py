@@ -1,7 +1,7 @@
 """PKPO (Walder and Karkhanis, arXiv 2505.15201): the policy gradient of Pass@k, and of max@k, without bias.
 
-Sort a problem's rewards, g_1 <= .. <= g_N. The best reward of a group is g_N less the gaps
-g_(l+1) - g_l above it, and gap l is above it exactly where the whole group lies among the l worst.
+Sort a problem's rewards, g_1 <= .. <= g_N. The best reward of a subset is g_N less the gaps
+g_(l+1) - g_l above it, and gap l is above it exactly where the whole subset lies among the l worst.
 So each estimate is a running sum of gaps, each times a chance C(l, k - 1) / C(N - 1, k - 1): linear
 after the sort, no cancellation, and ties, whose gap is 0, may be sorted in any order.
 
@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from app.advantages.pass_k import OfGroups
+from app.advantages.pass_k import SubsetEstimator
 from app.advantages.plain import leave_one_out
 from app.types import Rollouts
 
 
 def pkpo(rewards: Tensor, k: int) -> Tensor:
-    """N s_i (Eqs. 19-21): k times the mean best reward of the groups of k that hold rollout i.  [P, N] -> [P, N] double
+    """N s_i (Eqs. 19-21): k times the mean best reward of the subsets of k with rollout i.  [P, N] -> [P, N] double
 
-    The other k - 1 of a group are among l rollouts, i one of them, with the chance C(l - 1, k - 1) / C(N - 1, k - 1).
+    The other k - 1 of a subset are among l rollouts, i one of them, with the chance C(l - 1, k - 1) / C(N - 1, k - 1).
     """
     _check(k, rewards.shape[-1])
     ordered, order = rewards.double().sort(-1)
@@ -32,10 +32,10 @@ def pkpo(rewards: Tensor, k: int) -> Tensor:
 
 
 def pkpo_leave_one_out(rewards: Tensor, k: int) -> Tensor:
-    """k times (mean best reward of the groups of k with i - of those without i).  [P, N] -> [P, N] double
+    """k times (mean best reward of the subsets of k with i - of those without i).  [P, N] -> [P, N] double
 
-    The groups without i are the share (N - k) / N of all, so the difference equals N / (N - k) times
-    that from the mean over all groups, and the mean over all groups is the mean over i of `pkpo` / k:
+    The subsets without i are the share (N - k) / N of all, so the difference equals N / (N - k) times
+    that from the mean over all subsets, and the mean over all subsets is the mean over i of `pkpo` / k:
     each row sums to zero, and k = 1 is RLOO.
     """
     num_rollouts = rewards.shape[-1]
@@ -73,7 +73,7 @@ def all_among(draws: int, total: int, device: torch.device | None = None) -> Ten
 
 
 def _shortfall(ordered: Tensor, k: int) -> Tensor:
-    """By how much g_N exceeds the mean best reward of the groups of k that hold i.  [P, N], sorted -> [P, N]"""
+    """By how much g_N exceeds the mean best reward of the subsets of k that hold i.  [P, N], sorted -> [P, N]"""
     missed = ordered.diff(dim=-1) * all_among(k - 1, ordered.shape[-1] - 1, ordered.device)[:-1]  # [P, N - 1]
     return pad(missed.flip(-1).cumsum(-1).flip(-1), (0, 1))
 
@@ -94,10 +94,10 @@ def _check_spare(k: int, num_rollouts: int) -> None:
         )
 
 
-class PKPO(OfGroups):
+class PKPO(SubsetEstimator):
     """PKPO without a baseline (Eqs. 19-21; Eq. 8 for binary rewards): A_i = N s_i.
 
-    k times the mean best reward of the groups of k that hold the rollout. No advantage is negative,
+    k times the mean best reward of the subsets of k that hold the rollout. No advantage is negative,
     and where all rewards equal r each rollout takes k r: without bias, but of high variance.
 
     Args:
@@ -111,12 +111,12 @@ class PKPO(OfGroups):
         return pkpo(rollouts.rewards, self.k)
 
 
-class PKPOLeaveOneOut(OfGroups):
-    """PKPO against the groups that the rollout is not in (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
+class PKPOLeaveOneOut(SubsetEstimator):
+    """PKPO against the subsets that the rollout is not in (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
 
     Eq. 29 takes s_i, a weight in a sum over N samples, less the mean of the others' weights without i,
     which are weights in a sum over N - 1. Here each is first put on the scale of one rollout, times N
-    and times N - 1: A_i = N s_i - b_i, with b_i k times the mean best of the groups without i, where
+    and times N - 1: A_i = N s_i - b_i, with b_i k times the mean best of the subsets without i, where
     N times the printed form would be N s_i - N / (N - 1) b_i. As b_i does not depend on rollout i both
     are without bias, but the printed form is not RLOO at k = 1, and it pushes every rollout of a
     problem that always passes down by k / (N - 1), which teaches nothing and adds variance.
@@ -138,8 +138,8 @@ class PKPOLeaveOneOut(OfGroups):
         return pkpo_leave_one_out(rollouts.rewards, self.k)
 
 
-class PKPOLeaveOneOutMinusOne(OfGroups):
-    """PKPO against the same groups without the rollout (s^(loo-1), Eq. 33): the form that its authors recommend.
+class PKPOLeaveOneOutMinusOne(SubsetEstimator):
+    """PKPO against the same subsets without the rollout (s^(loo-1), Eq. 33): the form that its authors recommend.
 
     A rollout's advantage is what it adds to the maximum of k - 1 others, so none is negative: with
     binary rewards failures take 0 and passes k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive

@@ -65,7 +65,7 @@ class SoftOverlong(Wrapper):
     The penalty falls from 0 at max_tokens - margin tokens to -1 at max_tokens. DAPO adds it to the
     reward. Here the estimator keeps the reward it was given, and the penalty, less its mean over
     the problem, is added to the advantage. As a reward it would be graded and below 0, where Pass@k
-    has no meaning: a long correct response would not pass, and a group's best would be decided by
+    has no meaning: a long correct response would not pass, and a subset's best would be decided by
     length. So with `PassOne` the difference from DAPO is the division by the standard deviation,
     which there has the penalty in it and here leaves it out. As in DAPO, length teaches
     where all rollouts pass or all fail. Assumes advantages of the order of 1.

@@ -90,7 +90,7 @@ class PassKCLI(LightningCLI):
         if config.rollout.seed is None:
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
-            config.verbose = False  # the table of callbacks/evaluation/report.py stands in for Lightning's
+            config.verbose = False  # the table of callbacks/evaluation/tables.py stands in for Lightning's
         config.trainer.strategy = launched(config.trainer.strategy)
         self._dump_config()
         check_trainer(self.config_dump["trainer"], str(self.subcommand))

@@ -25,8 +25,8 @@ def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
     """
     distinct = wrong = 0
     failed = rollouts.scored & ~rollouts.passed
-    for group, of_group in zip(rollouts.completions, failed.tolist(), strict=True):
-        answers = [row.answer for row, fails in zip(group, of_group, strict=True) if fails]
+    for group, failing in zip(rollouts.completions, failed.tolist(), strict=True):
+        answers = [row.answer for row, fails in zip(group, failing, strict=True) if fails]
         distinct, wrong = distinct + len(set(answers)), wrong + len(answers)
     return distinct, wrong
 
@@ -50,7 +50,7 @@ def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float]) -> f
     if not passed:
         return nan if all(reward != reward for reward in rewards) else 0.0
     most = max(map(len, passed.values()))
-    return fmean(fmean(own) for own in passed.values() if len(own) == most)
+    return fmean(fmean(voters) for voters in passed.values() if len(voters) == most)
 
 
 def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -178,13 +178,13 @@ class MajorityVote(Ratio):
         return self.numerator / self.denominator
 
 
-def evaluation_metrics(ks: Sequence[int], n: int | None, own: Mapping[str, Metric]) -> MetricCollection:
+def evaluation_metrics(ks: Sequence[int], n: int | None, extra: Mapping[str, Metric]) -> MetricCollection:
     """All that is reported of one set of problems.
 
     Args:
         ks: of Pass@k.
         n: answers to each of its problems; None where they differ, and there is no maj@n.
-        own: further metrics by the names they are reported under, which are copied.
+        extra: further metrics by the names they are reported under, which are copied.
     """
     return MetricCollection(
         {
@@ -195,7 +195,7 @@ def evaluation_metrics(ks: Sequence[int], n: int | None, own: Mapping[str, Metri
             "entropy": TokenEntropy(),
             "distinct_wrong": AnswerDiversity(),
             "unscored": Unscored(),
-            **{name: metric.clone() for name, metric in own.items()},
+            **{name: metric.clone() for name, metric in extra.items()},
         },
         compute_groups=False,
     )

@@ -73,7 +73,7 @@ class Problem(ABC):
         return self.solution
 
     @property
-    def groups(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[str, ...]:
         """The sets it is reported under: its label, and wider ones."""
         return (self.label,)
 

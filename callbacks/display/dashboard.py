@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from app.module import RLVRModule
-from callbacks.evaluation.report import columns
+from callbacks.evaluation.tables import columns
 from callbacks.lookup import callback_of, stage_name
 from callbacks.roles import Evaluation, Schedule
 

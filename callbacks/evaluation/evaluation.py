@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -20,9 +21,9 @@ from app.settings import RolloutSettings
 from app.storage.files import naming
 from app.storage.run_folder import run_folder
 from app.types import ProblemBatch, Rollouts, Sampling
-from callbacks.evaluation.report import COLUMNS, UNSHOWN, print_results
 from callbacks.evaluation.results import Tally, line_of, write_results
-from callbacks.evaluation.sets import ALL, Evaluated, Group, Sets, Settings, held_out
+from callbacks.evaluation.sets import ALL, Evaluated, EvaluationPlan, EvaluationSet, Settings, held_out
+from callbacks.evaluation.tables import COLUMNS, UNSHOWN, print_results
 from callbacks.lookup import stage_name
 from callbacks.prompts import Reading, asked, check_prompts
 from callbacks.roles import Evaluation
@@ -61,11 +62,11 @@ class PassKEvaluation(Evaluation):
         sets: Mapping[str, Settings] | None = None,
         metrics: dict[str, Metric] | None = None,
     ) -> None:
-        self.own = metrics or {}
-        check_names(self.own)
+        self.extra_metrics = metrics or {}
+        check_names(self.extra_metrics)
         self.greedy, self.given, self.samples_as_training = greedy, sets or {}, sampling is None
-        self.plan = Sets(Evaluated(n, tuple(sorted(ks)), sampling or Sampling()), self.given)
-        self.groups: dict[str, Group] = {}
+        self.plan = EvaluationPlan(Evaluated(n, tuple(sorted(ks)), sampling or Sampling()), self.given)
+        self.sets: dict[str, EvaluationSet] = {}
         self.metrics: dict[str, MetricCollection] = {}
         self.greedy_metrics: dict[str, Accuracy] = {}
         self.tally = Tally()
@@ -76,16 +77,16 @@ class PassKEvaluation(Evaluation):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.samples_as_training:
-            self.plan = Sets(
+            self.plan = EvaluationPlan(
                 replace(self.plan.default, sampling=RLVRModule.of(pl_module).rollout_worker.settings.sampling),
                 self.given,
             )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         problems = held_out(trainer)
-        self.groups = self.plan.groups(problems)
+        self.sets = self.plan.sets(problems)
         parts = self.plan.parts(problems)
-        self.asked = tuple(parts) or (self.plan.default, *self.plan.own.values())
+        self.asked = tuple(parts) or (self.plan.default, *self.plan.by_name.values())
         policy = RLVRModule.of(pl_module).policy
         for settings in parts:
             policy.stop_ids(settings.sampling)
@@ -119,11 +120,11 @@ class PassKEvaluation(Evaluation):
     def _measure(self, sampled: Rollouts, greedy: Rollouts | None, device: torch.device) -> None:
         """Add answers to the figures of all problems and of each set."""
         self.shown = self.shown or sampled
-        for label, own in by_set(sampled):
-            self._metrics(label, device).update(own)
-            self.tally.update(label, own)
-        for label, own in by_set(greedy) if greedy is not None else ():
-            self._greedy_metrics(label, device).update(own)
+        for label, part in by_set(sampled):
+            self._metrics(label, device).update(part)
+            self.tally.update(label, part)
+        for label, part in by_set(greedy) if greedy is not None else ():
+            self._greedy_metrics(label, device).update(part)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         worker = RLVRModule.of(pl_module).rollout_worker
@@ -176,7 +177,7 @@ class PassKEvaluation(Evaluation):
         for label in labels:
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             values = self._metrics(label, device).compute()
-            check_figures(self.own, values)
+            check_figures(self.extra_metrics, values)
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
             known = {name: value for name, value in values.items() if name != "entropy" or not value.isnan()}
@@ -185,11 +186,13 @@ class PassKEvaluation(Evaluation):
 
     def _record(self, record: dict[str, Any]) -> None:
         """Keep what `results.json` says of this validation, which takes the place of the same stage's last one."""
-        sets = self.tally.records(self.groups)
+        sets = self.tally.records(self.sets)
         for label, of_set in sets.items():
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             of_set |= {"greedy": record[prefix + "greedy"]} if self.greedy else {}
-            of_set |= {"metrics": {name: record[prefix + name] for name in self.own}} if self.own else {}
+            of_set |= (
+                {"metrics": {name: record[prefix + name] for name in self.extra_metrics}} if self.extra_metrics else {}
+            )
         if self.results and self.results[-1]["stage"] == record["stage"]:
             self.results.pop()
         self.results.append({"iteration": record["iteration"], "stage": record["stage"], "sets": sets})
@@ -200,12 +203,12 @@ class PassKEvaluation(Evaluation):
         assert isinstance(metric, PassAtK)
         with metric.sync_context():
             counts = metric.left_out.tolist()
-        return {k: count for k, count in zip(self.groups[ALL].ks, counts, strict=True) if count}
+        return {k: count for k, count in zip(self.sets[ALL].ks, counts, strict=True) if count}
 
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
         if label not in self.metrics:
-            group = self.groups[label]
-            self.metrics[label] = evaluation_metrics(group.ks, group.n, self.own).to(device)
+            evaluated = self.sets[label]
+            self.metrics[label] = evaluation_metrics(evaluated.ks, evaluated.n, self.extra_metrics).to(device)
         return self.metrics[label]
 
     def _greedy_metrics(self, label: str, device: torch.device) -> Accuracy:
@@ -220,10 +223,10 @@ class PassKEvaluation(Evaluation):
         self.history, self.results = state_dict["history"], state_dict["results"]
 
 
-def check_names(own: Mapping[str, Metric]) -> None:
+def check_names(extra_metrics: Mapping[str, Metric]) -> None:
     """Raise ValueError for a name under which a metric could not be told from another figure, or from a set's."""
     taken = {*COLUMNS, *UNSHOWN, "pass@k"}
-    for name in own:
+    for name in extra_metrics:
         if name in taken or not re.fullmatch(r"[\w.-]+", name):
             raise ValueError(
                 f"metrics: the name {name!r} must be letters, figures, '_', '-' or '.', and none of "
@@ -231,9 +234,9 @@ def check_names(own: Mapping[str, Metric]) -> None:
             )
 
 
-def check_figures(own: Mapping[str, Metric], values: Mapping[str, Any]) -> None:
+def check_figures(extra_metrics: Mapping[str, Metric], values: Mapping[str, Any]) -> None:
     """Raise ValueError unless each metric of the run's own has given one number."""
-    for name, metric in own.items():
+    for name, metric in extra_metrics.items():
         value = values.get(name)
         if not isinstance(value, int | float | Tensor) or (isinstance(value, Tensor) and value.numel() != 1):
             given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
@@ -241,8 +244,8 @@ def check_figures(own: Mapping[str, Metric], values: Mapping[str, Any]) -> None:
 
 
 def by_set(rollouts: Rollouts) -> Iterator[tuple[str, Rollouts]]:
-    """All problems, then those of each of their groups."""
+    """All problems, then those of each set."""
     yield ALL, rollouts
-    groups = [problem.groups for problem in rollouts.problems]
-    for label in sorted({label for own in groups for label in own}):
-        yield label, rollouts.select(torch.tensor([row for row, own in enumerate(groups) if label in own]))
+    names = [problem.sets for problem in rollouts.problems]
+    for label in sorted({*chain(*names)}):
+        yield label, rollouts.select(torch.tensor([row for row, sets in enumerate(names) if label in sets]))

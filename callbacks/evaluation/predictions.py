@@ -15,7 +15,7 @@ from app.module import RLVRModule
 from app.storage.files import naming
 from app.storage.run_folder import run_folder
 from app.types import Rollouts
-from callbacks.evaluation.report import spent_line
+from callbacks.evaluation.tables import spent_line
 
 
 class PredictionWriter(BasePredictionWriter):

@@ -21,8 +21,8 @@ from app.metrics.rollouts import majority_votes
 from app.passk import pass_at_k
 from app.storage.files import replacing
 from app.types import Rollouts
-from callbacks.evaluation.report import natural
-from callbacks.evaluation.sets import Group
+from callbacks.evaluation.sets import EvaluationSet
+from callbacks.evaluation.tables import natural
 
 METHOD = (
     "Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass; maj@n: whether the most frequent extracted answer "
@@ -44,7 +44,7 @@ class Tally:
             self.counts[label, passes, answers] += 1
         self.votes.update((label, vote) for vote in majority_votes(rollouts) if vote == vote)
 
-    def records(self, groups: Mapping[str, Group]) -> dict[str, dict[str, Any]]:
+    def records(self, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, Any]]:
         """For each set, over all processes, its size, how it was answered, and Pass@k and maj@n with their intervals.
 
         A problem with fewer than k scored answers is left out of that k, and one with none of maj@n.
@@ -52,33 +52,32 @@ class Tally:
         counts, votes = sum_of_counters(self.counts), sum_of_counters(self.votes)
         records: dict[str, dict[str, Any]] = {}
         for label in sorted({label for label, _, _ in counts}):
-            settings = groups[label].settings
+            settings = sets[label].settings
             drawn = {} if settings is None else {"answers": settings.n, "sampling": asdict(settings.sampling)}
-            problems = sum(number for (own, _, _), number in counts.items() if own == label)
-            group = groups[label]
-            figures = {f"pass@{k}": estimate(pass_at_k_counts(counts, label, k), label) for k in group.ks}
-            if group.n is not None:
-                of_set = Counter({vote: number for (own, vote), number in votes.items() if own == label})
-                figures[f"maj@{group.n}"] = estimate(of_set, label)
+            problems = sum(number for (name, _, _), number in counts.items() if name == label)
+            figures = {f"pass@{k}": estimate(pass_at_k_counts(counts, label, k), label) for k in sets[label].ks}
+            if (n := sets[label].n) is not None:
+                of_set = Counter({vote: number for (name, vote), number in votes.items() if name == label})
+                figures[f"maj@{n}"] = estimate(of_set, label)
             records[label] = {"problems": problems, **drawn, **figures}
         return records
 
 
 def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) -> Counter[float]:
     """How many problems of a set have this Pass@k, of those with k scored answers."""
-    found: Counter[float] = Counter()
-    for (own, passes, answers), number in counts.items():
-        if own == label and answers >= k:
-            found[pass_at_k(torch.arange(answers)[None] < passes, k).item()] += number
-    return found
+    problems: Counter[float] = Counter()
+    for (name, passes, answers), number in counts.items():
+        if name == label and answers >= k:
+            problems[pass_at_k(torch.arange(answers)[None] < passes, k).item()] += number
+    return problems
 
 
-def estimate(found: Counter[float], label: str) -> dict[str, float] | None:
+def estimate(counts: Counter[float], label: str) -> dict[str, float] | None:
     """Mean and interval over a set's problems, given as counts of each value; None where there are none."""
-    if not found:
+    if not counts:
         return None
-    values = sorted(found)
-    numbers = [found[value] for value in values]
+    values = sorted(counts)
+    numbers = [counts[value] for value in values]
     mean = sum(value * number for value, number in zip(values, numbers, strict=True)) / sum(numbers)
     low, high = bootstrap_interval(values, numbers, f"bootstrap/{label}")
     return {"estimate": round(mean, 6), "low": round(low, 6), "high": round(high, 6)}
@@ -100,12 +99,12 @@ def markdown(result: dict[str, Any]) -> str:
     kinds = [[name for name in names if name.startswith(kind)] for kind in ("pass@", "maj@")]
     columns = [name for of_kind in kinds for name in sorted(of_kind, key=natural)]
     greedy = ["greedy"] if "greedy" in names else []
-    own = sorted({name for record in sets.values() for name in record.get("metrics", {})})
-    head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy, *own]
+    extra = sorted({name for record in sets.values() for name in record.get("metrics", {})})
+    head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy, *extra]
     rows = [
         [label.replace("|", "\\|") or "all", str(record["problems"]), str(record.get("answers", "")),
          *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy),
-         *(_plain(record.get("metrics", {}).get(name)) for name in own)]
+         *(_plain(record.get("metrics", {}).get(name)) for name in extra)]
         for label, record in sets.items()
     ]  # fmt: skip
     title = f"**{result['stage']}**, iteration {result['iteration']} (%)"

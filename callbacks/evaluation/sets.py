@@ -48,12 +48,12 @@ class Evaluated:
         """The most probable answer, under the same limits."""
         return Sampling(0.0, max_new_tokens=self.sampling.max_new_tokens, stop_tokens=self.sampling.stop_tokens)
 
-    def but(self, own: Settings) -> Evaluated:
-        """These, where a set has none of its own."""
+    def override(self, settings: Settings) -> Evaluated:
+        """These settings, but for what a set has of its own."""
         return Evaluated(
-            self.n if own.n is None else own.n,
-            self.ks if own.ks is None else tuple(sorted(own.ks)),
-            self.sampling if own.sampling is None else own.sampling,
+            self.n if settings.n is None else settings.n,
+            self.ks if settings.ks is None else tuple(sorted(settings.ks)),
+            self.sampling if settings.sampling is None else settings.sampling,
         )
 
 
@@ -61,11 +61,11 @@ ALL = ""
 """The label of all problems together."""
 
 
-class Group:
-    """Problems that are reported together.
+class EvaluationSet:
+    """Problems whose figures are reported together.
 
     Args:
-        label: of the group.
+        label: the set's name.
         settings: how its problems are evaluated, in one way or several.
     """
 
@@ -78,54 +78,54 @@ class Group:
             raise ValueError(f"sets: the ks of {label or 'all sets'} have none in common; give each the k 1")
 
 
-class Sets:
+class EvaluationPlan:
     """Which problems are evaluated how.
 
     Args:
         default: of all problems that no name below claims.
-        own: by the name of a set: one of its problems' `groups`; the first group that is named decides.
+        by_name: of a set: one of its problems' `sets`; of several the first one decides.
     """
 
-    def __init__(self, default: Evaluated, own: Mapping[str, Settings]) -> None:
+    def __init__(self, default: Evaluated, by_name: Mapping[str, Settings]) -> None:
         self.default = default
-        self.own: dict[str, Evaluated] = {}
-        for name, settings in own.items():
+        self.by_name: dict[str, Evaluated] = {}
+        for name, settings in by_name.items():
             try:
-                self.own[name] = default.but(settings)
+                self.by_name[name] = default.override(settings)
             except ValueError as error:
                 raise ValueError(f"sets, {name}: {error}") from None
 
     def of(self, problem: Problem) -> Evaluated:
         """How a problem is evaluated."""
-        return next((self.own[group] for group in problem.groups if group in self.own), self.default)
+        return next((self.by_name[name] for name in problem.sets if name in self.by_name), self.default)
 
     def parts(self, problems: Iterable[Problem]) -> dict[Evaluated, list[Problem]]:
         """The problems that are evaluated alike, in the order in which the settings were given."""
-        parts: dict[Evaluated, list[Problem]] = {settings: [] for settings in (self.default, *self.own.values())}
+        parts: dict[Evaluated, list[Problem]] = {settings: [] for settings in (self.default, *self.by_name.values())}
         for problem in problems:
             parts[self.of(problem)].append(problem)
         return {settings: part for settings, part in parts.items() if part}
 
-    def groups(self, problems: Iterable[Problem]) -> dict[str, Group]:
-        """Each group of problems, and under "" all of them.
+    def sets(self, problems: Iterable[Problem]) -> dict[str, EvaluationSet]:
+        """The set of each name, and under "" all problems.
 
         Raises:
-            ValueError: for a name that no group has, a group without a k that all its problems have, or one without
-                a name of its own.
+            ValueError: for a name in `by_name` that no set has, a set without a k that all its problems have, or a name that
+                is no line of text.
         """
-        found: dict[str, set[Evaluated]] = {}
+        settings_of: dict[str, set[Evaluated]] = {}
         for problem in problems:
-            for label in problem.groups:
+            for label in problem.sets:
                 if not label.strip() or not label.isprintable():
                     raise ValueError(
                         f"the name {label!r} of a set must be a line of text: figures are reported under it"
                     )
-            for label in (ALL, *problem.groups):
-                found.setdefault(label, set()).add(self.of(problem))
-        for name in self.own:
-            if found and name not in found:
-                raise ValueError(f"sets: {name!r} must be one of {', '.join(sorted(set(found) - {ALL}))}")
-        return {label: Group(label, frozenset(settings)) for label, settings in found.items()}
+            for label in (ALL, *problem.sets):
+                settings_of.setdefault(label, set()).add(self.of(problem))
+        for name in self.by_name:
+            if settings_of and name not in settings_of:
+                raise ValueError(f"sets: {name!r} must be one of {', '.join(sorted(settings_of.keys() - {ALL}))}")
+        return {label: EvaluationSet(label, frozenset(settings)) for label, settings in settings_of.items()}
 
 
 def held_out(trainer: Trainer) -> list[Problem]:

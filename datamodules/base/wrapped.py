@@ -43,8 +43,8 @@ class WrappedProblem(Problem):
         return self.problem.identity
 
     @property
-    def groups(self) -> tuple[str, ...]:
-        return self.problem.groups
+    def sets(self) -> tuple[str, ...]:
+        return self.problem.sets
 
     def score(self, response: str) -> float:
         return self.problem.score(response)
@@ -74,7 +74,7 @@ class NamedProblem(WrappedProblem):
         return self.names[0]
 
     @property
-    def groups(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[str, ...]:
         return self.names
 
 

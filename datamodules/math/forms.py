@@ -25,7 +25,7 @@ _LAYOUT = re.compile(
     r"|(?<!\\)\\[!()\[\]]|(?<!\\)\$"
 )
 _SPACE = re.compile(r"(?:(?<!\\)\\(?:[,;: >~]|q?quad(?![a-zA-Z]))|[\s~\u00a0\u2009\u202f])+")
-_GROUPS = re.compile(r"(?<=[0-9])[ ~](?=[0-9]{3}(?![0-9]))(?![0-9]{3}[.0-9]*[/^])")
+_TRIPLES = re.compile(r"(?<=[0-9])[ ~](?=[0-9]{3}(?![0-9]))(?![0-9]{3}[.0-9]*[/^])")
 _SPACES = re.compile(r"(?<![0-9])[ ~]+|[ ~]+(?![0-9])")
 _LISTED = re.compile(r"(?<=[0-9]),[ ~]+(?=[0-9]{3}(?![0-9]))")
 """A comma of a list, which is none of thousands since a space is behind it."""
@@ -58,7 +58,7 @@ def spelled(text: str) -> str:
     for command, one in _COMMANDS:
         text = command.sub(one, text)
     text = _SPACE.sub(lambda space: " " if space[0].isspace() else "~", text)
-    text = _SCRIPT.sub(r"\1\2", _GROUPS.sub("", text)).strip(" ~")
+    text = _SCRIPT.sub(r"\1\2", _TRIPLES.sub("", text)).strip(" ~")
     about = _ABOUT.match(text)
     return text[about.end() :] if about and about.end() < len(text) else text
 

@@ -86,7 +86,7 @@ def is_tame(expression: str) -> bool:
     if not is_computable(expression):
         return False
     tokens = _tokens(expression)
-    size, _ = _group(tokens, 0)
+    size, _ = _sum(tokens, 0)
     if size.digits > ROOT_DIGITS and _has_root(tokens):
         return False
     letters = len({token[0] for token in tokens if token[5] or (token[1] and token[1] not in STRUCTURE)})
@@ -98,7 +98,7 @@ def is_computable(expression: str) -> bool:
     if len(expression) > LONGEST or not is_balanced(expression) or max(depths(expression), default=0) > DEPTH:
         return False
     tokens = _tokens(expression)
-    return not any(token[1] in OPERATORS for token in tokens) and _group(tokens, 0)[0].digits <= DIGITS
+    return not any(token[1] in OPERATORS for token in tokens) and _sum(tokens, 0)[0].digits <= DIGITS
 
 
 def _tokens(expression: str) -> list[re.Match[str]]:
@@ -129,7 +129,7 @@ def depths(expression: str) -> list[int]:
     return list(accumulate(1 if letter in "{([" else -1 for letter in _BRACKET.findall(expression)))
 
 
-def _group(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
+def _sum(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
     """The size of what stands before the next closing bracket, and the place behind that bracket."""
     total = Size()
     while place < len(tokens):
@@ -157,7 +157,7 @@ def _atom(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
         return Size(), place
     command, _, number, _, letter, opening, _, _ = tokens[place].groups()
     if opening:
-        return _group(tokens, place + 1)
+        return _sum(tokens, place + 1)
     if number:
         digits = log10(max(float(number), 2.0))
         return Size(digits, digits), place + 1

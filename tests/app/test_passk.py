@@ -1,4 +1,4 @@
-"""The formulas against the paper's figures, exact fractions and the enumeration of every group."""
+"""The formulas against the paper's figures, exact fractions and the enumeration of every subset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.passk import (
     pass_k_advantage,
 )
 
-GOLDEN = [  # N, k, c, mean group reward, sigma, positive, negative, eta (Eqs. 4 to 15, by exact fractions)
+GOLDEN = [  # N, k, c, mean subset reward, sigma, positive, negative, eta (Eqs. 4 to 15, by exact fractions)
     (32, 1, 8, 0.25000000, 0.43301270, 1.73205081, -0.57735027, 27.712813),
     (32, 4, 1, 0.12500000, 0.33071891, 2.64575131, -0.08534682, 5.291503),
     (32, 4, 8, 0.70450501, 0.45626495, 0.64763904, -0.21587968, 10.362225),
@@ -46,21 +46,21 @@ def every_row(n: int) -> Tensor:
 
 
 def enumerated_pass_at_k(passed: list[bool], k: int) -> Fraction:
-    groups = list(combinations(passed, k))
-    return Fraction(sum(any(group) for group in groups), len(groups))
+    subsets = list(combinations(passed, k))
+    return Fraction(sum(any(subset) for subset in subsets), len(subsets))
 
 
 def enumerated_advantages(passed: list[bool], k: int) -> list[float]:
-    """Every group of k, normalised over all of them; a rollout takes the mean of the groups it is in."""
-    groups = list(combinations(range(len(passed)), k))
-    rewards = [Fraction(any(passed[index] for index in group)) for group in groups]
+    """Every subset of k, normalised over all of them; a rollout takes the mean of the subsets it is in."""
+    subsets = list(combinations(range(len(passed)), k))
+    rewards = [Fraction(any(passed[index] for index in subset)) for subset in subsets]
     mean = sum(rewards) / len(rewards)
     variance = sum((reward - mean) ** 2 for reward in rewards) / len(rewards)
     if variance == 0:
         return [0.0] * len(passed)
     advantages = []
     for index in range(len(passed)):
-        own = [reward for group, reward in zip(groups, rewards, strict=True) if index in group]
+        own = [reward for subset, reward in zip(subsets, rewards, strict=True) if index in subset]
         advantages.append(float(sum(own) / len(own) - mean) / sqrt(variance))
     return advantages
 
@@ -79,14 +79,14 @@ def test_golden_values(
 
 
 @pytest.mark.parametrize(("n", "k"), SMALL)
-def test_pass_at_k_is_the_share_of_groups_that_pass(n: int, k: int) -> None:
+def test_pass_at_k_is_the_share_of_subsets_that_pass(n: int, k: int) -> None:
     rows = every_row(n)
     expected = [float(enumerated_pass_at_k(passed, k)) for passed in rows.tolist()]
     assert pass_at_k(rows, k).tolist() == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(("n", "k"), SMALL)
-def test_advantages_are_those_of_all_groups(n: int, k: int) -> None:
+def test_advantages_are_those_of_all_subsets(n: int, k: int) -> None:
     rows = every_row(n)
     expected = torch.tensor([enumerated_advantages(passed, k) for passed in rows.tolist()], dtype=torch.double)
     torch.testing.assert_close(pass_k_advantage(rows, k), expected, rtol=0, atol=1e-12)
@@ -100,7 +100,7 @@ def test_rows_sum_to_zero(n: int, k: int) -> None:
 
 @pytest.mark.parametrize(("n", "k"), [*SMALL, (32, 4), (32, 8), (32, 16), (32, 32)])
 def test_dead_zones(n: int, k: int) -> None:
-    """Zero where all fail or every group passes, and nowhere else."""
+    """Zero where all fail or every subset passes, and nowhere else."""
     informative = (pass_k_advantage(every_row(n), k) != 0).any(-1).tolist()
     assert informative == [0 < c <= n - k for c in range(n + 1)]
 
@@ -116,11 +116,13 @@ def test_k_of_one_is_the_population_normalised_reward(n: int) -> None:
 
 
 def enumerated_pkpo(passed: list[bool], k: int) -> list[Fraction]:
-    """PKPO's r_i: what the groups of k that rollout i is in are worth, over the number of all groups (its Eq. 8)."""
-    groups = list(combinations(range(len(passed)), k))
-    worth = [any(passed[index] for index in group) for group in groups]
-    totals = [sum(value for group, value in zip(groups, worth, strict=True) if i in group) for i in range(len(passed))]
-    return [Fraction(total, len(groups)) for total in totals]
+    """PKPO's r_i: what the subsets of k that rollout i is in are worth, over the number of all subsets (its Eq. 8)."""
+    subsets = list(combinations(range(len(passed)), k))
+    worth = [any(passed[index] for index in subset) for subset in subsets]
+    totals = [
+        sum(value for subset, value in zip(subsets, worth, strict=True) if i in subset) for i in range(len(passed))
+    ]
+    return [Fraction(total, len(subsets)) for total in totals]
 
 
 @pytest.mark.parametrize(("n", "k"), SMALL)
@@ -186,8 +188,8 @@ def test_normalise_of_equal_rewards_is_zero() -> None:
 
 
 def looped_full_sampling(rewards: list[float], k: int) -> list[float]:
-    groups = [rewards[first : first + k] for first in range(0, len(rewards) - k + 1, k)]
-    best = [max(group) for group in groups]
+    subsets = [rewards[first : first + k] for first in range(0, len(rewards) - k + 1, k)]
+    best = [max(subset) for subset in subsets]
     mean = sum(best) / len(best)
     std = sqrt(sum((value - mean) ** 2 for value in best) / len(best))
     members = [0.0 if std == 0 else (value - mean) / std for value in best for _ in range(k)]
@@ -196,42 +198,42 @@ def looped_full_sampling(rewards: list[float], k: int) -> list[float]:
 
 @pytest.mark.parametrize(("n", "k"), [(8, 1), (8, 2), (8, 3), (8, 4), (8, 5), (8, 8), (7, 2), (9, 4), (1, 1)])
 @pytest.mark.parametrize("binary", [True, False])
-def test_full_sampling_is_a_loop_over_groups(n: int, k: int, binary: bool) -> None:
+def test_full_sampling_is_a_loop_over_subsets(n: int, k: int, binary: bool) -> None:
     rewards = torch.rand(20, n, generator=torch.Generator().manual_seed(n * k), dtype=torch.double)
     rewards = (rewards < 0.2).double() if binary else rewards
     expected = [looped_full_sampling(values, k) for values in rewards.tolist()]
     torch.testing.assert_close(full_sampling_advantage(rewards, k), torch.tensor(expected, dtype=torch.double))
 
 
-def looped_bootstrap(rewards: list[float], groups: list[list[int]], reduce: str) -> list[float]:
-    best = [max(rewards[index] for index in group) for group in groups]
+def looped_bootstrap(rewards: list[float], subsets: list[list[int]], reduce: str) -> list[float]:
+    best = [max(rewards[index] for index in subset) for subset in subsets]
     mean = sum(best) / len(best)
     std = sqrt(sum((value - mean) ** 2 for value in best) / len(best))
     total, times = [0.0] * len(rewards), [0] * len(rewards)
-    for group, value in zip(groups, best, strict=True):
-        for index in group:
+    for subset, value in zip(subsets, best, strict=True):
+        for index in subset:
             total[index] += 0.0 if std == 0 else (value - mean) / std
             times[index] += 1
     return total if reduce == "sum" else [value / max(count, 1) for value, count in zip(total, times, strict=True)]
 
 
 @pytest.mark.parametrize("reduce", ["sum", "mean"])
-@pytest.mark.parametrize(("n", "k", "num_groups"), [(6, 1, 6), (6, 2, 4), (6, 3, 10), (6, 6, 3)])
-def test_bootstrap_is_a_loop_over_groups(n: int, k: int, num_groups: int, reduce: str) -> None:
+@pytest.mark.parametrize(("n", "k", "num_subsets"), [(6, 1, 6), (6, 2, 4), (6, 3, 10), (6, 6, 3)])
+def test_bootstrap_is_a_loop_over_subsets(n: int, k: int, num_subsets: int, reduce: str) -> None:
     generator = torch.Generator().manual_seed(n + k)
     rewards = torch.rand(10, n, generator=generator, dtype=torch.double).lt(0.3).double()
-    members = torch.rand(10, num_groups, n, generator=generator).argsort(-1)[..., :k]
+    members = torch.rand(10, num_subsets, n, generator=generator).argsort(-1)[..., :k]
     expected = [
-        looped_bootstrap(values, groups, reduce)
-        for values, groups in zip(rewards.tolist(), members.tolist(), strict=True)
+        looped_bootstrap(values, subsets, reduce)
+        for values, subsets in zip(rewards.tolist(), members.tolist(), strict=True)
     ]
     actual = bootstrap_advantage(rewards, members, reduce)
     torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.double), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("n", "k"), [(4, 2), (6, 3), (8, 4), (8, 3)])
-def test_bootstrap_over_every_group_once_is_the_analytic_form(n: int, k: int) -> None:
-    """The exact factor: with all C(N, k) groups the mean is Eqs. 14-15, and the sum C(N - 1, k - 1) times them."""
+def test_bootstrap_over_every_subset_once_is_the_analytic_form(n: int, k: int) -> None:
+    """The exact factor: with all C(N, k) subsets the mean is Eqs. 14-15, and the sum C(N - 1, k - 1) times them."""
     rows = every_row(n)
     members = torch.tensor(list(combinations(range(n), k))).expand(len(rows), -1, -1)
     analytic = pass_k_advantage(rows, k)

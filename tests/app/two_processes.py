@@ -19,7 +19,7 @@ from app.types import Rollouts
 from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
 from tests.app.updates import PASSES, PROBLEMS, Watch, fit, fitted, parameters, part, perturbed, sampled
-from tests.callbacks.evaluation.test_results import GROUPS, REWARDS, rolled, tallied
+from tests.callbacks.evaluation.test_results import REWARDS, SETS, rolled, tallied
 from tests.conftest import EchoProblem, build_tiny_policy
 
 
@@ -49,7 +49,7 @@ def tally(rank: int) -> dict[str, Any]:
     part = tallied([REWARDS[:4], REWARDS[4:]][rank])
     if rank == 1:
         part.update("B", rolled([[1.0, 0.0, 0.0, 0.0]]))
-    return part.records(GROUPS)
+    return part.records(SETS)
 
 
 def train(rank: int) -> tuple[RLVRModule, Watch]:

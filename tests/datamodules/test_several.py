@@ -33,7 +33,7 @@ def sets(cache: Path) -> dict[str, Any]:
 
 def test_every_set_is_reported_by_its_name_and_its_parts(tmp_path: Path) -> None:
     splits, dropped = SeveralDataModule(sets(tmp_path), train=["mazes"]).load_splits()
-    assert {problem.groups for problem in splits["validation"]} == {
+    assert {problem.sets for problem in splits["validation"]} == {
         ("mazes", "mazes.5x5"), ("mazes", "mazes.7x7"), ("AIME24",), ("ARC-AGI 1",),
         *(("KORBench", f"KORBench.{part}") for part in ("operation", "logic", "cipher", "puzzle", "counterfactual")),
     }  # fmt: skip

@@ -90,10 +90,10 @@ def drawn_claim(random: Random, names: Sequence[str], atoms: Sequence[int], not_
     one, two = f"{names[a]} is a {KINDS[truly]}", f"{names[b]} is a {KINDS[too]}"
     full = everything(len(names))
     if kind == "count":
-        group = random.sample(others, min(3, len(others)))
-        number = random.randrange(len(group) + 1)
-        claim = exactly([atoms[person] for person in group], number, full)
-        return f"Of {listed([names[person] for person in group])}, exactly {number} are knights.", claim
+        chosen = random.sample(others, min(3, len(others)))
+        number = random.randrange(len(chosen) + 1)
+        claim = exactly([atoms[person] for person in chosen], number, full)
+        return f"Of {listed([names[person] for person in chosen])}, exactly {number} are knights.", claim
     sentences = {
         "is": (f"{one}.", first),
         "and": (f"{one}, and {two}.", first & second),
@@ -106,10 +106,10 @@ def drawn_claim(random: Random, names: Sequence[str], atoms: Sequence[int], not_
     return text, claim & full
 
 
-def exactly(group: Sequence[int], number: int, full: int) -> int:
-    """The worlds in which so many of a group are knights."""
-    counts = [full, *[0] * len(group)]
-    for atom in group:
+def exactly(chosen: Sequence[int], number: int, full: int) -> int:
+    """The worlds in which so many of the chosen are knights."""
+    counts = [full, *[0] * len(chosen)]
+    for atom in chosen:
         counts = [(counts[i] & ~atom) | (counts[i - 1] & atom if i else 0) for i in range(len(counts))]
     return counts[number]
 

@@ -127,7 +127,7 @@ class TaskProblem(Problem):
         return self.task.name
 
     @property
-    def groups(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[str, ...]:
         return (self.task.category, self.task.name)
 
     def score(self, response: str) -> float:

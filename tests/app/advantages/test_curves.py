@@ -84,7 +84,7 @@ def test_weights_keep_the_shape_of_p() -> None:
 
 
 def test_passes_stand_at_random_places() -> None:
-    """Full sampling depends on where they stand: two passes of four share a group of two only now and then."""
+    """Full sampling depends on where they stand: two passes of four share a subset of two only now and then."""
     found = curves(PassKFullSampling(2), 4, repeats=3000)
     assert found.positive[2].item() == pytest.approx(1 / 3, abs=0.03)
 

@@ -1,4 +1,4 @@
-"""The neighbours of PKPO against the enumeration of groups and outcomes."""
+"""The neighbours of PKPO against the enumeration of subsets and outcomes."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ def ratios_of(rewards: Tensor, spread: float = 1.0) -> Tensor:
 
 
 def enumerated(rewards: Tensor, ratios: Tensor, k: int, first_order: bool = True) -> Tensor:
-    """k times the mean over the groups of k with i of the group's weight times its best reward."""
+    """k times the mean over the subsets of k with i of the subset's weight times its best reward."""
     values = []
     for row, of_row in zip(rewards.tolist(), ratios.tolist(), strict=True):
         g, ratio = [Fraction(value) for value in row], [Fraction(value) for value in of_row]
         total = [Fraction(0)] * len(g)
-        for group in combinations(range(len(g)), k):
-            drawn = [ratio[j] for j in group]
+        for subset in combinations(range(len(g)), k):
+            drawn = [ratio[j] for j in subset]
             weight = 1 + sum(value - 1 for value in drawn) if first_order else prod(drawn)
-            for i in group:
-                total[i] += weight * max(g[j] for j in group)
+            for i in subset:
+                total[i] += weight * max(g[j] for j in subset)
         values.append([float(k * value / comb(len(g) - 1, k - 1)) for value in total])
     return torch.tensor(values, dtype=torch.double)
 
 
 @pytest.mark.parametrize(("n", "k"), SMALL)
-def test_off_policy_is_the_first_order_of_all_groups(n: int, k: int) -> None:
+def test_off_policy_is_the_first_order_of_all_subsets(n: int, k: int) -> None:
     rewards = rows(n)
     ratios = ratios_of(rewards)
     actual = max_k_off_policy(rewards, ratios, k)
@@ -78,7 +78,7 @@ def test_off_policy_is_the_first_order_of_all_groups(n: int, k: int) -> None:
 
 @pytest.mark.parametrize(("n", "k"), [(5, 3), (8, 4), (6, 6), (7, 2)])
 def test_off_policy_weights_are_those_of_the_paper(n: int, k: int) -> None:
-    """Bagirov et al. count, in sorted order, the groups of i whose best is i itself, or j > i."""
+    """Bagirov et al. count, in sorted order, the subsets of i whose best is i itself, or j > i."""
 
     def choose(total: int, drawn: int) -> int:
         return comb(total, drawn) if total >= 0 and drawn >= 0 else 0
@@ -228,13 +228,13 @@ def test_best_minus_second_pays_one_rollout_at_most(std: bool) -> None:
 
 
 @pytest.mark.parametrize(("n", "k"), SMALL)
-def test_without_sigma_is_groups_with_a_rollout_against_all(n: int, k: int) -> None:
+def test_without_sigma_is_subsets_with_a_rollout_against_all(n: int, k: int) -> None:
     expected = []
     for row in binary(n).tolist():
-        groups = list(combinations(range(n), k))
-        passes = [any(row[j] for j in group) for group in groups]
-        own = [[ok for group, ok in zip(groups, passes, strict=True) if i in group] for i in range(n)]
-        mean = Fraction(sum(passes), len(groups))
+        subsets = list(combinations(range(n), k))
+        passes = [any(row[j] for j in subset) for subset in subsets]
+        own = [[ok for subset, ok in zip(subsets, passes, strict=True) if i in subset] for i in range(n)]
+        mean = Fraction(sum(passes), len(subsets))
         expected.append([float(Fraction(sum(mine), len(mine)) - mean) for mine in own])
     actual = PassKWithoutSigma(k)(batch(binary(n)))
     torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.double), rtol=0, atol=1e-12)
@@ -298,7 +298,7 @@ def test_k_is_checked_before_any_sampling(estimator: type[MaxKOffPolicy]) -> Non
     estimator(4).check(4)
 
 
-def test_rloo_k_needs_no_group_of_k() -> None:
+def test_rloo_k_needs_no_subset_of_k() -> None:
     with pytest.raises(ValueError, match="k=0 must be at least 1"):
         RLOOK(0)
     RLOOK(9).check(4)

@@ -33,44 +33,44 @@ def test_the_analytic_form_alone_refuses_graded_rewards() -> None:
     graded = batch(torch.tensor([[1.0, 0.5, 0.99, 0.0]]))
     with pytest.raises(ValueError, match=r"PassK knows passing \(1\) and failing \(0\) alone: a reward of 0.5"):
         PassK(2)(graded)
-    for estimator in (PassKFullSampling(2), PassKBootstrap(2, num_groups=20)):
+    for estimator in (PassKFullSampling(2), PassKBootstrap(2, num_subsets=20)):
         assert estimator(graded).ne(0).any()
 
 
 @pytest.mark.parametrize(("n", "k", "c"), [(8, 3, 2), (8, 4, 3), (16, 4, 4), (16, 1, 8)])
 def test_bootstrap_converges_to_the_analytic_form(n: int, k: int, c: int) -> None:
-    """With M groups the batch's moments come within O(1 / sqrt(M)) of the population's.
+    """With M subsets the batch's moments come within O(1 / sqrt(M)) of the population's.
 
-    A rollout is in k M / N groups of normalised rewards of variance at most 1, so the standard
+    A rollout is in k M / N subsets of normalised rewards of variance at most 1, so the standard
     error of its mean is sqrt(N / (k M)); five of them bound all rollouts, and the batch's own
-    moments add as much again. The sum over M = N groups has k times the mean's expectation, and
-    over M groups k M / N times.
+    moments add as much again. The sum over M = N subsets has k times the mean's expectation, and
+    over M subsets k M / N times.
     """
-    num_groups = 40_000
+    num_subsets = 40_000
     rewards = passes(n, c)
     analytic = pass_k_advantage(rewards.bool(), k)
-    mean = PassKBootstrap(k, num_groups, "mean")(batch(rewards))
-    total = PassKBootstrap(k, num_groups, "sum")(batch(rewards))
-    bound = 10 * sqrt(n / (k * num_groups)) * max(1.0, analytic.abs().max().item())
+    mean = PassKBootstrap(k, num_subsets, "mean")(batch(rewards))
+    total = PassKBootstrap(k, num_subsets, "sum")(batch(rewards))
+    bound = 10 * sqrt(n / (k * num_subsets)) * max(1.0, analytic.abs().max().item())
     assert (mean - analytic).abs().max() < bound
-    assert (total * n / num_groups - k * analytic).abs().max() < k * bound
+    assert (total * n / num_subsets - k * analytic).abs().max() < k * bound
 
 
 @pytest.mark.parametrize(("reduce", "factor"), [("mean", 1), ("sum", 4)])
-def test_bootstrap_error_falls_with_the_root_of_the_groups(reduce: Literal["mean", "sum"], factor: int) -> None:
-    """Four times the groups halve the root of the mean squared error, over a hundred problems of k = 4."""
+def test_bootstrap_error_falls_with_the_root_of_the_subsets(reduce: Literal["mean", "sum"], factor: int) -> None:
+    """Four times the subsets halve the root of the mean squared error, over a hundred problems of k = 4."""
     rewards = passes(16, 3).expand(100, -1)
     analytic = factor * pass_k_advantage(rewards.bool(), 4)
     errors = []
-    for num_groups in (200, 800, 3200):
-        drawn = PassKBootstrap(4, num_groups, reduce)(batch(rewards))
-        scale = 16 / num_groups if reduce == "sum" else 1  # to as many groups as there are rollouts
+    for num_subsets in (200, 800, 3200):
+        drawn = PassKBootstrap(4, num_subsets, reduce)(batch(rewards))
+        scale = 16 / num_subsets if reduce == "sum" else 1  # to as many subsets as there are rollouts
         errors.append((drawn * scale - analytic).square().mean().sqrt().item())
     assert [errors[0] / error for error in errors] == pytest.approx([1, 2, 4], rel=0.1)
 
 
 def test_bootstrap_as_the_paper_draws_it_is_about_k_times_the_analytic_form() -> None:
-    """N groups of N = 8: 8 percent less than k = 3 times, as every batch is divided by its own deviation."""
+    """N subsets of N = 8: 8 percent less than k = 3 times, as every batch is divided by its own deviation."""
     num_problems, k = 4_000, 3
     rewards = passes(8, 2).expand(num_problems, -1)
     advantage = PassKBootstrap(k)(batch(rewards))
@@ -80,8 +80,8 @@ def test_bootstrap_as_the_paper_draws_it_is_about_k_times_the_analytic_form() ->
     assert advantage.sum(-1).abs().max() < 1e-9
 
 
-def test_bootstrap_groups_hold_distinct_rollouts() -> None:
-    """With k = N every group is the same, so nothing is learnt; with repetition groups would differ."""
+def test_bootstrap_subsets_hold_distinct_rollouts() -> None:
+    """With k = N every subset is the same, so nothing is learnt; with repetition subsets would differ."""
     assert PassKBootstrap(6, 50)(batch(passes(6, 1, 3))).eq(0).all()
 
 
@@ -114,9 +114,9 @@ def test_k_is_checked_before_any_sampling(estimator: type[PassK]) -> None:
         estimator(8)(batch(passes(4, 1)))
 
 
-def test_a_single_bootstrap_group_raises() -> None:
-    with pytest.raises(ValueError, match="num_groups=1 must be at least 2"):
-        PassKBootstrap(2, num_groups=1)
+def test_a_single_bootstrap_subset_raises() -> None:
+    with pytest.raises(ValueError, match="num_subsets=1 must be at least 2"):
+        PassKBootstrap(2, num_subsets=1)
 
 
 def test_an_unknown_reduction_raises() -> None:

@@ -1,4 +1,4 @@
-"""PKPO against the enumeration of all groups, and of all outcomes."""
+"""PKPO against the enumeration of all subsets, and of all outcomes."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def rows(n: int) -> Tensor:
 
 
 def weight(g: Exact, i: int, k: int, members: list[int]) -> Fraction:
-    """S(i, k, members): the sum of the best rewards of the groups of k that hold i, over the number of all groups."""
-    best = [max(g[j] for j in group) for group in combinations(members, k) if i in group]
+    """S(i, k, members): the sum of the best rewards of the subsets of k that hold i, over the number of all subsets."""
+    best = [max(g[j] for j in subset) for subset in combinations(members, k) if i in subset]
     return sum(best, Fraction(0)) / comb(len(members), k)
 
 
 def baseline(g: Exact, i: int, k: int) -> Fraction:
-    """k times the mean best reward of the groups of k without i."""
-    groups = list(combinations(g[:i] + g[i + 1 :], k))
-    return k * sum((max(group) for group in groups), Fraction(0)) / len(groups)
+    """k times the mean best reward of the subsets of k without i."""
+    subsets = list(combinations(g[:i] + g[i + 1 :], k))
+    return k * sum((max(subset) for subset in subsets), Fraction(0)) / len(subsets)
 
 
 def printed_leave_one_out(g: Exact, i: int, k: int) -> Fraction:
@@ -72,9 +72,9 @@ def printed_leave_one_out(g: Exact, i: int, k: int) -> Fraction:
 def printed_minus_one(g: Exact, i: int, k: int) -> Fraction:
     """Eq. 33 to the letter."""
     total = Fraction(0)
-    for group in combinations(range(len(g)), k):
-        if i in group:
-            total += max(g[j] for j in group) - max(g[j] for j in group if j != i)
+    for subset in combinations(range(len(g)), k):
+        if i in subset:
+            total += max(g[j] for j in subset) - max(g[j] for j in subset if j != i)
     return total / comb(len(g), k)
 
 
@@ -87,12 +87,12 @@ def expect(actual: Tensor, rewards: Tensor, exact: Callable[[Exact, int], Fracti
 
 
 @pytest.mark.parametrize(("n", "k"), SMALL)
-def test_weights_are_those_of_all_groups(n: int, k: int) -> None:
+def test_weights_are_those_of_all_subsets(n: int, k: int) -> None:
     expect(pkpo(rows(n), k), rows(n), lambda g, i: n * weight(g, i, k, list(range(n))))
 
 
 @pytest.mark.parametrize(("n", "k"), SPARE)
-def test_leave_one_out_is_groups_with_a_rollout_against_groups_without(n: int, k: int) -> None:
+def test_leave_one_out_is_subsets_with_a_rollout_against_subsets_without(n: int, k: int) -> None:
     expect(
         pkpo_leave_one_out(rows(n), k),
         rows(n),
@@ -224,7 +224,7 @@ def test_single_precision_gives_the_same_in_double(function: Callable[..., Tenso
     assert torch.equal(function(rows(6).float(), 3), function(rows(6), 3))
 
 
-def test_a_group_of_two() -> None:
+def test_a_subset_of_two() -> None:
     rewards = torch.tensor([[0.25, 1.0]])
     assert PKPO(2)(batch(rewards)).tolist() == [[2, 2]]
     assert PKPOLeaveOneOutMinusOne(2)(batch(rewards)).tolist() == [[0, 1.5]]

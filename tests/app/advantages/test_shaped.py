@@ -1,4 +1,4 @@
-"""Eqs. 17 and 18 against plain arithmetic on advantages enumerated over all groups."""
+"""Eqs. 17 and 18 against plain arithmetic on advantages enumerated over all subsets."""
 
 from __future__ import annotations
 

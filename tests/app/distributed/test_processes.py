@@ -14,7 +14,7 @@ from app.distributed.processes import (
     union_over_processes,
     world_size,
 )
-from tests.callbacks.evaluation.test_results import GROUPS, REWARDS, rolled, tallied
+from tests.callbacks.evaluation.test_results import REWARDS, SETS, rolled, tallied
 
 
 def test_one_process_has_what_it_was_given() -> None:
@@ -47,7 +47,7 @@ def test_results_of_two_processes_are_those_of_one(two_processes: list[dict[str,
     """Problems shared out unevenly, one set on one process only; intervals and all."""
     tally = tallied(REWARDS)
     tally.update("B", rolled([[1.0, 0.0, 0.0, 0.0]]))
-    assert [result["results"] for result in two_processes] == [tally.records(GROUPS)] * 2
+    assert [result["results"] for result in two_processes] == [tally.records(SETS)] * 2
 
 
 def test_dynamic_sampling_draws_for_each_what_neither_has(two_processes: list[dict[str, Any]]) -> None:

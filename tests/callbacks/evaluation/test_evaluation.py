@@ -98,7 +98,7 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[float], lis
 def test_figures_are_those_of_a_naive_count_for_each_set_and_over_all(
     passk: CommandLine, sampled: list[tuple[str, list[float], list[Any]]], k: int
 ) -> None:
-    """Sets of 3 and 4 mazes in batches of 2, so that batches differ in size and hold both sets."""
+    """EvaluationPlan of 3 and 4 mazes in batches of 2, so that batches differ in size and hold both sets."""
     alphabet = {"model": {"policy": {"init_args": {"alphabet": "SE.*\n>UDLR"}}}}
     data = {"init_args": {"validation": {5: 4, 7: 3}, "test": {}, "eval_batch_size": 2}}
     found = figures(passk("validate", data=data, **alphabet))

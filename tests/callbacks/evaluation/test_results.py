@@ -11,11 +11,11 @@ import torch
 
 from app.types import Completion, Rollouts, Sampling
 from callbacks.evaluation.results import Tally, markdown
-from callbacks.evaluation.sets import ALL, Evaluated, Group
+from callbacks.evaluation.sets import ALL, Evaluated, EvaluationSet
 from tests.conftest import CommandLine, EchoProblem, Run, scripted
 
 KS = (1, 2, 4)
-GROUPS = {label: Group(label, frozenset([Evaluated(4, KS, Sampling())])) for label in (ALL, "A", "B")}
+SETS = {label: EvaluationSet(label, frozenset([Evaluated(4, KS, Sampling())])) for label in (ALL, "A", "B")}
 REWARDS = [[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0.5, 0], [1, 0, 0, 0]]
 
 
@@ -42,7 +42,7 @@ def naive(rows: list[list[float]], k: int) -> float:
 
 
 def test_estimates_are_those_of_all_groups_of_k_and_lie_in_their_intervals() -> None:
-    records = tallied(REWARDS).records(GROUPS)
+    records = tallied(REWARDS).records(SETS)
     for label, rows in {ALL: REWARDS, "A": REWARDS[::2]}.items():
         assert records[label]["problems"] == len(rows)
         for k in KS:
@@ -59,7 +59,7 @@ def test_estimates_are_those_of_all_groups_of_k_and_lie_in_their_intervals() -> 
 
 
 def test_the_order_of_the_problems_changes_nothing() -> None:
-    one, other = (tallied(rows).records(GROUPS)[ALL] for rows in (REWARDS, REWARDS[::-1]))
+    one, other = (tallied(rows).records(SETS)[ALL] for rows in (REWARDS, REWARDS[::-1]))
     assert one == other
 
 
@@ -68,14 +68,14 @@ def test_an_answer_without_a_score_counts_as_not_drawn() -> None:
     rows = [[1.0, 0.0, 0.0, float("nan")], [0.0, 0.0, 0.0, 1.0]]
     tally = Tally()
     tally.update(ALL, rolled(rows))
-    record = tally.records(GROUPS)[ALL]
+    record = tally.records(SETS)[ALL]
     assert record["pass@1"]["estimate"] == pytest.approx((1 / 3 + 1 / 4) / 2, abs=1e-6)
     assert record["pass@4"]["estimate"] == 1
     assert record["maj@4"]["estimate"] == 0
     empty = Tally()
     empty.update(ALL, rolled([[float("nan")] * 4]))
-    assert empty.records(GROUPS)[ALL]["pass@1"] is empty.records(GROUPS)[ALL]["maj@4"] is None
-    assert "| all | 1 | 4 |  |  |  |  |" in markdown({"stage": "s", "iteration": 0, "sets": empty.records(GROUPS)})
+    assert empty.records(SETS)[ALL]["pass@1"] is empty.records(SETS)[ALL]["maj@4"] is None
+    assert "| all | 1 | 4 |  |  |  |  |" in markdown({"stage": "s", "iteration": 0, "sets": empty.records(SETS)})
 
 
 def test_a_run_leaves_a_record_of_the_end_of_each_stage(finished: Run) -> None:

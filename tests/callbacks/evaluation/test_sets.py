@@ -7,64 +7,64 @@ from dataclasses import dataclass
 import pytest
 
 from app.types import Sampling
-from callbacks.evaluation.sets import ALL, Evaluated, Sets, Settings
+from callbacks.evaluation.sets import ALL, Evaluated, EvaluationPlan, Settings
 from tests.conftest import EchoProblem
 
 DEFAULT = Evaluated(8, (1, 4, 8), Sampling())
 
 
 @dataclass(frozen=True)
-class Grouped(EchoProblem):
-    """Of several groups."""
+class InSets(EchoProblem):
+    """In several sets."""
 
     names: tuple[str, ...] = ()
 
     @property
-    def groups(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[str, ...]:
         return self.names
 
 
-PROBLEMS = [Grouped("a", names=("A",)), Grouped("b", names=("B", "B.x")), Grouped("c", names=("B", "B.y"))]
+PROBLEMS = [InSets("a", names=("A",)), InSets("b", names=("B", "B.x")), InSets("c", names=("B", "B.y"))]
 
 
 def test_what_a_set_does_not_say_is_as_for_all() -> None:
-    sets = Sets(DEFAULT, {"B": Settings(n=2, ks=[2, 1]), "A": Settings(sampling=Sampling(top_p=0.5))})
+    sets = EvaluationPlan(DEFAULT, {"B": Settings(n=2, ks=[2, 1]), "A": Settings(sampling=Sampling(top_p=0.5))})
     assert sets.of(PROBLEMS[0]) == Evaluated(8, (1, 4, 8), Sampling(top_p=0.5))
     assert sets.of(PROBLEMS[1]) == sets.of(PROBLEMS[2]) == Evaluated(2, (1, 2), Sampling())
     assert sets.of(EchoProblem("d")) == DEFAULT
     assert [len(part) for part in sets.parts(PROBLEMS).values()] == [2, 1]
 
 
-def test_the_first_group_that_is_named_decides() -> None:
-    sets = Sets(DEFAULT, {"B.x": Settings(n=9), "B": Settings(n=10)})
+def test_the_first_set_that_is_named_decides() -> None:
+    sets = EvaluationPlan(DEFAULT, {"B.x": Settings(n=9), "B": Settings(n=10)})
     assert sets.of(PROBLEMS[1]).n == 10
-    only = Sets(DEFAULT, {"B.x": Settings(n=9)})
+    only = EvaluationPlan(DEFAULT, {"B.x": Settings(n=9)})
     assert [only.of(problem).n for problem in PROBLEMS] == [8, 9, 8]
 
 
 def test_problems_together_have_the_ks_that_all_of_them_have() -> None:
-    groups = Sets(DEFAULT, {"B.x": Settings(n=4, ks=(1, 4))}).groups(PROBLEMS)
-    assert {label: group.ks for label, group in groups.items()} == {
+    sets = EvaluationPlan(DEFAULT, {"B.x": Settings(n=4, ks=(1, 4))}).sets(PROBLEMS)
+    assert {label: each.ks for label, each in sets.items()} == {
         ALL: (1, 4), "A": (1, 4, 8), "B": (1, 4), "B.x": (1, 4), "B.y": (1, 4, 8),
     }  # fmt: skip
-    assert groups["A"].settings == DEFAULT
-    assert groups["B"].settings is None
+    assert sets["A"].settings == DEFAULT
+    assert sets["B"].settings is None
 
 
 def test_a_name_that_no_set_has() -> None:
     with pytest.raises(ValueError, match=r"sets: 'C' must be one of A, B, B.x, B.y"):
-        Sets(DEFAULT, {"C": Settings(n=9)}).groups(PROBLEMS)
+        EvaluationPlan(DEFAULT, {"C": Settings(n=9)}).sets(PROBLEMS)
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb"])
 def test_a_set_needs_a_name(name: str) -> None:
     with pytest.raises(ValueError, match="of a set must be a line of text"):
-        Sets(DEFAULT, {}).groups([EchoProblem("a", name)])
+        EvaluationPlan(DEFAULT, {}).sets([EchoProblem("a", name)])
 
 
 def test_ks_that_have_nothing_in_common() -> None:
     with pytest.raises(ValueError, match="the ks of all sets have none in common; give each the k 1"):
-        Sets(DEFAULT, {"A": Settings(ks=(2,))}).groups(PROBLEMS)
+        EvaluationPlan(DEFAULT, {"A": Settings(ks=(2,))}).sets(PROBLEMS)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_ks_that_have_nothing_in_common() -> None:
 )
 def test_values_out_of_bounds(settings: Settings, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Sets(DEFAULT, {"A": settings})
+        EvaluationPlan(DEFAULT, {"A": settings})

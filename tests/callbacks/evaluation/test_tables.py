@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from callbacks.evaluation.report import print_results, results_table, set_of, sets_table
+from callbacks.evaluation.tables import print_results, results_table, set_of, sets_table
 from tests.conftest import Run
 
 
