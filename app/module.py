@@ -150,7 +150,7 @@ class RLVRModule(PolicyModule):
         rollouts, advantage = batch.rollouts, self.settings.advantage
         advantage.observe(rollouts)
         advantages = advantage(rollouts)  # [P, N]
-        self.report(self.mean_over_processes(rollout_metrics(rollouts, advantages), len(rollouts)))
+        self.log_metrics(self.mean_over_processes(rollout_metrics(rollouts, advantages), len(rollouts)))
 
         (num_problems,) = self.sum_over_processes([len(rollouts)])
         num_updates = math.ceil(num_problems / self.settings.minibatch_size)
@@ -158,7 +158,7 @@ class RLVRModule(PolicyModule):
         experience = self.add_old_and_reference_logprobs(experience, rollouts.on_policy and num_updates == 1)
         for index, update in enumerate(experience.split(num_updates)):
             on_policy = index == 0 and rollouts.on_policy
-            if advantage.reads_importance_ratios and not on_policy:
+            if advantage.requires_importance_ratios and not on_policy:
                 update = self.recompute_advantages(rollouts, update)
             self.update_policy(update, on_policy, rollouts.problems)
         if self.kl is not None:
@@ -207,7 +207,7 @@ class RLVRModule(PolicyModule):
         counted = update if self.settings.count_skipped_tokens else trained
         num_rows, count = self.sum_over_processes([len(trained), self.settings.loss.reduction.count(counted)])
         if not num_rows:
-            self.report({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
+            self.log_metrics({"train/loss": 0.0, "train/grad_norm": 0.0, "train/updates": float(self.updates)})
             return
         sums: dict[str, Tensor] = {}
         parts = [*self.microbatches(trained)]
@@ -227,7 +227,7 @@ class RLVRModule(PolicyModule):
             self.loss_scale.lower(self.optimizers(use_pl_optimizer=False), self.iteration + 1)
         else:
             self.skip(trained, problems, figures["train/loss"], norm)
-        self.report({**figures, "train/grad_norm": norm, "train/updates": float(self.updates)})
+        self.log_metrics({**figures, "train/grad_norm": norm, "train/updates": float(self.updates)})
 
     def loss_of(self, rows: Experience, on_policy: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a micro-batch, summed, and the sums that are reported of it."""
@@ -258,7 +258,7 @@ class RLVRModule(PolicyModule):
         parameters = [*trained_weights(self.policy).values()]
         scale = self.loss_scale.of(parameters[0])
         if self.loss_scale.scaler is not None:
-            self.report({"train/loss_scale": scale})
+            self.log_metrics({"train/loss_scale": scale})
         return sum_and_clip(parameters, self.max_grad_norm * scale) / scale
 
     def step(self) -> None:
@@ -271,7 +271,7 @@ class RLVRModule(PolicyModule):
         optimizer.zero_grad()
         self.updates += 1
         self.nonfinite.in_a_row = 0
-        self.report({"train/learning_rate": rate})
+        self.log_metrics({"train/learning_rate": rate})
 
     def skip(self, rows: Experience, problems: Sequence[Problem], loss: float, norm: float) -> None:
         """Forget an update that is not finite, on all processes alike."""

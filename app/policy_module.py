@@ -94,7 +94,7 @@ class PolicyModule(LightningModule):
 
     # -- figures --------------------------------------------------------------------------------------
 
-    def report(self, figures: Mapping[str, float | Tensor]) -> None:
+    def log_metrics(self, figures: Mapping[str, float | Tensor]) -> None:
         """Log figures that all processes share, and keep those of this iteration for triggers and the dashboard."""
         self.log_dict(dict(figures), batch_size=1)
         if self._figures_of != self.iteration:

@@ -52,7 +52,7 @@ def check_export(policy: Policy) -> None:
     with TemporaryDirectory() as folder:
         try:
             write_model(policy.model, {}, folder)
-            policy.save_reader(folder)
+            policy.save_processor(folder)
         except Exception as error:
             reason = (str(error).splitlines() or [""])[0]
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Every prompt of a command is read before its first answer is sampled: what one row breaks, breaks at the start."""
+"""Every prompt of a command is encoded before its first answer is sampled: what one row breaks, breaks at the start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPLITS = {"fit": ("train", "validation"), "validate": ("validation",), "test": (
 """Which splits a command asks."""
 
 LONG = 10.0
-"""Seconds of reading, from which on they are told."""
+"""Seconds of encoding, from which on they are logged."""
 
 
 def asked(trainer: Trainer, *among: str) -> dict[str, list[Problem]]:
@@ -33,8 +33,8 @@ def asked(trainer: Trainer, *among: str) -> dict[str, list[Problem]]:
     return {name: splits[name] for name in among if name in command and splits.get(name)}
 
 
-class Reading:
-    """Reads prompts as the policy would, each process its share of them.
+class PromptCheck:
+    """Encodes prompts as sampling would, each process its share of them.
 
     Args:
         policy: built.
@@ -51,7 +51,7 @@ class Reading:
 
         room: tokens that an answer may take.
         """
-        if self.is_remote:  # the endpoint reads
+        if self.is_remote:  # the endpoint encodes
             return {}
         begun, ended, longest, found = perf_counter(), 0, 0, dict[int, str]()
         for place in range(rank(), len(problems), world_size()):
@@ -72,12 +72,12 @@ class Reading:
         parts = gather_objects((found, ended, longest))
         if rank() == 0:
             ended, longest = sum(part[1] for part in parts), max(part[2] for part in parts)
-            self._log_reading(len(problems), perf_counter() - begun, ended, longest)
+            self._log_summary(len(problems), perf_counter() - begun, ended, longest)
         return dict(sorted(pair for part in parts for pair in part[0].items()))
 
-    def _log_reading(self, number: int, seconds: float, ended: int, longest: int) -> None:
+    def _log_summary(self, number: int, seconds: float, ended: int, longest: int) -> None:
         if seconds > LONG:
-            log.info("read %d prompts in %.0f s, the longest of %d tokens", number, seconds, longest)
+            log.info("encoded %d prompts in %.0f s, the longest of %d tokens", number, seconds, longest)
         if ended:
             log.warning(
                 "%d of %d prompts end with %s, after which the policy says nothing: does its chat template add a "
@@ -88,13 +88,13 @@ class Reading:
             )
 
 
-def check_prompts(reading: Reading, splits: Mapping[str, Sequence[Problem]], room: Callable[[Problem], int]) -> None:
+def check_prompts(check: PromptCheck, splits: Mapping[str, Sequence[Problem]], room: Callable[[Problem], int]) -> None:
     """Raise ValueError for the first problem of these splits that can't be asked, by its file and row."""
     for split, problems in splits.items():
-        refuse(split, problems, reading.faults(problems, room))
+        refuse(split, problems, check.faults(problems, room))
 
 
-def leave_out_unread(trainer: Trainer, faults: Mapping[int, str], max_skipped_prompts: float) -> None:
+def skip_prompts(trainer: Trainer, faults: Mapping[int, str], max_skipped_prompts: float) -> None:
     """Train without the problems that can't be asked, and count them; ValueError where there are more than may be."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     problems = data.splits["train"]

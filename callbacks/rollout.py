@@ -22,7 +22,7 @@ from app.settings import RolloutSettings
 from app.types import Problem, ProblemBatch, Rollouts, Sampling
 from callbacks.checks import check_engine, check_overlap, check_policy
 from callbacks.lookup import problems_of
-from callbacks.prompts import Reading, asked, check_prompts
+from callbacks.prompts import PromptCheck, asked, check_prompts
 
 
 class RolloutCallback(Callback):
@@ -107,7 +107,7 @@ class RolloutCallback(Callback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         policy, sampling = RLVRModule.of(pl_module).policy, self.worker.settings.sampling
         policy.stop_ids(sampling)
-        check_prompts(Reading(policy), asked(trainer, "test"), lambda problem: sampling.max_new_tokens)
+        check_prompts(PromptCheck(policy), asked(trainer, "test"), lambda problem: sampling.max_new_tokens)
         self.worker.set_up(self.worker.engine)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -143,7 +143,7 @@ class RolloutCallback(Callback):
             rollouts = self._resample(trainer, module, rollouts)
         batch.problems, batch.sampled = rollouts.problems, rollouts
         if worker.settings.engine.is_rescored and worker.settings.sampling.is_whole:
-            module.report(mismatch(rollouts))
+            module.log_metrics(mismatch(rollouts))
         if worker.overlap:
             worker.prefetch(trainer.datamodule.stream.peek().problems, module.iteration + 1)  # type: ignore[attr-defined]
         self.begun = worker.begin_training()
@@ -181,7 +181,7 @@ class RolloutCallback(Callback):
         rollouts, counts = self.worker.resample(rollouts, phase, advantage, others, self.max_resampling_rounds)
         share = module.mean_over_processes({"dead": counts["dead"] / counts["sampled"]}, counts["sampled"])
         rounds = module.mean_over_processes({"rounds": counts["rounds"]}, 1)
-        module.report({"rollout/dead": share["dead"], "rollout/resampling_rounds": rounds["rounds"]})
+        module.log_metrics({"rollout/dead": share["dead"], "rollout/resampling_rounds": rounds["rounds"]})
         return rollouts
 
     @staticmethod

@@ -94,11 +94,11 @@ def drawn(grid: Grid) -> str:
 def last_grids(response: str, number: int) -> list[Grid] | None:
     """What the last `number` fenced blocks hold, where each is a grid; None otherwise.  Linear in the text."""
     blocks = response.split(FENCE)[1:-1:2]
-    grids = [read_grid(block) for block in blocks[-number:]]
+    grids = [parse_grid(block) for block in blocks[-number:]]
     return None if len(blocks) < number or None in grids else [grid for grid in grids if grid is not None]
 
 
-def read_grid(block: str) -> Grid | None:
+def parse_grid(block: str) -> Grid | None:
     """The rows of figures in a block, its language tag aside.
 
     Rows are lines, or brackets within brackets wherever lines end. White space, commas or bars stand between all
@@ -116,7 +116,7 @@ def read_grid(block: str) -> Grid | None:
         return None
     if len(rows) <= 1 and not (rows and text.count("[") > 1 and holds_a_figure_a_line(rows[0])):
         rows = [line for line in re.split(r"[\n;]", rows[0] if rows else text.strip("[] \t\n")) if line.strip()]
-    figures = [read_row(row) for row in rows]
+    figures = [parse_row(row) for row in rows]
     found = [row for row in figures if row is not None]
     return tuple(map(tuple, found)) if len(found) == len(figures) and is_grid(found) else None
 
@@ -126,7 +126,7 @@ def holds_a_figure_a_line(row: str) -> bool:
     return all(len(line.strip(" \t,")) <= 1 for line in row.split("\n"))
 
 
-def read_row(text: str) -> list[int] | None:
+def parse_row(text: str) -> list[int] | None:
     """The figures of a row: all of them apart, or all of them together; None where it holds anything else."""
     figures = [figure for figure in _BETWEEN.split(text) if figure]
     figures = [*figures[0]] if len(figures) == 1 else figures

@@ -11,7 +11,7 @@ from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import mostly_passing
 from datamodules.korbench_rules import KORProblem, Question
-from datamodules.sources import check_source, read_each, read_jsonl, read_rows
+from datamodules.sources import check_source, parse_rows, read_jsonl, read_rows
 from datamodules.values import is_missing, text_of
 
 CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
@@ -41,7 +41,7 @@ class KORBenchDataModule(ProblemDataModule):
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """All categories, one after the other."""
         rows = folder_rows(Path(self.source)) if Path(self.source).is_dir() else read_rows(self.source, "test")
-        problems = [*read_each(self.source, rows, problem_of)]
+        problems = [*parse_rows(self.source, rows, problem_of)]
         return deduplicate({"train": [], "validation": mostly_passing(self.source, problems), "test": []})
 
 

@@ -10,7 +10,7 @@ from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import passing
 from datamodules.maze.lattice_maze import MOVES_PER_SQUARE, GivenPrompt, MazeProblem, PromptStyle
 from datamodules.maze.verl_format import GRID_KEYS, find_grid
-from datamodules.sources import check_source, read_each, read_prompt, read_rows
+from datamodules.sources import check_source, parse_rows, read_prompt, read_rows
 
 
 class PublishedMazeDataModule(ProblemDataModule):
@@ -59,7 +59,7 @@ class PublishedMazeDataModule(ProblemDataModule):
         return deduplicate({split: self._read(split, source) for split, source in self.sources.items()})
 
     def _read(self, split: str, source: str | None) -> list[Problem]:
-        return [*read_each(source, read_rows(source, split), self._problem)] if source else []
+        return [*parse_rows(source, read_rows(source, split), self._problem)] if source else []
 
     def _problem(self, row: Any) -> MazeProblem:
         grid = find_grid(row) if isinstance(row, dict) else None

@@ -12,7 +12,7 @@ from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import Trial
 from datamodules.scored import ScoredProblem
 from datamodules.scorers import Scorer
-from datamodules.sources import check_source, columns_of, fill, parse_json, read_each, read_prompt, read_rows
+from datamodules.sources import check_source, columns_of, fill, parse_json, parse_rows, read_prompt, read_rows
 from datamodules.values import is_missing
 
 T = TypeVar("T")
@@ -26,7 +26,8 @@ class Table:
         source: a .parquet, .jsonl or .csv file, or a hub id, owner/name[/configuration][:split].
         prompt: the column of the question; "extra_info.question" is the key question of the objects in extra_info.
         answer: the column of the answer, or a key behind it, such as verl's "reward_model.ground_truth".
-        max_unread: the share of rows that may be unreadable, which are left out and counted; else the first is refused.
+        max_skipped_rows: the share of rows that may be unreadable, which are left out and counted; else the first is
+            refused.
         template: the question in place of `prompt`, with columns in braces: "Question: {question}\\nAnswer:". A brace
             of the text is written twice.
     """
@@ -34,23 +35,23 @@ class Table:
     source: str
     prompt: str = "prompt"
     answer: str = "answer"
-    max_unread: float = 0.0
+    max_skipped_rows: float = 0.0
     template: str | None = None
 
     def __post_init__(self) -> None:
         check_source(self.source)
-        if not 0 <= self.max_unread < 1:
-            raise ValueError(f"max_unread={self.max_unread} must lie in [0, 1)")
+        if not 0 <= self.max_skipped_rows < 1:
+            raise ValueError(f"max_skipped_rows={self.max_skipped_rows} must lie in [0, 1)")
         if self.template is not None:
             check_template(self.template, self.prompt, "prompt", self.answer)
 
     def read(self, split: str, make: Callable[[Any, Any], T]) -> Iterator[T]:
         """What `make` makes of each prompt and answer; ValueError names the source and the row."""
-        return read_each(
+        return parse_rows(
             self.source,
             read_rows(self.source, split),
             lambda row: make(self.question_of(row), value_in(row, self.answer)),
-            self.max_unread,
+            self.max_skipped_rows,
         )
 
     def question_of(self, row: Any) -> Any:
@@ -96,7 +97,7 @@ class TaskDataModule(ProblemDataModule):
         prompt: the column of the prompts.
         answer: the column of the answers.
         label: the name of the set.
-        max_unread: see `Table`, where `prompt` and `answer` are explained too.
+        max_skipped_rows: see `Table`, where `prompt` and `answer` are explained too.
         template: the prompt as plain text with columns in braces, in place of the column `prompt`; see `Table`.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
@@ -115,7 +116,7 @@ class TaskDataModule(ProblemDataModule):
         prompt: str = "prompt",
         answer: str = "answer",
         label: str = "task",
-        max_unread: float = 0.0,
+        max_skipped_rows: float = 0.0,
         template: str | None = None,
         seed: int = 0,
         batch_size: int = 16,
@@ -124,7 +125,7 @@ class TaskDataModule(ProblemDataModule):
         super().__init__(seed, batch_size, eval_batch_size)
         sources = {"train": train, "validation": validation, "test": test}
         self.tables = {
-            split: Table(source, prompt, answer, max_unread, template)
+            split: Table(source, prompt, answer, max_skipped_rows, template)
             for split, source in sources.items()
             if source is not None
         }

@@ -61,7 +61,7 @@ def group() -> list[dict[str, str]]:
     ]
 
 
-def found_by_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
+def results_of_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
     """What `work(rank)` returns in each of two processes, as under torchrun."""
     places = [{**place, "RANK": place["LOCAL_RANK"], "WORLD_SIZE": "2"} for place in group()]
     assert ended(*[started(_work, work, place, folder) for place in places]) == [0, 0]

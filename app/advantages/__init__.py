@@ -12,7 +12,7 @@ from app.advantages.pkpo import PKPO, PKPOLeaveOneOut, PKPOLeaveOneOutMinusOne
 from app.advantages.plain import RLOO, DrGRPO
 from app.advantages.rarity import UCPO, Unlikeliness
 from app.advantages.shaped import Combination, Exceeding
-from app.advantages.supervised import Imitate, KeepPassing
+from app.advantages.supervised import Imitate, RejectionSampling
 from app.advantages.tail import FGRPO, RSGRPO, MaxRL, TailRL
 from app.advantages.tokens import EntropyBonusAdvantage, SoftOverlong, WeightedPositives
 
@@ -35,7 +35,6 @@ __all__ = [
     "Exceeding",
     "FlipNegatives",
     "Imitate",
-    "KeepPassing",
     "MaxKOffPolicy",
     "MaxRL",
     "PKPOLeaveOneOut",
@@ -45,6 +44,7 @@ __all__ = [
     "PassKFullSampling",
     "PassKWithoutSigma",
     "PassOne",
+    "RejectionSampling",
     "SoftOverlong",
     "TailRL",
     "Unlikeliness",

@@ -21,14 +21,14 @@ class AdvantageEstimator(ABC):
 
     Attributes:
         binary: whether rewards must be 0 or 1; one that grades them says False.
-        reads: fields of a completion that it needs, such as "sampler_logprobs"; demonstrations have none.
-        reads_importance_ratios: whether it weighs rollouts by their importance ratio; the module then recomputes
+        requires: fields of a completion that it needs, such as "sampler_logprobs"; demonstrations have none.
+        requires_importance_ratios: whether it weighs rollouts by their importance ratio; the module then recomputes
             advantages before each update of an iteration but the first.
     """
 
     binary: bool = False
-    reads: tuple[str, ...] = ()
-    reads_importance_ratios: bool = False
+    requires: tuple[str, ...] = ()
+    requires_importance_ratios: bool = False
 
     @abstractmethod
     def estimate(self, rollouts: Rollouts) -> Tensor:
@@ -39,7 +39,7 @@ class AdvantageEstimator(ABC):
 
         Raises:
             ValueError: for rewards that are not [P, N] numbers in [0, 1], or graded rewards if `binary`; too few
-                rollouts; a completion without a field that the estimator reads; an estimate of another shape.
+                rollouts; a completion without a field that the estimator requires; an estimate of another shape.
         """
         self.check_rollouts(rollouts)
         advantages = self.estimate(rollouts) if rollouts.scored.all() else self._estimate_scored(rollouts)
@@ -47,11 +47,11 @@ class AdvantageEstimator(ABC):
         return advantages
 
     def check_rollouts(self, rollouts: Rollouts) -> None:
-        """Raise ValueError for rewards outside the estimator's domain, or completions that lack what it reads."""
+        """Raise ValueError for rewards outside the estimator's domain, or completions that lack what it requires."""
         self.check_rewards(rollouts.rewards)
-        for name in self.reads:
+        for name in self.requires:
             if any(getattr(row, name) is None for row in rollouts.rows):
-                raise ValueError(f"{type(self).__name__} reads {name}, which these completions were not sampled with")
+                raise ValueError(f"{type(self).__name__} requires {name}: these completions were sampled without")
 
     def _check_shape(self, advantages: Tensor, rollouts: Rollouts) -> None:
         """Raise ValueError unless `estimate` gave [P, N], or [P, N, T] with T the longest response."""
@@ -142,8 +142,8 @@ class Wrapper(AdvantageEstimator):
     def __init__(self, of: AdvantageEstimator) -> None:
         self.of = of
         self.binary = of.binary
-        self.reads = tuple(dict.fromkeys((*type(self).reads, *of.reads)))
-        self.reads_importance_ratios = of.reads_importance_ratios
+        self.requires = tuple(dict.fromkeys((*type(self).requires, *of.requires)))
+        self.requires_importance_ratios = of.requires_importance_ratios
 
     def check(self, num_rollouts: int) -> None:
         self.of.check(num_rollouts)

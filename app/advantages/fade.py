@@ -48,7 +48,7 @@ class FADE(AdvantageEstimator):
         delta_min: failures count at most 1 / delta_min times as much.
     """
 
-    reads = ("entropies",)
+    requires = ("entropies",)
 
     def __init__(
         self,

@@ -107,7 +107,7 @@ class MaxKOffPolicy(SubsetEstimator):
         ValueError: for a ratio that is negative or not finite.
     """
 
-    reads_importance_ratios = True
+    requires_importance_ratios = True
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return max_k_off_policy(rollouts.rewards, rollouts.importance_ratios, self.k)

@@ -23,8 +23,8 @@ class Pair(AdvantageEstimator):
     def __init__(self, **both: AdvantageEstimator) -> None:
         self.both = both
         self.binary = any(each.binary for each in both.values())
-        self.reads = tuple(dict.fromkeys(name for each in (type(self), *both.values()) for name in each.reads))
-        self.reads_importance_ratios = any(each.reads_importance_ratios for each in both.values())
+        self.requires = tuple(dict.fromkeys(name for each in (type(self), *both.values()) for name in each.requires))
+        self.requires_importance_ratios = any(each.requires_importance_ratios for each in both.values())
 
     def check(self, num_rollouts: int) -> None:
         for each in self.both.values():

@@ -56,7 +56,7 @@ class Unlikeliness(Wrapper):
         ValueError: for an estimator that knows passing and failing alone.
     """
 
-    reads = ("sampler_logprobs",)
+    requires = ("sampler_logprobs",)
 
     def __init__(self, of: AdvantageEstimator | None = None, beta: float = 0.25) -> None:
         check_share("beta", beta)
@@ -97,7 +97,7 @@ class UCPO(Wrapper):
         tau: share that is given out by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
     """
 
-    reads = ("sampler_logprobs",)
+    requires = ("sampler_logprobs",)
 
     def __init__(self, of: AdvantageEstimator | None = None, tau: float = 0.25) -> None:
         check_share("tau", tau)

@@ -23,7 +23,7 @@ class Imitate(AdvantageEstimator):
             raise ValueError(f"N={num_rollouts} must be at least 1")
 
 
-class KeepPassing(Imitate):
+class RejectionSampling(Imitate):
     """Passing rows count 1, the others nothing: rejection-sampling fine-tuning on the policy's own answers."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:

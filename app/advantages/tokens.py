@@ -40,7 +40,7 @@ class EntropyBonusAdvantage(Wrapper):
         kappa: bounds the bonus by a share 1 / kappa of the advantage, so that no sign changes.
     """
 
-    reads = ("entropies",)
+    requires = ("entropies",)
 
     def __init__(self, of: AdvantageEstimator | None = None, alpha: float = 0.4, kappa: float = 2.0) -> None:
         if not 0 <= alpha < float("inf"):

@@ -139,7 +139,7 @@ class PassKCLI(LightningCLI):
         if trainer.is_global_zero:
             resumed = version_of(self.source, places[0]) if fit else None
             self.folder = folder = claim(places, command, resumed)
-            trainer.keep_files_in(folder.path)
+            trainer.use_folder(folder.path)
             continue_logs(trainer.loggers, self.source if resumed is not None else None)
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -184,7 +184,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
     status 130: a run that trains writes its checkpoint first (callbacks/saving/checkpoints.py), all else ends at once.
     """
     quiet()
-    keep_imports()
+    freeze_imports()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # where a user has modules of their own; last, so that they hide none
     given = sys.argv[1:] if args is None else args
@@ -266,7 +266,7 @@ def one_line(error: BaseException) -> str:
 
 
 @cache
-def keep_imports() -> None:
+def freeze_imports() -> None:
     """What is imported by now stays: no collection of garbage looks through it again, for tenths of a second."""
     gc.freeze()
 

@@ -120,7 +120,7 @@ def write_config(policy: Policy, folder: Path) -> None:
     own = (kind.__name__ for kind in type(policy.model).__mro__ if kind.__module__.startswith("transformers.models."))
     config.architectures = config.architectures or [next(own, type(policy.model).__name__)]
     config.save_pretrained(folder)
-    policy.save_reader(folder)
+    policy.save_processor(folder)
 
 
 class Probe(Problem):

@@ -104,9 +104,9 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         if self.adapter is not None:
             self.adapter.save(self.model, Path(folder) / "adapter")
         if rank() == 0:
-            self.save_reader(folder)
+            self.save_processor(folder)
 
-    def save_reader(self, folder: str | Path) -> None:
+    def save_processor(self, folder: str | Path) -> None:
         """Write what makes tokens of a prompt, as a transformers folder has it."""
         self.tokenizer.save_pretrained(folder)
 
@@ -182,7 +182,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         """Does the model's forward take this argument?"""
         return argument in inspect.signature(self.body.forward).parameters
 
-    def own_logits(self, prompt: Tensor, vision: Vision) -> Tensor:
+    def forward_logits(self, prompt: Tensor, vision: Vision) -> Tensor:
         """The model's own, with nothing of ours.  [L] -> [1, L, V]"""
         return self.model(input_ids=prompt[None]).logits
 

@@ -28,7 +28,7 @@ class Packs(Protocol):
     def plain_inputs(self, ids: Tensor, starts: Tensor, vision: Sequence[Vision], /) -> dict[str, Any]: ...
     def hidden(self, **inputs: Any) -> Tensor: ...
     def logits(self, hidden: Tensor, /) -> Tensor: ...
-    def own_logits(self, prompt: Tensor, vision: Vision, /) -> Tensor: ...
+    def forward_logits(self, prompt: Tensor, vision: Vision, /) -> Tensor: ...
 
 
 @torch.no_grad()
@@ -79,7 +79,7 @@ def _check_head(policy: Packs, rows: Experience) -> None:
     """Raise where states and LM head do not make the model's own logits of the first prompt."""
     prompt, vision = rows.prompts[0], rows.vision_or_empty[0]
     start = torch.tensor([len(prompt)], device=prompt.device)
-    own = policy.own_logits(prompt, vision)
+    own = policy.forward_logits(prompt, vision)
     ours = policy.logits(policy.hidden(**policy.plain_inputs(prompt[None], start, [vision])))
     if own.shape != ours.shape or not (own - ours).abs().max() <= 1e-2 * own.abs().max():
         raise UnknownHeadError(f"{type(policy.model).__name__} does more to its logits than passk knows of")

@@ -36,7 +36,7 @@ class TokenizerMixin:
     chat_template_kwargs: dict[str, Any] = {}  # noqa: RUF012 (never changed in place)
     told_of_plain_text = False
 
-    def read(self, prompt: Prompt) -> tuple[Tensor, Vision]:
+    def encode_with_vision(self, prompt: Prompt) -> tuple[Tensor, Vision]:
         """A prompt's tokens [L], and what the model is given of its pictures: nothing, where it reads text alone."""
         return self.encode(prompt), {}
 

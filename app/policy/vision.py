@@ -114,16 +114,16 @@ class VisionPolicy(PretrainedPolicy):
         """Stands in a prompt for each state of a picture."""
         return self.model.config.image_token_id
 
-    def save_reader(self, folder: str | Path) -> None:
-        super().save_reader(folder)
+    def save_processor(self, folder: str | Path) -> None:
+        super().save_processor(folder)
         self.processor.save_pretrained(folder)
 
     # -- prompts ----------------------------------------------------------------------------------
 
     def encode(self, prompt: Prompt) -> Tensor:
-        return self.read(prompt)[0]
+        return self.encode_with_vision(prompt)[0]
 
-    def read(self, prompt: Prompt) -> tuple[Tensor, Vision]:
+    def encode_with_vision(self, prompt: Prompt) -> tuple[Tensor, Vision]:
         """A prompt's tokens [L], each picture as many as it has states, and the patches and grids of its pictures."""
         pictures = pictures_of(prompt)
         tokens = super().encode(prompt if isinstance(prompt, str) else tuple(map(_as_transformers, prompt)))
@@ -160,7 +160,7 @@ class VisionPolicy(PretrainedPolicy):
         """The first of them has a picture."""
         prompts, vision = super().probes(lengths, vocabulary)
         prompts = [prompt.masked_fill(prompt == self.picture_token, 0) for prompt in prompts]
-        tokens, vision[0] = self.read(RAMP)
+        tokens, vision[0] = self.encode_with_vision(RAMP)
         return [tokens.to(self.model.device), *prompts[1:]], vision
 
     # -- what the model is given --------------------------------------------------------------------
@@ -192,7 +192,7 @@ class VisionPolicy(PretrainedPolicy):
     @cached_property
     def ramp(self) -> Vision:
         """A small picture, as the model is given it."""
-        return self.read(RAMP)[1]
+        return self.encode_with_vision(RAMP)[1]
 
     def see(self, vision: Sequence[Vision]) -> Tensor:
         """The tower's states of all pictures, in order; what stands there twice is seen once.  -> [states, hidden]"""
@@ -215,7 +215,7 @@ class VisionPolicy(PretrainedPolicy):
         inputs = self.inputs(ids, place < starts[:, None], vision)
         return {**inputs, "position_ids": torch.stack(positions, 1)}  # [3, R, L]
 
-    def own_logits(self, prompt: Tensor, vision: Vision) -> Tensor:
+    def forward_logits(self, prompt: Tensor, vision: Vision) -> Tensor:
         there = {name: value.to(prompt.device) for name, value in vision.items()}
         kinds = (prompt == self.picture_token).int()
         return self.model(input_ids=prompt[None], mm_token_type_ids=kinds[None], **there).logits

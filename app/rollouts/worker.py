@@ -138,10 +138,10 @@ class RolloutWorker:
 
     def encode(self, problems: Sequence[Problem], phase: str) -> list[Request]:
         """What an engine is asked: prompts in tokens, with seeds unique to this phase of the run."""
-        read = [self.module.policy.read(problem.prompt) for problem in problems]
+        encoded = [self.module.policy.encode_with_vision(problem.prompt) for problem in problems]
         return [
             Request(problem, tokens.to(self.module.device), f"{self.seed}/{phase}/{problem.key}", vision)
-            for problem, (tokens, vision) in zip(problems, read, strict=True)
+            for problem, (tokens, vision) in zip(problems, encoded, strict=True)
         ]
 
     def score(self, rollouts: Rollouts) -> Rollouts:
@@ -167,8 +167,8 @@ class RolloutWorker:
                     f"more than max_unscored={self.max_unscored:g} of the {len(pairs)} answers have no score; "
                     f"the first: {causes[0]}"
                 )
-        read = iter(answers)
-        completions = [[replace(row, answer=next(read)) for row in rows] for rows in rollouts.completions]
+        extracted = iter(answers)
+        completions = [[replace(row, answer=next(extracted)) for row in rows] for rows in rollouts.completions]
         of_all = torch.tensor(rewards, device=rollouts.rewards.device).view(rollouts.rewards.shape)
         return replace(rollouts, completions=completions, rewards=of_all)
 

@@ -252,9 +252,9 @@ def _parsed(line: bytes) -> Any:
         return None
 
 
-def _is_verdict(found: Any, batch: int, place: int) -> bool:
+def _is_verdict(line: Any, batch: int, place: int) -> bool:
     """Is it a score in [0, 1] with an extracted answer or without, or a cause why there is none, for this answer?"""
-    match found:
+    match line:
         case [number, index, float(score), "", None | str() as answer]:
             return (number, index) == (batch, place) and 0 <= score <= 1 and len(answer or "") <= LONGEST_ANSWER
         case [number, index, None, str(cause), None]:

@@ -95,13 +95,13 @@ def restoring(path: Any) -> Iterator[None]:
         raise CheckpointError(f"the checkpoint {path} can't be restored ({reason:.300})") from error
 
 
-def check_format(found: Any, path: Path) -> None:
+def check_format(checkpoint: Any, path: Path) -> None:
     """CheckpointError unless these are the contents of a checkpoint of this version."""
-    if not isinstance(found, dict) or "pytorch-lightning_version" not in found:
+    if not isinstance(checkpoint, dict) or "pytorch-lightning_version" not in checkpoint:
         raise CheckpointError(f"{path} is not a checkpoint of a run")
-    if found.get("format") != FORMAT:
+    if checkpoint.get("format") != FORMAT:
         raise CheckpointError(
-            f"the checkpoint {path} has format {found.get('format')}, this version of passk reads format {FORMAT}"
+            f"the checkpoint {path} has format {checkpoint.get('format')}, this version of passk reads format {FORMAT}"
         )
 
 
@@ -113,12 +113,12 @@ def count_of(state: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def check_digests(found: dict[str, Any], path: Path, lazily: bool) -> None:
+def check_digests(checkpoint: dict[str, Any], path: Path, lazily: bool) -> None:
     """CheckpointError unless all parts are as they were written; lazily, but for those with large tensors."""
-    digests = found.pop(DIGESTS, None)
-    if not isinstance(digests, dict) or digests.keys() != {str(name) for name in found}:
+    digests = checkpoint.pop(DIGESTS, None)
+    if not isinstance(digests, dict) or digests.keys() != {str(name) for name in checkpoint}:
         raise CheckpointError(f"the checkpoint {path} is damaged: it has lost parts, or gained some")
-    for name, part in found.items():
+    for name, part in checkpoint.items():
         if (not lazily or size_of(part) < READ_LAZILY) and digests[str(name)] != digest(part):
             raise CheckpointError(f"the checkpoint {path} is damaged: {str(name)!r:.80} is not as it was written")
 

@@ -1,6 +1,6 @@
-"""An update whose loss or gradient is not finite: kept, computed again, and told by row and token.
+"""An update whose loss or gradient is not finite: saved, computed again, and told by row and token.
 
-It is kept as a folder: `policy/`, the weights it was computed with as an ordinary transformers folder,
+It is saved as a folder: `policy/`, the weights it was computed with as an ordinary transformers folder,
 and for each process `rows.<rank>.pt`, tensors and text that load without unpickling objects. The file
 doesn't hold the loss; what is computed again is the plain surrogate, ratio times advantage, of which the
 others are bent forms.
@@ -31,7 +31,7 @@ class NotFiniteError(ValueError):
 
 
 class NonfiniteUpdates:
-    """Updates that are skipped because their loss or gradient is not finite: the first is kept, too many end the run.
+    """Updates that are skipped because their loss or gradient is not finite: the first is saved, too many end the run.
 
     Args:
         max_consecutive: updates in a row that may be skipped.
@@ -42,7 +42,7 @@ class NonfiniteUpdates:
             raise ValueError(f"max_consecutive_nonfinite_updates={max_consecutive} must be at least 0")
         self.max_consecutive = max_consecutive
         self.in_a_row = 0
-        self.first: Path | None = None  # where the first is kept
+        self.first: Path | None = None  # where the first is saved
 
     def add(
         self, folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]
@@ -57,7 +57,7 @@ class NonfiniteUpdates:
         self.in_a_row += 1
         if self.first is None:
             self.first = folder / "broken" / f"iteration-{facts['iteration']}"
-            keep(self.first, policy, rows, problems, facts)
+            save_update(self.first, policy, rows, problems, facts)
         what = "iteration {iteration} has a loss of {loss:g} and a gradient of norm {norm:g}".format(**facts)
         where = f"`passk diagnose {self.first / f'rows.{rank()}.pt'}` tells where the first began"
         if self.in_a_row > self.max_consecutive:
@@ -65,28 +65,30 @@ class NonfiniteUpdates:
         log.warning("%s: the update is skipped; %s", what, where)
 
 
-def keep(folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]) -> None:
+def save_update(
+    folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]
+) -> None:
     """Write an update down: all processes together, each its own rows."""
     policy.save(folder / "policy")
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {field.name: getattr(rows, field.name) for field in fields(rows)}
+    record = {field.name: getattr(rows, field.name) for field in fields(rows)}
     asked = [{"key": problem.key, "label": problem.label} for problem in problems]
-    torch.save({"version": VERSION, **facts, "problems": asked, "rows": _on_cpu(kept)}, folder / f"rows.{rank()}.pt")
+    torch.save({"version": VERSION, **facts, "problems": asked, "rows": _on_cpu(record)}, folder / f"rows.{rank()}.pt")
 
 
-def load(file: Path) -> dict[str, Any]:
-    """What `keep` wrote, the rows an `Experience` again.
+def load_update(file: Path) -> dict[str, Any]:
+    """What `save_update` wrote, the rows an `Experience` again.
 
     Raises:
         ValueError: for a file of another kind.
     """
     try:
-        kept = torch.load(file, map_location="cpu", weights_only=True)
+        record = torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise ValueError(f"{file} holds more than plain data and is not read") from None
-    if not isinstance(kept, dict) or kept.get("version") != VERSION:
-        raise ValueError(f"{file} holds no update that this version of passk has kept")
-    return {**kept, "rows": Experience(**kept["rows"])}
+    if not isinstance(record, dict) or record.get("version") != VERSION:
+        raise ValueError(f"{file} holds no update that this version of passk has saved")
+    return {**record, "rows": Experience(**record["rows"])}
 
 
 def faults(policy: Policy, rows: Experience) -> list[str]:
@@ -132,12 +134,12 @@ def diagnose(file: str) -> None:
         ValueError: for a path that holds no such update.
     """
     path = Path(file)
-    kept = load(path)
-    rows: Experience = kept["rows"]
+    record = load_update(path)
+    rows: Experience = record["rows"]
     policy = (VisionPolicy if any(rows.vision) else PretrainedPolicy)(str(path.parent / "policy"))
     policy.build()
-    print("iteration {iteration}, update {update}: loss {loss:.3g}, gradient norm {norm:.3g}".format(**kept))
-    for index, problem in enumerate(kept["problems"]):
+    print("iteration {iteration}, update {update}: loss {loss:.3g}, gradient norm {norm:.3g}".format(**record))
+    for index, problem in enumerate(record["problems"]):
         print(f"problem {index}: {problem['label']} {problem['key']!r:.200}")
     found = faults(policy, rows)
     print("\n".join(found) if found else f"all that is computed of these {len(rows)} rows is finite")

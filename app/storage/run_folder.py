@@ -76,7 +76,7 @@ class PassKTrainer(Trainer):
         """The run's folder; to be asked by all processes together, since the first tells the others."""
         return super().log_dir if self.folder is None else self.strategy.broadcast(str(self.folder))
 
-    def keep_files_in(self, folder: Path) -> None:
+    def use_folder(self, folder: Path) -> None:
         """Let this be the run's folder, for every ModelCheckpoint without a `dirpath` too."""
         self.folder = folder
         for callback in self.checkpoint_callbacks:

@@ -171,18 +171,18 @@ class Rollouts:
             if count:
                 yield places, self.select(places, self.scored[places])
 
-    def select(self, places: Tensor, kept: Tensor | None = None) -> Rollouts:
+    def select(self, places: Tensor, mask: Tensor | None = None) -> Rollouts:
         """Some of the problems, and all of their rollouts or equally many of each.  [p] indices, [p, N] bool"""
-        kept = torch.ones_like(self.scored[places]) if kept is None else kept
-        grouped = lambda values: values[places][kept].view(len(places), -1)  # noqa: E731
+        mask = torch.ones_like(self.scored[places]) if mask is None else mask
+        grouped = lambda values: values[places][mask].view(len(places), -1)  # noqa: E731
         return replace(
             self,
             problems=[self.problems[place] for place in places.tolist()],
             prompts=[self.prompts[place] for place in places.tolist()] if self.prompts else [],
             vision=[self.vision[place] for place in places.tolist()] if self.vision else [],
             completions=[
-                [row for row, keep in zip(self.completions[place], own, strict=True) if keep]
-                for place, own in zip(places.tolist(), kept.tolist(), strict=True)
+                [row for row, taken in zip(self.completions[place], row_mask, strict=True) if taken]
+                for place, row_mask in zip(places.tolist(), mask.tolist(), strict=True)
             ],
             rewards=grouped(self.rewards),
             explore=None if self.explore is None else self.explore[places],

@@ -25,7 +25,7 @@ from callbacks.evaluation.results import Tally, line_of, write_results
 from callbacks.evaluation.sets import ALL, Evaluated, EvaluationPlan, EvaluationSet, Settings, held_out
 from callbacks.evaluation.tables import COLUMNS, UNSHOWN, print_results
 from callbacks.lookup import stage_name
-from callbacks.prompts import Reading, asked, check_prompts
+from callbacks.prompts import PromptCheck, asked, check_prompts
 from callbacks.roles import Evaluation
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class PassKEvaluation(Evaluation):
         for settings in parts:
             policy.stop_ids(settings.sampling)
         splits = asked(trainer, "validation", "test")
-        check_prompts(Reading(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
+        check_prompts(PromptCheck(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":

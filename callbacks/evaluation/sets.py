@@ -110,8 +110,8 @@ class EvaluationPlan:
         """The set of each name, and under "" all problems.
 
         Raises:
-            ValueError: for a name in `by_name` that no set has, a set without a k that all its problems have, or a name that
-                is no line of text.
+            ValueError: for a name in `by_name` that no set has, a set without a k that all its problems have, or a
+                name that is no line of text.
         """
         settings_of: dict[str, set[Evaluated]] = {}
         for problem in problems:

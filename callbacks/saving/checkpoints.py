@@ -23,7 +23,7 @@ from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation, Schedule
 from callbacks.saving.ending import why_ended
 from callbacks.saving.export import export, replacing_together, save_checkpoint
-from callbacks.saving.logs import CURVES, flush_logs, folders_of, ids_of, keep_logs
+from callbacks.saving.logs import CURVES, copy_logs, flush_logs, folders_of, ids_of
 from callbacks.saving.loop_state import Loops, at_rest, is_due
 from callbacks.saving.signals import Signals
 
@@ -200,7 +200,7 @@ class Checkpoints(Callback):
         if trainer.is_global_zero:
             mine = folders_of(trainer.loggers)
             theirs = mine if own else [str(source), *self.logs[1:]]
-            keep_logs(trainer, theirs, iteration, ("eval/",) * due + (CURVES,) * (iteration == 0))
+            copy_logs(trainer, theirs, iteration, ("eval/",) * due + (CURVES,) * (iteration == 0))
             write_results(trainer, folder)
         if own:
             self.saved = (iteration, due)

@@ -15,7 +15,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from app.storage.files import replacing
 
 
-def keep_events(source: Path, target: Path, last: int, redone: tuple[str, ...] = ()) -> None:
+def copy_events(source: Path, target: Path, last: int, redone: tuple[str, ...] = ()) -> None:
     """Put the event files of one run folder into another, or back into the same, without what came after an iteration.
 
     A file from which nothing is taken stays as it is: the one that a logger has just opened, for one.

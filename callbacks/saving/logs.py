@@ -13,7 +13,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from app.storage.checkpoint import read_checkpoint
 from app.storage.files import naming, replacing, sync
-from callbacks.saving.events import event_files, keep_events
+from callbacks.saving.events import copy_events, event_files
 
 METRICS = ExperimentWriter.NAME_METRICS_FILE
 CURVES = "stage/advantages"
@@ -27,7 +27,7 @@ class MetricsFile(ExperimentWriter):
         with naming(Path(self.metrics_file_path)):
             super().save()
 
-    def keep(self, source: Path, last: int, redone: tuple[str, ...] = ()) -> None:
+    def copy_rows(self, source: Path, last: int, redone: tuple[str, ...] = ()) -> None:
         """Begin with another run's metrics, or this one's own, but for those that came after an iteration.
 
         Args:
@@ -98,21 +98,21 @@ def folders_of(loggers: Iterable[Logger]) -> list[str]:
     return [str(Path(each.log_dir).absolute()) for each in loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
 
 
-def keep_logs(trainer: Trainer, sources: list[str], last: int, redone: tuple[str, ...]) -> None:
+def copy_logs(trainer: Trainer, sources: list[str], last: int, redone: tuple[str, ...]) -> None:
     """Let files of TensorBoard and CSV hold what they held at a checkpoint.
 
     Args:
         sources: a folder for each such logger, of the run that the checkpoint is of.
-        last, redone: see `keep_events`.
+        last, redone: see `copy_events`.
     """
     files = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
     for logger, source in zip(files, sources, strict=False):
         prefix = f"{logger._prefix}{logger.LOGGER_JOIN_CHAR}" if logger._prefix else ""
         names = (*redone, *(prefix + name for name in redone))
         if isinstance(logger, TensorBoardLogger):
-            keep_events(Path(source), Path(logger.log_dir), last, names)
+            copy_events(Path(source), Path(logger.log_dir), last, names)
         elif isinstance(logger.experiment, MetricsFile):
-            logger.experiment.keep(Path(source, METRICS), last, names)
+            logger.experiment.copy_rows(Path(source, METRICS), last, names)
 
 
 def flush_logs(trainer: Trainer) -> None:

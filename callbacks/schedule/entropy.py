@@ -42,4 +42,4 @@ class EntropySwitch(Callback):
         own = explore[first : first + len(batch)].to(rollouts.rewards.device)
         batch.sampled = replace(rollouts, explore=own)
         parts = {"entropy/explored": entropies[explore], "entropy/exploited": entropies[~explore]}
-        RLVRModule.of(pl_module).report({name: part.mean() for name, part in parts.items() if len(part)})
+        RLVRModule.of(pl_module).log_metrics({name: part.mean() for name, part in parts.items() if len(part)})

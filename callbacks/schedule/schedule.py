@@ -14,7 +14,7 @@ from app.storage.checkpoint import count_of
 from app.storage.run_folder import run_folder
 from callbacks.checks import check_demonstrations, check_engine, check_export, check_sampling
 from callbacks.lookup import batch_size_of, problems_of
-from callbacks.prompts import Reading, asked, leave_out_unread
+from callbacks.prompts import PromptCheck, asked, skip_prompts
 from callbacks.roles import Schedule
 from callbacks.saving.export import export, replacing_together
 from callbacks.schedule.stages import Rounds, Stage, StageSettings, check_stages
@@ -80,8 +80,8 @@ class StageSchedule(Schedule):
         longest = max(settings.rollouts.sampling.max_new_tokens for settings in self.settings)
         engines = {id(engine): engine for engine in (settings.rollouts.engine for settings in self.settings)}
         for problems in asked(trainer, "train").values():
-            faults = Reading(module.policy, [*engines.values()]).faults(problems, lambda problem: longest)
-            leave_out_unread(trainer, faults, module.rollout_worker.max_skipped_prompts)
+            faults = PromptCheck(module.policy, [*engines.values()]).faults(problems, lambda problem: longest)
+            skip_prompts(trainer, faults, module.rollout_worker.max_skipped_prompts)
 
     @staticmethod
     def _check(trainer: Trainer, module: RLVRModule, settings: StageSettings) -> None:

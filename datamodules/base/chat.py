@@ -10,7 +10,7 @@ from app.types import Problem, Prompt
 from app.types.pictures import canonical
 from datamodules.base.wrapped import WrappedProblem
 from datamodules.sources.prompts import is_message
-from datamodules.sources.rows import check_source, read_each, read_rows
+from datamodules.sources.rows import check_source, parse_rows, read_rows
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_messages(given: list[dict[str, str]] | str | None) -> list[dict[str, An
     """The examples as messages; ValueError for what is none."""
     if isinstance(given, str):
         check_source(given)
-        return [*read_each(given, read_rows(given, "train"), as_message)]
+        return [*parse_rows(given, read_rows(given, "train"), as_message)]
     return [as_message(message) for message in given or ()]
 
 

@@ -84,7 +84,7 @@ class ProblemDataModule(LightningDataModule, ABC):
         for split in ("train", "validation") if stage == "fit" else ("validation",):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
-        report(splits, dropped)
+        log_sizes(splits, dropped)
         self.fingerprints = {split: fingerprint(problems) for split, problems in splits.items()}
         if splits["train"] and (stage == "fit" or self.batch_size <= len(splits["train"])):
             check_fits(self.batch_size, len(splits["train"]))
@@ -264,7 +264,7 @@ def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
 
 
 @rank_zero_only
-def report(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
+def log_sizes(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
     """Log the size of each split, what deduplication took from it and which repeats it left there."""
     parts = []
     for split, problems in splits.items():

@@ -48,7 +48,7 @@ def deduplicate(
         copies |= {_squeezed(problem.identity) for problem in fresh if problem.origin and name != "train"}
         kept[name] = [*(distinct(fresh) if strict or name == "train" else renamed(fresh))]
     if rank() == 0:
-        report_near(kept)
+        warn_of_near_duplicates(kept)
     return {name: kept[name] for name in splits}, {name: len(splits[name]) - len(kept[name]) for name in splits}
 
 
@@ -81,7 +81,7 @@ def renamed(problems: Iterable[Problem]) -> Iterator[Problem]:
         yield problem
 
 
-def report_near(splits: Mapping[str, Sequence[Problem]]) -> None:
+def warn_of_near_duplicates(splits: Mapping[str, Sequence[Problem]]) -> None:
     """Warn of what is trained on and differs from held-out problems by white space and answer, where they were read."""
     held_out = [problem for name in splits if name != "train" for problem in splits[name] if problem.origin]
     keys = {_squeezed(problem.key) for problem in held_out}

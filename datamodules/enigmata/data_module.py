@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 TASKS = tuple(name for names in CATEGORIES.values() for name in names)
 
-UNREAD = 0.05
+MAX_SKIPPED = 0.05
 """Share of a source's records of the 36 tasks that may be unreadable: upstream has contradictory ones
 (docs/enigmata.md)."""
 REASONS = 5
@@ -98,7 +98,7 @@ class EnigmataDataModule(PuzzleDataModule):
         generated, repeats = super().load_splits()
         everything = {split: [*records.get(split, ()), *generated[split]] for split in generated}
         splits, dropped = deduplicate(everything)
-        report_leakage(everything)
+        warn_of_leakage(everything)
         return splits, {split: dropped[split] + repeats[split] for split in splits}
 
     def _read(self, split: str, source: str) -> list[Problem]:
@@ -114,13 +114,13 @@ class EnigmataDataModule(PuzzleDataModule):
                 first.setdefault(str(error), where)
                 name = row.get("task_name") if isinstance(row, dict) else None
                 further += isinstance(name, str) and name not in TASKS
-        unread = reasons.total()
-        if not unread:
+        skipped = reasons.total()
+        if not skipped:
             return problems
         most = [f"{first[reason]}: {reason} ({number} such)" for reason, number in reasons.most_common(REASONS)]
         rest = f"; and {len(reasons) - REASONS} further reasons" if len(reasons) > REASONS else ""
-        number, why = f"{unread} of {unread + len(problems)} records of {source}", "; ".join(most) + rest
-        if not problems or unread - further > UNREAD * (unread - further + len(problems)):
+        number, why = f"{skipped} of {skipped + len(problems)} records of {source}", "; ".join(most) + rest
+        if not problems or skipped - further > MAX_SKIPPED * (skipped - further + len(problems)):
             raise ValueError(f"{number} can't be read: {why}")
         log.warning("%s are left out: %s", number, why)
         return problems
@@ -194,7 +194,7 @@ def portions(number: int, shares: Mapping[TaskPuzzle, float]) -> list[tuple[Task
     return [(puzzle, count) for puzzle, count in floors.items() if count]
 
 
-def report_leakage(splits: Mapping[str, list[Problem]]) -> None:
+def warn_of_leakage(splits: Mapping[str, list[Problem]]) -> None:
     """Log by task what occurs in two splits, before the later of the two loses it."""
     keys = {split: {problem.key for problem in problems} for split, problems in splits.items()}
     order = [split for split in PRECEDENCE if split in splits]

@@ -46,10 +46,10 @@ def apart(one: Any, other: Any) -> bool:
         return False
     if any(isinstance(side, (sympy.Symbol, sympy.MatrixExpr)) for side in (one, other)):
         return False
-    return all(_differ(*_at_a_point(mine, its)) for mine in _readings(one) for its in _readings(other))
+    return all(_differ(*_at_a_point(mine, its)) for mine in _values(one) for its in _values(other))
 
 
-def _readings(value: Any) -> tuple[Any, ...]:
+def _values(value: Any) -> tuple[Any, ...]:
     """The value itself; of a percentage what it is as a share, and without its sign."""
     parts = value.atoms(import_module("sympy").UnevaluatedExpr)
     share = value.xreplace({part: part.args[0] for part in parts})

@@ -33,7 +33,7 @@ class Numeral(NamedTuple):
     percent: bool
 
 
-def read_numeral(text: str) -> Numeral | None:
+def parse_numeral(text: str) -> Numeral | None:
     """The number that a text without spaces is; None where it is none."""
     match = _NUMERAL.fullmatch(text)
     if not match:
@@ -75,7 +75,7 @@ def _is_whole(number: Decimal) -> bool:
     return number == number.to_integral_value()
 
 
-def read_bases(text: str) -> tuple[str, list[str]]:
+def parse_bases(text: str) -> tuple[str, list[str]]:
     """A spelled text without the bases of its numerals, which math-verify does not see, and those other than ten."""
     found = (match[1] or match[2] for match in _BASE.finditer(text))
     return _BASE.sub("", text), [base for base in (_WORDS.get(base, base) for base in found) if base != "10"]

@@ -1,7 +1,7 @@
 r"""The unit behind a number, in whatever way it is set: `\mathrm{~cm}`, `\,\text{cm}^2`, cm, km/h, `^\circ`, apples.
 
 math-verify drops what it takes for a unit before it compares, and a letter of the expression with it (`5m` is 5 to it,
-and `2ab` is 2). Here a unit is told from a letter by how it is set, and 5 m is not 5 km. `read_unit` expects text as
+and `2ab` is 2). Here a unit is told from a letter by how it is set, and 5 m is not 5 km. `parse_unit` expects text as
 `forms.spelled` leaves it, in which `~` marks what stood in a text command or behind a space of LaTeX.
 """
 
@@ -64,13 +64,13 @@ _BEHIND = re.compile(
 _CURRENCY = re.compile(r"^(-?)\s*(?:\\\$|[€£¥₹])\s*")
 
 
-def read_unit(text: str) -> Measured:
+def parse_unit(text: str) -> Measured:
     """Take the unit off the end of a value, or a currency off its beginning; the text itself where there is none."""
     if (money := _CURRENCY.match(text)) is not None and text[money.end() :]:
         dollars = frozenset({("dollar", 1)}) if "$" in money[0] else None
         return Measured(money[1] + text[money.end() :].strip("~ "), dollars)
     if bracketed := _BEHIND.fullmatch(text):
-        measured = read_unit(f"{bracketed[1]}~{bracketed[2].strip()}")
+        measured = parse_unit(f"{bracketed[1]}~{bracketed[2].strip()}")
         is_word = measured.unit is not None or re.search(r"[a-zA-Z]{3}", bracketed[2])
         return measured if measured.value == bracketed[1] and is_word else Measured(text)
     text = _ORDINAL.sub(r"\1", _DEGREE.sub(" degree ", text))

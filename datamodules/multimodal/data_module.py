@@ -18,7 +18,7 @@ from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice,
 from datamodules.math.references import check_reference
 from datamodules.multimodal.picture_columns import read_pictures, with_pictures
 from datamodules.scored import ScoredProblem
-from datamodules.sources import check_source, fill, read_each, read_rows
+from datamodules.sources import check_source, fill, parse_rows, read_rows
 from datamodules.task import check_template, value_in
 from datamodules.values import is_missing, text_of
 
@@ -107,7 +107,7 @@ class MultimodalDataModule(ProblemDataModule):
         return deduplicate_sets(self.sets, self._read)
 
     def _read(self, split: str, name: str, table: PictureTable) -> Iterator[Problem]:
-        return read_each(table.source, read_rows(table.source, split), lambda row: self._problem(row, name, table))
+        return parse_rows(table.source, read_rows(table.source, split), lambda row: self._problem(row, name, table))
 
     def _problem(self, row: Any, name: str, table: PictureTable) -> Problem:
         if not isinstance(row, dict):

@@ -96,36 +96,38 @@ def placed(made: T, where: str) -> T:
     return made
 
 
-def read_each(source: str, rows: Iterable[Any], make: Callable[[Any], T], max_unread: float = 0.0) -> Iterator[T]:
+def parse_rows(
+    source: str, rows: Iterable[Any], make: Callable[[Any], T], max_skipped_rows: float = 0.0
+) -> Iterator[T]:
     """What `make` makes of each row; a problem remembers where its row was.
 
     Args:
         source: what errors call it.
         rows: of the source.
         make: raises ValueError for a row that can't be read.
-        max_unread: the share of rows that may be so; they are left out, and counted in a warning.
+        max_skipped_rows: the share of rows that may be so; they are left out, and counted in a warning.
 
     Raises:
         ValueError: for the first row that can't be read, where there are more than may be; for a source without rows.
     """
-    number, unread = 0, list[str]()
+    number, faults = 0, list[str]()
     for where, row in located(source, rows):
         number += 1
         try:
             made = placed(make(row), where)
         except ValueError as error:
-            unread.append(f"{where}: {error}")
-            if not max_unread:
+            faults.append(f"{where}: {error}")
+            if not max_skipped_rows:
                 break
         else:
             yield made
     if not number:
         raise ValueError(f"{source} holds no rows")
-    if len(unread) > max_unread * number:
-        count = f" (and {len(unread) - 1} more of {number} rows, above max_unread={max_unread:g})" if max_unread else ""
-        raise ValueError(unread[0] + count)
-    if unread:
-        log.warning("%d of %d rows are left out; the first: %s", len(unread), number, unread[0])
+    if len(faults) > max_skipped_rows * number:
+        bound = f"of {number} rows, above max_skipped_rows={max_skipped_rows:g}"
+        raise ValueError(faults[0] + f" (and {len(faults) - 1} more {bound})" * bool(max_skipped_rows))
+    if faults:
+        log.warning("%d of %d rows are left out; the first: %s", len(faults), number, faults[0])
 
 
 def read_jsonl(path: Path) -> Rows:

@@ -14,7 +14,7 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.optim import SGD, AdamW
 
-from app.advantages import AdvantageEstimator, Imitate, KeepPassing, PassK, PassOne
+from app.advantages import AdvantageEstimator, Imitate, PassK, PassOne, RejectionSampling
 from app.engines.scripted import ScriptedEngine
 from app.learning_rate import Constant, Linear
 from app.losses import (
@@ -435,7 +435,7 @@ def test_demonstrations_without_advantage_are_no_update_whatever_the_bonus() -> 
     batch = sampled(build_tiny_policy(), torch.zeros_like(PASSES))
     for group in batch.completions:
         group[:] = [replace(row, sampler_logprobs=None, entropies=None) for row in group]
-    assert fitted([batch], advantage=KeepPassing(), kl=away(K3(1.0)), entropy_bonus=1.0).updates == 0
+    assert fitted([batch], advantage=RejectionSampling(), kl=away(K3(1.0)), entropy_bonus=1.0).updates == 0
 
 
 @pytest.mark.parametrize("correction", [TokenTIS(), SequenceTIS(), IcePop(), SequenceMIS(), GeometricMIS()])
@@ -481,7 +481,7 @@ def test_later_updates_are_corrected_towards_the_trainer_before_the_first(on_pol
 class Ratios(AdvantageEstimator):
     """The ratios it is given, and a note of them beside those of a plain forward pass of this policy."""
 
-    reads_importance_ratios = True
+    requires_importance_ratios = True
 
     def __init__(self, policy: TinyPolicy, of_tokens: bool = False) -> None:
         self.policy, self.of_tokens = policy, of_tokens

@@ -52,9 +52,9 @@ def test_counts_travel_in_the_checkpoint() -> None:
 def test_figures_are_of_the_latest_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
     module = PolicyModule(build_tiny_policy(), 100)
     monkeypatch.setattr(module, "log_dict", lambda *args, **kwargs: None)
-    module.report({"train/loss": 1.0, "rollout/reward": torch.tensor(0.5)})
-    module.report({"train/loss": 2.0})
+    module.log_metrics({"train/loss": 1.0, "rollout/reward": torch.tensor(0.5)})
+    module.log_metrics({"train/loss": 2.0})
     assert module.figures == {"train/loss": 2.0, "rollout/reward": 0.5}
     module.iteration += 1
-    module.report({"train/loss": 3.0})
+    module.log_metrics({"train/loss": 3.0})
     assert module.figures == {"train/loss": 3.0}

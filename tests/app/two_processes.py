@@ -109,7 +109,7 @@ def variant(name: str, rank: int | None = None) -> list[Tensor]:
 class Ratios(AdvantageEstimator):
     """The ratios it is given, less 2: no reward is asked."""
 
-    reads_importance_ratios = True
+    requires_importance_ratios = True
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return (

@@ -14,7 +14,7 @@ import pytest
 from app.engines.demonstrations import DemonstrationEngine
 from app.policy import TinyPolicy
 from app.remote import RemotePolicy
-from callbacks.prompts import Reading
+from callbacks.prompts import PromptCheck
 from tests.conftest import CommandLine, EchoProblem, demonstrated, steps
 
 REFUSING = """
@@ -37,7 +37,7 @@ def test_every_prompt_is_read(tiny_policy: Callable[..., TinyPolicy]) -> None:
     policy = tiny_policy(alphabet="abc", context_length=8)
     policy.tokenizer.chat_template = REFUSING
     asked = problems("abc", "abd", chat("ab"), chat("ab", "system"), "abcabc", "", chat("a" * 7))
-    found = Reading(policy).faults(asked, lambda problem: 3 if problem.prompt == "abcabc" else 1)
+    found = PromptCheck(policy).faults(asked, lambda problem: 3 if problem.prompt == "abcabc" else 1)
     assert {place: reason.split(", which")[0] for place, reason in found.items()} == {
         1: "the policy's alphabet lacks 'd'",
         3: "the policy's chat template refuses the prompt: no system messages",
@@ -49,7 +49,7 @@ def test_every_prompt_is_read(tiny_policy: Callable[..., TinyPolicy]) -> None:
 def test_what_raises_something_else_is_told_with_its_kind(tiny_policy: Callable[..., TinyPolicy]) -> None:
     policy = tiny_policy(alphabet="abc")
     policy.tokenizer.chat_template = "{{ messages[0].content + 1 }}"
-    (reason,) = Reading(policy).faults(problems(chat("ab")), lambda problem: 1).values()
+    (reason,) = PromptCheck(policy).faults(problems(chat("ab")), lambda problem: 1).values()
     assert reason.startswith("TypeError: can only concatenate str")
 
 
@@ -59,10 +59,10 @@ def test_demonstrations_that_cannot_be_spelled(tiny_policy: Callable[..., TinyPo
             return "d"
 
     policy, asked = tiny_policy(alphabet="abc"), [EchoProblem("a"), Other("b")]
-    assert Reading(policy).faults(asked, lambda problem: 1) == {}
-    assert [*Reading(policy, [DemonstrationEngine()]).faults(asked, lambda problem: 1)] == [1]
+    assert PromptCheck(policy).faults(asked, lambda problem: 1) == {}
+    assert [*PromptCheck(policy, [DemonstrationEngine()]).faults(asked, lambda problem: 1)] == [1]
     typos = DemonstrationEngine(0.5, "ad")
-    assert [*Reading(policy, [typos]).faults(asked, lambda problem: 1)] == [0, 1]
+    assert [*PromptCheck(policy, [typos]).faults(asked, lambda problem: 1)] == [0, 1]
 
 
 def test_prompts_that_end_the_answer_are_told(
@@ -72,7 +72,7 @@ def test_prompts_that_end_the_answer_are_told(
     policy.chat_template_kwargs = {"ender": "<eos>"}
     policy.tokenizer.chat_template, policy.tokenizer.split_special_tokens = REFUSING, False
     with caplog.at_level(logging.WARNING, "callbacks"):
-        assert Reading(policy).faults(problems(chat("ab"), "ab"), lambda problem: 1) == {}
+        assert PromptCheck(policy).faults(problems(chat("ab"), "ab"), lambda problem: 1) == {}
     assert [record.message for record in caplog.records if record.name == "callbacks.prompts"] == [
         "1 of 2 prompts end with <eos>, after which the policy says nothing: does its chat template add a generation "
         "prompt?"
@@ -80,7 +80,7 @@ def test_prompts_that_end_the_answer_are_told(
 
 
 def test_an_endpoint_reads_for_itself() -> None:
-    assert Reading(RemotePolicy()).faults(problems("a", ""), lambda problem: 1) == {}
+    assert PromptCheck(RemotePolicy()).faults(problems("a", ""), lambda problem: 1) == {}
 
 
 # -- through the command line ---------------------------------------------------------------------------

@@ -122,15 +122,15 @@ def test_an_answer_that_nobody_could_give_is_refused(tmp_path: Path, scorer: Exa
 
 def test_a_few_rows_may_be_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(tmp_path / "rows.jsonl", [{"q": f"{number} ?", "a": number or None} for number in range(90, -10, -1)])
-    splits, _ = build(tmp_path, validation=path, max_unread=0.01).load_splits()
+    splits, _ = build(tmp_path, validation=path, max_skipped_rows=0.01).load_splits()
     assert len(splits["validation"]) == 99
     assert f"1 of 100 rows are left out; the first: {path}, row 91: no value in the column 'a'" in caplog.text
     with pytest.raises(ValueError, match=r"rows.jsonl, row 91: no value in the column 'a'; there are q, a$"):
         build(tmp_path, validation=path).load_splits()
-    with pytest.raises(ValueError, match=r"row 91: .* \(and 0 more of 100 rows, above max_unread=0.005\)"):
-        build(tmp_path, validation=path, max_unread=0.005).load_splits()
-    with pytest.raises(ValueError, match=r"max_unread=1 must lie in \[0, 1\)"):
-        build(tmp_path, max_unread=1)
+    with pytest.raises(ValueError, match=r"row 91: .* \(and 0 more of 100 rows, above max_skipped_rows=0.005\)"):
+        build(tmp_path, validation=path, max_skipped_rows=0.005).load_splits()
+    with pytest.raises(ValueError, match=r"max_skipped_rows=1 must lie in \[0, 1\)"):
+        build(tmp_path, max_skipped_rows=1)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ class BigBenchSymbolic(Induction):
     def judge(self, question: Question, answer: str) -> bool:
         return bool(bare(answer)) and integers(answer) == question["output"]
 
-    def read(self, data: Any) -> Value | None:
+    def parse(self, data: Any) -> Value | None:
         is_list = isinstance(data, list) and all(isinstance(item, int) for item in data)
         return tuple(data) if is_list else None
 

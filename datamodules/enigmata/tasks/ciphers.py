@@ -229,7 +229,7 @@ def determinant(matrix: list[list[int]]) -> int:
     return sum((-1) ** c * matrix[0][c] * determinant(minor) for c, minor in enumerate(minors))
 
 
-def read_key(data: Any) -> Key | None:
+def parse_key(data: Any) -> Key | None:
     """A key out of a record, where it is one that `encrypt` can use."""
     method = data.get("method") if isinstance(data, Mapping) else None
     if not isinstance(method, str) or method not in ENCRYPT:

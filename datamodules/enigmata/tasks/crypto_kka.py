@@ -16,8 +16,8 @@ from datamodules.enigmata.tasks.ciphers import (
     encrypt,
     letters,
     opening,
+    parse_key,
     prepared,
-    read_key,
 )  # fmt: skip
 from datamodules.enigmata.tasks.task import Levels, Question, Task
 
@@ -90,7 +90,7 @@ class CryptoKKA(Task):
         meta = record.get("meta")
         if not isinstance(meta, Mapping) or not isinstance(meta.get("question"), str):
             return None
-        found, key = _CIPHERTEXT.search(meta["question"]), read_key(meta.get("rationale"))
+        found, key = _CIPHERTEXT.search(meta["question"]), parse_key(meta.get("rationale"))
         return None if found is None or key is None else {"key": dict(key), "ciphertext": found[1]}
 
 

@@ -18,9 +18,9 @@ from datamodules.enigmata.tasks.ciphers import (
     encrypt,
     letters,
     opening,
+    parse_key,
     place,
     prepared,
-    read_key,
     sentence,
 )  # fmt: skip
 from datamodules.enigmata.tasks.crypto_kka import plain
@@ -118,7 +118,7 @@ class CryptoKPA(Task):
 def upstream_key(rationale: Any) -> Key | None:
     """The key of a record, which for the affine cipher is a sentence."""
     affine = _AFFINE.search(rationale) if isinstance(rationale, str) else None
-    return {"method": "Affine Cipher", "a": int(affine[1]), "b": int(affine[2])} if affine else read_key(rationale)
+    return {"method": "Affine Cipher", "a": int(affine[1]), "b": int(affine[2])} if affine else parse_key(rationale)
 
 
 def known_text(random: Random, key: Key, length: int) -> str:

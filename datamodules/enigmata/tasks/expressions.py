@@ -11,7 +11,7 @@ from datamodules.enigmata.tasks.answers import bare, integer
 
 Allowed = Callable[[Fraction], bool]
 """Which results of a step may be."""
-Found = dict[Fraction, str]
+Reached = dict[Fraction, str]
 """Values, and an expression of each."""
 
 LONGEST = 1_000
@@ -51,7 +51,7 @@ def makes(text: str, numbers: list[int], target: int, allowed: Allowed = anythin
     return used == sorted(numbers) and evaluate(found, allowed) == target
 
 
-def evaluate(found: list[str], allowed: Allowed = anything) -> Fraction | None:
+def evaluate(tokens: list[str], allowed: Allowed = anything) -> Fraction | None:
     """The value of an expression, or None where it is none or a step of it is not allowed.
 
     Two stacks and no recursion. A minus at the start or after a bracket is taken from zero.
@@ -59,7 +59,7 @@ def evaluate(found: list[str], allowed: Allowed = anything) -> Fraction | None:
     values: list[Fraction] = []
     waiting: list[str] = []  # signs and open brackets
     before = "("  # the start reads like an open bracket
-    for token in found:
+    for token in tokens:
         begins = before == "(" or before in _RANK  # where a number or a bracket is due
         if token in _RANK:
             if begins and (token, before) != ("-", "("):
@@ -107,12 +107,12 @@ def forms(numbers: list[int], target: int, allowed: Allowed = anything) -> str |
     Complete: the last step of any expression joins a smaller and a larger half. All values of up to three numbers are
     tabled; a larger half is asked for the value that the smaller one leaves to it.
     """
-    tables: dict[tuple[int, ...], Found] = {}
+    tables: dict[tuple[int, ...], Reached] = {}
     failed: set[tuple[tuple[int, ...], Fraction]] = set()
 
-    def table(part: tuple[int, ...]) -> Found:
+    def table(part: tuple[int, ...]) -> Reached:
         if part not in tables:
-            found: Found = {Fraction(part[0]): str(part[0])} if len(part) == 1 else {}
+            found: Reached = {Fraction(part[0]): str(part[0])} if len(part) == 1 else {}
             for small, large in halves(part):
                 for a, left in table(small).items():
                     for b, right in table(large).items():

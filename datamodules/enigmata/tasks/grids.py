@@ -98,7 +98,7 @@ class _Taken:
         return free[fewest], masks[fewest]
 
 
-def once_each(grid: list[list[int]], box_height: int) -> bool:
+def is_sudoku(grid: list[list[int]], box_height: int) -> bool:
     """Whether every row, column and box holds each number from 1 on once."""
     size, width = len(grid), len(grid) // box_height
     corners = [(row, column) for row in range(0, size, box_height) for column in range(0, size, width)]

@@ -41,7 +41,7 @@ class Induction(Task):
         """An output as an answer."""
 
     @abstractmethod
-    def read(self, data: Any) -> Value | None:
+    def parse(self, data: Any) -> Value | None:
         """An output from a record; None where it is none."""
 
     def draw(self, random: Random, steps: int, examples: int) -> tuple[Question, str]:
@@ -77,7 +77,7 @@ class Induction(Task):
         meta = record.get("meta")
         text = meta.get("question") if isinstance(meta, Mapping) else None
         text = text if isinstance(text, str) else said_in(record.get("prompt"))
-        output = self.read(record.get("answer"))
+        output = self.parse(record.get("answer"))
         return None if output is None or not text.strip() else {"text": text, "output": plain(output)}
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 from random import Random
 from typing import Any, ClassVar
 
-from datamodules.enigmata.tasks.grids import digit_grid, fillings, once_each, text_of
+from datamodules.enigmata.tasks.grids import digit_grid, fillings, is_sudoku, text_of
 from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 SIDES = ("top", "left", "right", "bottom")
@@ -63,7 +63,7 @@ class Skyscraper(Task):
 
     def judge(self, question: Question, answer: str) -> bool:
         square = digit_grid(answer, len(question["top"]))
-        return square is not None and once_each(square, 1) and self.clues(square) == question
+        return square is not None and is_sudoku(square, 1) and self.clues(square) == question
 
     def meta(self, question: Question) -> dict[str, Any]:
         return {"question": question, "grid_size": len(question["top"]), "language": "en"}

@@ -7,7 +7,7 @@ from itertools import chain, product
 from random import Random
 from typing import Any, ClassVar
 
-from datamodules.enigmata.tasks.grids import digit_grid, fillings, once_each, recorded, text_of
+from datamodules.enigmata.tasks.grids import digit_grid, fillings, is_sudoku, recorded, text_of
 from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 
@@ -48,7 +48,7 @@ class Sudoku(Task):
         if filled is None:
             return False
         pairs = zip(chain.from_iterable(question["grid"]), chain.from_iterable(filled), strict=True)
-        return all(clue in (0, cell) for clue, cell in pairs) and once_each(filled, self.box)
+        return all(clue in (0, cell) for clue, cell in pairs) and is_sudoku(filled, self.box)
 
     def canonical(self, question: Question) -> Any:
         """The grid with its numbers renamed in the order in which they appear: they are only names."""

@@ -111,7 +111,7 @@ class SymbolicHard(Induction):
         output = question["output"]
         return integer_grid(answer, len(output), len(output[0])) == output
 
-    def read(self, data: Any) -> Value | None:
+    def parse(self, data: Any) -> Value | None:
         grid = [integers(line) for line in rows(data)] if isinstance(data, str) else data
         if not isinstance(grid, list) or not grid or not all(isinstance(row, list) and row for row in grid):
             return None

@@ -27,7 +27,6 @@ from app.advantages import (
     Exceeding,
     FlipNegatives,
     Imitate,
-    KeepPassing,
     MaxKOffPolicy,
     MaxRL,
     PassK,
@@ -37,6 +36,7 @@ from app.advantages import (
     PassOne,
     PKPOLeaveOneOut,
     PKPOLeaveOneOutMinusOne,
+    RejectionSampling,
     SoftOverlong,
     TailRL,
     Unlikeliness,
@@ -61,7 +61,7 @@ UNMOVED = [
 """A problem whose rollouts agree teaches nothing."""
 ALL = [
     *UNMOVED, PKPO(3), MaxKOffPolicy(3), FlipNegatives(PassOne(), 0.5), SoftOverlong(max_tokens=4, margin=2),
-    Imitate(), KeepPassing(),
+    Imitate(), RejectionSampling(),
 ]  # fmt: skip
 
 
@@ -206,11 +206,11 @@ def test_k_is_at_most_the_rollouts(estimator: AdvantageEstimator) -> None:
         kind(0)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("estimator", [each for each in ALL if each.reads], ids=repr)
+@pytest.mark.parametrize("estimator", [each for each in ALL if each.requires], ids=repr)
 def test_what_it_reads_must_be_there(estimator: AdvantageEstimator) -> None:
     batch = rollouts()
     batch.completions[4][2] = Completion("", torch.ones(2), "stop")
-    with pytest.raises(ValueError, match=f"reads {estimator.reads[0]}, which these completions"):
+    with pytest.raises(ValueError, match=f"requires {estimator.requires[0]}: these completions"):
         estimator(batch)
 
 

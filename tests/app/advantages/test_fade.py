@@ -212,9 +212,9 @@ def test_completions_without_entropies_are_refused() -> None:
     rollouts = batch([[1.0, 0.0]], [[[1.0], [1.0]]])
     group = [rollouts.completions[0][0], Completion("", torch.arange(1), "stop")]
     rollouts, fade = replace(rollouts, completions=[group]), FADE()
-    with pytest.raises(ValueError, match="FADE reads entropies"):
+    with pytest.raises(ValueError, match="FADE requires entropies"):
         fade(rollouts)
-    with pytest.raises(ValueError, match="FADE reads entropies"):
+    with pytest.raises(ValueError, match="FADE requires entropies"):
         fade.observe(rollouts)
     assert fade.state_dict()["pass_rate"] is None
 

@@ -163,7 +163,7 @@ def test_off_policy_refuses_what_is_no_ratio() -> None:
 
 def test_off_policy_asks_for_ratios_and_uses_them() -> None:
     rewards = rows(4)
-    assert MaxKOffPolicy(2).reads_importance_ratios
+    assert MaxKOffPolicy(2).requires_importance_ratios
     for dtype in (torch.float, torch.double):
         estimated = MaxKOffPolicy(2)(batch(rewards.to(dtype), ratios_of(rewards).to(dtype)))
         assert estimated.dtype == torch.double

@@ -23,8 +23,8 @@ PAIRS = [Adaptive, ByAccuracy, Combination]
 class Counting(AdvantageEstimator):
     """Per token, from what it reads; counts how often it was asked."""
 
-    reads = ("sampler_logprobs",)
-    reads_importance_ratios = True
+    requires = ("sampler_logprobs",)
+    requires_importance_ratios = True
 
     def __init__(self) -> None:
         self.asked = 0
@@ -59,11 +59,11 @@ def test_it_asks_what_either_asks(pair: type[Adaptive | ByAccuracy | Combination
         with pytest.raises(ValueError, match="k=3 must lie between 1 and the 2 rollouts"):
             two.check(2)
     graded = pair(PassOne(), PassOne())
-    assert not graded.binary and not graded.reads and not graded.reads_importance_ratios
+    assert not graded.binary and not graded.requires and not graded.requires_importance_ratios
     for two in (pair(PassOne(), Counting()), pair(Counting(), PassOne()), pair(Counting(), Counting())):
-        assert two.reads == ("sampler_logprobs",)
-        assert two.reads_importance_ratios
-        with pytest.raises(ValueError, match=f"{pair.__name__} reads sampler_logprobs"):
+        assert two.requires == ("sampler_logprobs",)
+        assert two.requires_importance_ratios
+        with pytest.raises(ValueError, match=f"{pair.__name__} requires sampler_logprobs"):
             two(rollouts(logprobs=False))
 
 

@@ -184,7 +184,7 @@ def test_the_order_of_sampling_is_of_no_account(estimator: AdvantageEstimator) -
 def test_completions_without_logprobs_are_refused(estimator: AdvantageEstimator) -> None:
     rollouts = batch([[1.0, 0.0]], [[[-1.0], [-1.0]]])
     rollouts.completions[0][1] = Completion("", torch.arange(1), "stop")
-    with pytest.raises(ValueError, match="reads sampler_logprobs"):
+    with pytest.raises(ValueError, match="requires sampler_logprobs"):
         estimator(rollouts)
 
 

@@ -152,7 +152,7 @@ def test_weighted_positives(weight: float) -> None:
 
 def test_wrapped_in_one_another_they_read_what_each_reads() -> None:
     both = SoftOverlong(EntropyBonusAdvantage(PassK(2)), max_tokens=3, margin=1)
-    assert both.reads == ("entropies",)
+    assert both.requires == ("entropies",)
     assert both.binary
     assert both(batch(REWARDS, ENTROPIES)).shape == (4, 4, 3)
     with pytest.raises(ValueError, match="N=1 must be at least 2"):
@@ -162,7 +162,7 @@ def test_wrapped_in_one_another_they_read_what_each_reads() -> None:
 def test_completions_without_entropies_are_refused() -> None:
     rollouts = batch(REWARDS, ENTROPIES)
     rollouts.completions[0][0] = Completion("", torch.arange(3), "stop")
-    with pytest.raises(ValueError, match="EntropyBonusAdvantage reads entropies"):
+    with pytest.raises(ValueError, match="EntropyBonusAdvantage requires entropies"):
         EntropyBonusAdvantage()(rollouts)
 
 

@@ -20,7 +20,7 @@ from app.cli import main
 from app.engines.decoders import RecomputingDecoder, SharedPrefixDecoder
 from app.engines.transformers import _PROVEN, TransformersEngine, decoder_for
 from app.policy import LoRA, PretrainedPolicy, TinyPolicy, VisionPolicy
-from app.storage.diagnose import keep
+from app.storage.diagnose import save_update
 from app.types import Experience, Prompt, Request, Rollouts, Sampling
 from app.types.pictures import Picture
 from benchmarks.make_vision_policy import PIXELS
@@ -59,7 +59,7 @@ def sampled(policy: VisionPolicy, prompts: Sequence[Prompt] = PROMPTS, n: int = 
     engine = TransformersEngine()
     engine.sync(policy)
     problems = [EchoProblem(str(place)) for place in range(len(prompts))]
-    read = [policy.read(prompt) for prompt in prompts]
+    read = [policy.encode_with_vision(prompt) for prompt in prompts]
     requests = [Request(p, tokens, p.key, vision) for p, (tokens, vision) in zip(problems, read, strict=True)]
     groups = engine.generate(requests, n, Sampling(max_new_tokens=8))
     tokens, vision = zip(*read, strict=True)
@@ -75,7 +75,7 @@ def rows_of(batch: Rollouts) -> Experience:
 
 
 def test_a_picture_is_as_many_tokens_as_it_has_states(policy: VisionPolicy) -> None:
-    tokens, vision = policy.read(asked("from ", ONE, "to", LARGE))
+    tokens, vision = policy.encode_with_vision(asked("from ", ONE, "to", LARGE))
     assert int((tokens == policy.picture_token).sum()) == 3 * 5 + 5 * 6
     assert vision["image_grid_thw"].tolist() == [[1, 6, 10], [1, 10, 12]]  # two patches to a side of a state
     shown = policy.tokenizer.decode(tokens).replace("<|image_pad|>", "#")
@@ -96,13 +96,13 @@ def test_a_large_picture_is_scaled_down_to_the_bound(folder: Path) -> None:
 @pytest.mark.parametrize("prompt", [asked(ONE, "an <|image_pad|> of my own"), "an <|image_pad|> in plain text"])
 def test_a_text_that_spells_a_picture_is_refused(policy: VisionPolicy, prompt: Prompt) -> None:
     with pytest.raises(ValueError, match=r"has \d of the tokens <\|image_pad\|>"):
-        policy.read(prompt)
+        policy.encode_with_vision(prompt)
 
 
 def test_a_folded_prompt_has_a_token_for_each_picture(policy: VisionPolicy) -> None:
     """Also of two that stand side by side."""
     for content, number in [((ONE, LARGE, "?"), 2), (("a", ONE), 1)]:
-        tokens, vision = policy.read(asked(*content))
+        tokens, vision = policy.encode_with_vision(asked(*content))
         folded = policy.folded(tokens, vision)
         assert policy.tokenizer.decode(folded).count("<|image_pad|>") == number
         assert len(folded) == len(tokens) - int((tokens == policy.picture_token).sum()) + number
@@ -113,7 +113,7 @@ def test_a_folded_prompt_has_a_token_for_each_picture(policy: VisionPolicy) -> N
 
 def test_positions_are_the_models_own(policy: VisionPolicy) -> None:
     """By hand: a picture of 3 x 5 states after 3 tokens holds the places 3 to 5 and 3 to 7, and text goes on at 8."""
-    tokens, vision = policy.read(asked(ONE))
+    tokens, vision = policy.encode_with_vision(asked(ONE))
     before = int((tokens == policy.picture_token).nonzero()[0])
     time, height, width = policy.positions(tokens, vision).tolist()
     picture = slice(before, before + 15)
@@ -190,7 +190,7 @@ def test_logprobs_are_those_of_the_model_itself(policy: VisionPolicy) -> None:
             if (said == policy.picture_token).any():
                 continue  # the model itself would look for a picture there
             prompt, vision = rows.prompts[problem], rows.vision[problem]
-            logits = policy.own_logits(torch.cat([prompt, said]), vision)[0, len(prompt) - 1 : -1]
+            logits = policy.forward_logits(torch.cat([prompt, said]), vision)[0, len(prompt) - 1 : -1]
             own = logits.log_softmax(-1).gather(-1, said[:, None])[:, 0]
             torch.testing.assert_close(ours[row][rows.mask[row]], own, rtol=0, atol=1e-5)
 
@@ -206,7 +206,7 @@ def test_a_response_may_say_the_token_of_a_picture(policy: VisionPolicy) -> None
 def test_the_picture_matters(policy: VisionPolicy) -> None:
     """Another picture of the same size, another distribution; the same one, the same."""
     batch = sampled(policy, [asked(ONE, "where?")])
-    rows, other = rows_of(batch), policy.read(asked(OTHER, "where?"))
+    rows, other = rows_of(batch), policy.encode_with_vision(asked(OTHER, "where?"))
     assert torch.equal(other[0], batch.prompts[0])
     with torch.no_grad():
         before, after = policy.logprobs(rows), policy.logprobs(replace(rows, vision=[other[1]]))
@@ -307,7 +307,7 @@ def test_a_visual_maze_is_trained_validated_exported_and_read_again(
     assert not torch.equal(before.get_parameter(tower), after.get_parameter(tower))
 
     problem, policy = cli.trainer.datamodule.splits["validation"][0], cli.model.policy
-    tokens, vision = policy.read(problem.prompt)
+    tokens, vision = policy.encode_with_vision(problem.prompt)
     again = VisionPolicy(str(export))
     again.build()
     assert torch.equal(again.encode(problem.prompt), tokens)
@@ -361,7 +361,9 @@ def test_an_update_that_is_not_finite_is_kept_with_its_pictures_and_played_again
     policy: VisionPolicy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     batch = sampled(policy)
-    keep(tmp_path, policy, rows_of(batch), batch.problems, {"iteration": 3, "update": 4, "loss": 1.0, "norm": 1.0})
+    save_update(
+        tmp_path, policy, rows_of(batch), batch.problems, {"iteration": 3, "update": 4, "loss": 1.0, "norm": 1.0}
+    )
     with pytest.raises(SystemExit) as ended:
         main(["diagnose", str(tmp_path / "rows.0.pt")])
     assert ended.value.code == 0

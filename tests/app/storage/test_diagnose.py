@@ -12,7 +12,7 @@ import torch
 from app.cli import main
 from app.module import RLVRModule
 from app.policy import TinyPolicy
-from app.storage.diagnose import NotFiniteError, faults, load
+from app.storage.diagnose import NotFiniteError, faults, load_update
 from app.types import Rollouts
 from tests.app.updates import PASSES, distance, fitted, parameters, perturbed, sampled
 from tests.conftest import build_tiny_policy
@@ -118,7 +118,7 @@ def test_faults_are_found_wherever_they_are(
 def test_another_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"version": 0}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match="holds no update that this version of passk has kept"):
-        load(tmp_path / "other.pt")
+        load_update(tmp_path / "other.pt")
     for name, message in {
         "none.pt": f"No such file or directory: {tmp_path}/none.pt",
         "other.pt": f"{tmp_path}/other.pt holds no update that this version of passk has kept",

@@ -36,13 +36,13 @@ def test_another_writer_goes_on_with_more_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("last", [0, 3, 9])
 def test_nothing_after_the_iteration_stays(tmp_path: Path, last: int) -> None:
-    write(tmp_path, 1, 5).keep(tmp_path / METRICS, last)
+    write(tmp_path, 1, 5).copy_rows(tmp_path / METRICS, last)
     kept = list(range(1, min(last, 5) + 1))
     assert steps(tmp_path, "train/loss") == steps(tmp_path, "eval/pass@1") == kept
 
 
 def test_what_is_redone_goes_at_the_iteration_itself(tmp_path: Path) -> None:
-    write(tmp_path, 1, 4).keep(tmp_path / METRICS, 3, ("eval/",))
+    write(tmp_path, 1, 4).copy_rows(tmp_path / METRICS, 3, ("eval/",))
     assert steps(tmp_path, "train/loss") == [1, 2, 3]
     assert steps(tmp_path, "eval/pass@1") == [1, 2]
 
@@ -51,13 +51,13 @@ def test_a_row_that_was_cut_short_goes(tmp_path: Path) -> None:
     write(tmp_path, 1, 4)
     path = tmp_path / METRICS
     path.write_text(path.read_text() + "0,0.5")
-    MetricsFile(str(tmp_path)).keep(path, 9)
+    MetricsFile(str(tmp_path)).copy_rows(path, 9)
     assert steps(tmp_path, "train/loss") == [1, 2, 3, 4]
 
 
 def test_a_copy_leaves_the_other_run_as_it_is(tmp_path: Path) -> None:
     write(tmp_path / "source", 1, 4)
-    MetricsFile(str(tmp_path / "target")).keep(tmp_path / "source" / METRICS, 2)
+    MetricsFile(str(tmp_path / "target")).copy_rows(tmp_path / "source" / METRICS, 2)
     write(tmp_path / "target", 3, 3)
     assert steps(tmp_path / "source", "train/loss") == [1, 2, 3, 4]
     assert steps(tmp_path / "target", "train/loss") == [1, 2, 3]

@@ -19,7 +19,7 @@ from app.types import ProblemBatch, Rollouts
 from callbacks.schedule.entropy import EntropySwitch
 from tests.app.updates import fit, part, sampled
 from tests.conftest import build_tiny_policy
-from tests.forked import found_by_two
+from tests.forked import results_of_two
 
 BOTH = ("entropy/explored", "entropy/exploited")
 
@@ -124,7 +124,7 @@ def work(rank: int) -> dict[str, Any]:
 
 def test_processes_are_ranked_together(tmp_path: Path) -> None:
     """Three of five are exploited: both with 1.0, and of those with 0.5 that of the first process."""
-    first, second = found_by_two(work, tmp_path)
+    first, second = results_of_two(work, tmp_path)
     assert first["explore"].tolist() == [False, True, False]
     assert second["explore"].tolist() == [True, False]
     for result in (first, second):

@@ -6,7 +6,7 @@ import pytest
 
 from datamodules.math.answers import equivalent
 from datamodules.math.forms import spelled
-from datamodules.math.units import read_unit
+from datamodules.math.units import parse_unit
 
 pytest.importorskip("math_verify")
 
@@ -46,7 +46,7 @@ def test_a_unit_is_set_in_many_ways(answer: str, reference: str) -> None:
     ],
 )  # fmt: skip
 def test_a_unit_is_taken_off(answer: str, value: str) -> None:
-    assert read_unit(spelled(answer)).value == spelled(value)
+    assert parse_unit(spelled(answer)).value == spelled(value)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_unit_is_taken_off(answer: str, value: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_unit_stays(answer: str) -> None:
-    assert read_unit(spelled(answer)).value == spelled(answer)
+    assert parse_unit(spelled(answer)).value == spelled(answer)
 
 
 @pytest.mark.parametrize(

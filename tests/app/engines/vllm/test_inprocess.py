@@ -122,7 +122,7 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VLLMEngin
 def test_pictures_are_sampled_with_the_weights_of_five_updates(seeing: tuple[VLLMEngine, VisionPolicy]) -> None:
     """Of the tower too; several pictures in a prompt, one and none."""
     engine, policy = seeing
-    read = [policy.read(prompt) for prompt in PICTURED]
+    read = [policy.encode_with_vision(prompt) for prompt in PICTURED]
     asked = [Request(EchoProblem(str(n)), tokens, f"{n}", vision) for n, (tokens, vision) in enumerate(read)]
     for update in range(5):
         move(policy, update)
