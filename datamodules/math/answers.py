@@ -17,9 +17,9 @@ from typing import Any
 from app.types import Unscored
 from datamodules.math.apart import apart
 from datamodules.math.forms import is_two_numbers, parsable, spelled, tight
-from datamodules.math.numerals import read_bases, read_numeral, same_number
+from datamodules.math.numerals import parse_bases, parse_numeral, same_number
 from datamodules.math.size import LONGEST, is_balanced, is_computable, is_tame
-from datamodules.math.units import read_unit
+from datamodules.math.units import parse_unit
 from datamodules.values import digits
 
 TAIL = 20_000
@@ -37,6 +37,10 @@ _LINE = re.compile(
     rf"{_MARKS}(?P<is>is(?![a-z']){_MARKS})?(?P<sign>[:=]?){_MARKS}(?P<rest>.*)",
     re.IGNORECASE,
 )
+_HOPE = re.compile(r"(?<![a-z])I hope (?:it|this)(?:'s| is) correct[\s.!*_]*", re.IGNORECASE)
+"""The sentence that Minerva's prompt (2206.14858) ends answers with."""
+_FOUR = re.compile(r"[ \t]*####[ \t]*(?P<rest>[^\s#].*)")
+"""A last line as the solutions of GSM8K (2110.14168) have it."""
 _FENCES = {"$$": "$$", r"\[": r"\]"}
 _WRAPPERS = (
     (r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"), ("__", "__"), ("```", "```"), ("`", "`"),
@@ -51,7 +55,10 @@ class UndecidedError(ValueError):
 
 
 def final_answer(response: str) -> str | None:
-    """What the last box holds, or else what the last line says that begins with "answer", or "so the answer is"."""
+    """What the last box holds, or else what the last line says that begins with "answer", or "so the answer is".
+
+    In place of such a line, a response may end in GSM8K's `#### 72`.
+    """
     tail = response[-TAIL:]
     answer = last_box(tail)
     answer = plain(_last_line(tail) if answer is None else answer)
@@ -74,17 +81,28 @@ def last_box(text: str) -> str | None:
 
 def _last_line(text: str) -> str:
     """What the last line says that begins with "answer"; a heading says what follows it. Empty where there is none."""
-    lines, answer = text.split("\n"), ""
+    lines, answer = text.rstrip().split("\n"), ""
+    number = _FOUR.fullmatch(lines[-1])
+    if number and parse_numeral(plain(number["rest"]).removeprefix("$")):
+        return number["rest"]
     for place, line in enumerate(lines):
         match = _LINE.match(line)
         if not match:
             continue
-        rest = match["rest"].strip(_MARKUP)
+        within = _LINE.match(match["rest"])  # "Final Answer: The final answer is 72."
+        match = within if within and (within["is"] or within["sign"]) else match
+        rest = _without_hope(match["rest"]).strip(_MARKUP)
         if not rest:
             answer = _paragraph(lines[place + 1 :]) or answer
         elif match["is"] or match["sign"] or not rest[0].isalpha():
             answer = rest
     return answer
+
+
+def _without_hope(text: str) -> str:
+    """A line without Minerva's last sentence."""
+    *_, last = [None, *_HOPE.finditer(text)]
+    return text[: last.start()] if last and last.end() == len(text) else text
 
 
 def _paragraph(lines: list[str]) -> str:
@@ -125,14 +143,14 @@ def equivalent(answer: str, reference: str) -> bool:
         return True
     if all(map(_is_words, sides)) and ("\\" in answer + reference or " " in given + wanted):
         return False
-    (given, base), (wanted, its_base) = read_bases(given), read_bases(wanted)
+    (given, base), (wanted, its_base) = parse_bases(given), parse_bases(wanted)
     if base != its_base:
         return False
     if max(map(len, sides)) <= LONGEST:
-        (given, unit), (wanted, its_unit) = read_unit(given), read_unit(wanted)
+        (given, unit), (wanted, its_unit) = parse_unit(given), parse_unit(wanted)
         if unit is not None and its_unit is not None and unit != its_unit:
             return False
-    numerals = [read_numeral(tight(side)) for side in (given, wanted)]
+    numerals = [parse_numeral(tight(side)) for side in (given, wanted)]
     if numerals[0] and numerals[1]:
         return same_number(numerals[0], numerals[1])
     return _verified(parsable(given), parsable(wanted))
@@ -147,7 +165,7 @@ def canonical(answer: str | None) -> str | None:
     if answer is None:
         return None
     text = tight(spelled(answer))
-    numeral = read_numeral(text)
+    numeral = parse_numeral(text)
     return text if numeral is None else digits(numeral.value) + "%" * numeral.percent
 
 
