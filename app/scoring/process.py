@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from glob import glob
+from importlib import import_module
 from pathlib import Path
 from select import select
 from time import monotonic
@@ -43,11 +44,20 @@ MEDDLED = "wrote into the channel of its verdicts"
 
 
 class Batch(NamedTuple):
-    """Answers to be judged: the trainer's number of the batch, how many, the seconds for each, and their pickle."""
+    """Answers to be judged.
+
+    Args:
+        number: the trainer's, of the batch.
+        length: how many.
+        seconds: for each.
+        libraries: names of installed modules that the problems' own modules import.
+        answers: pickled.
+    """
 
     number: int
     length: int
     seconds: float
+    libraries: list[str]
     answers: bytes
 
 
@@ -73,8 +83,8 @@ def work(channel: int, memory: float) -> None:
     watcher = Watcher(trainer)
     with suppress(OSError):  # the trainer is gone
         while header := requests.readline():
-            number, length, seconds, size = json.loads(header)
-            watcher.score(Batch(number, length, seconds, requests.read(size)))
+            number, length, seconds, libraries, size = json.loads(header)
+            watcher.score(Batch(number, length, seconds, libraries, requests.read(size)))
     watcher.end()
 
 
@@ -84,10 +94,12 @@ class Watcher:
     def __init__(self, trainer: socket.socket) -> None:
         self.trainer = trainer
         self.fork: Fork | None = Fork(trainer)  # before it is needed
+        self.imported: set[str] = set()
 
     def score(self, batch: Batch) -> None:
         """Tell the trainer a verdict on each answer; OSError where it is gone."""
         place, said_ready = 0, False
+        self._import(batch.libraries)
         while place < batch.length:
             self.fork = self.fork or Fork(self.trainer)
             try:
@@ -108,6 +120,16 @@ class Watcher:
                 place += 1
         if self.fork is not None and self.fork.has_child_processes():
             self.end()
+
+    def _import(self, libraries: list[str]) -> None:
+        """Have forks from now on begin with these: to import Lightning takes seconds, for each fork that is ended."""
+        fresh = {*libraries} - self.imported
+        if fresh - sys.modules.keys():
+            self.end()
+            for name in sorted(fresh):
+                with suppress(Exception):  # then the fork imports it, and says what is wrong
+                    import_module(name)
+        self.imported |= fresh
 
     def end(self) -> int:
         """End the fork with its process group, and all that scorers have left behind.  -> the fork's exit status"""

@@ -30,6 +30,7 @@ from numbers import Real
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
+from app.scoring.libraries import libraries_of
 from app.types import Problem, Unscored
 
 Answer: TypeAlias = tuple[Problem, str]
@@ -252,7 +253,8 @@ class Worker:
         except Exception as error:  # whatever its classes raise
             raise ValueError(_refusal(kind, error)) from error
         self.batch += 1
-        header = json.dumps([self.batch, len(answers), seconds, len(message)])
+        libraries = libraries_of(message)
+        header = json.dumps([self.batch, len(answers), seconds, libraries, len(message)])
         try:
             self.channel.settimeout(START_SECONDS)
             self.channel.sendall(header.encode() + b"\n" + message)

@@ -1,0 +1,51 @@
+"""Which installed libraries a pickle's own modules import."""
+
+from __future__ import annotations
+
+import pickletools
+import sys
+import sysconfig
+from functools import lru_cache
+from types import ModuleType
+
+STDLIB = sysconfig.get_path("stdlib") + "/"
+INSTALLED = ("/site-packages/", "/dist-packages/")
+"""Where libraries lie; a module of a user's lies elsewhere."""
+
+
+def libraries_of(message: bytes) -> list[str]:
+    """The installed modules that the modules of a pickle's classes import, by what this process has imported.
+
+    What a module of the user's imports is looked up in those of the user's that it imports, too. The user's own
+    modules are none of them.
+    """
+    texts = {str(value) for _, value, _ in pickletools.genops(message) if isinstance(value, str) and len(value) < 200}
+    names = {name for text in texts for name in (text, text.partition(" ")[0]) if name in sys.modules}
+    return list(_imported(tuple(sorted(names))))
+
+
+@lru_cache(maxsize=16)
+def _imported(names: tuple[str, ...]) -> tuple[str, ...]:
+    found, seen, waiting = set[str](), set[str](), [*names]
+    while waiting:
+        name = waiting.pop()
+        module = sys.modules.get(name)
+        if name in seen or module is None:
+            continue
+        seen.add(name)
+        if _is_installed(module):
+            found.add(name)
+        elif getattr(module, "__file__", None):
+            waiting += {_module_of(value) for value in [*vars(module).values()]}
+    return tuple(sorted(found))
+
+
+def _module_of(value: object) -> str:
+    """The name of the module that a value is, or comes from."""
+    name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+    return name if isinstance(name, str) else ""
+
+
+def _is_installed(module: ModuleType) -> bool:
+    file = str(getattr(module, "__file__", None) or "")
+    return file.startswith(STDLIB) or any(part in file for part in INSTALLED)
