@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from random import Random
 from tempfile import TemporaryDirectory
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from app.distributed.weights import write_model
 from app.engines.base import RolloutEngine
@@ -58,6 +60,35 @@ def check_export(policy: Policy) -> None:
             raise ValueError(
                 f"the policy could not be saved as a transformers folder: {type(error).__name__}: {reason}"
             ) from error
+
+
+def check_monitors(trainer: Trainer) -> None:
+    """Raise ValueError where an EarlyStopping or ModelCheckpoint that looks now has a `monitor` that is not logged."""
+    logged = trainer.callback_metrics
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        monitor = getattr(callback, "monitor", None)
+        looks_later = any(getattr(callback, f"_{what}_on_train_epoch_end", False) for what in ("check", "save"))
+        required = getattr(callback, "strict", True) and isinstance(callback, EarlyStopping | ModelCheckpoint)
+        if required and not looks_later and monitor is not None and monitor not in logged:
+            raise ValueError(unknown_monitor(callback, logged))
+
+
+def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
+    """Raise ValueError for a `monitor` of a Pass@k or maj@n that the evaluation does not log.
+
+    names: of those that it does.
+    """
+    names = set(names)
+    for callback in trainer.callbacks if names else ():  # type: ignore[attr-defined]
+        monitor = str(getattr(callback, "monitor", None))
+        if re.fullmatch(r"eval/(.*/)?(pass|maj)@.*", monitor) and monitor not in names:
+            raise ValueError(unknown_monitor(callback, names))
+
+
+def unknown_monitor(callback: Callback, names: Iterable[str]) -> str:
+    """A monitor that names no figure, and the names there are."""
+    monitor = getattr(callback, "monitor", None)
+    return f"{type(callback).__name__}: monitor={monitor!r} must be one of {', '.join(sorted(names))}"
 
 
 def check_sampling(engine: RolloutEngine, sampling: Sampling) -> None:

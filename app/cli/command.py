@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jsonargparse import ArgumentError
@@ -136,7 +137,10 @@ class PassKCLI(LightningCLI):
         self.source = source_of(config.ckpt_path, fit and config.auto_resume, places[0])
         self.changes = check_source(self.source, self.config_dump if fit else {})
         self.folder: AbstractContextManager[Any] = nullcontext()
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and self._get(self.config_init, "trainer").fast_dev_run:  # leaves no files
+            self.folder = TemporaryDirectory(prefix="passk-")
+            trainer.use_folder(Path(self.folder.name))
+        elif trainer.is_global_zero:
             resumed = version_of(self.source, places[0]) if fit else None
             self.folder = folder = claim(places, command, resumed)
             trainer.use_folder(folder.path)

@@ -91,6 +91,13 @@ def run_folder(trainer: Trainer) -> Path:
     return folder
 
 
+def folder_line(trainer: Trainer) -> str:
+    """What a command says of its files at its end; to be asked by all processes together."""
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return f"Run folder: none, as trainer.fast_dev_run={trainer.fast_dev_run} leaves no files"  # type: ignore[attr-defined]
+    return f"Run folder: {run_folder(trainer)}"
+
+
 # -- where runs lie -----------------------------------------------------------------------------------
 
 

@@ -19,8 +19,9 @@ from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics
 from app.module import RLVRModule
 from app.settings import RolloutSettings
 from app.storage.files import naming
-from app.storage.run_folder import run_folder
+from app.storage.run_folder import folder_line, run_folder
 from app.types import ProblemBatch, Rollouts, Sampling
+from callbacks.checks import check_monitored_ks
 from callbacks.evaluation.results import Tally, line_of, write_results
 from callbacks.evaluation.sets import ALL, Evaluated, EvaluationPlan, EvaluationSet, Settings, held_out
 from callbacks.evaluation.tables import COLUMNS, UNSHOWN, print_results
@@ -85,6 +86,7 @@ class PassKEvaluation(Evaluation):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         problems = held_out(trainer)
         self.sets = self.plan.sets(problems)
+        check_monitored_ks(trainer, self._figures_of_sets())
         parts = self.plan.parts(problems)
         self.asked = tuple(parts) or (self.plan.default, *self.plan.by_name.values())
         policy = RLVRModule.of(pl_module).policy
@@ -92,6 +94,13 @@ class PassKEvaluation(Evaluation):
             policy.stop_ids(settings.sampling)
         splits = asked(trainer, "validation", "test")
         check_prompts(PromptCheck(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
+
+    def _figures_of_sets(self) -> Iterator[str]:
+        """The logged names of Pass@k and maj@n."""
+        for label, evaluated in self.sets.items():
+            prefix = "eval/" if label == ALL else f"eval/{label}/"
+            yield from (f"{prefix}pass@{k}" for k in evaluated.ks)
+            yield from () if evaluated.n is None else (f"{prefix}maj@{evaluated.n}",)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
@@ -164,11 +173,11 @@ class PassKEvaluation(Evaluation):
     on_test_end = on_validation_end
 
     def _print(self, trainer: Trainer) -> None:
-        folder = run_folder(trainer)
+        folder = folder_line(trainer)
         if trainer.is_global_zero and self.history:
             print_results(self.history, folder)
         elif trainer.is_global_zero:
-            print(f"Run folder: {folder}, without a validation")
+            print(f"{folder}, without a validation")
 
     def compute(self, device: torch.device) -> dict[str, float]:
         """All figures over all processes, by their logged names."""

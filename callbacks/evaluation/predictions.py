@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 from app.module import RLVRModule
 from app.storage.files import naming
-from app.storage.run_folder import run_folder
+from app.storage.run_folder import folder_line, run_folder
 from app.types import Rollouts
 from callbacks.evaluation.tables import spent_line
 
@@ -23,7 +23,7 @@ class PredictionWriter(BasePredictionWriter):
 
     Args:
         path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
-            the run's folder.
+            the run's folder. With `trainer.fast_dev_run` there is no file.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -53,12 +53,12 @@ class PredictionWriter(BasePredictionWriter):
         path = self._path(trainer)
         spent = RLVRModule.of(pl_module).rollout_worker.pop_usage()
         if trainer.is_global_zero:
-            print(f"Completions: {path}")
+            print(folder_line(trainer) if trainer.fast_dev_run else f"Completions: {path}")  # type: ignore[attr-defined]
             if spent:
                 print(spent_line(spent))
 
     def _path(self, trainer: Trainer) -> Path:
-        if self.path is not None:
+        if self.path is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             return Path(self.path)
         name = "predictions.jsonl" if trainer.world_size == 1 else f"predictions.{trainer.global_rank}.jsonl"
         return run_folder(trainer) / name

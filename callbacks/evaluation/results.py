@@ -21,7 +21,7 @@ from app.metrics.rollouts import majority_votes
 from app.passk import pass_at_k
 from app.storage.files import replacing
 from app.types import Rollouts
-from callbacks.evaluation.sets import EvaluationSet
+from callbacks.evaluation.sets import TOTAL, EvaluationSet
 from callbacks.evaluation.tables import natural
 
 METHOD = (
@@ -102,7 +102,7 @@ def markdown(result: dict[str, Any]) -> str:
     extra = sorted({name for record in sets.values() for name in record.get("metrics", {})})
     head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy, *extra]
     rows = [
-        [label.replace("|", "\\|") or "all", str(record["problems"]), str(record.get("answers", "")),
+        [label.replace("|", "\\|") or TOTAL, str(record["problems"]), str(record.get("answers", "")),
          *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy),
          *(_plain(record.get("metrics", {}).get(name)) for name in extra)]
         for label, record in sets.items()

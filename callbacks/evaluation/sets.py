@@ -60,6 +60,9 @@ class Evaluated:
 ALL = ""
 """The label of all problems together."""
 
+TOTAL = "all"
+"""What tables call them."""
+
 
 class EvaluationSet:
     """Problems whose figures are reported together.
@@ -111,7 +114,7 @@ class EvaluationPlan:
 
         Raises:
             ValueError: for a name in `by_name` that no set has, a set without a k that all its problems have, or a
-                name that is no line of text.
+                name that is no line of text, or that of all problems.
         """
         settings_of: dict[str, set[Evaluated]] = {}
         for problem in problems:
@@ -119,6 +122,10 @@ class EvaluationPlan:
                 if not label.strip() or not label.isprintable():
                     raise ValueError(
                         f"the name {label!r} of a set must be a line of text: figures are reported under it"
+                    )
+                if label == TOTAL:
+                    raise ValueError(
+                        f"the name {label!r} of a set is that of all problems in results.md: rename the set"
                     )
             for label in (ALL, *problem.sets):
                 settings_of.setdefault(label, set()).add(self.of(problem))

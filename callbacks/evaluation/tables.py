@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -30,8 +29,11 @@ SPENT = {
 """What an endpoint charges for, and how it is told."""
 
 
-def print_results(history: list[dict[str, Any]], folder: Path) -> None:
-    """What each stage ended with; then, where there are several sets of problems, the last figures of each."""
+def print_results(history: list[dict[str, Any]], folder: str) -> None:
+    """What each stage ended with; then, where there are several sets of problems, the last figures of each.
+
+    folder: a line about the run's files.
+    """
     console = Console()
     console = console if console.is_terminal else Console(width=120)
     console.print(results_table(history))
@@ -42,7 +44,7 @@ def print_results(history: list[dict[str, Any]], folder: Path) -> None:
     spent = {name: last[f"eval/{name}"] for name in SPENT if f"eval/{name}" in last}
     if spent:
         console.print(spent_line(spent))
-    console.print(f"Run folder: {folder}", soft_wrap=True, markup=False)
+    console.print(folder, soft_wrap=True, markup=False)
 
 
 def spent_line(spent: dict[str, float]) -> str:

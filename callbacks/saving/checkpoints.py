@@ -18,6 +18,7 @@ from app.module import RLVRModule
 from app.storage.checkpoint import FORMAT
 from app.storage.files import replacing
 from app.storage.run_folder import CONFIG, last_checkpoint, run_folder
+from callbacks.checks import check_monitors
 from callbacks.evaluation.results import line_of
 from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation, Schedule
@@ -118,6 +119,8 @@ class Checkpoints(Callback):
             self.signals.stop_if_told(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.phase == "validation":
+            check_monitors(trainer)
         self.phase, self.validated = "rest", self.phase == "validation"
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.types import Sampling
 from callbacks.evaluation.sets import ALL, Evaluated, EvaluationPlan, Settings
-from tests.conftest import EchoProblem
+from tests.conftest import CommandLine, EchoProblem, stage, steps
 
 DEFAULT = Evaluated(8, (1, 4, 8), Sampling())
 
@@ -62,6 +62,11 @@ def test_a_set_needs_a_name(name: str) -> None:
         EvaluationPlan(DEFAULT, {}).sets([EchoProblem("a", name)])
 
 
+def test_no_set_has_the_name_of_all_problems() -> None:
+    with pytest.raises(ValueError, match=r"the name 'all' of a set is that of all problems in results\.md"):
+        EvaluationPlan(DEFAULT, {}).sets([EchoProblem("a", "all")])
+
+
 def test_ks_that_have_nothing_in_common() -> None:
     with pytest.raises(ValueError, match="the ks of all sets have none in common; give each the k 1"):
         EvaluationPlan(DEFAULT, {"A": Settings(ks=(2,))}).sets(PROBLEMS)
@@ -78,3 +83,20 @@ def test_ks_that_have_nothing_in_common() -> None:
 def test_values_out_of_bounds(settings: Settings, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EvaluationPlan(DEFAULT, {"A": settings})
+
+
+def test_the_name_of_all_problems_is_refused_at_the_start(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("UD", "LR"):
+        (passk.folder / f"{name}.jsonl").write_text(f'{{"prompt": "{name}", "answer": "{name}"}}\n')
+    train, validation = (str(passk.folder / f"{name}.jsonl") for name in ("UD", "LR"))
+    data = {"class_path": "datamodules.task.TaskDataModule", "init_args": {"scorer": "datamodules.scorers.Exact"}}
+    data["init_args"] |= {"train": train, "validation": validation, "label": "all", "batch_size": 1}  # type: ignore[operator]
+    main = lambda: passk.fit([stage("only", until=steps(1))], cached=False, data=data)  # noqa: E731
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert (
+        "passk: error: the name 'all' of a set is that of all problems in results.md: rename the set\n"
+        in capsys.readouterr().err
+    )

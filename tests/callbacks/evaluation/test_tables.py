@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ def test_sets_may_be_named_as_hub_ids_and_as_figures_are(capsys: pytest.CaptureF
     names = ["openai/gsm8k", "AIME/2024", "pass@1", "[bold]x"]
     last = record(5, "explore", 0.1, *names)
     assert {set_of(name) for name in last} == {"", *names}
-    print_results([last], Path("runs [v2]"))
+    print_results([last], "Run folder: runs [v2]")
     printed = capsys.readouterr().out
     assert "By set" in printed
     assert all(f"│ {name} " in printed for name in names)
@@ -73,7 +72,7 @@ def test_a_row_for_each_set_in_the_order_of_size() -> None:
 def test_sets_are_told_apart_where_there_are_several(
     sets: list[str], tables: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_results([record(5, "explore", 0.1, *sets)], Path("runs") / "here")
+    print_results([record(5, "explore", 0.1, *sets)], "Run folder: runs/here")
     said = capsys.readouterr().out
     assert said.count("P@16") == tables
     assert said.rstrip().endswith("Run folder: runs/here")

@@ -1,0 +1,40 @@
+"""A `monitor` that no figure has."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import CommandLine, stage, steps
+
+
+def monitoring(kind: str, monitor: str) -> list[str]:
+    arguments = [f"--trainer.callbacks.{argument}" for argument in (f"monitor={monitor}", "mode=max")]
+    return [f"--trainer.callbacks+=lightning.pytorch.callbacks.{kind}", *arguments, "--trainer.val_check_interval=1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "monitor", "iterations"),
+    [
+        ("EarlyStopping", "eval/pass@9", 0),  # known at the start
+        ("ModelCheckpoint", "eval/3x3/maj@9", 0),
+        ("EarlyStopping", "eval/passes", 1),  # which a callback of the user's could log
+        ("ModelCheckpoint", "rewards", 1),
+    ],
+)
+def test_a_monitor_that_is_not_logged(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str], kind: str, monitor: str, iterations: int
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        passk.fit([stage("only", until=steps(3))], *monitoring(kind, monitor))
+    captured = capsys.readouterr()
+    (line,) = [line for line in captured.err.splitlines() if "error" in line]
+    assert ended.value.code == 2
+    assert line.startswith(f"passk: error: {kind}: monitor='{monitor}' must be one of ")
+    assert "eval/pass@1" in line
+    assert ("[only] 1/3" in captured.out) == bool(iterations)
+
+
+def test_a_monitor_that_is_logged_and_one_that_need_not_be(passk: CommandLine) -> None:
+    lenient = [*monitoring("EarlyStopping", "nonsense"), "--trainer.callbacks.strict=false"]
+    once = [stage("only", until=steps(1))]
+    assert passk.fit(once, *monitoring("ModelCheckpoint", "eval/pass@1"), *lenient).model.iteration == 1
