@@ -35,7 +35,18 @@ def exported(cli: Any, name: str = "2-explore") -> Path:
 
 
 def test_results_have_a_line_for_every_validation(finished: Run) -> None:
-    names = {"pass@1", "pass@2", "pass@4", "maj@4", "greedy", "length", "truncated", "entropy", "distinct_wrong"}
+    names = {
+        "pass@1",
+        "pass@2",
+        "pass@4",
+        "maj@2",
+        "maj@4",
+        "greedy",
+        "length",
+        "truncated",
+        "entropy",
+        "distinct_wrong",
+    }
     figures = {f"eval/{label}{name}" for label in ("", "7x7/") for name in (*names, "unscored")}
     for row in finished.results:
         assert row.keys() == {"iteration", "stage"} | figures

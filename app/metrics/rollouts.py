@@ -6,8 +6,9 @@ problems were split. `eval/` keys are made in `callbacks/evaluation/evaluation.p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import comb, nan
 from statistics import fmean
 
 import torch
@@ -31,26 +32,66 @@ def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
     return distinct, wrong
 
 
-def majority_votes(rollouts: Rollouts) -> list[float]:
+def majority_votes(rollouts: Rollouts, k: int | None = None) -> list[float]:
     """Of each problem, whether its most frequent extracted answer passes (self-consistency, 2203.11171).  P, in [0, 1]
 
-    With a tie broken at random, of which this is the expectation. Responses without a score or an answer to read
-    don't vote: a problem without any vote has 0, and one without any score NaN.
+    With a tie broken at random, of which this is the expectation, and of responses with the same answer whose scores
+    differ, too. Responses without a score or an extracted answer don't vote: a problem without any vote has 0, and one
+    without any score NaN.
+
+    Args:
+        k: the mean over all subsets of k scored responses, exactly; NaN where a problem has fewer. None is the vote of
+            all of them.
     """
     of_problems = zip(rollouts.completions, rollouts.rewards.tolist(), strict=True)
-    return [_majority_vote([row.answer for row in group], rewards) for group, rewards in of_problems]
+    return [_majority_vote([row.answer for row in group], rewards, k) for group, rewards in of_problems]
 
 
-def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float]) -> float:
+def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float], k: int | None) -> float:
     """See `majority_votes`, of one problem.  N, and N with NaN for no score"""
+    scored = sum(reward == reward for reward in rewards)
+    if k is not None and k > scored:
+        return nan
     passed: dict[str, list[bool]] = {}
     for answer, reward in zip(answers, rewards, strict=True):
         if answer is not None and reward == reward:
             passed.setdefault(answer, []).append(reward >= 1)
     if not passed:
-        return nan if all(reward != reward for reward in rewards) else 0.0
+        return 0.0 if scored else nan
+    if k is not None and k < scored:
+        sizes, shares = [*map(len, passed.values())], [*map(fmean, passed.values())]
+        return sum(
+            share * _chance_of_majority(size, sizes[:index] + sizes[index + 1 :], scored - sum(sizes), k)
+            for index, (size, share) in enumerate(zip(sizes, shares, strict=True))
+            if share
+        )
     most = max(map(len, passed.values()))
     return fmean(fmean(voters) for voters in passed.values() if len(voters) == most)
+
+
+def _chance_of_majority(size: int, others: Sequence[int], silent: int, k: int) -> float:
+    """Chance that an answer wins the vote of k responses that are drawn without replacement, ties broken at random.
+
+    Where m of the k give the answer, no other answer may come more often, and with t others that come as often it wins
+    with the chance 1 / (t + 1). Draws of the others are counted answer by answer.
+
+    Args:
+        size: responses with the answer.
+        others: responses with each other answer.
+        silent: scored responses without an answer.
+    """
+    wins = 0.0
+    for m in range(1, min(size, k) + 1):
+        ways = {(0, 0): 1}  # by how many others come m times, and the responses drawn so far
+        for other in others:
+            further: Counter[tuple[int, int]] = Counter()
+            for (ties, drawn), number in ways.items():
+                for count in range(min(other, m, k - m - drawn) + 1):
+                    further[ties + (count == m), drawn + count] += number * comb(other, count)
+            ways = further
+        fair = ((number * comb(silent, k - m - drawn), ties) for (ties, drawn), number in ways.items())
+        wins += comb(size, m) * sum(number / (ties + 1) for number, ties in fair)
+    return wins / comb(size + sum(others) + silent, k)
 
 
 def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -168,14 +209,27 @@ class AnswerDiversity(Ratio):
 
 
 class MajorityVote(Ratio):
-    """Share of problems whose most frequent extracted answer passes; NaN where none has a scored answer."""
+    """Share of problems whose most frequent extracted answer passes; NaN where none has a scored answer.
+
+    Args:
+        k: responses that vote, see `majority_votes`.
+    """
+
+    def __init__(self, k: int | None = None) -> None:
+        super().__init__()
+        self.k = k
 
     def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
-        votes = [vote for vote in majority_votes(rollouts) if vote == vote]
+        votes = [vote for vote in majority_votes(rollouts, self.k) if vote == vote]
         return sum(votes), len(votes)
 
     def compute(self) -> Tensor:
         return self.numerator / self.denominator
+
+
+def votes_of(ks: Sequence[int], n: int | None) -> list[int]:
+    """The k of each maj@k: those of Pass@k but 1, where both are the same, and n."""
+    return sorted({*ks, *([] if n is None else [n])} - {1})
 
 
 def evaluation_metrics(ks: Sequence[int], n: int | None, extra: Mapping[str, Metric]) -> MetricCollection:
@@ -183,13 +237,13 @@ def evaluation_metrics(ks: Sequence[int], n: int | None, extra: Mapping[str, Met
 
     Args:
         ks: of Pass@k.
-        n: answers to each of its problems; None where they differ, and there is no maj@n.
+        n: answers to each of its problems; None where they differ, and there is no maj@n of theirs.
         extra: further metrics by the names they are reported under, which are copied.
     """
     return MetricCollection(
         {
             "pass@k": PassAtK(ks),
-            **({} if n is None else {f"maj@{n}": MajorityVote()}),
+            **{f"maj@{k}": MajorityVote(None if k == n else k) for k in votes_of(ks, n)},
             "length": ResponseLength(),
             "truncated": TruncationRate(),
             "entropy": TokenEntropy(),

@@ -15,7 +15,7 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from app.distributed.processes import union_over_processes
-from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics
+from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics, votes_of
 from app.module import RLVRModule
 from app.settings import RolloutSettings
 from app.storage.files import naming
@@ -100,7 +100,7 @@ class PassKEvaluation(Evaluation):
         for label, evaluated in self.sets.items():
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             yield from (f"{prefix}pass@{k}" for k in evaluated.ks)
-            yield from () if evaluated.n is None else (f"{prefix}maj@{evaluated.n}",)
+            yield from (f"{prefix}maj@{k}" for k in votes_of(evaluated.ks, evaluated.n))
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
@@ -131,7 +131,7 @@ class PassKEvaluation(Evaluation):
         self.shown = self.shown or sampled
         for label, part in by_set(sampled):
             self._metrics(label, device).update(part)
-            self.tally.update(label, part)
+            self.tally.update(label, part, self.sets[label])
         for label, part in by_set(greedy) if greedy is not None else ():
             self._greedy_metrics(label, device).update(part)
 

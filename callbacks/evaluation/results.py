@@ -1,7 +1,7 @@
 """`results.json` and `results.md`: what a paper can quote, each figure with its interval.
 
-Pass@k is the unbiased estimate, maj@n the majority vote of all n answers; the interval is a bootstrap over problems
-(app/metrics/intervals.py). There is a record for the last validation of each stage.
+Pass@k is the unbiased estimate, maj@k the mean majority vote of k of the n answers; the interval is a bootstrap over
+problems (app/metrics/intervals.py). There is a record for the last validation of each stage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 from app.distributed.processes import sum_of_counters
 from app.metrics.intervals import LEVEL, RESAMPLES, bootstrap_interval
-from app.metrics.rollouts import majority_votes
+from app.metrics.rollouts import majority_votes, votes_of
 from app.passk import pass_at_k
 from app.storage.files import replacing
 from app.types import Rollouts
@@ -25,8 +25,9 @@ from callbacks.evaluation.sets import TOTAL, EvaluationSet
 from callbacks.evaluation.tables import natural
 
 METHOD = (
-    "Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass; maj@n: whether the most frequent extracted answer "
-    "of n passes, in expectation where ties are broken at random; each a mean over problems; "
+    "Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass; maj@k: whether the most frequent extracted answer "
+    "of k passes, as a mean over all subsets of k, in expectation where ties are broken at random; each a mean over "
+    "problems; "
     f"low, high: {LEVEL:.0%} percentile bootstrap over problems, {RESAMPLES} resamples."
 )
 
@@ -36,16 +37,18 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, int, int]] = Counter()
-        self.votes: Counter[tuple[str, float]] = Counter()
+        self.votes: Counter[tuple[str, int, float]] = Counter()
 
-    def update(self, label: str, rollouts: Rollouts) -> None:
+    def update(self, label: str, rollouts: Rollouts, evaluated: EvaluationSet) -> None:
         counts = zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True)
         for passes, answers in counts:
             self.counts[label, passes, answers] += 1
-        self.votes.update((label, vote) for vote in majority_votes(rollouts) if vote == vote)
+        for k in votes_of(evaluated.ks, evaluated.n):
+            votes = majority_votes(rollouts, None if k == evaluated.n else k)
+            self.votes.update((label, k, vote) for vote in votes if vote == vote)
 
     def records(self, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, Any]]:
-        """For each set, over all processes, its size, how it was answered, and Pass@k and maj@n with their intervals.
+        """For each set, over all processes, its size, how it was answered, and Pass@k and maj@k with their intervals.
 
         A problem with fewer than k scored answers is left out of that k, and one with none of maj@n.
         """
@@ -56,9 +59,9 @@ class Tally:
             drawn = {} if settings is None else {"answers": settings.n, "sampling": asdict(settings.sampling)}
             problems = sum(number for (name, _, _), number in counts.items() if name == label)
             figures = {f"pass@{k}": estimate(pass_at_k_counts(counts, label, k), label) for k in sets[label].ks}
-            if (n := sets[label].n) is not None:
-                of_set = Counter({vote: number for (name, vote), number in votes.items() if name == label})
-                figures[f"maj@{n}"] = estimate(of_set, label)
+            for k in votes_of(sets[label].ks, sets[label].n):
+                of_set = {vote: number for (name, of, vote), number in votes.items() if (name, of) == (label, k)}
+                figures[f"maj@{k}"] = estimate(Counter(of_set), label)
             records[label] = {"problems": problems, **drawn, **figures}
         return records
 

@@ -46,7 +46,7 @@ def test_two_processes_have_what_both_were_given(two_processes: list[dict[str, A
 def test_results_of_two_processes_are_those_of_one(two_processes: list[dict[str, Any]]) -> None:
     """Problems shared out unevenly, one set on one process only; intervals and all."""
     tally = tallied(REWARDS)
-    tally.update("B", rolled([[1.0, 0.0, 0.0, 0.0]]))
+    tally.update("B", rolled([[1.0, 0.0, 0.0, 0.0]]), SETS["B"])
     assert [result["results"] for result in two_processes] == [tally.records(SETS)] * 2
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
+from math import nan
 from random import Random
 from typing import Any
 
@@ -24,7 +25,7 @@ from app.metrics.rollouts import (
     majority_votes,
     rollout_metrics,
 )
-from app.types import Rollouts
+from app.types import Completion, Rollouts
 from tests.app.measured import figures, random_batch
 
 BATCHES = [random_batch(seed, problems=1 + seed) for seed in range(5)]
@@ -57,6 +58,32 @@ def naive(batches: list[Rollouts]) -> dict[str, float]:
     }
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_vote_of_k_is_the_mean_over_all_subsets_of_k(seed: int) -> None:
+    random = Random(seed)
+    answers = [random.choice([None, "a", "b", "c"]) for _ in range(random.randint(3, 8))]
+    rewards = [random.choice([0.0, 1.0, nan]) if random.random() < 0.5 else float(each == "a") for each in answers]
+    scored = [place for place, reward in enumerate(rewards) if reward == reward]
+    rows = [Completion("", torch.tensor([1]), "stop", answer=answer) for answer in answers]
+    batch = Rollouts([None], completions=[rows], rewards=torch.tensor([rewards]))  # type: ignore[list-item]
+    for k in range(1, len(answers) + 1):
+        (vote,) = majority_votes(batch, k)
+        if k > len(scored):
+            assert math.isnan(vote)
+            continue
+        subsets = [*combinations(scored, k)]
+        votes = [vote_of(places, answers, rewards) for places in subsets]
+        assert vote == pytest.approx(sum(votes) / len(votes), abs=1e-12)
+
+
+def vote_of(places: tuple[int, ...], answers: list[str | None], rewards: list[float]) -> float:
+    """Of the most frequent answers in these places, one at random; and of the places with it, one at random."""
+    counts = Counter(answers[place] for place in places if answers[place] is not None)
+    most = [answer for answer, count in counts.items() if count == max(counts.values())]
+    alike = [[rewards[place] for place in places if answers[place] == answer] for answer in most]
+    return sum(sum(row) / len(row) for row in alike) / len(alike) if alike else 0.0
+
+
 def naive_majority_vote(answers: list[str | None], rewards: list[float]) -> float:
     """The most frequent answer in 2,000 shuffled orders, the first of them where several are as frequent."""
     passed, random = [], Random("votes")
@@ -74,6 +101,8 @@ def test_every_metric_is_a_loop() -> None:
     votes = [vote for batch in BATCHES for vote in majority_votes(batch)]
     expected = naive(BATCHES) | {f"pass@{k}": naive_pass_at_k(BATCHES, k) for k in (1, 2, 6)}
     expected["maj@6"] = sum(votes) / len(votes)
+    pairs = [vote for batch in BATCHES for vote in majority_votes(batch, 2)]
+    expected["maj@2"] = sum(pairs) / len(pairs)
     assert actual.keys() == expected.keys()
     assert actual == pytest.approx(expected, abs=1e-6)
 

@@ -23,8 +23,8 @@ def tallied(rows: list[list[float]]) -> Tally:
     """All rows, of which the even ones make set A, in batches of two."""
     tally = Tally()
     for first in range(0, len(rows), 2):
-        tally.update(ALL, rolled(rows[first : first + 2]))
-        tally.update("A", rolled(rows[first : first + 1]))
+        tally.update(ALL, rolled(rows[first : first + 2]), SETS[ALL])
+        tally.update("A", rolled(rows[first : first + 1]), SETS["A"])
     return tally
 
 
@@ -67,13 +67,13 @@ def test_an_answer_without_a_score_counts_as_not_drawn() -> None:
     """A problem with three scored answers of four is left out of Pass@4."""
     rows = [[1.0, 0.0, 0.0, float("nan")], [0.0, 0.0, 0.0, 1.0]]
     tally = Tally()
-    tally.update(ALL, rolled(rows))
+    tally.update(ALL, rolled(rows), SETS[ALL])
     record = tally.records(SETS)[ALL]
     assert record["pass@1"]["estimate"] == pytest.approx((1 / 3 + 1 / 4) / 2, abs=1e-6)
     assert record["pass@4"]["estimate"] == 1
     assert record["maj@4"]["estimate"] == 0
     empty = Tally()
-    empty.update(ALL, rolled([[float("nan")] * 4]))
+    empty.update(ALL, rolled([[float("nan")] * 4]), SETS[ALL])
     assert empty.records(SETS)[ALL]["pass@1"] is empty.records(SETS)[ALL]["maj@4"] is None
     assert "| all | 1 | 4 |  |  |  |  |" in markdown({"stage": "s", "iteration": 0, "sets": empty.records(SETS)})
 
@@ -89,7 +89,7 @@ def test_a_run_leaves_a_record_of_the_end_of_each_stage(finished: Run) -> None:
             assert figures[name]["estimate"] == pytest.approx(line[f"eval/{name}"], abs=2e-6)
         assert figures["greedy"] == line["eval/greedy"]
     table = (finished.folder / "results.md").read_text()
-    assert table.count("| set | problems | n | Pass@1 | Pass@2 | Pass@4 | maj@4 | greedy |") == 3
+    assert table.count("| set | problems | n | Pass@1 | Pass@2 | Pass@4 | maj@2 | maj@4 | greedy |") == 3
     assert "95% percentile bootstrap over problems" in table
 
 
