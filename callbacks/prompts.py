@@ -57,7 +57,7 @@ class PromptCheck:
         for place in range(rank(), len(problems), world_size()):
             problem = problems[place]
             try:
-                tokens = self.policy.encode(problem.prompt)
+                tokens, _ = self.policy.encode_with_vision(problem.prompt)  # as sampling does
                 for engine in self.engines:
                     engine.check(self.policy, problem, Random(place))
             except Exception as error:  # a template, a tokenizer and a user's problem raise whatever they do

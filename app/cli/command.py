@@ -32,6 +32,7 @@ from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.storage.checkpoint import PlainCheckpointIO
 from app.storage.diagnose import diagnose
+from app.storage.files import reason_of
 from app.storage.restoring import Restoring
 from app.storage.resume import check_source, source_of, version_of
 from app.storage.run_folder import PassKTrainer, claim, places_of
@@ -257,7 +258,9 @@ FRAMES = (
 def one_line(error: BaseException) -> str:
     """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+        if error.filename is None:
+            return error.strerror
+        return f"{reason_of(error, Path(os.fsdecode(error.filename)))}: {os.fsdecode(error.filename)}"
     lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if not line.startswith(FRAMES)]
     if len(causes) == len(lines) or not causes:

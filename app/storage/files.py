@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 
 
@@ -24,6 +25,14 @@ def replacing(path: Path) -> Iterator[Path]:
             put(temporary, path)
     finally:
         remove(temporary)
+
+
+def reason_of(error: OSError, path: Path) -> str:
+    """Why a file was not written; with a full disk, how much there is free."""
+    if error.errno != ENOSPC:
+        return error.strerror or str(error)
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    return f"{error.strerror} ({shutil.disk_usage(there).free / 1e6:.1f} MB are free)"
 
 
 @contextmanager

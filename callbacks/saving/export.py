@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from app.module import RLVRModule
 from app.storage.checkpoint import CheckpointError
-from app.storage.files import beside, put, remove
+from app.storage.files import beside, put, reason_of, remove
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def replacing_together(trainer: Trainer, path: Path) -> Iterator[Path]:
         trainer.strategy.barrier("written")
     except (OSError, SafetensorError) as error:
         remove(temporary)
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = reason_of(error, path) if isinstance(error, OSError) else error
         raise CheckpointError(f"{path} can't be written: {reason}; what stood there before stays") from None
 
 

@@ -117,11 +117,11 @@ def test_faults_are_found_wherever_they_are(
 
 def test_another_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"version": 0}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match="holds no update that this version of passk has kept"):
+    with pytest.raises(ValueError, match="holds no update that this version of passk has saved"):
         load_update(tmp_path / "other.pt")
     for name, message in {
         "none.pt": f"No such file or directory: {tmp_path}/none.pt",
-        "other.pt": f"{tmp_path}/other.pt holds no update that this version of passk has kept",
+        "other.pt": f"{tmp_path}/other.pt holds no update that this version of passk has saved",
     }.items():
         with pytest.raises(SystemExit) as ended:
             main(["diagnose", str(tmp_path / name)])
