@@ -53,6 +53,7 @@ class Signals:
         self.noted = self.noted or signum
         if signum == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            show_cursor()
         if self.at_once:
             self.at_once = False
             raise StopAtOnce
@@ -102,5 +103,12 @@ class StopAtOnce(BaseException):
 @rank_zero_only
 def tell(text: str) -> None:
     """A line on stderr, past Python's buffers, which a signal's handler must leave alone."""
-    line = f"\r\x1b[K{SHOW_CURSOR}{text}" if os.isatty(2) else text
+    line = f"\r\x1b[K{text}" if os.isatty(2) else text
     os.write(2, f"{line}\n".encode())
+
+
+@rank_zero_only
+def show_cursor() -> None:
+    """Where stderr is a terminal, see `SHOW_CURSOR`; past Python's buffers, as `tell`."""
+    if os.isatty(2):
+        os.write(2, SHOW_CURSOR.encode())
