@@ -6,7 +6,7 @@ import pickletools
 import sys
 import sysconfig
 from functools import lru_cache
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 STDLIB = sysconfig.get_path("stdlib") + "/"
 INSTALLED = ("/site-packages/", "/dist-packages/")
@@ -42,7 +42,11 @@ def _imported(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _module_of(value: object) -> str:
     """The name of the module that a value is, or comes from."""
-    name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+    kind = type(value)  # whatever is asked of the object itself may be computed, and raise or warn
+    if issubclass(kind, ModuleType):
+        name: object = getattr(value, "__name__", "")
+    else:
+        name = getattr(value if issubclass(kind, type | FunctionType) else kind, "__module__", "")
     return name if isinstance(name, str) else ""
 
 

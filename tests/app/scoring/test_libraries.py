@@ -61,3 +61,23 @@ def test_they_are_told_by_the_modules_of_a_pickle(mine: Path) -> None:
     assert {"slow_library", "dataclasses"} <= {*names}
     assert not {"hangs", "helps_a_scorer", "app.types"} & {*names}
     assert "slow_library" not in libraries_of(pickle.dumps([(EchoProblem("a"), "slow")]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_attribute_of_a_users_object_is_computed(mine: Path) -> None:
+    """Such as a proxy that is not bound yet."""
+    (mine / "lazy.py").write_text("""
+from torch.distributed import reduce_op  # warns of its end whatever it is asked
+import slow_library
+
+class Proxy:
+    def __getattribute__(self, name):
+        raise RuntimeError("not bound")
+
+proxy = Proxy()
+
+class Scorer:
+    pass
+""")
+    names = libraries_of(pickle.dumps(importlib.import_module("lazy").Scorer()))
+    assert {"slow_library", "torch.distributed.distributed_c10d"} <= {*names}
