@@ -53,6 +53,22 @@ def test_what_raises_something_else_is_told_with_its_kind(tiny_policy: Callable[
     assert reason.startswith("TypeError: can only concatenate str")
 
 
+def test_pictures_are_encoded_as_for_sampling(
+    tiny_policy: Callable[..., TinyPolicy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only `encode_with_vision` opens them."""
+    policy = tiny_policy(alphabet="abc")
+
+    def refuse(prompt: Any) -> Any:
+        if prompt == "ab":
+            raise OSError("cannot identify image file")
+        return policy.encode(prompt), {}
+
+    monkeypatch.setattr(policy, "encode_with_vision", refuse)
+    found = PromptCheck(policy).faults(problems("a", "ab"), lambda problem: 1)
+    assert found == {1: "OSError: cannot identify image file"}
+
+
 def test_demonstrations_that_cannot_be_spelled(tiny_policy: Callable[..., TinyPolicy]) -> None:
     class Other(EchoProblem):
         def demonstrate(self, random: Random) -> str:
