@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
+from typing import TextIO
 
 
 @contextmanager
@@ -33,6 +34,19 @@ def reason_of(error: OSError, path: Path) -> str:
         return error.strerror or str(error)
     there = next(folder for folder in path.absolute().parents if folder.exists())
     return f"{error.strerror} ({shutil.disk_usage(there).free / 1e6:.1f} MB are free)"
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[TextIO]:
+    """A text file to write to at its end. Where that fails nothing is added, and no line is left cut short."""
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with naming(path), path.open("a") as file:
+            yield file
+    except BaseException:
+        with suppress(OSError):  # it could not be opened
+            os.truncate(path, before)
+        raise
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from app.distributed.processes import union_over_processes
 from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics, votes_of
 from app.module import RLVRModule
 from app.settings import RolloutSettings
-from app.storage.files import naming
+from app.storage.files import appending
 from app.storage.run_folder import folder_line, run_folder
 from app.types import ProblemBatch, Rollouts, Sampling
 from callbacks.checks import check_monitored_ks
@@ -155,8 +155,7 @@ class PassKEvaluation(Evaluation):
         folder = run_folder(trainer)
         if trainer.is_global_zero:
             write_results(self.results, folder)
-            lines = folder / "results.jsonl"
-            with naming(lines), lines.open("a") as file:
+            with appending(folder / "results.jsonl") as file:
                 file.write(line_of(record))
 
     on_test_start = on_validation_start

@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from app.module import RLVRModule
-from app.storage.files import naming
+from app.storage.files import appending
 from app.storage.run_folder import folder_line, run_folder
 from app.types import Rollouts
 from callbacks.evaluation.tables import spent_line
@@ -45,8 +45,7 @@ class PredictionWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        path = self._path(trainer)
-        with naming(path), path.open("a") as file:
+        with appending(self._path(trainer)) as file:
             file.writelines(json.dumps(record) + "\n" for record in records(prediction))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

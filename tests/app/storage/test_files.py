@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EACCES, EFBIG, ENOSPC
 from pathlib import Path
 
 import pytest
 
-from app.storage.files import beside, put, recover, replacing
+from app.storage.files import appending, beside, put, reason_of, recover, replacing
 
 
 def written(path: Path, text: str, kind: str) -> None:
@@ -66,3 +70,45 @@ def test_a_folder_that_stepped_aside_comes_back(tmp_path: Path) -> None:
 
 def test_there_may_be_nothing_to_recover(tmp_path: Path) -> None:
     assert not recover(tmp_path / "thing")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Bytes; what is written beyond them fails as on a full disk, after a part."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("before", ["", "old\n", None])
+def test_lines_are_added_all_or_none(tmp_path: Path, before: str | None) -> None:
+    path = tmp_path / "lines"
+    if before is not None:
+        path.write_text(before)
+    with pytest.raises(OSError, match="File too large") as raised, files_of_at_most(50_000), appending(path) as file:
+        file.writelines(["new\n"] * 20_000)
+    assert (raised.value.errno, raised.value.filename) == (EFBIG, str(path))
+    assert path.read_text() == (before or "")
+    with appending(path) as file:
+        file.write("new\n")
+    assert path.read_text() == f"{before or ''}new\n"
+
+
+def test_a_file_that_does_not_fit_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "thing"
+    path.write_text("old")
+    with pytest.raises(OSError, match="File too large"), files_of_at_most(50_000), replacing(path) as temporary:
+        temporary.write_text("new" * 20_000)
+    assert [each.name for each in tmp_path.iterdir()] == ["thing"]
+    assert path.read_text() == "old"
+
+
+def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "not" / "there" / "thing"
+    said = reason_of(OSError(ENOSPC, "No space left on device"), path)
+    free = float(said.removeprefix("No space left on device (").removesuffix(" MB are free)"))
+    assert free >= 0
+    assert reason_of(OSError(EACCES, "Permission denied"), path) == "Permission denied"
