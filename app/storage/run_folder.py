@@ -93,8 +93,9 @@ def run_folder(trainer: Trainer) -> Path:
 
 def folder_line(trainer: Trainer) -> str:
     """What a command says of its files at its end; to be asked by all processes together."""
-    if trainer.fast_dev_run:  # type: ignore[attr-defined]
-        return f"Run folder: none, as trainer.fast_dev_run={trainer.fast_dev_run} leaves no files"  # type: ignore[attr-defined]
+    tried = trainer.fast_dev_run  # type: ignore[attr-defined]
+    if tried:
+        return f"Run folder: none, as trainer.fast_dev_run={tried} leaves no files"
     return f"Run folder: {run_folder(trainer)}"
 
 

@@ -52,7 +52,8 @@ class PredictionWriter(BasePredictionWriter):
         path = self._path(trainer)
         spent = RLVRModule.of(pl_module).rollout_worker.pop_usage()
         if trainer.is_global_zero:
-            print(folder_line(trainer) if trainer.fast_dev_run else f"Completions: {path}")  # type: ignore[attr-defined]
+            leaves_no_files = trainer.fast_dev_run  # type: ignore[attr-defined]
+            print(folder_line(trainer) if leaves_no_files else f"Completions: {path}")
             if spent:
                 print(spent_line(spent))
 
