@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from time import thread_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -21,8 +21,10 @@ import yaml
 from safetensors.torch import load_file
 
 from app.distributed.processes import environment_outside
-from app.policy import TinyPolicy
 from app.types import Problem
+
+if TYPE_CHECKING:
+    from app.policy import TinyPolicy  # only there: pytest-xdist's own process waits for what is imported here
 
 torch.set_num_threads(1)
 
@@ -54,6 +56,8 @@ class EchoProblem(Problem):
 
 def build_tiny_policy(seed: int = 0, **changes: object) -> TinyPolicy:
     """A built `TinyPolicy` whose random weights are large enough for its answers to differ."""
+    from app.policy import TinyPolicy
+
     shape = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "intermediate_size": 24, "context_length": 256}
     policy = TinyPolicy(**{**shape, **changes})
     torch.manual_seed(seed)

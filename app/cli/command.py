@@ -18,15 +18,16 @@ from typing import Any
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
 
 from app.cli.overridden import without_effect
+from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
 from app.cli.trainer_arguments import check_parts, check_trainer, launched
 from app.engines.base import EngineError
 from app.module import RLVRModule
@@ -94,7 +95,7 @@ class PassKCLI(LightningCLI):
         if "verbose" in config:
             config.verbose = False  # the table of callbacks/evaluation/tables.py stands in for Lightning's
         config.trainer.strategy = launched(config.trainer.strategy)
-        self._dump_config()
+        self.config_dump = written_out(self.parser, self.config)[str(self.subcommand)]
         check_trainer(self.config_dump["trainer"], str(self.subcommand))
         unused = without_effect(self.config_dump, DEFAULTS) if self.subcommand == "fit" else []
         if unused:
@@ -155,18 +156,6 @@ class PassKCLI(LightningCLI):
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.source and str(self.source)}
 
 
-class ConfigOfRun(SaveConfigCallback):
-    """Writes `config.yaml` when the setup has succeeded: a command that fails there leaves nothing."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        pass
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        super().setup(trainer, pl_module, str(trainer.state.fn))
-
-    on_sanity_check_start = on_validation_start = on_test_start = on_predict_start = on_train_start
-
-
 MISTAKES = (
     ArgumentError,
     MisconfigurationException,
@@ -204,12 +193,13 @@ def main(args: list[str] | None = None) -> PassKCLI:
             LightningDataModule,
             ConfigOfRun,
             trainer_class=PassKTrainer,
+            parser_class=ReadOnceParser,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             args=args,
             wanted=[name for name in SUBCOMMANDS if name in given[:1]] or SUBCOMMANDS,
             parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
-            save_config_kwargs={"overwrite": True},
+            save_config_kwargs={"save_to_log_dir": False},
         )
     except MISTAKES as error:
         if os.environ.get("PASSK_DEBUG"):

@@ -35,7 +35,7 @@ def test_a_scripted_policy_has_the_figures_of_its_script(passk: CommandLine) -> 
     assert found["iteration"] == 0
 
 
-@pytest.mark.parametrize("steps_of_it", [-1, 1, 0])
+@pytest.mark.parametrize("steps_of_it", [-1, 1])
 def test_a_sanity_check_of_all_problems_is_a_validation(steps_of_it: int, passk: CommandLine) -> None:
     """Before the first iteration, with the figures that `validate` has; of some problems it stays a check."""
     cli = passk.fit([stage("one", until=steps(1))], f"--trainer.num_sanity_val_steps={steps_of_it}")

@@ -70,7 +70,7 @@ OVERRIDES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 def test_an_override_holds_for_its_stage_and_no_longer(passk: CommandLine) -> None:
-    """Each between two stages without any, all in one run."""
+    """Each between two stages without any, in one run, which leaves no folders of stages where none are asked for."""
     one = {"advantage": "app.advantages.Imitate", "until": steps(1)}
     stages = [stage("before", **one)]
     for name, (override, _) in OVERRIDES.items():
@@ -86,6 +86,7 @@ def test_an_override_holds_for_its_stage_and_no_longer(passk: CommandLine) -> No
         "count_skipped_tokens": True,
         "updates": 2,
     }
+    assert not (Path(cli.trainer.log_dir) / "stages").exists()
     rows = callback(cli, "Witness").seen
     assert [row["stage"] for row in rows] == [each["name"] for each in stages]
     for row in rows:
@@ -93,18 +94,11 @@ def test_an_override_holds_for_its_stage_and_no_longer(passk: CommandLine) -> No
         assert {name: row[name] for name in shown} == shown, row["stage"]
 
 
-def test_each_stage_has_its_own_objective(passk: CommandLine) -> None:
-    cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH), stage("exploit")], WITNESS)
-    assert seen(cli, "stage", "advantage") == [
-        *[("cold start", "Imitate")] * 2, *[("explore", "ByLength")] * 2, *[("exploit", "PassOne")] * 2,
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("reset", "inherited"), [(True, 0), (False, 4)])
-def test_optimizer_state_is_reset_or_kept(passk: CommandLine, reset: bool, inherited: int) -> None:
+def test_optimizer_state_is_reset_or_kept(passk: CommandLine) -> None:
     """Two updates in each iteration; the learning rate begins anew either way."""
-    cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH, reset_optimizer=reset)], WITNESS)
-    assert seen(cli, "updates_in_state", "updates") == [(0, 2), (2, 4), (inherited, 2), (inherited + 2, 4)]
+    reset, kept = (stage(f"reset: {reset}", BY_LENGTH, reset_optimizer=reset) for reset in (True, False))
+    cli = passk.fit([demonstrated(), reset, kept], WITNESS)
+    assert seen(cli, "updates_in_state", "updates") == [(0, 2), (2, 4), (0, 2), (2, 4), (4, 2), (6, 4)]
 
 
 # -- how stages follow one another ------------------------------------------------------------------
@@ -119,13 +113,8 @@ def test_rounds_number_their_stages(passk: CommandLine) -> None:
     assert names == ["1-cold-start", "2-explore-1", "3-exploit-1", "4-explore-2", "5-exploit-2"]
 
 
-def test_rounds_alone_are_a_schedule(passk: CommandLine) -> None:
-    cli = passk.fit([{"repeat": 3, "stages": [demonstrated(until=steps(1))]}], WITNESS)
-    assert seen(cli, "stage") == ["cold start 1", "cold start 2", "cold start 3"]
-
-
 def test_a_stage_that_measures_forgets_between_rounds(passk: CommandLine) -> None:
-    """A plateau over two validations, one an iteration, of a figure that never rises."""
+    """A plateau over two validations, one an iteration, of a figure that never rises; rounds alone are a schedule."""
     plateau = {"class_path": "callbacks.triggers.Plateau", "init_args": {"metric": "eval/pass@1", "patience": 2}}
     part = stage("explore", engine=scripted("U"), until=plateau)
     cli = passk.fit([{"repeat": 2, "stages": [part]}], WITNESS, "--trainer.val_check_interval=1")
@@ -146,8 +135,11 @@ def test_a_last_stage_without_end_lasts_as_long_as_the_trainer(passk: CommandLin
 
 @pytest.mark.parametrize("validation", ["--trainer.limit_val_batches=0", "--trainer.val_check_interval=1000"])
 def test_stages_follow_one_another_without_a_validation_in_between(passk: CommandLine, validation: str) -> None:
+    """Each with its own objective."""
     cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH), stage("exploit")], WITNESS, validation)
-    assert seen(cli, "stage") == ["cold start"] * 2 + ["explore"] * 2 + ["exploit"] * 2
+    assert seen(cli, "stage", "advantage") == [
+        *[("cold start", "Imitate")] * 2, *[("explore", "ByLength")] * 2, *[("exploit", "PassOne")] * 2,
+    ]  # fmt: skip
     results = Path(cli.trainer.log_dir) / "results.jsonl"
     assert results.exists() == ("interval" in validation)  # the end of a stage asks for its own
 
@@ -190,11 +182,6 @@ def test_a_stages_two_copies_of_the_policy_agree(finished: Run) -> None:
     for name, value in weights(folder).items():
         assert torch.equal(value, saved[f"policy.model.{name}"])
     assert gap(folder, finished.stage("1-cold-start")) > 0
-
-
-def test_nothing_is_left_where_nothing_is_asked_for(passk: CommandLine) -> None:
-    cli = passk.fit([demonstrated(until=steps(1))], "--schedule.save_stages=false")
-    assert not (Path(cli.trainer.log_dir) / "stages").exists()
 
 
 def test_a_checkpoint_holds_the_place_in_the_schedule(finished: Run) -> None:
