@@ -28,7 +28,6 @@ from torch.optim import Optimizer
 
 from app.distributed.weights import trained_weights
 from app.policy import Policy
-from app.policy.base import HEAD_BYTES_A_LOGIT
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def activations(policy: Policy, compute: torch.dtype, tokens: int) -> int:
     With hidden size h, queries a, keys k and MLP f wide, b bytes a number in the linear layers and 4 in the norms:
 
         a layer    T (24 h + (4 a + 2 k + 4 f) b), and b for each of its weights where they are cast to be multiplied
-        the head   12 c V, for c = min(T, head_tokens) tokens at a time: the distribution, its gradient and the logits'
+        the head   2 b c V, for c = min(T, head_tokens) tokens at a time: the logits and their gradient
 
     With gradient checkpointing it is one layer, and 4 T h for the input of each.
     """
@@ -129,8 +128,7 @@ def activations(policy: Policy, compute: torch.dtype, tokens: int) -> int:
     inner = 4 * width["query"] + 2 * width["key"] + 4 * width["mlp"]
     casts = compute != policy.model.dtype
     layer = tokens * (24 * hidden + inner * b) + casts * b * _layer_weights(policy)
-    logit = HEAD_BYTES_A_LOGIT * policy.model.config.get_text_config().vocab_size
-    head = min(tokens, policy.head_tokens) * logit
+    head = 2 * b * min(tokens, policy.head_tokens) * policy.model.config.get_text_config().vocab_size
     if policy.gradient_checkpointing:
         return layer + layers * 4 * tokens * hidden + head
     return layer * layers + head

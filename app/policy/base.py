@@ -24,6 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from app.compute.allocation import keep_freed_memory
 from app.compute.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.compute.linear import multiply_faster
+from app.compute.token_scores import token_scores
 from app.distributed.processes import rank
 from app.distributed.weights import save_weights
 from app.policy.lora import LoRA, leave_out_frozen
@@ -35,8 +36,8 @@ log = logging.getLogger(__name__)
 
 HEAD_BYTES = 2**29
 """For the distributions of the response tokens that meet the LM head at a time, where their number is not given."""
-HEAD_BYTES_A_LOGIT = 12
-"""The distribution, its gradient and the logits', each in single precision."""
+HEAD_BYTES_A_LOGIT = 8
+"""It and its gradient, in single precision."""
 
 
 class Policy(TokenizerMixin, nn.Module, ABC):
@@ -140,10 +141,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         self, hidden: Tensor, targets: Tensor, temperature: float, with_entropy: bool
     ) -> tuple[Tensor, Tensor]:
         """[M, hidden], [M] -> [M] twice"""
-        everything = (self.logits(hidden).float() / temperature).log_softmax(-1)  # [M, V]
-        logprobs = everything.gather(-1, targets[:, None])[:, 0]
-        entropies = -(everything.exp() * everything).sum(-1) if with_entropy else torch.zeros_like(logprobs)
-        return logprobs, entropies
+        return token_scores(self.logits(hidden), targets, temperature, with_entropy)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The LM head, with what some architectures do to its output.  [.., hidden] -> [.., V]"""

@@ -25,6 +25,12 @@ _forward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for
 _backward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", None)
 AVAILABLE = None not in (_forward, _backward)
 """Whether this PyTorch has the kernel by these names, which are private to it."""
+SHORT = 256
+"""Keys in a line up to which gradients of bfloat16 are computed in single precision.
+
+The kernel's products of bfloat16 are slow in small blocks: 48 lines of 24 tokens take five times as long by them, of
+256 a seventh longer; of 1,024 they are a fifth faster.
+"""
 
 
 def has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
@@ -47,6 +53,18 @@ def attend_part(
 ) -> tuple[Tensor, Tensor]:
     """Output and log Z.  [R, H, C, D], twice [R, H, S, D], bias [R, 1, 1, S] -> [R, H, C, D], [R, H, C]"""
     return _forward(query, key, value, 0.0, causal, attn_mask=bias, scale=scale)
+
+
+def attend_backward(
+    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, seen: Tensor, *rest: Any, **options: Any
+) -> list[Tensor]:
+    """Gradients of queries, keys and values, in their type; the kernel's arguments."""
+    given, dtype = (grad, query, key, value, seen), query.dtype
+    if dtype == torch.bfloat16 and key.shape[2] <= SHORT:
+        given = tuple(states.float() for states in given)
+        bias = options.pop("attn_mask")
+        options["attn_mask"] = bias if bias is None else bias.float()
+    return [states.to(dtype) for states in _backward(*given, *rest, **options)]
 
 
 def attend_plainly(
@@ -100,7 +118,7 @@ class Part:
         grad, seen = self.queries.arrange(grad), self.queries.arrange(seen)
         whole = seen.transpose(1, 2), log_z.transpose(1, 2), 0.0, self.causal
         lines, bias = self._lines(*states), self._bias(grad.dtype)
-        of_query, *others = _backward(grad.transpose(1, 2), *lines, *whole, attn_mask=bias, scale=scale)
+        of_query, *others = attend_backward(grad.transpose(1, 2), *lines, *whole, attn_mask=bias, scale=scale)
         groups = states[1].shape[1]
         of_key, of_value = (
             self.keys.collect(other.unflatten(1, (groups, -1)).sum(2).transpose(1, 2)) for other in others

@@ -209,7 +209,7 @@ def test_a_head_takes_as_many_tokens_as_the_vocabulary_leaves_room_for(monkeypat
     policy = build("qwen2")
     vocabulary = policy.model.config.vocab_size
     assert policy.head_tokens == 4096
-    monkeypatch.setattr("app.policy.base.HEAD_BYTES", 12 * vocabulary * 10 + 1)
+    monkeypatch.setattr("app.policy.base.HEAD_BYTES", 8 * vocabulary * 10 + 1)
     assert policy.head_tokens == 10
     monkeypatch.setattr("app.policy.base.HEAD_BYTES", 1)
     assert policy.head_tokens == 1

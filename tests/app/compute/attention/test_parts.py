@@ -8,8 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.compute.attention import parts
 from app.compute.attention.layout import Layout
-from app.compute.attention.parts import attend_part, attend_plainly, has_kernel, merge, padding_bias
+from app.compute.attention.parts import (
+    attend_backward,
+    attend_part,
+    attend_plainly,
+    has_kernel,
+    merge,
+    padding_bias,
+)
 
 
 def draw(*shape: int, dtype: torch.dtype = torch.double) -> Tensor:
@@ -48,3 +56,30 @@ def test_layouts_take_tokens_out_and_put_them_back() -> None:
     assert lines.tolist() == [[105, 102, 100], [106, 104, 103]]
     assert layout.collect(lines).tolist() == row[2:].tolist()
     assert Layout.of(mask).arrange(row).tolist() == [[100, 101, 100], [102, 103, 104]]
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_gradients_of_short_lines_in_bfloat16_are_computed_in_single_precision(
+    padded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, key, value = (draw(2, 3, length, 16).bfloat16() for length in (24, 40, 40))
+    grad = (draw(2, 3, 24, 16) + 0.5).bfloat16()
+    mask = torch.arange(40) < torch.tensor([[40], [25 if padded else 40]])
+    bias = padding_bias(mask, torch.double)[:, None, None] if padded else None
+    exact = [states.double().requires_grad_() for states in (query, key, value)]
+    scores = exact[0] @ exact[1].mT * 0.25
+    whole = (scores if bias is None else scores + bias).softmax(-1) @ exact[2]
+    expected = torch.autograd.grad(whole, exact, grad.double())
+
+    given = None if bias is None else padding_bias(mask, torch.bfloat16)[:, None, None]
+    seen, log_z = attend_part(query, key, value, 0.25, given)
+
+    def error() -> float:
+        of = attend_backward(grad, query, key, value, seen, log_z, 0.0, False, attn_mask=given, scale=0.25)
+        assert all(states.dtype == torch.bfloat16 for states in of)
+        return max(float((ours.double() - theirs).abs().max()) for ours, theirs in zip(of, expected, strict=True))
+
+    short = error()
+    monkeypatch.setattr(parts, "SHORT", 39)
+    assert short <= error()
+    assert short < 0.02
