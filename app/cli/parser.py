@@ -27,7 +27,11 @@ class ReadOnceParser(LightningArgumentParser):
 def written_out(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:
     """A parsed configuration as plain mappings, lists and values. Parsing has checked it: it is not checked again."""
     text = parser.dump(config, format="yaml", skip_link_targets=False, skip_unset=False, skip_validation=True)
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the one in C reads ten times as fast
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # the one in C reads ten times as fast
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 class ConfigOfRun(SaveConfigCallback):
@@ -37,11 +41,11 @@ class ConfigOfRun(SaveConfigCallback):
         pass
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        super().setup(trainer, pl_module, str(trainer.state.fn))
+        folder = Path(str(trainer.log_dir))  # asked by all processes: the first tells the others
+        if trainer.is_global_zero and not self.already_saved:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = self.parser.dump(self.config, skip_unset=False, skip_validation=True)
+            (folder / self.config_filename).write_text(text)
+        self.already_saved = True
 
     on_sanity_check_start = on_validation_start = on_test_start = on_predict_start = on_train_start
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        path = Path(str(trainer.log_dir)) / self.config_filename
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.parser.dump(self.config, skip_unset=False, skip_validation=True))
