@@ -60,11 +60,12 @@ def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float], k: i
         return 0.0 if scored else nan
     if k is not None and k < scored:
         sizes, shares = [*map(len, passed.values())], [*map(fmean, passed.values())]
-        return sum(
-            share * _chance_of_majority(size, sizes[:index] + sizes[index + 1 :], scored - sum(sizes), k)
-            for index, (size, share) in enumerate(zip(sizes, shares, strict=True))
-            if share
-        )
+        chances = {}  # of an answer that comes this often
+        for size in {size for size, share in zip(sizes, shares, strict=True) if share}:
+            others = sizes.copy()
+            others.remove(size)
+            chances[size] = _chance_of_majority(size, others, scored - sum(sizes), k)
+        return sum(share * chances[size] for size, share in zip(sizes, shares, strict=True) if share)
     most = max(map(len, passed.values()))
     return fmean(fmean(voters) for voters in passed.values() if len(voters) == most)
 
