@@ -199,7 +199,6 @@ def main(args: list[str] | None = None) -> PassKCLI:
             args=args,
             wanted=[name for name in SUBCOMMANDS if name in given[:1]] or SUBCOMMANDS,
             parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
-            save_config_kwargs={"save_to_log_dir": False},
         )
     except MISTAKES as error:
         if os.environ.get("PASSK_DEBUG"):
