@@ -1,12 +1,7 @@
 """Log-probabilities and entropies of tokens from their logits, without a copy of the distributions.
 
-With z the logits over the temperature, Z = sum exp(z) and p = exp(z - log Z), a token t has
-
-    log-probability   log p_t = z_t - log Z               d log p_t / dz = 1_t - p
-    entropy           H = log Z - sum p z                 dH / dz = -p (log p + H)
-
-Kept for the backward pass are the logits, in the type in which the LM head made them, and log Z; the distributions are
-made again, few rows at a time, on a CPU so few that they stay in its cache.
+Kept for the backward pass are the logits, in the type in which the LM head made them. The distributions are made again,
+few rows at a time, on a CPU so few that they stay in its cache: 12 bytes less for each logit of a micro-batch.
 """
 
 from __future__ import annotations
@@ -37,38 +32,34 @@ class TokenScores(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool
     ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(logits, targets)
+        ctx.options = temperature, with_entropy
         logprobs = logits.new_empty(len(logits), dtype=torch.promote_types(logits.dtype, torch.float32))
-        log_z, entropies = torch.empty_like(logprobs), torch.zeros_like(logprobs)
+        entropies = torch.zeros_like(logprobs)
         for rows in _row_chunks(logits):
-            scaled = _scaled(logits[rows], temperature)  # z
-            log_z[rows] = scaled.logsumexp(-1)
-            logprobs[rows] = scaled.gather(-1, targets[rows, None])[:, 0] - log_z[rows]
-            if with_entropy:
-                logs = scaled.sub_(log_z[rows, None])
-                entropies[rows] = -(logs.exp() * logs).sum(-1)
-        ctx.save_for_backward(logits, targets, log_z, entropies)
-        ctx.temperature, ctx.with_entropy = temperature, with_entropy
+            logprobs[rows], entropies[rows] = _scores(logits[rows], targets[rows], *ctx.options)
         return logprobs, entropies
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        logits, targets, log_z, entropies = ctx.saved_tensors
-        of_logprob, of_entropy = (grad / ctx.temperature for grad in grads)  # [M] twice
+        logits, targets = ctx.saved_tensors
         of_logits = torch.empty_like(logits)
         for rows in _row_chunks(logits):
-            logs = _scaled(logits[rows], ctx.temperature).sub_(log_z[rows, None])
-            slope = -of_logprob[rows, None]
-            if ctx.with_entropy:
-                slope = slope - of_entropy[rows, None] * (logs + entropies[rows, None])
-            grad = logs.exp_().mul_(slope)
-            of_logits[rows] = grad.scatter_add_(-1, targets[rows, None], of_logprob[rows, None])
+            with torch.enable_grad():
+                given = logits[rows].detach().requires_grad_()
+                scores = _scores(given, targets[rows], *ctx.options)
+            used = 2 if ctx.options[1] else 1  # without entropies, the log-probabilities alone
+            (of_logits[rows],) = torch.autograd.grad(scores[:used], given, [grad[rows] for grad in grads[:used]])
         return of_logits, None, None, None
 
 
-def _scaled(logits: Tensor, temperature: float) -> Tensor:
-    """z, a tensor of its own.  [R, V]"""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True).div_(temperature)
+def _scores(logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
+    """See `token_scores`."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logs = (logits if temperature == 1 else logits / temperature).log_softmax(-1)  # [R, V]
+    logprobs = logs.gather(-1, targets[:, None])[:, 0]
+    return logprobs, -(logs.exp() * logs).sum(-1) if with_entropy else torch.zeros_like(logprobs)
 
 
 def _row_chunks(logits: Tensor) -> Iterator[slice]:

@@ -26,7 +26,7 @@ from glob import glob
 from importlib import import_module
 from pathlib import Path
 from select import select
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NamedTuple, NoReturn
 
 from app.scoring.scorers import LONGEST_ANSWER, LONGEST_CAUSE, START_SECONDS, described, judge
@@ -149,6 +149,9 @@ class Watcher:
 
     def _how(self, error: EndedError) -> str:
         """What was wrong with the fork, or how it has ended by itself; it is ended."""
+        deadline = monotonic() + 1
+        while not str(error) and self.fork is not None and not _has_ended(self.fork.pid) and monotonic() < deadline:
+            sleep(0.005)  # its channel is closed before it has a status
         status = self.end()
         return str(error) or f"ended its process (status {status})"
 
