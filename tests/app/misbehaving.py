@@ -16,8 +16,8 @@ from typing import Any
 
 from app.types import Problem
 
-SLEEP = ("sleep", "86399.5")
-"""What scorers leave behind."""
+SLEEP = ("sleep", f"863{int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:]):02d}.5")
+"""What scorers leave behind; of another number in each of pytest-xdist's processes, which count what they see."""
 
 
 class SpeechlessError(Exception):
