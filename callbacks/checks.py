@@ -74,7 +74,7 @@ def check_monitors(trainer: Trainer) -> None:
 
 
 def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
-    """Raise ValueError for a `monitor` of a Pass@k or maj@n that the evaluation does not log.
+    """Raise ValueError for a `monitor` of a Pass@k or maj@k that the evaluation does not log.
 
     names: of those that it does.
     """

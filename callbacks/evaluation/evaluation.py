@@ -96,7 +96,7 @@ class PassKEvaluation(Evaluation):
         check_prompts(PromptCheck(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
 
     def _figures_of_sets(self) -> Iterator[str]:
-        """The logged names of Pass@k and maj@n."""
+        """The logged names of Pass@k and maj@k."""
         for label, evaluated in self.sets.items():
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             yield from (f"{prefix}pass@{k}" for k in evaluated.ks)
