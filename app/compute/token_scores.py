@@ -1,7 +1,7 @@
 """Log-probabilities and entropies of tokens from their logits, without a copy of the distributions.
 
 Kept for the backward pass are the logits, in the type in which the LM head made them. The distributions are made again,
-few rows at a time, on a CPU so few that they stay in its cache: 12 bytes less for each logit of a micro-batch.
+few rows at a time, on a CPU so few that they stay in its cache.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ each answer `[batch, place, score or null, cause, extracted answer]`. Answers co
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import pickle
@@ -22,23 +21,26 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from glob import glob
 from importlib import import_module
-from pathlib import Path
 from select import select
 from time import monotonic, sleep
 from typing import Any, NamedTuple, NoReturn
 
 from app.scoring.scorers import LONGEST_ANSWER, LONGEST_CAUSE, START_SECONDS, described, judge
+from app.scoring.system import (
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_PDEATHSIG,
+    children_of,
+    has_ended,
+    kill,
+    prctl,
+)
 
 LONGEST_LINE = 16 * max(LONGEST_CAUSE, LONGEST_ANSWER)
 """Bytes of a verdict: more than its longest cause or extracted answer takes in JSON; it never has both."""
 
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What schedulers send to all processes of a run: the trainer decides what it means, and ends this process."""
-
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-"""Of prctl(2)."""
 
 MEDDLED = "wrote into the channel of its verdicts"
 
@@ -75,7 +77,7 @@ def work(channel: int, memory: float) -> None:
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = int(memory * 1e9) if hard == resource.RLIM_INFINITY else min(int(memory * 1e9), hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     trainer = socket.socket(fileno=channel)
@@ -136,13 +138,13 @@ class Watcher:
         status, fork, self.fork = 0, self.fork, None
         if fork is not None:
             fork.channel.close()
-            _kill(fork.pid)
+            kill(fork.pid)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(fork.pid, signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(fork.pid, 0)[1])
         while children := children_of(os.getpid()):
             for pid in children:
-                _kill(pid)
+                kill(pid)
             for pid in children:
                 os.waitpid(pid, 0)  # its own children are now children of this process
         return status
@@ -150,7 +152,7 @@ class Watcher:
     def _how(self, error: EndedError) -> str:
         """What was wrong with the fork, or how it has ended by itself; it is ended."""
         deadline = monotonic() + 1
-        while not str(error) and self.fork is not None and not _has_ended(self.fork.pid) and monotonic() < deadline:
+        while not str(error) and self.fork is not None and not has_ended(self.fork.pid) and monotonic() < deadline:
             sleep(0.005)  # its channel is closed before it has a status
         status = self.end()
         return str(error) or f"ended its process (status {status})"
@@ -213,7 +215,7 @@ class Fork:
     def has_child_processes(self) -> bool:
         """Whether a process that a scorer has started is running."""
         pids = {*children_of(self.pid), *children_of(os.getpid())} - {self.pid}
-        return not all(map(_has_ended, pids))
+        return not all(map(has_ended, pids))
 
     def _wait(self, seconds: float) -> None:
         """Until there is a line of the fork's; EndedError where none comes in time."""
@@ -236,33 +238,6 @@ class Fork:
             if chunk := self.channel.recv(2**16):
                 return chunk
         raise EndedError
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that a process has started or, where it takes in orphans, been given; Linux alone tells."""
-    found: list[int] = []
-    for path in glob(f"/proc/{pid}/task/*/children"):
-        with suppress(OSError):
-            found += map(int, Path(path).read_text().split())
-    return found
-
-
-def _has_ended(pid: int) -> bool:
-    """Has it ended, whether or not its status has been asked for?"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _line(*values: Any) -> bytes:
@@ -295,7 +270,7 @@ def _judge_batches(channel: socket.socket) -> NoReturn:
     own = os.getpid()
     try:
         os.setsid()  # what a scorer does to its process group, it does to this process alone
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         for number in IGNORED:
             signal.signal(number, signal.SIG_DFL)
         requests = channel.makefile("rb")

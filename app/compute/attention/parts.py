@@ -28,8 +28,8 @@ AVAILABLE = None not in (_forward, _backward)
 SHORT = 256
 """Keys in a line up to which gradients of bfloat16 are computed in single precision.
 
-The kernel's products of bfloat16 are slow in small blocks: 48 lines of 24 tokens take five times as long by them, of
-256 a seventh longer; of 1,024 they are a fifth faster.
+The kernel's products of bfloat16 are slow in small blocks: 25 lines of 24 tokens take five times as long by them, 4
+of 256 a seventh longer; one of 1,024 takes a fifth less.
 """
 
 
@@ -56,15 +56,25 @@ def attend_part(
 
 
 def attend_backward(
-    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, seen: Tensor, *rest: Any, **options: Any
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    seen: Tensor,
+    log_z: Tensor,
+    scale: float | None,
+    bias: Tensor | None = None,
+    causal: bool = False,
 ) -> list[Tensor]:
-    """Gradients of queries, keys and values, in their type; the kernel's arguments."""
+    """Gradients of queries, keys and values, in their type, of `attend_part`'s output `seen`.
+
+    grad, seen: [R, H, C, D]; log_z: [R, H, C]; the others as `attend_part` takes them.
+    """
     given, dtype = (grad, query, key, value, seen), query.dtype
     if dtype == torch.bfloat16 and key.shape[2] <= SHORT:
-        given = tuple(states.float() for states in given)
-        bias = options.pop("attn_mask")
-        options["attn_mask"] = bias if bias is None else bias.float()
-    return [states.to(dtype) for states in _backward(*given, *rest, **options)]
+        given, bias = tuple(states.float() for states in given), None if bias is None else bias.float()
+    gradients = _backward(*given, log_z, 0.0, causal, attn_mask=bias, scale=scale)
+    return [states.to(dtype) for states in gradients]
 
 
 def attend_plainly(
@@ -116,9 +126,9 @@ class Part:
         """What this part adds, given the whole's outputs and log Z.  -> [n, H, D] and twice [m, G, D]"""
         log_z = self.queries.arrange(log_z).masked_fill_(~self.queries.mask[..., None], float("inf"))  # padding: P = 0
         grad, seen = self.queries.arrange(grad), self.queries.arrange(seen)
-        whole = seen.transpose(1, 2), log_z.transpose(1, 2), 0.0, self.causal
+        whole = seen.transpose(1, 2), log_z.transpose(1, 2)
         lines, bias = self._lines(*states), self._bias(grad.dtype)
-        of_query, *others = attend_backward(grad.transpose(1, 2), *lines, *whole, attn_mask=bias, scale=scale)
+        of_query, *others = attend_backward(grad.transpose(1, 2), *lines, *whole, scale, bias, self.causal)
         groups = states[1].shape[1]
         of_key, of_value = (
             self.keys.collect(other.unflatten(1, (groups, -1)).sum(2).transpose(1, 2)) for other in others

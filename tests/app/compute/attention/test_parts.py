@@ -75,7 +75,7 @@ def test_gradients_of_short_lines_in_bfloat16_are_computed_in_single_precision(
     seen, log_z = attend_part(query, key, value, 0.25, given)
 
     def error() -> float:
-        of = attend_backward(grad, query, key, value, seen, log_z, 0.0, False, attn_mask=given, scale=0.25)
+        of = attend_backward(grad, query, key, value, seen, log_z, 0.25, given)
         assert all(states.dtype == torch.bfloat16 for states in of)
         return max(float((ours.double() - theirs).abs().max()) for ours, theirs in zip(of, expected, strict=True))
 
