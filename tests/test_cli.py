@@ -74,6 +74,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(passk: Com
     assert gap(exported(learnt), other) > 1e-3
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_weights(passk: CommandLine, learnt: Any) -> None:
     command = [sys.executable, "-m", "app", "fit", *passk.options(schedule={"stages": LEARNING})]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
@@ -84,8 +85,8 @@ def test_another_process_gives_the_same_weights(passk: CommandLine, learnt: Any)
 @pytest.mark.parametrize(
     ("reset", "validation"),
     [
-        (True, "--trainer.val_check_interval=2"),
         (False, NO_VALIDATION),
+        pytest.param(True, "--trainer.val_check_interval=2", marks=pytest.mark.slow),
         pytest.param(True, NO_VALIDATION, marks=pytest.mark.slow),
         pytest.param(False, "--trainer.val_check_interval=2", marks=pytest.mark.slow),
     ],
@@ -110,9 +111,8 @@ EVERY_ITERATION_SAVED = (
 )
 
 
-@pytest.mark.parametrize(
-    "validation", ["--trainer.val_check_interval=3", pytest.param(NO_VALIDATION, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("validation", ["--trainer.val_check_interval=3", NO_VALIDATION])
 def test_a_run_resumed_after_any_iteration_ends_as_the_whole_one(passk: CommandLine, validation: str) -> None:
     """The second is the last of its stage: saved before the validation that the transition waits for."""
     whole = passk.fit(LEARNING, validation, *EVERY_ITERATION_SAVED)
@@ -123,6 +123,7 @@ def test_a_run_resumed_after_any_iteration_ends_as_the_whole_one(passk: CommandL
         assert gap(exported(whole), exported(resumed)) == 0
 
 
+@pytest.mark.slow
 def test_the_last_checkpoint_resumes(passk: CommandLine) -> None:
     """Stopped by max_steps in its second stage, after a validation; it goes on in its own folder."""
     stages = [LEARNING[0], {**LEARNING[1], "until": steps(4)}]
@@ -207,7 +208,7 @@ def from_folder(run: Run) -> list[str]:
     return ["--model.policy=app.policy.PretrainedPolicy", f"--model.policy.path={run.stage('3-exploit')}"]
 
 
-@pytest.mark.parametrize("command", ["validate", "test"])
+@pytest.mark.parametrize("command", ["validate", pytest.param("test", marks=pytest.mark.slow)])
 def test_a_checkpoint_and_an_exported_folder_give_the_same_figures(
     passk: CommandLine, finished: Run, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

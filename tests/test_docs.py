@@ -64,6 +64,7 @@ def loss_for(advantage: Any) -> str | None:
     return "app.losses.Reinforce" if name(advantage).startswith("{'class_path': 'MaxK") else None
 
 
+@pytest.mark.slow
 def test_all_estimators_and_losses_run_one_after_another(passk: CommandLine) -> None:
     """A stage of two iterations of each; alone and for ten iterations they are slow."""
     stages = [

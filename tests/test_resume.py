@@ -32,7 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("by", "phases"),
     [
         (signal.SIGKILL, ["cold start", "checkpoint"]),
-        (signal.SIGTERM, ["backward", "transition"]),
+        pytest.param(signal.SIGTERM, ["backward", "transition"], marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, ["sampling", "validation"], marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, ["backward", "transition"], marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, ["cold start", "checkpoint"], marks=pytest.mark.slow),

@@ -10,7 +10,7 @@ LARGEST = 2**26
 """Bytes of a tensor whose memory is kept."""
 
 
-def keep_freed_memory() -> None:
+def reuse_freed_memory() -> None:
     """Have freed memory used again rather than given back to the system, where the C library is glibc.
 
     By default it maps every large tensor separately and unmaps it when it is freed, so that each activation of a

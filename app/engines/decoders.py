@@ -1,4 +1,4 @@
-"""How rollouts go on by a token: what is kept of those before it, and how the model meets it."""
+"""How rollouts go on by a token: what is stored of those before it, and how the model meets it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Decoder(Protocol):
         """Feed each live rollout its latest token.  [R] -> logits [R, V]"""
         ...
 
-    def keep(self, kept: Tensor) -> None:
-        """Go on with these of the live rollouts alone.  kept: [R'], ascending indices"""
+    def select(self, rows: Tensor) -> None:
+        """Drop all but these of the live rollouts.  rows: [R'], ascending indices"""
         ...
 
 
@@ -65,10 +65,10 @@ class SharedPrefixDecoder(Decoder):
         self.cache.time += 1
         return self.policy.logits(hidden[:, -1])
 
-    def keep(self, kept: Tensor) -> None:
-        self.positions = self.positions[..., kept]
-        self.cache.keep(kept)
-        if self._is_sparse(len(kept)):
+    def select(self, rows: Tensor) -> None:
+        self.positions = self.positions[..., rows]
+        self.cache.select(rows)
+        if self._is_sparse(len(rows)):
             self.cache.compact()
 
     def _is_sparse(self, live: int) -> bool:
@@ -107,12 +107,12 @@ class RepeatedCacheDecoder(Decoder):
         fed = tokens.new_zeros(len(self.mask)).index_copy(0, self.live, tokens)  # a finished row is fed anything
         return self.policy.logits(self._forward(fed[:, None])[self.live, -1])
 
-    def keep(self, kept: Tensor) -> None:
-        self.live = self.live[kept]
+    def select(self, rows: Tensor) -> None:
+        self.live = self.live[rows]
         if len(self.live) < COMPACT_BELOW * len(self.mask):
             self.cache.batch_select_indices(self.live)
             self.mask = self.mask[self.live]
-            self.live = torch.arange(len(self.mask), device=kept.device)
+            self.live = torch.arange(len(self.mask), device=rows.device)
 
     def _forward(self, ids: Tensor) -> Tensor:
         inputs = {"attention_mask": self.mask, "past_key_values": self.cache, "use_cache": True}
@@ -145,6 +145,6 @@ class RecomputingDecoder(Decoder):
         hidden = self.policy.hidden(**inputs, attention_mask=seen.long(), use_cache=False)
         return self.policy.logits(hidden[torch.arange(len(tokens), device=tokens.device), self.lengths - 1])
 
-    def keep(self, kept: Tensor) -> None:
-        self.ids, self.starts, self.lengths = self.ids[kept], self.starts[kept], self.lengths[kept]
-        self.vision = [self.vision[index] for index in kept.tolist()]
+    def select(self, rows: Tensor) -> None:
+        self.ids, self.starts, self.lengths = self.ids[rows], self.starts[rows], self.lengths[rows]
+        self.vision = [self.vision[index] for index in rows.tolist()]

@@ -40,12 +40,12 @@ class ExternalEngine(RolloutEngine):
             defaults to that of the engine's precision (BOUNDS).
 
     Attributes:
-        reads_pictures: whether `sample` shows the engine a prompt's pictures.
+        accepts_pictures: whether `sample` shows the engine a prompt's pictures.
     """
 
     samples_the_policy = False
     is_rescored = True
-    reads_pictures = False
+    accepts_pictures = False
 
     def __init__(self, bound: float | None = None) -> None:
         if bound is not None and not bound > 0:
@@ -67,7 +67,7 @@ class ExternalEngine(RolloutEngine):
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
         if self.policy is None:
             raise RuntimeError("sync the engine with a policy before sampling")
-        if any(request.vision for request in requests) and not self.reads_pictures:
+        if any(request.vision for request in requests) and not self.accepts_pictures:
             raise ValueError(f"{type(self).__name__} reads no pictures: app.engines.vllm.inprocess.VLLMEngine does")
         for request in requests:
             if len(request.tokens) + sampling.max_new_tokens > self.max_length:

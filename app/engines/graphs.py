@@ -89,8 +89,8 @@ class GraphedDecoder(SharedPrefixDecoder):
         usual.wait_stream(aside)
         return graph
 
-    def keep(self, kept: Tensor) -> None:
-        self.slots = self.slots[kept]
+    def select(self, rows: Tensor) -> None:
+        self.slots = self.slots[rows]
         if self._is_sparse(len(self.slots)) and self.cache.time >= self.opened + WORTH:
             positions, self.cache.live = self.positions[..., self.slots], self.slots
             self.cache.compact()

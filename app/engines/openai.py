@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import torch
 
 from app.engines.base import RolloutEngine
-from app.engines.replies import Choice, read
+from app.engines.replies import Choice, parse_reply
 from app.seeds import number_of
 from app.types import Completion, Request, Sampling
 from app.types.pictures import Picture, parts_of
@@ -65,7 +65,7 @@ class OpenAIEngine(RolloutEngine):
 
     A rollout's seed is sent; whether the same seed gives the same answer is up to the endpoint. The tokens
     of the samples of one call are counted together by the endpoint and here shared out evenly. An answer is truncated
-    if its `finish_reason` says that it was cut off or kept back (`replies.py`). Anything unusual in a reply is logged.
+    if its `finish_reason` says that it was cut off or filtered (`replies.py`). Anything unusual in a reply is logged.
     """
 
     samples_the_policy = False
@@ -144,7 +144,7 @@ class OpenAIEngine(RolloutEngine):
             wanted = min(self.samples_per_call, n - len(completions))
             body = self.body(request, wanted, len(completions), sampling)
             reply = self._call("/completions" if "prompt" in body else "/chat/completions", body)
-            found = read(reply)
+            found = parse_reply(reply)
             self._warn([*found.odd, *["it gives more answers than asked for"] * (len(found.choices) > wanted)])
             tokens += found.tokens
             whole, over = divmod(found.tokens["completion_tokens"], len(found.choices))
@@ -238,7 +238,7 @@ def check_reply(response: httpx2.Response) -> None:
     response.read()
     if response.is_success:
         try:
-            read(response.json())
+            parse_reply(response.json())
         except ValueError:
             raise httpx2.RemoteProtocolError(f"the reply is no completion: {response.text!r}") from None
 

@@ -1,7 +1,7 @@
 """What a reply of an OpenAI-compatible endpoint says: its answers, how each ended, and what is odd about it.
 
 Endpoints differ in how they say that an answer has ended by itself, so that only what is known to have been cut or
-kept back counts as truncated. Anything unusual is logged, never dropped silently.
+filtered counts as truncated. Anything unusual is logged, never dropped silently.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ LENGTH = {
 }
 """Reasons of an answer that was cut off."""
 
-KEPT_BACK = {
+FILTERED = {
     *("content_filter", "content_filtered", "safety", "sensitive", "recitation", "blocklist", "refusal"),
     *("prohibited_content", "spii", "guardrail_intervened"),
 }
-"""Reasons of an answer that was kept back in whole or in part."""
+"""Reasons of an answer that was filtered in whole or in part."""
 
 TOOLS = {"tool_calls", "tool_call", "tool_use", "function_call"}
 """Reasons of an answer that waits for a tool, which is not run here."""
@@ -72,7 +72,7 @@ class Reply:
         return [Choice(each.text, "length") if place in cut else each for place, each in enumerate(self.choices)]
 
 
-def read(reply: Any) -> Reply:
+def parse_reply(reply: Any) -> Reply:
     """Read a reply; ValueError where it holds no answer."""
     found = Reply()
     for place, choice in enumerate(_in_order(reply, found)):
@@ -129,7 +129,7 @@ def _finish(reason: Any, place: int, found: Reply) -> Literal["stop", "length"]:
         raise ValueError(f"no completion: it ended by {reason!r}")
     if name in ENDED or name in LENGTH:
         return "stop" if name in ENDED else "length"
-    if name in KEPT_BACK or name in TOOLS:
+    if name in FILTERED or name in TOOLS:
         found.odd.append(f"finish_reason={reason!r}: such answers are not whole and count as truncated")
         return "length"
     found.vague.add(place)

@@ -105,7 +105,7 @@ class TransformersEngine(RolloutEngine):
                 rows, latest = rows[kept], latest[kept]
                 if not len(rows):
                     break
-                decoder.keep(kept)
+                decoder.select(kept)
         return _completions(policy, tokens, logprobs, entropies, lengths, stops, n)
 
 

@@ -60,7 +60,7 @@ class PolicyLoss(ABC):
 
     def select_tokens(self, update: Experience) -> Tensor | None:
         """Which tokens of a whole update are trained, or singled out; asked before it is cut into micro-batches."""
-        return None if self.tokens is None else self.tokens.keep(update)
+        return None if self.tokens is None else self.tokens.token_mask(update)
 
     def informative(self, update: Experience) -> Experience:
         """Without the rows from which this loss has no gradient, those of zero advantage."""

@@ -45,7 +45,7 @@ class ClipCov(TokenFilter):
             raise ValueError(f"low={low} must be below high={high}")
         self.share, self.low, self.high = share, low, high
 
-    def keep(self, update: Experience) -> Tensor:
+    def token_mask(self, update: Experience) -> Tensor:
         if update.sampler_logprobs is None:
             return update.mask
         values = covariances(update)

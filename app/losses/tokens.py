@@ -19,7 +19,7 @@ class TokenFilter(ABC):
     """Experience -> [B, T]"""
 
     @abstractmethod
-    def keep(self, update: Experience) -> Tensor:
+    def token_mask(self, update: Experience) -> Tensor:
         """Which tokens are trained; all if the rows were not sampled.  -> [B, T], bool"""
 
 
@@ -35,7 +35,7 @@ class TopEntropy(TokenFilter):
             raise ValueError(f"share={share} must lie in (0, 1]")
         self.share = share
 
-    def keep(self, update: Experience) -> Tensor:
+    def token_mask(self, update: Experience) -> Tensor:
         if update.entropies is None:
             return update.mask
         return top(update.entropies, update.mask, self.share)

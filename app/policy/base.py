@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from app.compute.allocation import keep_freed_memory
+from app.compute.allocation import reuse_freed_memory
 from app.compute.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.compute.linear import multiply_faster
 from app.compute.token_scores import token_scores
@@ -77,7 +77,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
             self.adapter.add(self.model)
             leave_out_frozen(self)
         multiply_faster(self.model)
-        keep_freed_memory()
+        reuse_freed_memory()
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})

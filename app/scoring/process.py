@@ -42,6 +42,9 @@ LONGEST_LINE = 16 * max(LONGEST_CAUSE, LONGEST_ANSWER)
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What schedulers send to all processes of a run: the trainer decides what it means, and ends this process."""
 
+PAUSE = 0.001
+"""Seconds before verdicts are read again: for each by itself, three processes would wake one another."""
+
 MEDDLED = "wrote into the channel of its verdicts"
 
 
@@ -211,6 +214,8 @@ class Fork:
             yield fitting
             if self.lines:
                 raise EndedError(MEDDLED)
+            if first < batch.length:
+                sleep(PAUSE)
 
     def has_child_processes(self) -> bool:
         """Whether a process that a scorer has started is running."""

@@ -253,7 +253,8 @@ class Worker:
         except Exception as error:  # whatever its classes raise
             raise ValueError(_refusal(kind, error)) from error
         self.batch += 1
-        libraries = libraries_of(message)
+        problems = {id(problem): problem for problem, _ in answers}
+        libraries = libraries_of(pickle.dumps([*problems.values()]))
         header = json.dumps([self.batch, len(answers), seconds, libraries, len(message)])
         try:
             self.channel.settimeout(START_SECONDS)

@@ -24,7 +24,7 @@ class SharedPrefixCache:
         self.ragged = not bool(prompt_mask.all())
         self.max_new_tokens = max_new_tokens
         self.prefix: dict[int, tuple[Tensor, Tensor]] = {}  # [P, G, S, D] twice
-        self.own: dict[int, tuple[Tensor, Tensor]] = {}  # [P * N, G, max_new_tokens, D] twice
+        self.responses: dict[int, tuple[Tensor, Tensor]] = {}  # [P * N, G, max_new_tokens, D] twice
         self.width = 0  # N, slots of a problem; 0 while prompts are read
         self.live = torch.empty(0)  # [R], the slots of the live responses, ascending
         self.time = 0  # tokens of each response so far
@@ -52,10 +52,10 @@ class SharedPrefixCache:
 
     def _store(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Put the new token's keys and values at the present time.  [R, G, 1, D] twice"""
-        if layer not in self.own:
+        if layer not in self.responses:
             room = (self.num_slots, key.shape[1], self.max_new_tokens)
-            self.own[layer] = (key.new_zeros(*room, key.shape[-1]), value.new_zeros(*room, value.shape[-1]))
-        for store, new in zip(self.own[layer], (key, value), strict=True):
+            self.responses[layer] = (key.new_zeros(*room, key.shape[-1]), value.new_zeros(*room, value.shape[-1]))
+        for store, new in zip(self.responses[layer], (key, value), strict=True):
             self._place(store, new)
 
     def _place(self, store: Tensor, new: Tensor) -> None:
@@ -64,7 +64,7 @@ class SharedPrefixCache:
 
     def _past(self, layer: int) -> tuple[Tensor, Tensor]:
         """Keys and values of the responses up to the present time.  [P * N, G, t, D] twice"""
-        keys, values = self.own[layer]
+        keys, values = self.responses[layer]
         return keys[:, :, : self.time + 1], values[:, :, : self.time + 1]
 
     def _in_slots(self, states: Tensor) -> Tensor:
@@ -96,9 +96,9 @@ class SharedPrefixCache:
         """[P, G, N * H/G, ..] -> [P * N, G, H/G, ..]"""
         return states.unflatten(2, (self.width, -1)).transpose(1, 2).flatten(0, 1)
 
-    def keep(self, kept: Tensor) -> None:
-        """Go on with these of the live responses alone.  kept: [R'], ascending indices"""
-        self.live = self.live[kept]
+    def select(self, rows: Tensor) -> None:
+        """Drop all but these of the live responses.  rows: [R'], ascending indices"""
+        self.live = self.live[rows]
 
     def compact(self) -> None:
         """Drop problems without a live response, and give the others as many slots as the busiest needs."""
@@ -110,11 +110,11 @@ class SharedPrefixCache:
         moved = torch.zeros(len(left), width, dtype=torch.long, device=problem.device)
         moved[new_problem, rank] = self.live
         rows, filled = moved.flatten(), slice(self.time)
-        for layer, stores in self.own.items():
+        for layer, stores in self.responses.items():
             for store in stores:  # in place, and only as far as it is filled
                 store[: len(rows), :, filled] = store[:, :, filled].index_select(0, rows)
             keys, values = stores
-            self.own[layer] = (keys[: len(rows)], values[: len(rows)])
+            self.responses[layer] = (keys[: len(rows)], values[: len(rows)])
         if len(left) < len(self.prompt_mask):
             for layer, (keys, values) in self.prefix.items():
                 self.prefix[layer] = (keys.index_select(0, left), values.index_select(0, left))
@@ -142,7 +142,7 @@ class FixedShapeCache(SharedPrefixCache):
         store.index_copy_(2, self.clock, new)
 
     def _past(self, layer: int) -> tuple[Tensor, Tensor]:
-        keys, values = self.own[layer]
+        keys, values = self.responses[layer]
         return keys[:, :, : self.span], values[:, :, : self.span]
 
 

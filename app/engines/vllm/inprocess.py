@@ -50,7 +50,7 @@ class VLLMEngine(ExternalEngine):
             enforce_eager, kv_cache_memory_bytes and so on.
     """
 
-    reads_pictures = True
+    accepts_pictures = True
 
     def __init__(
         self, sleep_level: int = 2, bound: float | None = None, arguments: dict[str, Any] | None = None

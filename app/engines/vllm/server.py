@@ -146,7 +146,7 @@ class VLLMServerEngine(ExternalEngine):
             for request in requests
         ]
         replies = self.revived(lambda: servers.generate(bodies))
-        groups = [read(reply, n, servers.version) for reply in replies]
+        groups = [parse_reply(reply, n, servers.version) for reply in replies]
         return [self.completions(group, stops, sampling) for group in groups]
 
     def revived(self, work: Callable[[], T]) -> T:
@@ -193,7 +193,7 @@ def check_servers(servers: Servers, backend: str, dtype: str) -> None:
                 )
 
 
-def read(reply: Any, n: int, version: str) -> list[tuple[list[int], list[float]]]:
+def parse_reply(reply: Any, n: int, version: str) -> list[tuple[list[int], list[float]]]:
     """The tokens and log-probabilities of n answers.
 
     Raises:

@@ -11,9 +11,9 @@ from tests.conftest import ROOT
 
 FAULTS = """
 import resource, sys, torch
-from app.compute.allocation import keep_freed_memory
+from app.compute.allocation import reuse_freed_memory
 if sys.argv[1] == "keep":
-    keep_freed_memory()
+    reuse_freed_memory()
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):

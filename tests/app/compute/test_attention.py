@@ -113,7 +113,7 @@ def test_cached_attention_is_dense_attention(lengths: list[int], compacting: tup
     values = [value[row // n, :, : lengths[row // n]] for row in range(6)]
     previous = live_at[0]
     for time, live in enumerate(live_at):
-        cache.keep(torch.tensor([previous.index(row) for row in live]))
+        cache.select(torch.tensor([previous.index(row) for row in live]))
         if time in compacting:
             cache.compact()
         previous = live

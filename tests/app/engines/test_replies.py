@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.engines.replies import Choice, read
+from app.engines.replies import Choice, parse_reply
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 8}
 
@@ -24,7 +24,7 @@ def chat(content: Any, finish: Any = "stop", **others: Any) -> dict[str, Any]:
     "reason", ["stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "STOP", " stop ", {"type": "stop"}]
 )
 def test_an_answer_that_ended_by_itself(reason: Any) -> None:
-    found = read(reply(chat("4", reason)))
+    found = parse_reply(reply(chat("4", reason)))
     assert (found.choices, found.odd, found.limited(8)) == ([Choice("4", "stop")], [], [Choice("4", "stop")])
 
 
@@ -32,20 +32,20 @@ def test_an_answer_that_ended_by_itself(reason: Any) -> None:
     "reason", ["length", "max_tokens", "MAX_TOKENS", "model_length", {"type": "length", "length": 8}]
 )
 def test_an_answer_that_was_cut_off(reason: Any) -> None:
-    found = read(reply(chat("4", reason)))
+    found = parse_reply(reply(chat("4", reason)))
     assert (found.choices, found.odd) == ([Choice("4", "length")], [])
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "tool_calls", "function_call"])
 def test_an_answer_that_is_not_whole_is_told(reason: str) -> None:
-    found = read(reply(chat("4", reason)))
+    found = parse_reply(reply(chat("4", reason)))
     assert found.choices == [Choice("4", "length")]
     assert found.odd == [f"finish_reason={reason!r}: such answers are not whole and count as truncated"]
 
 
 @pytest.mark.parametrize("reason", [None, "", "finished_ok", 7, True, ["stop"], {"kind": "stop"}])
 def test_a_reason_that_is_not_known_is_told_and_the_answer_whole_unless_it_is_as_long_as_can_be(reason: Any) -> None:
-    found = read(reply(chat("4", reason), chat("5", "stop"), chat("6", "length")))
+    found = parse_reply(reply(chat("4", reason), chat("5", "stop"), chat("6", "length")))
     assert [each.finish for each in found.choices] == ["stop", "stop", "length"]
     (told,) = found.odd
     assert "is not known: such answers count as whole" in told
@@ -55,23 +55,23 @@ def test_a_reason_that_is_not_known_is_told_and_the_answer_whole_unless_it_is_as
 
 
 def test_a_reason_that_is_missing_is_not_known() -> None:
-    assert read(reply({"text": "4"})).vague == {0}
+    assert parse_reply(reply({"text": "4"})).vague == {0}
 
 
 @pytest.mark.parametrize("reason", ["error", "network_error", "abort"])
 def test_an_answer_that_the_endpoint_broke_off_is_none(reason: str) -> None:
     with pytest.raises(ValueError, match=f"ended by '{reason}'"):
-        read(reply(chat("4", reason)))
+        parse_reply(reply(chat("4", reason)))
 
 
 def test_answers_come_in_the_order_of_their_indices() -> None:
-    found = read(reply(chat("c", index=2), chat("a", index=0), chat("b", index=1)))
+    found = parse_reply(reply(chat("c", index=2), chat("a", index=0), chat("b", index=1)))
     assert ([each.text for each in found.choices], found.odd) == (["a", "b", "c"], [])
-    assert [each.text for each in read(reply(chat("c", index=2), chat("a"))).choices] == ["c", "a"]
+    assert [each.text for each in parse_reply(reply(chat("c", index=2), chat("a"))).choices] == ["c", "a"]
 
 
 def test_answers_of_one_index_are_all_kept_and_it_is_told() -> None:
-    found = read(reply(chat("a", index=0), chat("b", index=0), chat("a", index=0)))
+    found = parse_reply(reply(chat("a", index=0), chat("b", index=0), chat("a", index=0)))
     assert [each.text for each in found.choices] == ["a", "b", "a"]
     assert found.odd == ["several of its answers have one index, and are taken as different answers"]
 
@@ -90,7 +90,7 @@ def test_answers_of_one_index_are_all_kept_and_it_is_told() -> None:
     ],
 )
 def test_an_answer_without_text_is_empty_and_told(choice: dict[str, Any], told: str) -> None:
-    found = read(reply(choice))
+    found = parse_reply(reply(choice))
     assert found.choices == [Choice("", "stop")]
     assert len(found.odd) == 1 and told in found.odd[0]
 
@@ -105,7 +105,7 @@ def test_an_answer_without_text_is_empty_and_told(choice: dict[str, Any], told: 
     ],
 )
 def test_text_in_parts_and_half_characters(content: Any, text: str) -> None:
-    assert read(reply(chat(content))).choices == [Choice(text, "stop")]
+    assert parse_reply(reply(chat(content))).choices == [Choice(text, "stop")]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_text_in_parts_and_half_characters(content: Any, text: str) -> None:
     [None, [], "8", {}, {"completion_tokens": "8"}, {"prompt_tokens": -1}, {"completion_tokens": 1e30}, {"x": {}}],
 )
 def test_tokens_that_are_not_told_are_none_and_it_is_told(usage: Any) -> None:
-    found = read(reply(chat("4"), usage=usage))
+    found = parse_reply(reply(chat("4"), usage=usage))
     assert found.tokens.total() == 0
     assert found.odd == ["it does not tell the tokens used, which are counted as 0"]
 
@@ -128,7 +128,7 @@ def test_tokens_that_are_not_told_are_none_and_it_is_told(usage: Any) -> None:
 )
 def test_what_is_no_reply_is_refused(nothing: Any) -> None:
     with pytest.raises(ValueError, match="no completion"):
-        read(nothing)
+        parse_reply(nothing)
 
 
 def test_whatever_json_says_is_read_or_refused() -> None:
@@ -146,7 +146,7 @@ def test_whatever_json_says_is_read_or_refused() -> None:
 
     for bad in replaced(good):
         try:
-            found = read(bad)
+            found = parse_reply(bad)
         except ValueError:
             continue
         assert found.choices and all(isinstance(each.text, str) for each in found.choices)

@@ -115,7 +115,7 @@ def test_only_chosen_tokens_are_trained() -> None:
 class AllTokens(TokenFilter):
     """A filter that says nothing: what is chosen stands in the rows."""
 
-    def keep(self, update: Experience) -> Tensor:
+    def token_mask(self, update: Experience) -> Tensor:
         return update.mask
 
 

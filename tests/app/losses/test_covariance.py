@@ -74,12 +74,12 @@ def test_clip_cov_leaves_out_a_share_of_the_high_ones() -> None:
     high = {place for place, value in values.items() if 0.1 < value < 1.0}
     assert 4 < len(high) < len(values)
     for share in (0.04, 0.08, 0.12):
-        left_out = set(values) - places(ClipCov(share, 0.1, 1.0).keep(rows))
+        left_out = set(values) - places(ClipCov(share, 0.1, 1.0).token_mask(rows))
         assert len(left_out) == round(share * len(values))
         assert left_out < high
-    assert set(values) - places(ClipCov(1.0, 0.1, 1.0).keep(rows)) == high
+    assert set(values) - places(ClipCov(1.0, 0.1, 1.0).token_mask(rows)) == high
     for none in (ClipCov(0.0), ClipCov(0.01, 0.1, 1.0), ClipCov(1.0, 100.0, 200.0)):
-        assert torch.equal(none.keep(rows), rows.mask)
+        assert torch.equal(none.token_mask(rows), rows.mask)
 
 
 def test_every_high_token_is_left_out_at_times() -> None:
@@ -91,7 +91,7 @@ def test_every_high_token_is_left_out_at_times() -> None:
         assert rows.sampler_logprobs is not None
         rows = replace(rows, sampler_logprobs=rows.sampler_logprobs + 1e-6 * shift * rows.mask)  # the covariances stay
         high = {place for place, value in of_tokens(rows).items() if 0.1 < value < 1.0}
-        for place in set(of_tokens(rows)) - places(ClipCov(0.12, 0.1, 1.0).keep(rows)):
+        for place in set(of_tokens(rows)) - places(ClipCov(0.12, 0.1, 1.0).token_mask(rows)):
             counts[place] = counts.get(place, 0) + 1
     assert set(counts) == high
     assert max(counts.values()) < 60 / 2
@@ -118,7 +118,7 @@ def test_demonstrations_have_no_covariance() -> None:
     rows, _ = random_rows()
     rows = replace(rows, sampler_logprobs=None)
     assert KLCov().select_tokens(rows) is None
-    assert torch.equal(ClipCov().keep(rows), rows.mask)
+    assert torch.equal(ClipCov().token_mask(rows), rows.mask)
     zero = torch.zeros(rows.mask.shape, dtype=torch.double)
     assert torch.equal(KLCov().per_token(zero, zero, rows), -rows.advantages)
 

@@ -221,9 +221,8 @@ AVERAGE = [*KL, "--model.kl.reference=app.losses.reference.MovingAverage", "--mo
 STAGES = [demonstrated(), stage("explore", BY_LENGTH, learning_rate=constant(3e-3))]
 
 
-@pytest.mark.parametrize(
-    "options", [pytest.param(KL, id="initial", marks=pytest.mark.slow), pytest.param(AVERAGE, id="average")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [pytest.param(KL, id="initial"), pytest.param(AVERAGE, id="average")])
 def test_a_resumed_run_ends_as_the_whole_one(passk: CommandLine, options: list[str]) -> None:
     """After a stage, before it has ended altogether, and in the middle of the next.
 

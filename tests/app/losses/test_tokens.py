@@ -17,7 +17,7 @@ def test_the_largest_share_is_kept(seed: int, share: float) -> None:
     rows, _ = random_rows(seed)
     assert rows.entropies is not None
     descending = sorted(rows.entropies[rows.mask].tolist(), reverse=True)
-    kept = TopEntropy(share).keep(rows)
+    kept = TopEntropy(share).token_mask(rows)
     assert not (kept & ~rows.mask).any()
     expected = descending[: max(1, round(share * len(descending)))]
     assert sorted(rows.entropies[kept].tolist(), reverse=True) == expected
@@ -27,23 +27,23 @@ def test_equal_entropies_stay_together() -> None:
     rows, _ = random_rows()
     assert rows.entropies is not None
     rows = replace(rows, entropies=torch.ones_like(rows.entropies))
-    assert torch.equal(TopEntropy(0.1).keep(rows), rows.mask)
+    assert torch.equal(TopEntropy(0.1).token_mask(rows), rows.mask)
 
 
 def test_the_order_of_rows_and_their_padding_change_nothing() -> None:
     rows, _ = random_rows()
-    kept, order = TopEntropy(0.3).keep(rows), torch.tensor([5, 1, 4, 2, 0, 3])
-    assert torch.equal(TopEntropy(0.3).keep(rows.select(order)), kept[order])
+    kept, order = TopEntropy(0.3).token_mask(rows), torch.tensor([5, 1, 4, 2, 0, 3])
+    assert torch.equal(TopEntropy(0.3).token_mask(rows.select(order)), kept[order])
 
 
 def test_all_are_kept_where_no_entropy_was_recorded() -> None:
     rows, _ = random_rows()
-    assert torch.equal(TopEntropy().keep(replace(rows, entropies=None)), rows.mask)
+    assert torch.equal(TopEntropy().token_mask(replace(rows, entropies=None)), rows.mask)
 
 
 def test_no_row_no_token() -> None:
     rows, _ = random_rows()
-    assert TopEntropy().keep(rows.select(torch.tensor([], dtype=torch.long))).shape == (0, 0)
+    assert TopEntropy().token_mask(rows.select(torch.tensor([], dtype=torch.long))).shape == (0, 0)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.1, float("nan")])

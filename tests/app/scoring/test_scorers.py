@@ -283,6 +283,7 @@ def test_a_worker_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -
         list(Worker(1.0).judge(answers("yes"), 1.0))
 
 
+@pytest.mark.slow
 def test_the_worker_ends_with_its_trainer() -> None:
     """Even where the trainer is killed while an answer hangs."""
     ours, theirs = SERVER.Pipe(duplex=False)

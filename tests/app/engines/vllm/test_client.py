@@ -14,7 +14,7 @@ import pytest
 
 from app.engines.base import EngineError
 from app.engines.vllm.client import ServerLostError, Servers
-from app.engines.vllm.server import check_servers, read
+from app.engines.vllm.server import check_servers, parse_reply
 
 Script = Callable[[str, Any], tuple[int, Any]]
 
@@ -110,7 +110,7 @@ def choice(index: int = 0, version: str = "a/1", finish: str = "stop") -> dict[s
 
 
 def test_an_answer_has_its_tokens_in_the_order_of_its_samples() -> None:
-    assert read({"choices": [choice(1), choice(0)]}, 2, "a/1") == [([5, 0], [-0.5, 0]), ([5, 1], [-0.5, -1])]
+    assert parse_reply({"choices": [choice(1), choice(0)]}, 2, "a/1") == [([5, 0], [-0.5, 0]), ([5, 1], [-0.5, -1])]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_answer_has_its_tokens_in_the_order_of_its_samples() -> None:
 )
 def test_a_wrong_answer_is_refused(choices: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(EngineError, match=message):
-        read({"choices": choices}, 2, "a/1")
+        parse_reply({"choices": choices}, 2, "a/1")
 
 
 @pytest.mark.parametrize(
