@@ -28,6 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
+from app.cli.stages import spelt_out, stages_by_name
 from app.cli.trainer_arguments import check_parts, check_trainer, launched
 from app.engines.base import EngineError
 from app.module import RLVRModule
@@ -79,6 +80,7 @@ class PassKCLI(LightningCLI):
         parser.add_lightning_class_args(RolloutCallback, "rollout")
         parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
         parser.add_lightning_class_args(StageSchedule, "schedule")
+        stages_by_name(parser)
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
 
     def _parse_ckpt_path(self) -> None:
@@ -196,7 +198,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
             parser_class=ReadOnceParser,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
-            args=args,
+            args=spelt_out(given),
             wanted=[name for name in SUBCOMMANDS if name in given[:1]] or SUBCOMMANDS,
             parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
         )
