@@ -28,6 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
+from app.cli.shipped import with_shipped
 from app.cli.stages import spelt_out, stages_by_name
 from app.cli.trainer_arguments import check_parts, check_trainer, launched
 from app.engines.base import EngineError
@@ -198,7 +199,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
             parser_class=ReadOnceParser,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
-            args=spelt_out(given),
+            args=spelt_out(with_shipped(given)),
             wanted=[name for name in SUBCOMMANDS if name in given[:1]] or SUBCOMMANDS,
             parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
         )
