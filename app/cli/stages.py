@@ -13,7 +13,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse._loaders_dumpers import load_value
-from jsonargparse._typehints import ActionTypeHint, NestedArg
+from jsonargparse._typehints import ActionTypeHint
+from jsonargparse._util import NestedArg
 
 from callbacks.schedule.schedule import StageSchedule
 from callbacks.schedule.stages import Rounds, Stage
