@@ -6,7 +6,7 @@ import sys
 if sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(os.path.realpath(__file__))):
     sys.path.append(sys.path.pop(0))  # a folder of the user's: last, so that its files hide none of a package
 
-from app.cli import main
+from app.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch import Trainer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
-from app.cli import quiet
+from app.cli.command import quiet
 from app.module import RLVRModule
 from app.policy import Policy, character_tokenizer
 from app.types import Sampling

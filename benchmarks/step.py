@@ -18,7 +18,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
-from app.cli import quiet
+from app.cli.command import quiet
 from app.module import RLVRModule
 from app.types import ProblemBatch, Rollouts, Sampling
 from benchmarks.workload import load_policy, peak_memory_mib, random_problems

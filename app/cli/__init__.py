@@ -1,5 +1,5 @@
-"""The command line: `passk fit`, `validate`, `test`, `predict` and `diagnose`."""
+"""The command line: `passk fit`, `validate`, `test`, `predict`, `diagnose` and `list`."""
 
-from app.cli.command import LOST, SUBCOMMANDS, main, one_line, quiet, run
+from app.cli.front import main, run
 
-__all__ = ["LOST", "SUBCOMMANDS", "main", "one_line", "quiet", "run"]
+__all__ = ["main", "run"]

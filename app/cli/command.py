@@ -26,8 +26,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
 
+from app.cli.classes import import_named
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
+from app.cli.shipped import contents_of, with_shipped
+from app.cli.stages import spelt_out, stages_by_name
 from app.cli.trainer_arguments import check_parts, check_trainer, launched
 from app.engines.base import EngineError
 from app.module import RLVRModule
@@ -79,7 +82,12 @@ class PassKCLI(LightningCLI):
         parser.add_lightning_class_args(RolloutCallback, "rollout")
         parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
         parser.add_lightning_class_args(StageSchedule, "schedule")
+        stages_by_name(parser)
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Lightning would warn that the arguments are not the command line's own, which they are."""
+        self.config = parser.parse_args(args)
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would merge the checkpoint's hyperparameters over the configuration."""
@@ -188,6 +196,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
         if given[:1] == ["diagnose"]:
             diagnose(*given[1:])
             raise SystemExit(0)
+        given = spelt_out(with_shipped(given))
+        import_named(" ".join([*given, *contents_of(given)]))
         return PassKCLI(
             RLVRModule,
             LightningDataModule,
@@ -196,7 +206,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
             parser_class=ReadOnceParser,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
-            args=args,
+            args=given,
             wanted=[name for name in SUBCOMMANDS if name in given[:1]] or SUBCOMMANDS,
             parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
         )
@@ -284,12 +294,3 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("lightning.pytorch.profilers", "app", "callbacks", "datamodules"):
         logging.getLogger(name).setLevel(logging.INFO)
-
-
-def run() -> None:
-    """The console script, whose return value would be its exit status."""
-    main()
-
-
-if __name__ == "__main__":
-    main()

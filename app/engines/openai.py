@@ -23,6 +23,7 @@ import torch
 
 from app.engines.base import RolloutEngine
 from app.engines.replies import Choice, parse_reply
+from app.extras import install
 from app.seeds import number_of
 from app.types import Completion, Request, Sampling
 from app.types.pictures import Picture, parts_of
@@ -31,7 +32,7 @@ try:
     import httpx2
     import openai
 except ImportError as error:
-    raise ImportError(f"OpenAIEngine needs the extra [openai], pip install 'passk[openai]': {error}") from error
+    raise ImportError(f"OpenAIEngine needs the extra [openai], {install('openai')}: {error}") from error
 
 if TYPE_CHECKING:
     from app.policy import Policy

@@ -12,6 +12,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from app.distributed.processes import rank
 from app.distributed.weights import generation_config_as_it_is, trained_weights
+from app.extras import install
 
 
 class LoRA:
@@ -90,7 +91,7 @@ class QLoRA(LoRA):
 
 def _need(package: str, extra: str) -> None:
     if find_spec(package) is None:
-        raise ImportError(f"the adapter needs {package}: pip install 'passk[{extra}]'")
+        raise ImportError(f"the adapter needs {package}: {install(extra)}")
 
 
 def leave_out_frozen(policy: nn.Module) -> None:

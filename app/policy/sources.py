@@ -7,6 +7,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from app.extras import install
+
 PACKAGE = "package:"
 """Begins a path inside an installed Python package."""
 
@@ -42,7 +44,7 @@ def check_gguf(folder: str, file: str | None) -> None:
         return
     missing = [library for library in ("gguf", "accelerate") if find_spec(library) is None]
     if missing:
-        raise ImportError(f"gguf_file needs {' and '.join(missing)}: pip install 'passk[gguf]'")
+        raise ImportError(f"gguf_file needs {' and '.join(missing)}: {install('gguf')}")
     if Path(folder).is_dir() and not Path(folder, file).is_file():
         raise ValueError(f"gguf_file={file!r} is not in {folder}: {listed}")
 

@@ -84,10 +84,12 @@ class Rounds:
     Args:
         repeat: how often.
         stages: in order; round r of stage "explore" is named "explore r".
+        name: by which an overlay or an argument changes the rounds.
     """
 
     repeat: int
     stages: list[Stage]
+    name: str = "rounds"
 
     def unrolled(self) -> list[Stage]:
         rounds = range(1, self.repeat + 1)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from app.extras import needed
 from app.types import Unscored
 from datamodules.math.apart import apart
 from datamodules.math.forms import is_two_numbers, parsable, spelled, tight
@@ -231,9 +232,6 @@ def _normalization() -> Any:
 @lru_cache(maxsize=1)
 def _library() -> Any:
     """math-verify, quietly; ImportError says how to install it."""
-    try:
-        library = import_module("math_verify")
-    except ImportError:
-        raise ImportError("mathematics needs math-verify: pip install -e '.[math]'") from None
+    library = needed("math_verify", "math", "mathematics")
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its own time limits, by signals, are off
     return library

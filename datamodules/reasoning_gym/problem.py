@@ -11,9 +11,9 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from importlib import import_module
 from typing import Any, NamedTuple
 
+from app.extras import needed
 from app.types import Problem
 from datamodules.enigmata.tasks.answers import FENCE, last_block
 from datamodules.reasoning_gym.solvers import SOLVERS
@@ -39,7 +39,7 @@ class GymSet(NamedTuple):
 @lru_cache(maxsize=256)
 def built(source: GymSet) -> Any:
     """The data set, which draws entries and scores answers; ValueError for what the library does not know."""
-    library: Any = import_module("reasoning_gym")  # here, because few runs need it
+    library = needed("reasoning_gym", "reasoning-gym", f"the task {source.task}")  # here, because few runs need it
     settings = json.loads(source.settings)
     try:
         return library.create_dataset(source.task, seed=source.seed, size=source.size, **settings)

@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from random import Random
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+from app.extras import needed
 from app.types import Problem, Prompt
 from datamodules.base.generate import Puzzle
 from datamodules.enigmata.tasks.answers import FENCE, last_block
@@ -172,4 +172,4 @@ def task_named(name: str) -> Task:
     """`TASK` of the file that has this name in small letters; ValueError for a name that upstream lacks."""
     if not any(name in names for names in CATEGORIES.values()):
         raise ValueError(f"no task of Enigmata is called {name!r}")
-    return import_module(f"datamodules.enigmata.tasks.{name.lower()}").TASK
+    return needed(f"datamodules.enigmata.tasks.{name.lower()}", "enigmata", f"the task {name}").TASK

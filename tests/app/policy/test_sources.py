@@ -112,7 +112,7 @@ def test_what_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             built(tmp_path, gguf_file="broken.gguf")
         assert "\n" not in str(caught.value)
     monkeypatch.setattr("app.policy.sources.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"gguf_file needs gguf and accelerate: pip install 'passk\[gguf\]'"):
+    with pytest.raises(ImportError, match=r"gguf_file needs gguf and accelerate: pip install -e '.*\[gguf\]'"):
         built(tmp_path)
 
 
