@@ -19,13 +19,21 @@ class Evaluation(Callback):
 
     Attributes:
         history: a record for each validation of this run, the oldest first: figures by name, such as "eval/pass@1".
+        curves: of each validation of `fit`, the oldest first, its "iteration", "stage", number of "problems" and, over
+            all of them, "pass@k" for every k from 1 on.
+        ks: of Pass@k over all problems.
         shown: the first rollouts of the last validation, to be drawn and read; None before there is one.
         asked: the ways in which held-out problems are evaluated.
     """
 
     history: list[dict[str, Any]]
+    curves: list[dict[str, Any]]
     shown: Rollouts | None
     asked: tuple[Evaluated, ...]
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        raise NotImplementedError
 
 
 class Schedule(Callback):
@@ -43,3 +51,13 @@ class Schedule(Callback):
     def iterations(self) -> int | None:
         """Of all stages together; None where one of them has no fixed length."""
         raise NotImplementedError
+
+
+class Saving(Callback):
+    """Keeps the run's checkpoints.
+
+    Attributes:
+        config: of the run, as plain data.
+    """
+
+    config: dict[str, Any]

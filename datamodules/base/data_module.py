@@ -42,6 +42,8 @@ class ProblemDataModule(LightningDataModule, ABC):
 
     Attributes:
         chat: what stands before every question; the command line sets it before `setup`.
+        predict_split: which split `predict` answers.
+        task_name: what runs are named after; "" for the name of the class.
     """
 
     def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:
@@ -51,6 +53,7 @@ class ProblemDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.eval_batch_size = eval_batch_size
         self.chat = Chat()
+        self.task_name, self.predict_split = "", "test"
         self.splits: dict[str, list[Problem]] = {}
         self.fingerprints: dict[str, dict[str, Any]] = {}
         self._stream: ProblemStream | None = None
@@ -111,8 +114,8 @@ class ProblemDataModule(LightningDataModule, ABC):
         return self._batches("test")
 
     def predict_dataloader(self) -> ProblemBatches:
-        """The test split; ValueError where it is empty."""
-        return self._batches("test")
+        """The split of `predict_split`, each problem once; ValueError where it is empty."""
+        return self._batches(self.predict_split)
 
     def state_dict(self) -> dict[str, Any]:
         return {**self.stream.state_dict(), "problems": self.fingerprints}
