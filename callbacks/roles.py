@@ -42,10 +42,12 @@ class Schedule(Callback):
     Attributes:
         settings: what each stage trains with in this run; empty before `fit` has begun.
         finished: whether the last stage has ended.
+        save_stages: whether each stage's end is kept on the disk.
     """
 
     settings: list[StageSettings]
     finished: bool
+    save_stages: bool
 
     @property
     def iterations(self) -> int | None:

@@ -13,12 +13,8 @@ from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation, Saving
 
 NOT_OF_THE_RUN = (
-    "config",
-    "ckpt_path",
-    "auto_resume",
-    "verbose",
-    "weights_only",
-    *("trainer.callbacks", "trainer.logger"),
+    *("config", "ckpt_path", "auto_resume", "verbose", "weights_only"),
+    *("data.cache_dir", "trainer.callbacks", "trainer.logger", "trainer.default_root_dir"),
 )
 """What says where a run is kept and shown, and not what it is."""
 

@@ -217,6 +217,8 @@ class Checkpoints(Saving):
 class BestCheckpoints(ModelCheckpoint):
     """Lightning's ModelCheckpoint, with a transformers folder `<name>` beside each `<name>.ckpt`."""
 
+    exports = True
+
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)
         with replacing_together(trainer, Path(filepath).with_suffix("")) as folder:

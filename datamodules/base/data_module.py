@@ -84,7 +84,7 @@ class ProblemDataModule(LightningDataModule, ABC):
             return
         splits, dropped = self.load_splits()
         splits = {split: self.chat.ask_all(split, problems) for split, problems in splits.items()}
-        for split in ("train", "validation") if stage == "fit" else ("validation",):
+        for split in {"fit": ("train", "validation"), "validate": ("validation",)}.get(stage, ()):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
         log_sizes(splits, dropped)
