@@ -28,7 +28,8 @@ import torch
 from lightning.pytorch import Callback
 
 from app.storage.checkpoint import read_checkpoint
-from app.storage.run_folder import LOCK, run_folders
+from app.storage.places import run_folders
+from app.storage.run_folder import LOCK
 from callbacks.lookup import callback_of
 from callbacks.saving.events import event_files, read_events
 from callbacks.schedule.schedule import StageSchedule

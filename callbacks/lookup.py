@@ -27,6 +27,15 @@ def problems_of(trainer: Trainer, split: str) -> list[Problem]:
     return splits_of(trainer).get(split) or []
 
 
+def predict_on(trainer: Trainer, split: str) -> None:
+    """Have `predict` answer a split; ValueError where the data module has its own and it is not the test split's."""
+    data = getattr(trainer, "datamodule", None)
+    if hasattr(data, "predict_split"):
+        data.predict_split = split
+    elif split != "test":
+        raise ValueError(f"predict_split={split} has no effect on {type(data).__name__}, which is no ProblemDataModule")
+
+
 def batch_size_of(trainer: Trainer) -> int | None:
     """P, problems of an iteration; None where the data module does not say."""
     return getattr(getattr(trainer, "datamodule", None), "batch_size", None)

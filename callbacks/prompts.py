@@ -19,8 +19,8 @@ from callbacks.lookup import splits_of
 
 log = logging.getLogger(__name__)
 
-SPLITS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("test",)}
-"""Which splits a command asks."""
+SPLITS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
+"""Which splits a command asks; `predict` is told."""
 
 LONG = 10.0
 """Seconds of encoding, from which on they are logged."""

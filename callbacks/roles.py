@@ -19,13 +19,21 @@ class Evaluation(Callback):
 
     Attributes:
         history: a record for each validation of this run, the oldest first: figures by name, such as "eval/pass@1".
+        curves: of each validation of `fit`, the oldest first, its "iteration", "stage", number of "problems" and, over
+            all of them, "pass@k" for every k from 1 on.
+        ks: of Pass@k over all problems.
         shown: the first rollouts of the last validation, to be drawn and read; None before there is one.
         asked: the ways in which held-out problems are evaluated.
     """
 
     history: list[dict[str, Any]]
+    curves: list[dict[str, Any]]
     shown: Rollouts | None
     asked: tuple[Evaluated, ...]
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        raise NotImplementedError
 
 
 class Schedule(Callback):
@@ -34,12 +42,24 @@ class Schedule(Callback):
     Attributes:
         settings: what each stage trains with in this run; empty before `fit` has begun.
         finished: whether the last stage has ended.
+        save_stages: whether each stage's end is kept on the disk.
     """
 
     settings: list[StageSettings]
     finished: bool
+    save_stages: bool
 
     @property
     def iterations(self) -> int | None:
         """Of all stages together; None where one of them has no fixed length."""
         raise NotImplementedError
+
+
+class Saving(Callback):
+    """Keeps the run's checkpoints.
+
+    Attributes:
+        config: of the run, as plain data.
+    """
+
+    config: dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.distributed.fsdp import FSDPModule
@@ -21,8 +21,8 @@ from app.scoring import BatchScorer, SubprocessScorer
 from app.settings import RolloutSettings
 from app.types import Problem, ProblemBatch, Rollouts, Sampling
 from callbacks.checks import check_engine, check_overlap, check_policy
-from callbacks.lookup import problems_of
-from callbacks.prompts import PromptCheck, asked, check_prompts
+from callbacks.lookup import predict_on, problems_of
+from callbacks.prompts import PromptCheck, check_prompts
 
 
 class RolloutCallback(Callback):
@@ -45,6 +45,7 @@ class RolloutCallback(Callback):
             of context: such problems are left out and counted. With more of them the first ends the run at its start.
         overlap: sample every iteration of a stage but its first while the one before it trains, with the weights
             from before that training: one iteration off-policy, which requires `model.correction`.
+        predict_split: what `predict` answers: train, validation or test.
         seed: rollout r of a problem in iteration i draws from "<seed>/fit/<i>/<problem>/<r>"; defaults to the run's
             `seed_everything`.
     """
@@ -59,6 +60,7 @@ class RolloutCallback(Callback):
         max_unscored: float = 1.0,
         max_skipped_prompts: float = 0.0,
         overlap: bool = False,
+        predict_split: Literal["train", "validation", "test"] = "test",
         seed: int | None = None,
     ) -> None:
         for name, value in {"rollouts": rollouts, "max_resampling_rounds": max_resampling_rounds}.items():
@@ -69,7 +71,7 @@ class RolloutCallback(Callback):
         settings = RolloutSettings(engine or TransformersEngine(), rollouts, sampling or Sampling())
         limits = {"max_unscored": max_unscored, "max_skipped_prompts": max_skipped_prompts}
         self.worker = RolloutWorker(settings, scorer or SubprocessScorer(), overlap=overlap, seed=seed or 0, **limits)
-        self.max_resampling_rounds = max_resampling_rounds
+        self.max_resampling_rounds, self.predict_split = max_resampling_rounds, predict_split
         self.unscored = 0  # answers of training in a row, over all processes
         self.begun = 0.0  # training, at this time
 
@@ -86,6 +88,8 @@ class RolloutCallback(Callback):
                 check_overlap(trainer, module)
             if self.max_resampling_rounds > 1 and trainer.overfit_batches:  # type: ignore[attr-defined]
                 raise ValueError(f"{self._rounds} must be 1 with overfit_batches, which keeps its problems")
+        if stage == "predict":
+            predict_on(trainer, self.predict_split)
         worker.scorer.begin()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -107,7 +111,11 @@ class RolloutCallback(Callback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         policy, sampling = RLVRModule.of(pl_module).policy, self.worker.settings.sampling
         policy.stop_ids(sampling)
-        check_prompts(PromptCheck(policy), asked(trainer, "test"), lambda problem: sampling.max_new_tokens)
+        check_prompts(
+            PromptCheck(policy),
+            {self.predict_split: problems_of(trainer, self.predict_split)},
+            lambda problem: sampling.max_new_tokens,
+        )
         self.worker.set_up(self.worker.engine)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

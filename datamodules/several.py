@@ -45,6 +45,7 @@ class SeveralDataModule(ProblemDataModule):
             if name not in sets:
                 raise ValueError(f"train: {name!r} must be one of the sets {', '.join(sets)}")
         self.sets, self.trained = sets, train
+        self.task_name = "_".join(train)  # those that are only evaluated are not the task
 
     def prepare_data(self) -> None:
         for data in self.sets.values():

@@ -96,7 +96,7 @@ class TaskDataModule(ProblemDataModule):
         scorer: judges a response by the row's answer.
         prompt: the column of the prompts.
         answer: the column of the answers.
-        label: the name of the set.
+        label: the name of the set, and of the task.
         max_skipped_rows: see `Table`, where `prompt` and `answer` are explained too.
         template: the prompt as plain text with columns in braces, in place of the column `prompt`; see `Table`.
         seed: of the order of training.
@@ -130,6 +130,7 @@ class TaskDataModule(ProblemDataModule):
             if source is not None
         }
         self.scorer, self.label = scorer, label
+        self.task_name = label
         self.trial = Trial(scorer)
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:

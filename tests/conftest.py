@@ -191,7 +191,8 @@ class Run:
 
 CONTAINED = "--rollout.scorer=app.scoring.SubprocessScorer"
 CURVES = "--trainer.callbacks+=callbacks.display.curves.AdvantageCurves"
-PICTURES = ("--trainer.callbacks+=callbacks.display.tensorboard.TensorBoardPictures", CURVES)
+PARAMETERS = "--trainer.callbacks+=callbacks.display.hyperparameters.Hyperparameters"
+PICTURES = ("--trainer.callbacks+=callbacks.display.samples.Samples", CURVES, PARAMETERS)
 """Answers scored and pictures drawn as they are by default, which the miniature leaves out."""
 
 

@@ -20,7 +20,7 @@ from app.scoring import SubprocessScorer
 from app.types import Sampling
 from callbacks.checks import check_sampling
 from callbacks.display.health import Health
-from callbacks.display.tensorboard import TensorBoardPictures
+from callbacks.display.samples import Samples
 from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule.schedule import Rounds, Stage, StageSchedule
@@ -144,7 +144,7 @@ CONSTRUCTED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
         {"typo_rate": 0.5},
         "typo_rate needs typo_letters: the characters that typos may put",
     ),
-    "pictures": (TensorBoardPictures, {"problems": -1}, "problems=-1 and answers=4 must be at least 0"),
+    "pictures": (Samples, {"problems": -1}, "problems=-1 and answers=4 must be at least 0"),
     "bound of a warning": (Health, {"ratio": 0.5}, "ratio=0.5 must be above 1"),
     "no idle iterations": (Health, {"idle": 0}, "idle=0 must be at least 1"),
 }

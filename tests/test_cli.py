@@ -13,10 +13,23 @@ from typing import Any
 import pytest
 import torch
 
-from app.cli.command import LOST, one_line
+from app.cli.command import LOST, main, one_line
 from app.types import Problem
 from callbacks.rollout import RolloutCallback
-from tests.conftest import PICTURES, ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps
+from tests.conftest import (
+    MINIATURE,
+    PICTURES,
+    ROOT,
+    CommandLine,
+    Run,
+    build_tiny_policy,
+    constant,
+    demonstrated,
+    environment,
+    gap,
+    stage,
+    steps,
+)
 from tests.forked import ended, launched
 
 LEARNING = [
@@ -53,7 +66,7 @@ def test_results_have_a_line_for_every_validation(finished: Run) -> None:
         "entropy",
         "distinct_wrong",
     }
-    figures = {f"eval/{label}{name}" for label in ("", "7x7/") for name in (*names, "unscored")}
+    figures = {f"eval/{name}" for name in (*names, "unscored")}  # of one set, which has no others of its own
     for row in finished.results:
         assert row.keys() == {"iteration", "stage"} | figures
         assert all(isinstance(row[name], float) for name in figures)
@@ -232,12 +245,40 @@ def test_predictions_hold_what_was_sampled_and_its_score(passk: CommandLine, fin
     assert len(rows) == 8 * 4
     assert {row["set"] for row in rows} == {"5x5", "7x7"}
     for index, row in enumerate(rows):
-        assert list(row) == ["set", "key", "rollout", "response", "answer", "score", "finish", "tokens"]
+        names = ["set", "key", "prompt", "reference", "rollout", "response", "answer", "score", "finish", "tokens"]
+        assert list(row) == names
+        assert (row["prompt"], row["reference"]) == (problems[row["key"]].prompt, problems[row["key"]].solution)
         assert row["rollout"] == index % 4
         assert row["answer"] == (
             problems[row["key"]].extract_answer(row["response"]) if row["finish"] == "stop" else None
         )
         assert row["score"] == (problems[row["key"]].score(row["response"]) if row["finish"] == "stop" else 0)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_predictions_of_another_split(passk: CommandLine, split: str) -> None:
+    cli = passk("predict", f"--rollout.predict_split={split}", "--data.train={7: 12}", "--rollout.rollouts=1")
+    lines = (Path(cli.trainer.log_dir) / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["key"] for line in lines] == [problem.key for problem in cli.datamodule.splits[split]]
+
+
+def test_predictions_of_prompts_without_answers(passk: CommandLine, tmp_path: Path) -> None:
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Up?"}]
+    rows = [{"prompt": "up"}, {"prompt": "down", "answer": 7}, {"prompt": "up"}, {"prompt": chat, "answer": None}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    chats = tmp_path / "policy"
+    policy = build_tiny_policy()
+    policy.tokenizer.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
+    policy.save(chats)
+    options = ["--model.policy=app.policy.PretrainedPolicy", f"--model.policy.path={chats}", "--rollout.rollouts=2"]
+    options += ["--data=datamodules.prompts.PromptsDataModule", f"--data.prompts={tmp_path / 'rows.jsonl'}"]
+    cli = main(["predict", f"--config={MINIATURE}", *options, f"--trainer.logger.save_dir={tmp_path / 'runs'}"])
+    assert Path(cli.trainer.log_dir) == tmp_path / "runs/prompts/version_0"
+    found = [json.loads(line) for line in (Path(cli.trainer.log_dir) / "predictions.jsonl").read_text().splitlines()]
+    assert [row["prompt"] for row in found[::2]] == [row["prompt"] for row in rows]
+    assert [row["reference"] for row in found[::2]] == [None, "7", None, None]
+    assert {row["score"] for row in found if row["finish"] == "stop"} <= {None}
+    assert len(found) == 8
 
 
 # -- two processes ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.storage.run_folder import run_folders
+from app.storage.places import run_folders
 from benchmarks.kill_and_resume import logged
 from benchmarks.kill_and_resume import passk as run_passk
 from benchmarks.make_vision_policy import PIXELS

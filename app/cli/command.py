@@ -37,9 +37,10 @@ from app.module import RLVRModule
 from app.storage.checkpoint import PlainCheckpointIO
 from app.storage.diagnose import diagnose
 from app.storage.files import reason_of
+from app.storage.places import places_of, task_of
 from app.storage.restoring import Restoring
 from app.storage.resume import check_source, source_of, version_of
-from app.storage.run_folder import PassKTrainer, claim, places_of
+from app.storage.run_folder import PassKTrainer, claim
 from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
 from callbacks.saving.checkpoints import Checkpoints
@@ -143,7 +144,7 @@ class PassKCLI(LightningCLI):
         """Find what the command goes on from, and have the run's folder before any logger starts."""
         config, command = self.config[str(self.subcommand)], str(self.subcommand)
         fit = command == "fit"
-        places = places_of(trainer.loggers, trainer.default_root_dir)
+        places = places_of(trainer.loggers, trainer.default_root_dir, task_of(self.datamodule))
         self.source = source_of(config.ckpt_path, fit and config.auto_resume, places[0])
         self.changes = check_source(self.source, self.config_dump if fit else {})
         self.folder: AbstractContextManager[Any] = nullcontext()

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from app.storage.checkpoint import CheckpointError, count_of, read_checkpoint, restoring
 from app.storage.files import recover
-from app.storage.run_folder import Place, last_checkpoint
+from app.storage.places import Place, last_checkpoint
 
 log = logging.getLogger(__name__)
 

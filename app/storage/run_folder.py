@@ -1,13 +1,8 @@
-"""The folder a run keeps its files in: where it lies, how it is found again, and that one run at a time writes there.
+"""The folder a run keeps its files in: how a run gets it, and that one run at a time writes there.
 
-Whatever the logger, a run has one folder of its own for checkpoints, stages, results and `config.yaml`:
-
-- that of its first TensorBoardLogger or CSVLogger: `<save_dir>/<name>/<version>`;
-- with any other logger, and with none, `<save_dir or default_root_dir>/<name>/<version>`, beside what the logger itself
-  writes. The name is that of the project (Weights & Biases) or the experiment (MLflow), or else `lightning_logs`.
-
-A version that was configured names the folder (a run's id does with Weights & Biases and MLflow). Otherwise it is
-`version_<number>`, one above the highest, and no two runs get the same. All loggers of a run have the same version.
+Where it lies: `app/storage/places.py`. A version that was configured names the folder (a run's id does with Weights &
+Biases and MLflow). Otherwise it is `version_<number>`, one above the highest, and no two runs get the same. All loggers
+of a run have the same version.
 """
 
 from __future__ import annotations
@@ -18,17 +13,16 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from app.storage.files import naming
+from app.storage.places import Place, last_checkpoint, run_folders
 
 log = logging.getLogger(__name__)
 
@@ -97,83 +91,6 @@ def folder_line(trainer: Trainer) -> str:
     if tried:
         return f"Run folder: none, as trainer.fast_dev_run={tried} leaves no files"
     return f"Run folder: {run_folder(trainer)}"
-
-
-# -- where runs lie -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a logger's runs lie.
-
-    Args:
-        root: holds a folder for each version.
-        given: the version that was configured; None where runs have numbers.
-        within: the folder in it, TensorBoardLogger's `sub_dir`.
-        logger: the one that takes its version from here, if any.
-    """
-
-    root: Path
-    given: str | None = None
-    within: str = ""
-    logger: TensorBoardLogger | CSVLogger | None = None
-
-    def folder(self, version: str) -> Path:
-        return self.root / version / self.within
-
-    @property
-    def versions(self) -> list[str]:
-        """Those that a run of this configuration may have, the newest first."""
-        return [path.name for path in run_folders(self.root).values()][::-1] if self.given is None else [self.given]
-
-    @property
-    def others(self) -> list[str]:
-        """Those with names, where none is asked for."""
-        names = {path.name for path in self.root.iterdir()} if self.root.is_dir() and self.given is None else set()
-        return sorted(names.difference(self.versions))
-
-
-def places_of(loggers: Iterable[Logger], default_root_dir: str) -> list[Place]:
-    """Where the loggers of a configuration keep their runs, at least one; the run's folder lies in the first."""
-    loggers = list(loggers)
-    kept = [each for each in loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
-    if not kept:
-        return [_place_beside(next(iter(loggers), None), default_root_dir)]
-    given = next((_version(each) for each in kept if each._version is not None), None)
-    return [_place_of(each, given) for each in kept]
-
-
-def _place_of(logger: TensorBoardLogger | CSVLogger, given: str | None) -> Place:
-    if isinstance(logger, CSVLogger):
-        return Place(Path(logger.root_dir), given, logger=logger)
-    logger._root_dir = os.path.expanduser(os.path.expandvars(logger._root_dir))  # it counts its runs without doing so
-    return Place(Path(logger.root_dir), given, logger.sub_dir or "", logger)
-
-
-def _place_beside(logger: Logger | None, default_root_dir: str) -> Place:
-    """For a logger that has no folder for each of its runs, or for none."""
-    name, version, save_dir = None, None, default_root_dir
-    if isinstance(logger, MLFlowLogger):  # its `save_dir` is a store, and asking for its `name` begins an experiment
-        name, version = logger._experiment_name, logger._run_id
-    elif logger is not None:
-        name, save_dir = logger.name, logger.save_dir or default_root_dir
-        version = logger.version if isinstance(logger, WandbLogger) else None
-    return Place(Path(save_dir, name or "lightning_logs"), version)
-
-
-def _version(logger: TensorBoardLogger | CSVLogger) -> str:
-    return logger._version if isinstance(logger._version, str) else f"version_{logger._version}"
-
-
-def run_folders(root: Path) -> dict[int, Path]:
-    """The runs in a folder that have numbers, in their order."""
-    named = {path.name.removeprefix("version_"): path for path in root.glob("version_*")}
-    return dict(sorted((int(name), path) for name, path in named.items() if name.isascii() and name.isdigit()))
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """Where a run keeps the checkpoint it goes on from."""
-    return folder / "checkpoints" / "last.ckpt"
 
 
 # -- having one ---------------------------------------------------------------------------------------

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 
 from app.advantages.curves import Curves, curves
 from app.module import RLVRModule
+from callbacks.display.media import files_of, image_of, media_of
 from callbacks.lookup import callback_of
 from callbacks.roles import Schedule
 from callbacks.saving.logs import CURVES
 
 
 class AdvantageCurves(Callback):
-    """At the start of `fit`, TensorBoard gets A_pos, A_neg and eta of every stage's objective on one figure.
+    """At the start of `fit`, every logger gets A_pos, A_neg and eta of every stage's objective on one figure.
 
     They are drawn against the pass rate, each for its stage's number of rollouts (Section 4.1, Eq. 16, Figure 9).
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
-        iteration = RLVRModule.of(pl_module).iteration
+        files, iteration = files_of(trainer), RLVRModule.of(pl_module).iteration
         drawn = trainer.ckpt_path is not None and iteration > 0  # the first checkpoint is written just before
-        if board is None or not trainer.is_global_zero or drawn:
+        if drawn or not trainer.is_global_zero:
             return
-        writer: Any = board.experiment
-        writer.add_figure(CURVES, curves_figure(_objectives(trainer, pl_module)), iteration)
+        image = image_of(curves_figure(_objectives(trainer, pl_module)))
+        for place in (*media_of(trainer), files):
+            place.picture(CURVES, image, iteration)
 
 
 def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:
@@ -42,7 +41,7 @@ def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curve
 
 def curves_figure(objectives: Mapping[str, Curves]) -> Figure:
     """A_pos, A_neg and eta against the pass rate, a line for each objective."""
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(12.5, 3.4), layout="constrained")
     panels = figure.subplots(1, 3)
     for name, curve in objectives.items():
         rates = curve.pass_rates
@@ -52,5 +51,5 @@ def curves_figure(objectives: Mapping[str, Curves]) -> Figure:
     for axes, title in zip(panels, ("A_pos", "A_neg", "eta (Eq. 16)"), strict=True):
         axes.set(title=title, xlabel="pass rate")
         axes.grid(alpha=0.3)
-    panels[2].legend()
+    figure.legend(*panels[2].get_legend_handles_labels(), loc="outside right upper")
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -20,12 +20,12 @@ from app.module import RLVRModule
 from app.settings import RolloutSettings
 from app.storage.files import appending
 from app.storage.run_folder import folder_line, run_folder
-from app.types import ProblemBatch, Rollouts, Sampling
+from app.types import Problem, ProblemBatch, Rollouts, Sampling
 from callbacks.checks import check_monitored_ks
 from callbacks.evaluation.results import Tally, line_of, write_results
 from callbacks.evaluation.sets import ALL, Evaluated, EvaluationPlan, EvaluationSet, Settings, held_out
 from callbacks.evaluation.tables import COLUMNS, UNSHOWN, print_results
-from callbacks.lookup import stage_name
+from callbacks.lookup import problems_of, stage_name
 from callbacks.prompts import PromptCheck, asked, check_prompts
 from callbacks.roles import Evaluation
 
@@ -38,8 +38,8 @@ BEFORE = "before training"
 class PassKEvaluation(Evaluation):
     """Sample n answers to every validation (or test) problem and report the unbiased Pass@k, and the majority vote.
 
-    Figures are named "eval/pass@8" over all problems and "eval/<set>/pass@8" for each set (each
-    maze size, say) where there are several. The answers of two validations are drawn from the same
+    Figures are named "eval/pass@8" over all problems and, where there are several sets (maze sizes, say),
+    "eval/<set>/pass@8" for each. The answers of two validations are drawn from the same
     random numbers, so that the difference between them is the policy's.
 
     Args:
@@ -51,7 +51,8 @@ class PassKEvaluation(Evaluation):
         sets: by the name of a set, its own n, ks or sampling. Figures over all problems are then given for the ks that
             all sets have.
         metrics: further figures, by the names they are logged under ("eval/<name>", "eval/<set>/<name>"): each a
-            metric of torchmetrics whose `update` takes a Rollouts and whose `compute` gives a number.
+            metric of torchmetrics whose `update` takes a Rollouts and whose `compute` gives a number. The sets'
+            are logged where there are several.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class PassKEvaluation(Evaluation):
         self.tally = Tally()
         self.history: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
+        self.curves: list[dict[str, Any]] = []
         self.shown: Rollouts | None = None
         self.asked: tuple[Evaluated, ...] = ()  # the ways in which held-out problems are evaluated
 
@@ -86,7 +88,7 @@ class PassKEvaluation(Evaluation):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         problems = held_out(trainer)
         self.sets = self.plan.sets(problems)
-        check_monitored_ks(trainer, self._figures_of_sets())
+        check_monitored_ks(trainer, self._figures_of_sets(problems_of(trainer, "validation")))
         parts = self.plan.parts(problems)
         self.asked = tuple(parts) or (self.plan.default, *self.plan.by_name.values())
         policy = RLVRModule.of(pl_module).policy
@@ -95,9 +97,11 @@ class PassKEvaluation(Evaluation):
         splits = asked(trainer, "validation", "test")
         check_prompts(PromptCheck(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
 
-    def _figures_of_sets(self) -> Iterator[str]:
-        """The logged names of Pass@k and maj@k."""
-        for label, evaluated in self.sets.items():
+    def _figures_of_sets(self, validation: Sequence[Problem]) -> Iterator[str]:
+        """The names of Pass@k and maj@k that a validation logs."""
+        labels = {ALL, *chain.from_iterable(problem.sets for problem in validation)} & self.sets.keys()
+        for label in shown_sets(labels):
+            evaluated = self.sets[label]
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             yield from (f"{prefix}pass@{k}" for k in evaluated.ks)
             yield from (f"{prefix}maj@{k}" for k in votes_of(evaluated.ks, evaluated.n))
@@ -180,7 +184,7 @@ class PassKEvaluation(Evaluation):
 
     def compute(self, device: torch.device) -> dict[str, float]:
         """All figures over all processes, by their logged names."""
-        labels = sorted(union_over_processes(set(self.metrics)))
+        labels = shown_sets(union_over_processes(set(self.metrics)))
         figures: dict[str, float] = {}
         for label in labels:
             prefix = "eval/" if label == ALL else f"eval/{label}/"
@@ -195,6 +199,11 @@ class PassKEvaluation(Evaluation):
     def _record(self, record: dict[str, Any]) -> None:
         """Keep what `results.json` says of this validation, which takes the place of the same stage's last one."""
         sets = self.tally.records(self.sets)
+        of_all = sets[ALL]
+        if len(sets) == 2:  # one set, which is all problems
+            sets = {ALL: of_all | {"set": next(label for label in sets if label != ALL)}}
+        curve = {name: record[name] for name in ("iteration", "stage")} | {"problems": of_all["problems"]}
+        self.curves.append(curve | {"pass@k": self.tally.curve(min(each.n for each in self.asked))})
         for label, of_set in sets.items():
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             of_set |= {"greedy": record[prefix + "greedy"]} if self.greedy else {}
@@ -225,10 +234,14 @@ class PassKEvaluation(Evaluation):
         return self.greedy_metrics[label]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history, "results": self.results}
+        return {"history": self.history, "results": self.results, "curves": self.curves}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history, self.results = state_dict["history"], state_dict["results"]
+        self.history, self.results, self.curves = (state_dict[name] for name in ("history", "results", "curves"))
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        return self.sets[ALL].ks if ALL in self.sets else self.plan.default.ks
 
 
 def check_names(extra_metrics: Mapping[str, Metric]) -> None:
@@ -249,6 +262,12 @@ def check_figures(extra_metrics: Mapping[str, Metric], values: Mapping[str, Any]
         if not isinstance(value, int | float | Tensor) or (isinstance(value, Tensor) and value.numel() != 1):
             given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
             raise ValueError(f"metrics: {type(metric).__name__}.compute gave {given} for {name!r}: it must be a number")
+
+
+def shown_sets(labels: Iterable[str]) -> list[str]:
+    """All problems, then each set; a single set is all problems and has no figures of its own."""
+    labels = sorted(labels)
+    return [ALL] if len(labels) == 2 else labels
 
 
 def by_set(rollouts: Rollouts) -> Iterator[tuple[str, Rollouts]]:

@@ -15,11 +15,15 @@ from app.module import RLVRModule
 from app.storage.files import appending
 from app.storage.run_folder import folder_line, run_folder
 from app.types import Rollouts
+from app.types.pictures import text_of
 from callbacks.evaluation.tables import spent_line
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Completions as JSON lines: set, key, rollout, response, extracted answer, score, finish, tokens; null for none.
+    """Completions as JSON lines, null for what there is none of.
+
+    A line has the set, the key, the prompt (text, or the messages of a chat), the reference answer, the number of the
+    rollout, the response, its extracted answer, score, finish and tokens.
 
     Args:
         path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
@@ -68,10 +72,15 @@ def records(rollouts: Rollouts) -> Iterator[dict[str, Any]]:
     """What is told of each completion."""
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     for problem, rows, rewards in of_each:
+        prompt = problem.prompt
+        if not isinstance(prompt, str):
+            prompt = [{**message, "content": text_of(message["content"])} for message in prompt]
         for rollout, (row, reward) in enumerate(zip(rows, rewards, strict=True)):
             yield {
                 "set": problem.label,
                 "key": problem.key,
+                "prompt": prompt,
+                "reference": problem.solution or None,
                 "rollout": rollout,
                 "response": row.text,
                 "answer": row.answer,

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import comb, nan
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from app.metrics.rollouts import majority_votes, votes_of
 from app.passk import pass_at_k
 from app.storage.files import replacing
 from app.types import Rollouts
-from callbacks.evaluation.sets import TOTAL, EvaluationSet
+from callbacks.evaluation.sets import ALL, TOTAL, EvaluationSet
 from callbacks.evaluation.tables import natural
 
 METHOD = (
@@ -47,6 +48,14 @@ class Tally:
             votes = majority_votes(rollouts, None if k == evaluated.n else k)
             self.votes.update((label, k, vote) for vote in votes if vote == vote)
 
+    def curve(self, n: int) -> list[float]:
+        """Pass@k of all problems for every k from 1 to n, over all processes; NaN where none has k scored answers.
+
+        As elsewhere, a problem with fewer than k scored answers is left out of that k.
+        """
+        counts = {key[1:]: number for key, number in sum_of_counters(self.counts).items() if key[0] == ALL}
+        return [_pass_at_k(counts, k) for k in range(1, n + 1)]
+
     def records(self, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, Any]]:
         """For each set, over all processes, its size, how it was answered, and Pass@k and maj@k with their intervals.
 
@@ -64,6 +73,13 @@ class Tally:
                 figures[f"maj@{k}"] = estimate(Counter(of_set), label)
             records[label] = {"problems": problems, **drawn, **figures}
         return records
+
+
+def _pass_at_k(counts: Mapping[tuple[int, int], int], k: int) -> float:
+    """A mean over problems, which come by (answers that pass, answers scored)."""
+    of_k = {each: number for each, number in counts.items() if each[1] >= k}
+    fails = sum(number * comb(n - c, k) / comb(n, k) for (c, n), number in of_k.items())
+    return 1 - fails / sum(of_k.values()) if of_k else nan
 
 
 def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) -> Counter[float]:
@@ -105,7 +121,7 @@ def markdown(result: dict[str, Any]) -> str:
     extra = sorted({name for record in sets.values() for name in record.get("metrics", {})})
     head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy, *extra]
     rows = [
-        [label.replace("|", "\\|") or TOTAL, str(record["problems"]), str(record.get("answers", "")),
+        [_name(label, record), str(record["problems"]), str(record.get("answers", "")),
          *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy),
          *(_plain(record.get("metrics", {}).get(name)) for name in extra)]
         for label, record in sets.items()
@@ -113,6 +129,11 @@ def markdown(result: dict[str, Any]) -> str:
     title = f"**{result['stage']}**, iteration {result['iteration']} (%)"
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join([title, "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def _name(label: str, record: Mapping[str, Any]) -> str:
+    """What a row is called: where there is one set, all problems are known by its name."""
+    return (label or record.get("set", TOTAL)).replace("|", "\\|")
 
 
 def _cell(figure: dict[str, float] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,9 @@ COLUMNS = {
     "truncated": "trun-\ncated",
 }
 """The columns after Pass@k and maj@n, in this order; shares are given in percent."""
+
+SECONDARY = ("distinct_wrong", "truncated", "length", "entropy")
+"""Columns that a narrow terminal does without, in this order."""
 
 UNSHOWN = frozenset(("unscored", "prompt_tokens", "completion_tokens", "cost"))
 """Figures that are no column."""
@@ -36,15 +40,40 @@ def print_results(history: list[dict[str, Any]], folder: str) -> None:
     """
     console = Console()
     console = console if console.is_terminal else Console(width=120)
-    console.print(results_table(history))
     last = history[-1]
     sets = sorted({set_of(name) for name in last} - {""}, key=natural)
+    console.print(fitting(console, lambda left_out: results_table(history, left_out), columns(last)))
     if len(sets) > 1:
-        console.print(sets_table(last, sets))
+        console.print(fitting(console, lambda left_out: sets_table(last, sets, left_out), columns_of_sets(last)))
     spent = {name: last[f"eval/{name}"] for name in SPENT if f"eval/{name}" in last}
     if spent:
         console.print(spent_line(spent))
     console.print(folder, soft_wrap=True, markup=False)
+
+
+def fitting(console: Console, table: Callable[[Collection[str]], Table], names: Sequence[str]) -> Table:
+    """A table with as many of its columns as the console has room for, and a line about those left out.
+
+    The first to go are of the least interest: one's own metrics, then `SECONDARY` in its order, then maj@k, the
+    smallest k first, and greedy. The stage and Pass@k stay.
+
+    Args:
+        table: makes it, without some columns.
+        names: of the columns.
+    """
+    votes = [name for name in names if name.startswith("maj@")]
+    own = [name for name in names if "@" not in name and name not in COLUMNS]
+    order = [*own[::-1], *(name for name in SECONDARY if name in names), *votes]
+    order += [name for name in ("greedy",) if name in names]
+    left_out: list[str] = []
+    unbounded = console.options.update(width=10_000)
+    while order and console.measure(table(left_out), options=unbounded).maximum > console.width:
+        left_out.append(order.pop(0))
+    fitted = table(left_out)
+    if left_out:
+        shown = [name for name in names if name in left_out]
+        fitted.caption = f"left out at {console.width} columns, in results.jsonl: {', '.join(shown)}"
+    return fitted
 
 
 def spent_line(spent: dict[str, float]) -> str:
@@ -52,14 +81,14 @@ def spent_line(spent: dict[str, float]) -> str:
     return "Spent: " + ", ".join(SPENT[name].format(value) for name, value in spent.items())
 
 
-def results_table(history: list[dict[str, Any]]) -> Table:
-    """A row for the last validation of each stage."""
+def results_table(history: list[dict[str, Any]], left_out: Collection[str] = ()) -> Table:
+    """A row for the last validation of each stage, without the columns left out."""
     ends = [
         record
         for record, following in zip(history, [*history[1:], None], strict=True)
         if following is None or following["stage"] != record["stage"]
     ]
-    names = columns(history[-1])
+    names = [name for name in columns(history[-1]) if name not in left_out]
     table = _table("stage", names, "Held-out problems at the end of each stage (%)")
     table.columns.insert(1, Column("iter", justify="right"))
     for record in ends:
@@ -67,9 +96,9 @@ def results_table(history: list[dict[str, Any]]) -> Table:
     return table
 
 
-def sets_table(record: dict[str, Any], sets: list[str]) -> Table:
+def sets_table(record: dict[str, Any], sets: list[str], left_out: Collection[str] = ()) -> Table:
     """A row for each set of problems in one validation; empty where a set lacks what another has."""
-    names = in_order({name.rpartition("/")[2] for name in record if set_of(name)})
+    names = [name for name in columns_of_sets(record) if name not in left_out]
     table = _table("set", names, "By set (%)")
     for label in sets:
         table.add_row(Text(label), *_cells(record, f"eval/{label}/", names))
@@ -85,7 +114,7 @@ def set_of(name: str) -> str:
 
 
 def _table(first: str, names: list[str], title: str) -> Table:
-    table = Table(first, title=title)
+    table = Table(Column(first, overflow="fold"), title=title)
     for name in names:
         table.add_column(COLUMNS.get(name, name.replace("pass@", "P@")), justify="right", no_wrap=True)
     return table
@@ -94,6 +123,11 @@ def _table(first: str, names: list[str], title: str) -> Table:
 def columns(record: dict[str, Any]) -> list[str]:
     """The figures over all problems that a record has."""
     return in_order({name.removeprefix("eval/") for name in record if name.startswith("eval/") and not set_of(name)})
+
+
+def columns_of_sets(record: dict[str, Any]) -> list[str]:
+    """The figures of sets that a record has."""
+    return in_order({name.rpartition("/")[2] for name in record if set_of(name)})
 
 
 def in_order(names: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -17,21 +17,22 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from app.module import RLVRModule
 from app.storage.checkpoint import FORMAT
 from app.storage.files import replacing
-from app.storage.run_folder import CONFIG, last_checkpoint, run_folder
+from app.storage.places import last_checkpoint
+from app.storage.run_folder import CONFIG, run_folder
 from callbacks.checks import check_monitors
 from callbacks.evaluation.results import line_of
 from callbacks.lookup import callback_of
-from callbacks.roles import Evaluation, Schedule
+from callbacks.roles import Evaluation, Saving, Schedule
 from callbacks.saving.ending import why_ended
 from callbacks.saving.export import export, replacing_together, save_checkpoint
-from callbacks.saving.logs import CURVES, copy_logs, flush_logs, folders_of, ids_of
+from callbacks.saving.logs import AT_START, copy_logs, flush_logs, folders_of, ids_of
 from callbacks.saving.loop_state import Loops, at_rest, is_due
 from callbacks.saving.signals import Signals
 
 log = logging.getLogger(__name__)
 
 
-class Checkpoints(Callback):
+class Checkpoints(Saving):
     """Keep `checkpoints/last.ckpt`, from which a killed run resumes to end as if it had never been killed.
 
     It is written at the start, every `every` iterations, after each validation and at the end, always between two
@@ -203,7 +204,7 @@ class Checkpoints(Callback):
         if trainer.is_global_zero:
             mine = folders_of(trainer.loggers)
             theirs = mine if own else [str(source), *self.logs[1:]]
-            copy_logs(trainer, theirs, iteration, ("eval/",) * due + (CURVES,) * (iteration == 0))
+            copy_logs(trainer, theirs, iteration, ("eval/",) * due + AT_START * (iteration == 0))
             write_results(trainer, folder)
         if own:
             self.saved = (iteration, due)
@@ -215,6 +216,8 @@ class Checkpoints(Callback):
 
 class BestCheckpoints(ModelCheckpoint):
     """Lightning's ModelCheckpoint, with a transformers folder `<name>` beside each `<name>.ckpt`."""
+
+    exports = True
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)

@@ -18,6 +18,8 @@ from callbacks.saving.events import copy_events, event_files
 METRICS = ExperimentWriter.NAME_METRICS_FILE
 CURVES = "stage/advantages"
 """The picture of the objectives, which is drawn once, at the start."""
+AT_START = (CURVES, "_hparams_/", "custom_scalars__config__")
+"""What TensorBoard's files are given once, at the start, by how the names begin."""
 
 
 class MetricsFile(ExperimentWriter):

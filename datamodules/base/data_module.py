@@ -42,6 +42,8 @@ class ProblemDataModule(LightningDataModule, ABC):
 
     Attributes:
         chat: what stands before every question; the command line sets it before `setup`.
+        predict_split: which split `predict` answers.
+        task_name: what runs are named after; "" for the name of the class.
     """
 
     def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:
@@ -51,6 +53,7 @@ class ProblemDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.eval_batch_size = eval_batch_size
         self.chat = Chat()
+        self.task_name, self.predict_split = "", "test"
         self.splits: dict[str, list[Problem]] = {}
         self.fingerprints: dict[str, dict[str, Any]] = {}
         self._stream: ProblemStream | None = None
@@ -81,7 +84,7 @@ class ProblemDataModule(LightningDataModule, ABC):
             return
         splits, dropped = self.load_splits()
         splits = {split: self.chat.ask_all(split, problems) for split, problems in splits.items()}
-        for split in ("train", "validation") if stage == "fit" else ("validation",):
+        for split in {"fit": ("train", "validation"), "validate": ("validation",)}.get(stage, ()):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
         log_sizes(splits, dropped)
@@ -111,8 +114,8 @@ class ProblemDataModule(LightningDataModule, ABC):
         return self._batches("test")
 
     def predict_dataloader(self) -> ProblemBatches:
-        """The test split; ValueError where it is empty."""
-        return self._batches("test")
+        """The split of `predict_split`, each problem once; ValueError where it is empty."""
+        return self._batches(self.predict_split)
 
     def state_dict(self) -> dict[str, Any]:
         return {**self.stream.state_dict(), "problems": self.fingerprints}

@@ -54,6 +54,7 @@ class PuzzlesDataModule(PuzzleDataModule):
             for split in ("train", "validation", "test")
         }
         super().__init__(plan, seed, batch_size, eval_batch_size, cache_dir)
+        self.task_name = puzzles[0].puzzle.label if len(puzzles) == 1 else ""
 
 
 def check_labels(labels: Sequence[str]) -> None:

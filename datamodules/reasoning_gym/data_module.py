@@ -45,6 +45,7 @@ class ReasoningGymDataModule(ProblemDataModule):
         if not tasks:
             raise ValueError("tasks must name at least one data set of reasoning-gym")
         self.tasks = tasks
+        self.task_name = next(iter(tasks)) if len(tasks) == 1 else ""
         self.sizes = {"train": train, "validation": validation, "test": test}
         for split, size in self.sizes.items():
             if not 0 <= size <= APART:

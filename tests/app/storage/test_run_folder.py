@@ -11,7 +11,8 @@ import pytest
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
-from app.storage.run_folder import CONFIG, LOCK, PassKTrainer, claim, last_checkpoint, places_of, run_folders
+from app.storage.places import last_checkpoint, places_of, run_folders
+from app.storage.run_folder import CONFIG, LOCK, PassKTrainer, claim
 from tests.forked import ended, started
 
 

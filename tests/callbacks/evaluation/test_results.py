@@ -58,6 +58,15 @@ def test_estimates_are_those_of_all_groups_of_k_and_lie_in_their_intervals() -> 
     assert records[ALL]["sampling"]["top_p"] == 1.0
 
 
+def test_the_curve_of_all_problems_has_every_k() -> None:
+    tally = tallied(REWARDS)
+    assert tally.curve(4) == pytest.approx([naive(REWARDS, k) for k in (1, 2, 3, 4)], abs=1e-6)
+    unscored = Tally()
+    unscored.update(ALL, rolled([[1.0, 0.0, float("nan"), float("nan")], [0.0, 0.0, 0.0, float("nan")]]), SETS[ALL])
+    assert unscored.curve(4)[:3] == pytest.approx([1 / 4, 1 / 2, 0.0])
+    assert unscored.curve(4)[3] != unscored.curve(4)[3]  # no problem has four
+
+
 def test_the_order_of_the_problems_changes_nothing() -> None:
     one, other = (tallied(rows).records(SETS)[ALL] for rows in (REWARDS, REWARDS[::-1]))
     assert one == other
@@ -89,6 +98,8 @@ def test_a_run_leaves_a_record_of_the_end_of_each_stage(finished: Run) -> None:
             assert figures[name]["estimate"] == pytest.approx(line[f"eval/{name}"], abs=2e-6)
         assert figures["greedy"] == line["eval/greedy"]
     table = (finished.folder / "results.md").read_text()
+    assert [record["sets"].keys() for record in written["validations"]] == [{ALL}] * 3
+    assert (table.count("| 7x7 | 8 | 4 |"), table.count("| all |")) == (3, 0)  # one set has one row, by its name
     assert table.count("| set | problems | n | Pass@1 | Pass@2 | Pass@4 | maj@2 | maj@4 | greedy |") == 3
     assert "95% percentile bootstrap over problems" in table
 

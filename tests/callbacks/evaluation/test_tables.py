@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from callbacks.evaluation.tables import print_results, results_table, set_of, sets_table
+from callbacks.evaluation.tables import columns, fitting, print_results, results_table, set_of, sets_table
 from tests.conftest import Run
 
 
@@ -83,6 +83,34 @@ def test_a_row_fits_a_narrow_terminal() -> None:
     out = StringIO()
     Console(file=out, width=90).print(results_table([record(5, "explore", 0.1)]))
     assert "…" not in out.getvalue()
+
+
+WIDE = {"eval/maj@2": 0.5, "eval/maj@32": 0.5, "eval/distinct_wrong": 0.5, "eval/truncated": 0.5, "eval/repeats": 1.5}
+WIDE |= {f"eval/pass@{k}": 1.0 for k in (4, 8, 32)}
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (160, []),
+        (100, ["distinct_wrong", "entropy", "length", "repeats", "truncated"]),
+        (80, ["maj@2", "maj@32", "entropy", "length", "truncated", "distinct_wrong", "repeats"]),
+    ],
+)
+def test_secondary_columns_go_first(width: int, left_out: list[str]) -> None:
+    """Never the stage or Pass@k, whose cells are not cut."""
+    last, out = record(500, "cold start", 1.0) | WIDE, StringIO()
+    console = Console(file=out, width=width)
+    table = fitting(console, lambda names: results_table([last], names), columns(last))
+    console.print(table)
+    printed = out.getvalue()
+    assert max(map(len, printed.splitlines())) <= width
+    assert "…" not in printed
+    assert all(f"P@{k} " in printed for k in (1, 2, 4, 8, 16, 32))
+    assert "cold start" in printed
+    assert "greedy" in printed
+    said = printed.partition("in results.jsonl: ")[2].replace("\n", " ").split(", ")
+    assert sorted(name.strip() for name in said if name) == sorted(left_out)
 
 
 def test_a_run_ends_with_its_table(finished: Run) -> None:

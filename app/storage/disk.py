@@ -1,0 +1,70 @@
+"""What a run will write to the disk, estimated from its policy before the first iteration.
+
+With w bytes of weights, all of them, of which t are trained:
+
+    checkpoint    the module's weights, 2 t for Adam's two moments (t for SGD with momentum), t for a KL reference
+    export        w, as a transformers folder has them
+
+`last.ckpt` is one checkpoint, and a second one while it is replaced. The best checkpoints and the ends of stages are
+one and an export each. Samples, curves and results are left out: they are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from app.compute.memory import moments
+from app.distributed.weights import trained_weights
+from app.module import RLVRModule
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes in a run's folder.
+
+    Args:
+        checkpoint, export: of one.
+        checkpoints, exports: how many are kept at the end, `last.ckpt` included.
+    """
+
+    checkpoint: int
+    export: int
+    checkpoints: int
+    exports: int
+
+    @property
+    def most(self) -> int:
+        """While the last checkpoint is being replaced."""
+        return (self.checkpoints + 1) * self.checkpoint + self.exports * self.export
+
+    def __str__(self) -> str:
+        kept = (
+            f"{self.checkpoints} checkpoints of {_gb(self.checkpoint)} + {self.exports} exports of {_gb(self.export)}"
+        )
+        return f"disk, estimated: {kept}, at most {_gb(self.most)} GB"
+
+
+def estimate(module: RLVRModule, optimizer: Optimizer, checkpoints: int, exports: int) -> Disk:
+    """Of a built policy; see `Disk`."""
+    trained = _bytes(trained_weights(module.policy).values())
+    checkpoint = _bytes(module.state_dict().values()) + (moments(optimizer) + (module.kl is not None)) * trained
+    return Disk(checkpoint, _exported(module.policy.parameters()), checkpoints, exports)
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    """Of whole tensors, where they are sharded too."""
+    return sum(each.numel() * each.element_size() for each in tensors)
+
+
+def _exported(weights: Iterable[Tensor]) -> int:
+    """Weights of four bits, two in a byte, are exported with two bytes each."""
+    return sum(each.numel() * (4 if each.dtype == torch.uint8 else each.element_size()) for each in weights)
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.3g}"

@@ -1,0 +1,146 @@
+"""What is shown of a validation: Pass@k against k, sampled answers, problems with an answer drawn in."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from textwrap import wrap
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from app.module import RLVRModule
+from app.types import Prompt, Rollouts
+from app.types.pictures import text_of
+from callbacks.display.media import Row, files_of, image_of, media_of
+from callbacks.lookup import callback_of
+from callbacks.roles import Evaluation
+
+LINES = 8
+"""Validations on one picture, at most: the first, the last, and others evenly between them."""
+
+
+class Samples(Callback):
+    """After every validation: Pass@k against k, a table of sampled answers, a few problems drawn.
+
+    They go to every logger and to the run's folder (`callbacks/display/media.py`).
+
+    Args:
+        problems: how many problems are shown.
+        answers: how many answers to each stand in the table.
+    """
+
+    def __init__(self, problems: int = 4, answers: int = 4) -> None:
+        if min(problems, answers) < 0:
+            raise ValueError(f"problems={problems} and answers={answers} must be at least 0")
+        self.problems, self.answers = problems, answers
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        files = files_of(trainer)
+        if trainer.is_global_zero:
+            files.forget_after(RLVRModule.of(pl_module).iteration)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        evaluation, files = callback_of(trainer, Evaluation), files_of(trainer)
+        if evaluation is None or evaluation.shown is None or trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        iteration, places = RLVRModule.of(pl_module).iteration, [*media_of(trainer), files]
+        figures = {"eval/drawn": drawn_answers(evaluation.shown, self.problems)}
+        if evaluation.curves:
+            figures["eval/pass_at_k"] = pass_at_k_figure(evaluation.curves)
+        for name, figure in figures.items():
+            if figure is not None:
+                image = image_of(figure)
+                for place in places:
+                    place.picture(name, image, iteration)
+        rows = [*answer_rows(evaluation.shown, self.problems, self.answers)]
+        for place in places if rows else ():
+            place.table("eval/answers", rows, iteration)
+        gc.collect()  # figures are knots of references: left to themselves they hold megabytes for many validations
+
+    on_test_end = on_validation_end
+
+
+def pass_at_k_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
+    """Pass@k of all held-out problems for every k, a line for each validation, the later the darker."""
+    last = curves[-1]
+    number = min(LINES, len(curves))
+    places = sorted({round(index * (len(curves) - 1) / max(number - 1, 1)) for index in range(number)})
+    figure = Figure(figsize=(6.5, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for order, curve in enumerate(curves[place] for place in places):
+        color = colormaps["viridis_r"]((order + 1) / number)
+        label = f"{curve['iteration']} {curve['stage']}"
+        axes.plot(range(1, len(curve["pass@k"]) + 1), curve["pass@k"], marker=".", color=color, label=label)
+    axes.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1), title=f"all {last['problems']} held-out problems")
+    axes.set_xscale("log", base=2)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", title="iteration", fontsize="small", alignment="left")
+    return figure
+
+
+def answer_rows(rollouts: Rollouts, problems: int, answers: int) -> Iterator[Row]:
+    """A row for each of the first answers to the first problems; no reward where an answer has no score."""
+    of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
+    for problem, rows, rewards in islice(of_each, problems):
+        for row, reward in islice(zip(rows, rewards, strict=True), answers):
+            yield {
+                "set": problem.label,
+                "prompt": prompt_text(problem.prompt),
+                "reference": problem.solution,
+                "answer": row.text,
+                "reward": reward if reward == reward else None,
+                "length": len(row.tokens),
+                "finish": row.finish,
+            }
+
+
+def prompt_text(prompt: Prompt) -> str:
+    """Plain text as it is; of a chat every message, after the name of who says it."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n\n".join(f"{message['role']}: {text_of(message['content'])}" for message in prompt)
+
+
+def drawn_answers(rollouts: Rollouts, problems: int) -> Figure | None:
+    """The first answer to each of a few problems drawn into it, where problems can be drawn."""
+    of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
+    drawings = [
+        (text, rows[0].text, rewards[0])
+        for problem, rows, rewards in islice(of_each, problems)
+        if (text := problem.draw(rows[0].text)) is not None
+    ]
+    if not drawings:
+        return None
+    figure = Figure(figsize=(3.2 * len(drawings), 3.9), layout="constrained")
+    for axes, (text, answer, reward) in zip(figure.subplots(1, len(drawings), squeeze=False)[0], drawings, strict=True):
+        _draw_characters(axes, text)
+        title = "passed" if reward >= 1 else "failed" if reward == reward else "no score"
+        axes.set_title(title, color="tab:green" if reward >= 1 else "tab:red")
+        axes.set_xlabel(caption(answer), fontsize=9, family="monospace", parse_math=False)
+    return figure
+
+
+def caption(answer: str, width: int = 32, lines: int = 3) -> str:
+    """An answer in a few short lines, with its end left out where it is long."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in answer)
+    shown = wrap(printable, width, max_lines=lines, placeholder=" ...") or ["(empty)"]
+    return "\n".join(shown)
+
+
+def _draw_characters(axes: Any, text: str) -> None:
+    """A grid of characters: '*' dark, '.' blank, anything else as its letter on a tint."""
+    rows = text.splitlines()
+    shades = {"*": 0.15, ".": 1.0}
+    image = [[shades.get(letter, 0.8) for letter in row.ljust(max(map(len, rows)), "*")] for row in rows]
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+    for y, row in enumerate(rows):
+        for x, letter in enumerate(row):
+            if letter not in shades:
+                axes.text(x, y, letter, ha="center", va="center", fontsize=8)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

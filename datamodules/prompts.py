@@ -1,0 +1,80 @@
+"""Prompts to be answered by `passk predict`, whether or not an answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.types import Problem, Prompt, Unscored
+from app.types.pictures import canonical
+from datamodules.base.data_module import ProblemDataModule
+from datamodules.sources import check_source, fill, parse_rows, read_prompt, read_rows
+from datamodules.task import check_template, value_in
+from datamodules.values import is_missing, text_of
+
+
+@dataclass(frozen=True)
+class AskedPrompt(Problem):
+    """A prompt whose answers nobody judges.
+
+    Args:
+        prompt: what the policy reads.
+        solution: the reference that is written beside an answer; empty where there is none.
+        label: the set it is reported under.
+    """
+
+    prompt: Prompt
+    solution: str
+    label: str
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return canonical(self.prompt)
+
+    def score(self, response: str) -> float:
+        return Unscored("a prompt without a scorer")
+
+
+class PromptsDataModule(ProblemDataModule):
+    """A file of prompts, each of which is answered, in order and without a score.
+
+    Args:
+        prompts: a .parquet, .jsonl or .csv file, or a hub id, owner/name[/configuration][:split].
+        prompt: the column of the prompts: text, or the messages of a chat.
+        answer: the column of the references, which rows may lack.
+        template: the prompt as text with columns in braces, in place of the column `prompt`.
+        label: the name of the set.
+        eval_batch_size: prompts per batch and rank.
+
+    Raises:
+        ValueError: where the source can't be read, naming it and the row.
+    """
+
+    def __init__(
+        self,
+        prompts: str,
+        prompt: str = "prompt",
+        answer: str = "answer",
+        template: str | None = None,
+        label: str = "prompts",
+        eval_batch_size: int = 64,
+    ) -> None:
+        super().__init__(0, 1, eval_batch_size)
+        check_source(prompts)
+        if template is not None:
+            check_template(template, prompt, "prompt", answer)
+        self.source, self.columns, self.template = prompts, (prompt, answer), template
+        self.label = self.task_name = label
+
+    def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
+        """All rows, as the test split."""
+        rows = [*parse_rows(self.source, read_rows(self.source, "test"), self._problem)]
+        return {"train": [], "validation": [], "test": rows}, dict.fromkeys(("train", "validation", "test"), 0)
+
+    def _problem(self, row: Any) -> Problem:
+        prompt, answer = self.columns
+        asked = (
+            value_in(row, prompt) if self.template is None else fill(self.template, lambda name: value_in(row, name))
+        )
+        reference = row.get(answer)
+        return AskedPrompt(read_prompt(asked), "" if is_missing(reference) else text_of(reference), self.label)
