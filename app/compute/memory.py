@@ -2,6 +2,7 @@
 
 Per process, in bytes, with n weights of which m are trained (a process's own shard of them, where they are sharded):
 
+    process       what is resident before the policy is built, on a CPU: libraries, the tokenizer, the problems
     weights       4 n, or 2 n in bfloat16
     gradients     as many bytes as the trained weights, and once more the largest of them, in which it is summed
     optimizer     2 m numbers for Adam's two moments, m for SGD with momentum
@@ -11,8 +12,8 @@ Per process, in bytes, with n weights of which m are trained (a process's own sh
     copies        the weights as they are multiplied while sampling: in another precision, or laid out by `linear.py`
 
 Training holds all but the last three, sampling all but gradients and activations. Left out is what the
-allocator and the libraries add; tests/app/compute/test_memory.py holds the rest to within a factor of 1.3 of what was
-measured.
+allocator adds, and a GPU's own libraries; tests/app/compute/test_memory.py holds the rest to within a factor of 1.3 of
+what was measured.
 """
 
 from __future__ import annotations
@@ -41,21 +42,27 @@ class Memory:
     cache: int
     logits: int
     copies: int
+    process: int = 0
 
     @property
     def training(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.process + self.weights + self.gradients + self.optimizer + self.activations
 
     @property
     def sampling(self) -> int:
-        return self.weights + self.optimizer + self.cache + self.logits + self.copies
+        return self.process + self.weights + self.optimizer + self.cache + self.logits + self.copies
 
     @property
     def most(self) -> int:
         return max(self.training, self.sampling)
 
     def __str__(self) -> str:
-        parts = {"weights": self.weights, "gradients": self.gradients, "optimizer": self.optimizer}
+        parts = {
+            "process": self.process,
+            "weights": self.weights,
+            "gradients": self.gradients,
+            "optimizer": self.optimizer,
+        }
         held = " + ".join(f"{name} {_gb(size)}" for name, size in parts.items())
         return (
             f"memory, estimated: {held} + a micro-batch {_gb(self.activations)} = {_gb(self.training)} GB in training; "
@@ -65,7 +72,13 @@ class Memory:
 
 
 def estimate(
-    policy: Policy, optimizer: Optimizer, compute: torch.dtype, microbatch_tokens: int, cached_tokens: int, rows: int
+    policy: Policy,
+    optimizer: Optimizer,
+    compute: torch.dtype,
+    microbatch_tokens: int,
+    cached_tokens: int,
+    rows: int,
+    process: int = 0,
 ) -> Memory:
     """Of a built policy.
 
@@ -74,6 +87,7 @@ def estimate(
         microbatch_tokens: T, prompts and responses of one forward and backward pass.
         cached_tokens: prompts and responses, summed, of all rollouts that are sampled at once.
         rows: those rollouts.
+        process: bytes that were resident before.
     """
     sizes = [_bytes(parameter) for parameter in trained_weights(policy).values()]
     return Memory(
@@ -84,6 +98,7 @@ def estimate(
         cache=cache_bytes(policy, compute, cached_tokens),
         logits=logits_bytes(policy, rows),
         copies=_copies(policy, compute),
+        process=process,
     )
 
 
@@ -101,11 +116,17 @@ def available_bytes(device: torch.device) -> int | None:
     """What a process can have on its device, what it has already included; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
-    told = Path("/proc/meminfo"), Path("/proc/self/statm")
-    if device.type != "cpu" or not all(path.is_file() for path in told):
+    told = Path("/proc/meminfo")
+    if device.type != "cpu" or not told.is_file():
         return None
-    free = next(int(line.split()[1]) for line in told[0].read_text().splitlines() if line.startswith("MemAvailable"))
-    return free * 1024 + int(told[1].read_text().split()[1]) * resource.getpagesize()
+    free = next(int(line.split()[1]) for line in told.read_text().splitlines() if line.startswith("MemAvailable"))
+    return free * 1024 + resident_bytes()
+
+
+def resident_bytes() -> int:
+    """What the process holds at this moment; 0 where the system does not tell."""
+    told = Path("/proc/self/statm")
+    return int(told.read_text().split()[1]) * resource.getpagesize() if told.is_file() else 0
 
 
 def moments(optimizer: Optimizer) -> int:

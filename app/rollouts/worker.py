@@ -12,6 +12,7 @@ from time import perf_counter
 import torch
 
 from app.advantages.base import AdvantageEstimator, informative_problems
+from app.compute.allocation import return_freed_memory
 from app.engines.base import RolloutEngine
 from app.policy_module import PolicyModule
 from app.rollouts.prefetch import RolloutPrefetcher, thread_autocast
@@ -110,6 +111,7 @@ class RolloutWorker:
         settings = settings or self.settings
         engine, n, sampling = settings.engine, settings.rollouts, settings.sampling
         begun = self._begin("sampling")
+        return_freed_memory()
         requests = self.encode(problems, phase)
         with self.interruptible(), self._precision():
             completions = self.prefetcher.take(requests)

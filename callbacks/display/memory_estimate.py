@@ -7,7 +7,7 @@ import logging
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from app.compute.memory import Memory, available_bytes, estimate
+from app.compute.memory import Memory, available_bytes, estimate, resident_bytes
 from app.distributed.weights import trained_weights
 from app.engines.transformers import TransformersEngine
 from app.module import RLVRModule
@@ -27,6 +27,14 @@ class MemoryEstimate(Callback):
 
     def __init__(self) -> None:
         self.memory: Memory | None = None
+        self.process = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.strategy.root_device.type == "cpu":
+            built = sum(
+                weight.nbytes for weight in pl_module.parameters()
+            )  # usually none: `configure_model` comes later
+            self.process = max(0, resident_bytes() - built)
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.on_train_start(trainer, pl_module)
@@ -37,7 +45,9 @@ class MemoryEstimate(Callback):
         module = RLVRModule.of(pl_module)
         compute = torch.bfloat16 if "bf16" in str(trainer.precision) else module.policy.model.dtype
         cached, rows = max(_sampled_at_once(trainer, module))
-        self.memory = estimate(module.policy, trainer.optimizers[0], compute, module.microbatch_tokens, cached, rows)
+        self.memory = estimate(
+            module.policy, trainer.optimizers[0], compute, module.microbatch_tokens, cached, rows, self.process
+        )
         log.info("%s", self.memory)
         available = available_bytes(module.device)
         if available is not None and self.memory.most > available:
