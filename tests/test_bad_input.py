@@ -356,8 +356,8 @@ COMMAND_NAMES = "{fit,validate,test,predict}"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train"], "argument subcommand: invalid choice: 'train' (choose from …"),
-        ([], f'expected "subcommand" to be one of {COMMAND_NAMES}, but it was not provided.'),
+        (["train"], "no command 'train': there are fit, validate, test, predict, diagnose, list"),
+        (["--config={}"], f'expected "subcommand" to be one of {COMMAND_NAMES}, but it was not provided.'),
     ],
 )
 def test_a_command_that_is_none_is_one_line(

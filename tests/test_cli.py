@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from app.cli.command import LOST, one_line
+from app.cli.command import LOST
+from app.cli.errors import one_line
 from app.types import Problem
 from callbacks.rollout import RolloutCallback
 from tests.conftest import PICTURES, ROOT, CommandLine, Run, constant, demonstrated, environment, gap, stage, steps

@@ -269,7 +269,10 @@ def log_sizes(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None
     parts = []
     for split, problems in splits.items():
         kept = sum(isinstance(problem, RepeatedProblem) for problem in problems)
-        parts.append(f"{split} {len(problems)} (dropped {dropped[split]} repeats{f', kept {kept}' * bool(kept)})")
+        notes = [f"{kept} of them repeats"] * bool(kept) + [f"and {dropped[split]} repeats, left out"] * bool(
+            dropped[split]
+        )
+        parts.append(f"{split} {len(problems)}" + f" ({', '.join(notes)})" * bool(notes))
     log.info("problems: %s", ", ".join(parts))
 
 
