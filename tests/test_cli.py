@@ -249,6 +249,7 @@ def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
     two = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
     process, log = launched(passk, "fit", *two, *PICTURES, schedule={"stages": LEARNING})
     assert ended(process) == [0], log.read_text()
+    assert log.read_text().count("stage 1 of 2") == 1  # what is told is told by the first
     folder = passk.folder / "runs" / "maze" / "version_1"
     mine, theirs = (
         [json.loads(line) for line in (path / "results.jsonl").read_text().splitlines()]

@@ -27,7 +27,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from app.cli.classes import import_named
 from app.cli.errors import one_line
-from app.cli.front import COMMANDS
+from app.cli.front import COMMANDS, is_first
 from app.cli.help import HelpAll, ShortHelp, about, shorten
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
@@ -270,4 +270,4 @@ def quiet() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("lightning.pytorch.profilers", "app", "callbacks", "datamodules"):
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(logging.INFO if is_first() else logging.WARNING)

@@ -31,10 +31,11 @@ class ReadOnceParser(LightningArgumentParser):
             self._read = super().get_defaults(skip_validation, **kwargs)
         return self._read.clone()
 
-    def format_help(self, *formatter: Any) -> str:
-        groups, self._action_groups = self._action_groups, grouped(self._action_groups, self.shows_all)
+    def format_help(self, formatter: Any = None) -> str:
+        groups: Any = self._action_groups
+        self._action_groups = grouped(groups, self.shows_all)
         try:
-            return super().format_help(*formatter)
+            return super().format_help(formatter)
         finally:
             self._action_groups = groups
 

@@ -46,7 +46,7 @@ def test_a_folder_without_a_tokenizer_is_one_clear_error(
     tiny_policy().save(tmp_path)
     for path in tmp_path.glob("*token*"):
         path.unlink()
-    with pytest.raises(ValueError, match="loaded from .*: it has no tokenizer: none of tokenizer"):
+    with pytest.raises(ValueError, match=r"loaded from .*: it has no tokenizer: none of tokenizer"):
         PretrainedPolicy(str(tmp_path)).build()
 
 
