@@ -72,8 +72,8 @@ def hinted(message: str, parser: Any) -> str:
 def _patterns(options: list[str]) -> dict[str, Callable[[re.Match[str]], str | None]]:
     """What names something unknown, and how what was meant is found."""
     return {
-        r"unrecognized arguments: (--[\w.]+)(=\S*)?( .*)?": lambda found: _closest(found[1], options),
-        r"does not accept option '([\w.]+)'": lambda found: _closest(f"--{found[1]}", options),
+        r"unrecognized arguments: (--[\w.]+)(=\S*)?( .*)?": lambda found: _option(found[1], options),
+        r"does not accept option '([\w.]+)'": lambda found: _option(f"--{found[1]}", options),
         r"Expected a dot import path string: (\w+)": lambda found: alike(found[1]),
         r"module '([\w.]+)' has no attribute '(\w+)'": lambda found: _closest(found[2], vars(import_module(found[1]))),
     }
@@ -87,6 +87,14 @@ def _with_commands(parser: Any) -> list[Any]:
 
 def _closest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name, list(known), n=1)), None)
+
+
+def _option(name: str, options: list[str]) -> str | None:
+    """The closest option: of the same section by its own name, or else by all of it."""
+    section, _, own = name.rpartition(".")
+    there = {each.rpartition(".")[2]: each for each in options if each.rpartition(".")[0] == section}
+    close = get_close_matches(own, there, n=1, cutoff=0.75) if section else []
+    return there[close[0]] if close else next(iter(get_close_matches(name, options, n=1, cutoff=0.85)), None)
 
 
 def _meant(close: str | None) -> str:

@@ -269,7 +269,7 @@ def log_sizes(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None
     parts = []
     for split, problems in splits.items():
         kept = sum(isinstance(problem, RepeatedProblem) for problem in problems)
-        notes = [f"{kept} of them repeats"] * bool(kept) + [f"and {dropped[split]} repeats, left out"] * bool(
+        notes = [f"{kept} of them repeats"] * bool(kept) + [f"and {dropped[split]} left out as repeats"] * bool(
             dropped[split]
         )
         parts.append(f"{split} {len(problems)}" + f" ({', '.join(notes)})" * bool(notes))
