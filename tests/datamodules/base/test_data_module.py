@@ -131,7 +131,8 @@ def test_sizes_tell_what_is_there_from_what_was_left_out(caplog: pytest.LogCaptu
     with caplog.at_level(logging.INFO, "datamodules"):
         log_sizes({"train": train, "validation": [], "test": test}, {"train": 7, "validation": 0, "test": 1})
     assert caplog.messages == [
-        "problems: train 2 (and 7 left out as repeats), validation 0, test 2 (1 of them repeats, and 1 left out as repeats)"
+        "problems: train 2 (and 7 left out as repeats), validation 0, "
+        "test 2 (1 of them repeats, and 1 left out as repeats)"
     ]
 
 
