@@ -21,10 +21,8 @@ COMMAND = {
 """What is said of Lightning's own arguments of a command, whose help is long."""
 LONGEST = 160
 """Characters of a default, or of the names of classes, that are printed."""
-EPILOG = (
-    "--KEY.help lists the classes for a key, and --KEY.help CLASS a class's arguments; --help_all has them all, and "
-)
-EPILOG += "Lightning's Trainer. A stage is changed by its name, as in --schedule.explore.k 4."
+EPILOG = """--KEY.help lists the classes for a key, and --KEY.help CLASS a class's arguments; --help_all has them all,
+and Lightning's Trainer. A stage is changed by its name, as in --schedule.explore.k 4."""
 
 
 class HelpAll(_HelpAction):
@@ -68,8 +66,9 @@ def grouped(groups: list[Any], shows_all: bool) -> list[Any]:
     own = [_named(groups[keys.index(key)], key) for key in ORDER if key in keys]
     later = [_named(groups[keys.index(LATER)], LATER)] if LATER in keys and shows_all else []
     shown = [*first, *own, *later]
-    for group in first[-1:]:
-        group.title = "checkpoint"  # Lightning's own arguments of the command, which are added last
+    for group in first:
+        if any(action.dest == "ckpt_path" for action in group._group_actions):
+            group.title = "checkpoint"
     return shown if shows_all else [_short(group) for group in shown]
 
 
