@@ -105,19 +105,22 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown key": (model(clip_hihg=0.3), "Subcommand 'fit' does not accept option 'model.clip_hihg'"),
     "unknown key at the top": ({"sampler": 1}, "Subcommand 'fit' does not accept option 'sampler'"),
-    "unknown key of a class": (data(sizes=7), "data: Option 'sizes' is not accepted"),
+    "unknown key of a class": (
+        data(sizes=7),
+        "data: Option 'sizes' is not accepted by datamodules.maze.MazeDataModule, which has train, validation, …",
+    ),
     "unknown key of a stage": (
         stages({**stage("exploit"), "steps": 5}),
-        "schedule.stages: Option 'steps' is not accepted",
+        "schedule.stages: Option 'steps' is not accepted by callbacks.schedule.stages.Stage, which has name, …",
     ),
     "unknown class": (
         model(policy=of_class("app.policy.HugePolicy")),
-        "model.policy: module 'app.policy' has no attribute 'HugePolicy'",
+        "model.policy: module 'app.policy' has no attribute 'HugePolicy': did you mean Policy?",
     ),
     "unknown module": (model(policy=of_class("no.such.Policy")), "model.policy: No module named 'no'"),
     "unknown objective of a stage": (
         stages(stage("exploit", "app.advantages.PassTwo")),
-        "schedule.stages.advantage: module 'app.advantages' has no attribute 'PassTwo'",
+        "schedule.stages.advantage: module 'app.advantages' has no attribute 'PassTwo': did you mean PassK?",
     ),
     "another class": (
         model(policy=of_class("app.advantages.PassOne")),
@@ -356,8 +359,8 @@ COMMAND_NAMES = "{fit,validate,test,predict}"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train"], "argument subcommand: invalid choice: 'train' (choose from …"),
-        ([], f'expected "subcommand" to be one of {COMMAND_NAMES}, but it was not provided.'),
+        (["train"], "no command 'train': there are fit, validate, test, predict, diagnose, list"),
+        (["--config={}"], f'expected "subcommand" to be one of {COMMAND_NAMES}, but it was not provided.'),
     ],
 )
 def test_a_command_that_is_none_is_one_line(

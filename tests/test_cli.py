@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from app.cli.command import LOST, main, one_line
+from app.cli.command import LOST
+from app.cli.errors import one_line
+from app.cli.front import main
 from app.types import Problem
 from callbacks.rollout import RolloutCallback
 from tests.conftest import (
@@ -290,6 +292,7 @@ def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
     two = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
     process, log = launched(passk, "fit", *two, *PICTURES, schedule={"stages": LEARNING})
     assert ended(process) == [0], log.read_text()
+    assert log.read_text().count("stage 1 of 2") == 1  # what is told is told by the first
     folder = passk.folder / "runs" / "maze" / "version_1"
     mine, theirs = (
         [json.loads(line) for line in (path / "results.jsonl").read_text().splitlines()]

@@ -67,11 +67,14 @@ def _left(known: Known, there: dict[str, Known]) -> frozenset[str]:
 
 
 def import_named(text: str) -> None:
-    """Import every class whose short name is a word of the text, so that jsonargparse knows it by that name."""
-    words = set(re.findall(r"(?<![\w.])[A-Z]\w+", text))
+    """Import every class whose short name is a word of the text, so that jsonargparse knows it by that name.
+
+    text: of arguments and YAML files; what stands behind a # is none.
+    """
+    words = set(re.findall(r"(?<![\w.])[A-Z]\w+", re.sub(r"(^|\s)#.*", "", text, flags=re.MULTILINE)))
     for kind in KINDS:
         for name in sorted(words & classes(kind).keys()):
-            import_module(classes(kind)[name].path.rpartition(".")[0])
+            getattr(import_module(classes(kind)[name].path.rpartition(".")[0]), name)  # some are imported on demand
 
 
 def alike(name: str) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import re
 import sys
 import threading
 import warnings
@@ -16,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, set_parsing_settings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -27,6 +26,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
 
 from app.cli.classes import import_named
+from app.cli.errors import one_line
+from app.cli.front import COMMANDS, is_first
+from app.cli.help import HelpAll, ShortHelp, about, shorten
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
 from app.cli.shipped import contents_of, with_shipped
@@ -36,7 +38,6 @@ from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.storage.checkpoint import PlainCheckpointIO
 from app.storage.diagnose import diagnose
-from app.storage.files import reason_of
 from app.storage.places import places_of, task_of
 from app.storage.restoring import Restoring
 from app.storage.resume import check_source, source_of, version_of
@@ -53,6 +54,8 @@ from datamodules.base.chat import Chat
 from datamodules.base.data_module import set_chat
 
 log = logging.getLogger(__name__)
+
+set_parsing_settings(add_print_completion_argument=True)  # passk --print_completion shtab-bash
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = ROOT / "lightning.yaml"
@@ -71,12 +74,16 @@ class PassKCLI(LightningCLI):
         super().__init__(*args, **kwargs)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        kwargs |= about(subcommand, COMMANDS[subcommand])
         if subcommand not in self.wanted:
-            return self.init_parser(description=kwargs["description"])
-        return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+            return self.init_parser(**kwargs | {"default_config_files": []})
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        shorten(parser)
+        return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         text = "Go on from the last checkpoint of the newest run that has one; begin, and say so, where none has."
+        parser.add_argument("--help_all", action=HelpAll, help="Print the arguments of Lightning's Trainer too")
         parser.add_argument("--auto_resume", type=bool, default=False, help=text)
         parser.add_class_arguments(Chat, "chat")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
@@ -191,7 +198,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # where a user has modules of their own; last, so that they hide none
     given = sys.argv[1:] if args is None else args
-    strict = {"exit_on_error": False, "allow_abbrev": False}
+    strict: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False, "formatter_class": ShortHelp}
     defaults = {"default_config_files": [str(DEFAULTS)]}
     try:
         if given[:1] == ["diagnose"]:
@@ -242,36 +249,6 @@ def ended_early(end: BaseException, given: Sequence[str]) -> Any:
     return INTERRUPTED if interrupted else TERMINATED
 
 
-FRAMES = (
-    "Parser key",
-    "Does not validate against",
-    "Subtypes:",
-    "Errors:",
-    "Given value",
-    "Problem with given class_path",
-    "Expected a path but",
-    "Expected a <class 'NoneType'>",
-)
-"""How the lines begin that jsonargparse puts around the cause of an error."""
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
-    if isinstance(error, OSError) and error.strerror:
-        if error.filename is None:
-            return error.strerror
-        return f"{reason_of(error, Path(os.fsdecode(error.filename)))}: {os.fsdecode(error.filename)}"
-    lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if not line.startswith(FRAMES)]
-    if len(causes) == len(lines) or not causes:
-        return re.sub(r'^Parser key "([^"]+)":', r"\1:", " ".join(lines)) or type(error).__name__
-    keys = [line.split('"')[1] for line in lines if line.startswith("Parser key")]
-    given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")]
-    plain = given and given[0][0] not in "{N" and " object at " not in given[0] and "Got value" not in causes[0]
-    got = f". Got value: {given[0]}" if plain else ""
-    return ": ".join(part for part in [".".join(keys), causes[0] + got] if part)
-
-
 @cache
 def freeze_imports() -> None:
     """What is imported by now stays: no collection of garbage looks through it again, for tenths of a second."""
@@ -294,4 +271,4 @@ def quiet() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("lightning.pytorch.profilers", "app", "callbacks", "datamodules"):
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(logging.INFO if is_first() else logging.WARNING)

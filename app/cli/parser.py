@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 
+from app.cli.errors import hinted
+from app.cli.help import grouped
+
 
 class ReadOnceParser(LightningArgumentParser):
-    """Reads `lightning.yaml` once: jsonargparse asks for the defaults of a command twice while it parses one line."""
+    """Reads `lightning.yaml` once: jsonargparse asks for the defaults of a command twice while it parses one line.
+
+    Its errors say what was meant, and its help begins with what is passk's own.
+    """
 
     _read: Namespace | None = None
+    shows_all = False
+    """Whether help is printed by `--help_all`."""
 
     def get_defaults(self, skip_validation: bool = False, **kwargs: Any) -> Namespace:
         if not (skip_validation and self.default_config_files):
@@ -22,6 +30,17 @@ class ReadOnceParser(LightningArgumentParser):
         if self._read is None:
             self._read = super().get_defaults(skip_validation, **kwargs)
         return self._read.clone()
+
+    def format_help(self, formatter: Any = None) -> str:
+        groups: Any = self._action_groups
+        self._action_groups = grouped(groups, self.shows_all)
+        try:
+            return super().format_help(formatter)
+        finally:
+            self._action_groups = groups
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        super().error(hinted(message, self), ex)
 
 
 def written_out(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:

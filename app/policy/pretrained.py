@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from app.hub import offline_where_unreachable
 from app.policy.base import Policy
 from app.policy.lora import LoRA
 from app.policy.sources import check_gguf, forget_quantization, locate
@@ -65,6 +67,8 @@ class PretrainedPolicy(Policy):
         try:
             folder = locate(self.path)
             check_gguf(folder, self.gguf_file)
+            if not Path(folder).is_dir():
+                offline_where_unreachable()
             config = AutoConfig.from_pretrained(folder, **source)
             tokenizer = load_tokenizer(folder, **source)
             model = self.kind.from_pretrained(

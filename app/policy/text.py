@@ -34,7 +34,7 @@ class TokenizerMixin:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     chat_template_kwargs: dict[str, Any] = {}  # noqa: RUF012 (never changed in place)
-    told_of_plain_text = False
+    told_of_form = False
 
     def encode_with_vision(self, prompt: Prompt) -> tuple[Tensor, Vision]:
         """A prompt's tokens [L], and what the model is given of its pictures: nothing, where it reads text alone."""
@@ -48,10 +48,17 @@ class TokenizerMixin:
         if pictures_of(prompt):
             raise ValueError(f"{type(self).__name__} can't read the prompt's pictures: app.policy.VisionPolicy does")
         if not isinstance(prompt, str) and self.tokenizer.chat_template is None:
+            self._warn_of_form(
+                "prompts are chats, and the policy's tokenizer has no chat template, as a base model's has none: their "
+                "messages are joined by blank lines"
+            )
             prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
         tokenizer: Any = self.tokenizer
         if isinstance(prompt, str) and tokenizer.chat_template is not None:
-            self._warn_of_plain_text()
+            self._warn_of_form(
+                "prompts are plain text, and the policy's tokenizer has a chat template: an instruct model answers "
+                "chats; chat.wrap_text=true makes each prompt the user's message"
+            )
         tokens = self._encode_text(prompt) if isinstance(prompt, str) else self._encode_chat(prompt)
         if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
             tokens = tokens[1:]
@@ -63,14 +70,11 @@ class TokenizerMixin:
             raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
         return torch.tensor(tokens)
 
-    def _warn_of_plain_text(self) -> None:
-        """Warn, once, of prompts that are no chats for a model that was made for them."""
-        if not self.told_of_plain_text and rank() == 0:
-            log.warning(
-                "prompts are plain text, and the policy's tokenizer has a chat template: an instruct model answers "
-                "chats; chat.wrap_text=true makes each prompt the user's message"
-            )
-        self.told_of_plain_text = True
+    def _warn_of_form(self, text: str) -> None:
+        """Warn, once, of prompts of another form than the model was made for."""
+        if not self.told_of_form and rank() == 0:
+            log.warning(text)
+        self.told_of_form = True
 
     def _encode_text(self, text: str) -> list[int]:
         """Without what the tokenizer puts after a text, as `add_eos_token` has it do: an answer follows."""

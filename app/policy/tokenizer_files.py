@@ -8,6 +8,7 @@ R1-Distill's name LLaMA's class and hold another tokenizer. There the file decid
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -18,6 +19,9 @@ from transformers.utils.hub import cached_file
 from app.distributed.processes import rank
 
 log = logging.getLogger(__name__)
+
+FILES = ("tokenizer.json", "*.model", "vocab*", "*.tiktoken", "tekken.json")
+"""What holds a tokenizer's vocabulary, one or the other."""
 
 PROBES = (
     "Hello  world,   it's what I'd\tsay: don't stop.",
@@ -37,8 +41,11 @@ def load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
         source: of transformers' `from_pretrained`, such as `revision`.
 
     Raises:
-        OSError, ValueError: as transformers has them.
+        OSError, ValueError: as transformers has them, and for a folder without a tokenizer, in place of which
+            transformers makes an empty one for some models.
     """
+    if "gguf_file" not in source and Path(path).is_dir() and not any(any(Path(path).glob(name)) for name in FILES):
+        raise ValueError(f"it has no tokenizer: none of {', '.join(FILES)} is there")
     tokenizer: Any = AutoTokenizer.from_pretrained(path, **source)
     if "gguf_file" in source:  # which holds the tokenizer, and all that is said of it
         return tokenizer

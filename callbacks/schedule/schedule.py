@@ -31,7 +31,7 @@ class StageSchedule(Schedule):
     folder, `stages/<number>-<name>`.
 
     Args:
-        stages: in order, or rounds of them.
+        stages: in order, or rounds of them; one is changed by its name, as in `--schedule.explore.k 4`.
         save_stages: whether to write those folders.
     """
 

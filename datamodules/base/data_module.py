@@ -272,7 +272,9 @@ def log_sizes(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None
     parts = []
     for split, problems in splits.items():
         kept = sum(isinstance(problem, RepeatedProblem) for problem in problems)
-        parts.append(f"{split} {len(problems)} (dropped {dropped[split]} repeats{f', kept {kept}' * bool(kept)})")
+        said = {f"{kept} of them repeats": kept, f"and {dropped[split]} left out as repeats": dropped[split]}
+        notes = ", ".join(note for note, number in said.items() if number)
+        parts.append(f"{split} {len(problems)}" + f" ({notes})" * bool(notes))
     log.info("problems: %s", ", ".join(parts))
 
 

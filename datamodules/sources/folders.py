@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from app.hub import offline_where_unreachable
+
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +33,7 @@ def downloaded(name: str, split: str) -> Path | None:
     """
     from huggingface_hub import snapshot_download  # here, because few runs need it
 
+    offline_where_unreachable()
     try:
         return Path(snapshot_download(name, repo_type="dataset", allow_patterns=[f"{split}.jsonl", f"*/{split}.jsonl"]))
     except (OSError, ValueError) as error:

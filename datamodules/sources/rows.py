@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from numpy import float32
 
+from app.hub import offline_where_unreachable
 from app.types import Problem
 from datamodules.sources.folders import split_files
 
@@ -68,6 +69,7 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     name, configuration, given = hub.groups()
     if configuration is None and (files := split_files(Path(name), given or split)):
         return Rows(chain.from_iterable(map(_json_lines, files)))
+    offline_where_unreachable()
     return read_dataset(source, name, configuration, split=given or split)
 
 

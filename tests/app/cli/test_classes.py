@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.classes import KINDS, alike, classes, listed
+from app.cli.classes import KINDS, alike, classes, import_named, listed
 from tests.conftest import ROOT
 
 EXTRAS = {"OpenAIEngine": "openai", "VLLMEngine": "vllm"}
@@ -70,6 +70,13 @@ def test_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_class_says_in_a_sentence_what_it_is() -> None:
     assert [each.path for kind in KINDS for each in classes(kind).values() if not 8 < len(each.summary) < 140] == []
+
+
+def test_a_comment_imports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("app.cli.classes.import_module", lambda name: asked.append(name) or import_module(name))
+    import_named("# VLLMEngine\nengine: app.engines.openai.OpenAIEngine # PassK\nloss: Clipped")
+    assert asked == ["app.losses"]
 
 
 @pytest.mark.parametrize(("name", "close"), [("PassKK", "PassK"), ("MazesDataModule", "MazeDataModule"), ("Xyz", None)])

@@ -40,6 +40,25 @@ def test_a_folder_without_a_model_is_one_clear_error(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_without_a_tokenizer_is_one_clear_error(
+    tiny_policy: Callable[..., TinyPolicy], tmp_path: Path
+) -> None:
+    tiny_policy().save(tmp_path)
+    for path in tmp_path.glob("*token*"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"loaded from .*: it has no tokenizer: none of tokenizer"):
+        PretrainedPolicy(str(tmp_path)).build()
+
+
+def test_chats_for_a_model_without_a_template_are_told_of_once(
+    tiny_policy: Callable[..., TinyPolicy], caplog: pytest.LogCaptureFixture
+) -> None:
+    policy, chat = tiny_policy(), ({"role": "user", "content": "S.E"},)
+    assert policy.encode(chat).tolist() == policy.encode("S.E\n\n").tolist() == policy.encode(chat).tolist()
+    (said,) = caplog.messages
+    assert said.endswith("has no chat template, as a base model's has none: their messages are joined by blank lines")
+
+
 @pytest.mark.parametrize("name", ["add_generation_prompt", "tokenize", "return_dict", "max_length"])
 def test_arguments_that_are_not_for_the_template(name: str) -> None:
     with pytest.raises(ValueError, match=f"chat_template_kwargs: '{name}' is not for the chat template"):

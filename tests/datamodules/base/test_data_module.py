@@ -13,6 +13,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.core.optimizer import LightningOptimizer
 
 from app.types import Rollouts
+from datamodules.base.data_module import log_sizes
+from datamodules.base.wrapped import RepeatedProblem
 from datamodules.maze import MazeDataModule
 from tests.forked import ended, started
 
@@ -124,11 +126,21 @@ def test_batch_size_is_checked_whenever_it_is_set(tmp_path: Path) -> None:
     assert data.batch_size == data.train_dataloader().batch_size == 3
 
 
+def test_sizes_tell_what_is_there_from_what_was_left_out(caplog: pytest.LogCaptureFixture, echo: Any) -> None:
+    train, test = [echo("a"), echo("b")], [echo("c"), RepeatedProblem(echo("c"), 2)]
+    with caplog.at_level(logging.INFO, "datamodules"):
+        log_sizes({"train": train, "validation": [], "test": test}, {"train": 7, "validation": 0, "test": 1})
+    assert caplog.messages == [
+        "problems: train 2 (and 7 left out as repeats), validation 0, "
+        "test 2 (1 of them repeats, and 1 left out as repeats)"
+    ]
+
+
 def test_cached_problems_are_the_generated_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = mazes(tmp_path), mazes(tmp_path)
     with caplog.at_level(logging.INFO, "datamodules"):
         first.setup("fit")
-    assert "train 20 (dropped " in caplog.text
+    assert "problems: train 20, validation 4" in caplog.text
     written = first.cache_path.stat().st_mtime_ns
     second.prepare_data()
     second.setup("fit")

@@ -1,0 +1,96 @@
+"""A command's help: what is passk's own first, and Lightning's Trainer by `--help_all` alone."""
+
+from __future__ import annotations
+
+import re
+from argparse import SUPPRESS, Action, _HelpAction
+from copy import copy
+from typing import Any
+
+from jsonargparse import DefaultHelpFormatter
+
+ORDER = ("schedule", "model", "data", "rollout", "evaluation", "chat", "checkpoints", "entropy_switch")
+"""The sections of a configuration, as they follow what concerns the command."""
+LATER = "trainer"
+MODULES = re.compile(r"\b(?:app|callbacks|datamodules|lightning|torch|torchmetrics|transformers)\.(?:\w+\.)*(?=[A-Z])")
+"""What precedes a class's name in its path."""
+COMMAND = {
+    "ckpt_path": "the checkpoint to go on from; `last` for the last one of the newest run that has one",
+    "weights_only": "whether nothing but plain data is read from it, as passk writes it",
+}
+"""What is said of Lightning's own arguments of a command, whose help is long."""
+LONGEST = 160
+"""Characters of a default, or of the names of classes, that are printed."""
+EPILOG = """--KEY.help lists the classes for a key, and --KEY.help CLASS a class's arguments; --help_all has them all,
+and Lightning's Trainer. A stage is changed by its name, as in --schedule.explore.k 4."""
+
+
+class HelpAll(_HelpAction):
+    """`--help_all`."""
+
+    def __call__(self, parser: Any, *arguments: Any) -> None:
+        parser.shows_all = True
+        super().__call__(parser, *arguments)
+
+
+class ShortHelp(DefaultHelpFormatter):
+    """Names a class without its module, and leaves out what would fill pages."""
+
+    def _expand_help(self, action: Action) -> str:
+        text = super()._expand_help(action)
+        text = MODULES.sub("", text)
+        found = re.search(r", known subclasses: (.*)\)$", text, re.DOTALL)
+        if found and len(found[1]) > LONGEST:
+            text = f"{text[: found.start()]}, classes: --{action.dest}.help)"
+        return re.sub(
+            rf"default: (.{{{LONGEST},}}?)(?=, classes:|, known subclasses:|\)$)", "default: lightning.yaml's", text
+        )
+
+
+def about(command: str, what: str) -> dict[str, str]:
+    """The words around the arguments of a command, as a parser takes them."""
+    usage = f"passk {command} [-c FILE.yaml ...] [--key value ...] [--print_config]"
+    return {"description": f"{what[0].upper()}{what[1:]}.", "usage": usage, "epilog": EPILOG}
+
+
+def shorten(parser: Any) -> None:
+    """Say in a line each what Lightning's own arguments of a command are."""
+    for action in parser._actions:
+        action.help = COMMAND.get(action.dest, action.help)
+
+
+def grouped(groups: list[Any], shows_all: bool) -> list[Any]:
+    """A parser's groups of arguments, in the order of its help, without what `--help_all` is for."""
+    keys = [_key(group) for group in groups]
+    first = [group for group, key in zip(groups, keys, strict=True) if key not in (*ORDER, LATER)]
+    own = [_named(groups[keys.index(key)], key) for key in ORDER if key in keys]
+    later = [_named(groups[keys.index(LATER)], LATER)] if LATER in keys and shows_all else []
+    shown = [*first, *own, *later]
+    for group in first:
+        if any(action.dest == "ckpt_path" for action in group._group_actions):
+            group.title = "checkpoint"
+    return shown if shows_all else [_short(group) for group in shown]
+
+
+def _key(group: Any) -> str:
+    """The section of a configuration that a group stands for; "" for none."""
+    names = {action.dest.partition(".")[0] for action in group._group_actions if action.dest != SUPPRESS}
+    return next(iter(names)) if len(names) == 1 else ""
+
+
+def _named(group: Any, key: str) -> Any:
+    group = copy(group)
+    group.title = f"{key}: {'the problems, a class of `passk list data`' if key == 'data' else group.title}"
+    return group
+
+
+def _short(group: Any) -> Any:
+    """Without a key's list of classes, and without a file for the section alone."""
+    group = copy(group)
+    group._group_actions = [
+        action
+        for action in group._group_actions
+        if not any(name.endswith(".help") for name in action.option_strings)
+        and not (action.dest in ORDER and action.dest != "data")
+    ]
+    return group
