@@ -32,8 +32,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd }
 table { border-collapse: collapse; font-size: 13px } .wide { overflow-x: auto }
-th, td { border-bottom: 1px solid #e4e4e4; padding: .3rem .6rem; text-align: right; vertical-align: top }
-th { background: #f6f6f6; white-space: nowrap } .text, th:first-child { text-align: left }
+th, td { border-bottom: 1px solid #e4e4e4; padding: .3rem .6rem; vertical-align: top; white-space: nowrap }
+th { background: #f6f6f6; text-align: left }
 td pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; max-width: 26rem }
 td pre { max-height: 14rem; overflow: auto }
 details pre { overflow-x: auto; background: #f6f6f6; padding: 1rem; font-size: 12px } img { max-width: 100% }
@@ -122,7 +122,7 @@ def _interval(figure: Mapping[str, float] | None) -> str:
 
 def _table(rows: Sequence[Row]) -> str:
     head = "".join(f"<th>{_escaped(name)}</th>" for name in rows[0])
-    cells = ("".join(f'<td class="text">{_escaped(_shown(each))}</td>' for each in row.values()) for row in rows)
+    cells = ("".join(f"<td>{_escaped(_shown(each))}</td>" for each in row.values()) for row in rows)
     body = "".join(f"<tr>{each}</tr>" for each in cells)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
@@ -141,7 +141,7 @@ def _by_reward(answers: Sequence[Row]) -> str:
     for row in (answers[place] for place in order):
         reward = row["reward"]
         kind = "pass" if reward is not None and float(reward) >= 1 else "fail"
-        cells = "".join(f"<td class='text'><pre>{_escaped(_shown(row[name]))}</pre></td>" for name in names)
+        cells = "".join(f"<td><pre>{_escaped(_shown(row[name]))}</pre></td>" for name in names)
         rows.append(f"<tr><td class='{kind}'>{'no score' if reward is None else _shown(reward)}</td>{cells}</tr>")
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
@@ -176,6 +176,7 @@ def _against_k(validations: Sequence[Mapping[str, Any]]) -> Figure:
     """Of all problems, with the interval as a band."""
     figure = Figure(figsize=(6.5, 3.6), layout="constrained")
     axes = figure.subplots()
+    ks: list[int] = []
     for each in validations:
         record = each["sets"][""]
         ks = sorted(int(name.removeprefix("pass@")) for name in record if name.startswith("pass@") and record[name])
@@ -185,6 +186,7 @@ def _against_k(validations: Sequence[Mapping[str, Any]]) -> Figure:
         axes.fill_between(ks, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1), title="end of each stage, with 95 % intervals")
     axes.set_xscale("log", base=2)
+    axes.set_xticks(ks, [*map(str, ks)])
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize="small")
     return figure

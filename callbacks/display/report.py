@@ -83,7 +83,7 @@ def _stages(schedule: Schedule | None) -> list[dict[str, str | float | None]]:
             "stage": each.name,
             "objective": repr(each.update.advantage),
             "learning rate": repr(each.update.learning_rate),
-            "loss": repr(each.update.loss),
+            "loss": type(each.update.loss).__name__,
             "problems P": each.problems,
             "rollouts N": each.rollouts.rollouts,
             "temperature": each.rollouts.sampling.temperature,

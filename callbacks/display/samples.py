@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
 from app.module import RLVRModule
@@ -77,8 +77,11 @@ def pass_at_k_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
         axes.plot(range(1, len(curve["pass@k"]) + 1), curve["pass@k"], marker=".", color=color, label=label)
     axes.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1), title=f"all {last['problems']} held-out problems")
     axes.set_xscale("log", base=2)
+    powers = [2**power for power in range(len(last["pass@k"]).bit_length())]
+    axes.set_xticks(powers, [*map(str, powers)])
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", title="iteration", fontsize="small", alignment="left")
+    with rc_context({"text.parse_math": False}):  # of a stage's name
+        figure.legend(loc="outside right upper", title="iteration", fontsize="small", alignment="left")
     return figure
 
 
