@@ -202,7 +202,7 @@ def newest(folder: Path) -> Path:
 def files(folder: Path) -> list[str]:
     """All that a run leaves, but for what it logs and is configured with."""
     kept = [path for path in folder.rglob("*") if path.is_file()]
-    aside = ("events", "hparams", "metrics.csv", "config.yaml", LOCK)
+    aside = ("events", "hparams", "metrics.csv", "config.yaml", "results.html", LOCK)
     return sorted(str(path.relative_to(folder)) for path in kept if not path.name.startswith(aside))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, Trainer
 
@@ -29,7 +29,7 @@ def problems_of(trainer: Trainer, split: str) -> list[Problem]:
 
 def predict_on(trainer: Trainer, split: str) -> None:
     """Have `predict` answer a split; ValueError where the data module has its own and it is not the test split's."""
-    data = getattr(trainer, "datamodule", None)
+    data: Any = getattr(trainer, "datamodule", None)
     if hasattr(data, "predict_split"):
         data.predict_split = split
     elif split != "test":

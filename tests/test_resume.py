@@ -183,8 +183,8 @@ BOARD = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger"}
 TABLE = {"class_path": "lightning.pytorch.loggers.CSVLogger"}
 RUNS = {"init_args": {"save_dir": "{folder}/runs", "name": "maze"}}
 LOGGED: dict[str, tuple[Any, str]] = {
-    "none": (False, "lightning_logs/version_0"),
-    "Lightning's": (True, "lightning_logs/version_0"),
+    "none": (False, "maze/version_0"),
+    "Lightning's": (True, "maze/version_0"),
     "a version": ({**BOARD, "init_args": {**RUNS["init_args"], "version": "exp1"}}, "runs/maze/exp1"),
     "a folder within": ({**BOARD, "init_args": {**RUNS["init_args"], "sub_dir": "a/b"}}, "runs/maze/version_0/a/b"),
     "home": ({**BOARD, "init_args": {"save_dir": "~/runs", "name": "a/b"}}, "home/runs/a/b/version_0"),

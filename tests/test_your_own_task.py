@@ -64,10 +64,10 @@ def test_a_new_user_trains_on_it(folder: Path) -> None:
     done = passk(folder, "fit", "-c", "my_task.yaml", "-c", str(miniature(folder, schedule=schedule)))
     assert done.returncode == 0, done.stderr
     assert "object at" not in done.stdout + done.stderr  # as if it returned something
-    (results,) = folder.glob("runs/*/*/results.json")
+    (results,) = folder.glob("runs/task/*/results.json")
     records = json.loads(results.read_text())["validations"]
     assert [record["stage"] for record in records] == ["cold start", "explore"]
-    assert records[-1]["sets"]["task"]["problems"] == 56
+    assert (records[-1]["sets"][""]["set"], records[-1]["sets"][""]["problems"]) == ("task", 56)
 
 
 @pytest.mark.slow

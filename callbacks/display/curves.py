@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from app.advantages.curves import Curves, curves
@@ -51,5 +52,6 @@ def curves_figure(objectives: Mapping[str, Curves]) -> Figure:
     for axes, title in zip(panels, ("A_pos", "A_neg", "eta (Eq. 16)"), strict=True):
         axes.set(title=title, xlabel="pass rate")
         axes.grid(alpha=0.3)
-    figure.legend(*panels[2].get_legend_handles_labels(), loc="outside right upper")
+    with rc_context({"text.parse_math": False}):  # of a stage's name
+        figure.legend(*panels[2].get_legend_handles_labels(), loc="outside right upper")
     return figure

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from textwrap import wrap
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
 from app.module import RLVRModule
-from app.types import Prompt, Rollouts
-from app.types.pictures import text_of
-from callbacks.display.media import Row, files_of, image_of, media_of
+from app.types import Rollouts
+from callbacks.display.answers import answer_rows
+from callbacks.display.media import files_of, image_of, media_of
 from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation
 
@@ -73,36 +73,16 @@ def pass_at_k_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
     axes = figure.subplots()
     for order, curve in enumerate(curves[place] for place in places):
         color = colormaps["viridis_r"]((order + 1) / number)
-        label = f"{curve['iteration']} {curve['stage']}"
+        label = f"{curve['iteration']} {curve['stage'][:32]}"
         axes.plot(range(1, len(curve["pass@k"]) + 1), curve["pass@k"], marker=".", color=color, label=label)
     axes.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1), title=f"all {last['problems']} held-out problems")
     axes.set_xscale("log", base=2)
+    powers = [2**power for power in range(len(last["pass@k"]).bit_length())]
+    axes.set_xticks(powers, [*map(str, powers)])
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", title="iteration", fontsize="small", alignment="left")
+    with rc_context({"text.parse_math": False}):  # of a stage's name
+        figure.legend(loc="outside right upper", title="iteration", fontsize="small", alignment="left")
     return figure
-
-
-def answer_rows(rollouts: Rollouts, problems: int, answers: int) -> Iterator[Row]:
-    """A row for each of the first answers to the first problems; no reward where an answer has no score."""
-    of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
-    for problem, rows, rewards in islice(of_each, problems):
-        for row, reward in islice(zip(rows, rewards, strict=True), answers):
-            yield {
-                "set": problem.label,
-                "prompt": prompt_text(problem.prompt),
-                "reference": problem.solution,
-                "answer": row.text,
-                "reward": reward if reward == reward else None,
-                "length": len(row.tokens),
-                "finish": row.finish,
-            }
-
-
-def prompt_text(prompt: Prompt) -> str:
-    """Plain text as it is; of a chat every message, after the name of who says it."""
-    if isinstance(prompt, str):
-        return prompt
-    return "\n\n".join(f"{message['role']}: {text_of(message['content'])}" for message in prompt)
 
 
 def drawn_answers(rollouts: Rollouts, problems: int) -> Figure | None:

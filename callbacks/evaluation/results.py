@@ -25,6 +25,8 @@ from app.types import Rollouts
 from callbacks.evaluation.sets import ALL, TOTAL, EvaluationSet
 from callbacks.evaluation.tables import natural
 
+RESULTS = "results.json"
+
 METHOD = (
     "Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass; maj@k: whether the most frequent extracted answer "
     "of k passes, as a mean over all subsets of k, in expectation where ties are broken at random; each a mean over "
@@ -106,7 +108,7 @@ def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
     """Both files anew."""
     text = json.dumps({"method": METHOD, "validations": list(results)}, indent=2, ensure_ascii=False)
     tables = "\n\n".join([*map(markdown, results), METHOD])
-    for name, content in {"results.json": text, "results.md": tables}.items():
+    for name, content in {RESULTS: text, "results.md": tables}.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(content + "\n")
 

@@ -19,9 +19,6 @@ COLUMNS = {
 }
 """The columns after Pass@k and maj@n, in this order; shares are given in percent."""
 
-SECONDARY = ("distinct_wrong", "truncated", "length", "entropy")
-"""Columns that a narrow terminal does without, in this order."""
-
 UNSHOWN = frozenset(("unscored", "prompt_tokens", "completion_tokens", "cost"))
 """Figures that are no column."""
 
@@ -54,8 +51,8 @@ def print_results(history: list[dict[str, Any]], folder: str) -> None:
 def fitting(console: Console, table: Callable[[Collection[str]], Table], names: Sequence[str]) -> Table:
     """A table with as many of its columns as the console has room for, and a line about those left out.
 
-    The first to go are of the least interest: one's own metrics, then `SECONDARY` in its order, then maj@k, the
-    smallest k first, and greedy. The stage and Pass@k stay.
+    The first to go are of the least interest: distinct wrong answers, truncated, maj@k but for the largest k, length,
+    metrics of one's own, entropy, maj@k for that k, and greedy. The stage and Pass@k stay.
 
     Args:
         table: makes it, without some columns.
@@ -63,8 +60,8 @@ def fitting(console: Console, table: Callable[[Collection[str]], Table], names: 
     """
     votes = [name for name in names if name.startswith("maj@")]
     own = [name for name in names if "@" not in name and name not in COLUMNS]
-    order = [*own[::-1], *(name for name in SECONDARY if name in names), *votes]
-    order += [name for name in ("greedy",) if name in names]
+    ranked = ["distinct_wrong", "truncated", *votes[:-1], "length", *own[::-1], "entropy", *votes[-1:], "greedy"]
+    order = [name for name in ranked if name in names]
     left_out: list[str] = []
     unbounded = console.options.update(width=10_000)
     while order and console.measure(table(left_out), options=unbounded).maximum > console.width:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from app.storage.run_folder import PassKTrainer
 from callbacks.display.media import Media, TensorBoardMedia, media_of
-from tests.conftest import BY_LENGTH, MINIATURE, PICTURES, CommandLine, Run, stage, steps
+from tests.conftest import BY_LENGTH, MINIATURE, PICTURES, ROOT, CommandLine, Run, stage, steps
 
 SHOWN = {"eval/answers": ".jsonl", "eval/drawn": ".png", "eval/pass_at_k": ".png", "stage/advantages": ".png"}
 """By name, and by the kind of its files."""
@@ -115,6 +118,18 @@ def test_tensorboard_compares_runs_by_hyperparameters(finished: Run) -> None:
     compared = content["_hparams_/experiment"].plugin_data.content
     assert all(f"eval/pass@{k}".encode() in compared for k in (1, 2, 4))
     assert b"Pass@k" in board.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+
+
+PAGE = (ROOT / "docs" / "runs.md").read_text().partition("## Loggers")[2].partition("\n## ")[0]
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_what_the_page_says_of_loggers_is_read(block: str) -> None:
+    parser = LightningArgumentParser(exit_on_error=False)
+    parser.add_lightning_class_args(PassKTrainer, "trainer")
+    assert parser.parse_string(block).trainer.logger is not None
+    assert len(BLOCKS) == 5
 
 
 class Board(TensorBoardLogger):

@@ -12,14 +12,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugin_util import markdown_to_safe_html
 
 from app.types import Completion, Problem, Rollouts
+from callbacks.display.answers import answer_rows, prompt_text
 from callbacks.display.media import html_table
 from callbacks.display.samples import (
     Samples,
-    answer_rows,
     caption,
     drawn_answers,
     pass_at_k_figure,
-    prompt_text,
 )
 from tests.conftest import Run, callback
 

@@ -93,7 +93,7 @@ WIDE |= {f"eval/pass@{k}": 1.0 for k in (4, 8, 32)}
     ("width", "left_out"),
     [
         (160, []),
-        (100, ["distinct_wrong", "entropy", "length", "repeats", "truncated"]),
+        (100, ["distinct_wrong", "length", "maj@2", "repeats", "truncated"]),
         (80, ["maj@2", "maj@32", "entropy", "length", "truncated", "distinct_wrong", "repeats"]),
     ],
 )
