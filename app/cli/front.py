@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "measure Pass@k on the test problems",
     "predict": "write answers to the test problems, with their scores",
     "diagnose": "compute a saved update that was not finite again, row by row",
+    "compare": "put several runs into one table and one figure, with bands over seeds",
     "list": "print the classes that a configuration can name, by kind",
 }
 HELP = """\
@@ -63,6 +64,10 @@ def answered(arguments: Sequence[str]) -> int | None:
         from app.cli.classes import listed
 
         return listed(arguments[1:])
+    if first == "compare":
+        from callbacks.display.compare import main as compare
+
+        return compare(arguments[1:])
     if first not in COMMANDS and not first.startswith("-"):
         close = get_close_matches(first, COMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
