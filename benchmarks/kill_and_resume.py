@@ -223,12 +223,15 @@ def unequal(one: Any, other: Any, folders: list[str], place: str = "") -> Iterat
 
 
 def logged(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
-    """Every value in a run's event files, as it stands there, with its step; of each name in order. Times aside."""
+    """Every value in a run's event files, as it stands there, with its step; of each name in order.
+
+    Without times, and without hyperparameters, which hold the paths of the run.
+    """
     values = defaultdict[str, list[tuple[int, bytes]]](list)
     for path in event_files(folder):
         for event in read_events(path):
             for value in event.summary.value:
-                if not value.tag.startswith("time/"):
+                if not value.tag.startswith(("time/", "_hparams_/")):
                     values[value.tag].append((event.step, value.SerializeToString()))
     return values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from random import Random
@@ -10,14 +11,33 @@ from tempfile import TemporaryDirectory
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from app.distributed.weights import write_model
+from app.distributed.weights import trained_weights, write_model
 from app.engines.base import RolloutEngine
 from app.engines.demonstrations import DemonstrationEngine
+from app.learning_rate import LearningRate
 from app.module import RLVRModule
 from app.policy import Policy
 from app.remote import RemotePolicy
 from app.scoring import BatchScorer
 from app.types import Problem, Sampling
+
+log = logging.getLogger(__name__)
+
+LARGE, HIGHEST_RATE = 10**7, 1e-4
+"""Trained weights from which on a policy is no toy, and the highest rate that it can be expected to survive."""
+
+
+def check_learning_rate(policy: Policy, stage: str, rate: LearningRate) -> None:
+    """Warn of a rate that is meant for the default run's policy of 170,000 parameters."""
+    number = sum(weight.numel() for weight in trained_weights(policy).values())
+    if number > LARGE and rate.peak > HIGHEST_RATE:
+        log.warning(
+            "stage %r: a learning rate of %g will probably ruin a policy of which %d weights are trained; "
+            "configs/real_model.yaml has rates and stages for a pretrained one",
+            stage,
+            rate.peak,
+            number,
+        )
 
 
 def check_engine(engine: RolloutEngine, overlap: bool) -> None:

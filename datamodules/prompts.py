@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from app.types import Problem, Prompt, Unscored
-from app.types.pictures import canonical
+from app.types import Problem
 from datamodules.base.data_module import ProblemDataModule
+from datamodules.scored import AskedPrompt
 from datamodules.sources import check_source, fill, parse_rows, read_prompt, read_rows
 from datamodules.task import check_template, value_in
 from datamodules.values import is_missing, text_of
-
-
-@dataclass(frozen=True)
-class AskedPrompt(Problem):
-    """A prompt whose answers nobody judges.
-
-    Args:
-        prompt: what the policy reads.
-        solution: the reference that is written beside an answer; empty where there is none.
-        label: the set it is reported under.
-    """
-
-    prompt: Prompt
-    solution: str
-    label: str
-
-    @property
-    def key(self) -> str:  # type: ignore[override]
-        return canonical(self.prompt)
-
-    def score(self, response: str) -> float:
-        return Unscored("a prompt without a scorer")
 
 
 class PromptsDataModule(ProblemDataModule):

@@ -1,11 +1,11 @@
-"""A prompt with an answer, judged by a scorer."""
+"""A prompt with an answer, judged by a scorer, and one that nobody judges."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.types import Problem, Prompt
+from app.types import Problem, Prompt, Unscored
 from app.types.pictures import canonical
 from datamodules.scorers import Scorer
 
@@ -45,3 +45,25 @@ class ScoredProblem(Problem):
 
     def extract_answer(self, response: str) -> str | None:
         return self.scorer.extract_answer(response, self.answer)
+
+
+@dataclass(frozen=True)
+class AskedPrompt(Problem):
+    """A prompt whose answers nobody judges.
+
+    Args:
+        prompt: what the policy reads.
+        solution: the reference that is written beside an answer; empty where there is none.
+        label: the set it is reported under.
+    """
+
+    prompt: Prompt
+    solution: str
+    label: str
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return canonical(self.prompt)
+
+    def score(self, response: str) -> float:
+        return Unscored("a prompt without a scorer")

@@ -192,7 +192,8 @@ class Run:
 CONTAINED = "--rollout.scorer=app.scoring.SubprocessScorer"
 CURVES = "--trainer.callbacks+=callbacks.display.curves.AdvantageCurves"
 PARAMETERS = "--trainer.callbacks+=callbacks.display.hyperparameters.Hyperparameters"
-PICTURES = ("--trainer.callbacks+=callbacks.display.samples.Samples", CURVES, PARAMETERS)
+REPORT = "--trainer.callbacks+=callbacks.display.report.Report"
+PICTURES = (PARAMETERS, "--trainer.callbacks+=callbacks.display.samples.Samples", REPORT, CURVES)
 """Answers scored and pictures drawn as they are by default, which the miniature leaves out."""
 
 

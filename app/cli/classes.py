@@ -125,7 +125,12 @@ def _exported(tree: ast.Module) -> set[str]:
         for node in tree.body
         if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == "__all__" for to in node.targets)
     ]
-    return {name for value in values for name in ast.literal_eval(value)}
+    return {
+        node.value
+        for value in values
+        for node in ast.walk(value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
 
 
 def _facts(node: ast.ClassDef) -> tuple[tuple[str, ...], str, frozenset[str], frozenset[str]]:

@@ -1,6 +1,6 @@
 """Runs side by side: one table and one figure, seeds of the same configuration as a mean and a band.
 
-    python -m callbacks.display.compare RUN RUN... [--out FOLDER]
+    passk compare RUN RUN... [--out FOLDER]
 
 A RUN is a run's folder. Runs whose configurations differ by the seed alone are one line.
 """
@@ -141,7 +141,7 @@ def compare(runs: Sequence[Path], out: Path) -> str:
 def _config(run: Path) -> dict[str, Any]:
     if not (run / CONFIG).is_file():
         raise ValueError(f"{run} is no run's folder: it has no {CONFIG}")
-    return dict(flattened(yaml.load((run / CONFIG).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
+    return dict(flattened(yaml.safe_load((run / CONFIG).read_text())))
 
 
 def _history(run: Path) -> list[dict[str, Any]]:
@@ -160,7 +160,9 @@ def _cell(name: str, values: Sequence[float]) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
-    parser = ArgumentParser("compare", description="One table and one figure of several runs, seeds taken together.")
+    parser = ArgumentParser(
+        "passk compare", description="One table and one figure of several runs, seeds taken together."
+    )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder")
     parser.add_argument("--out", type=Path, default=Path(), help=f"where {TABLE} and {FIGURE} go; here by default")
     given = parser.parse_args(args)

@@ -12,7 +12,7 @@ from app.distributed.sharding import empty
 from app.module import RLVRModule
 from app.storage.checkpoint import count_of
 from app.storage.run_folder import run_folder
-from callbacks.checks import check_demonstrations, check_engine, check_export, check_sampling
+from callbacks.checks import check_demonstrations, check_engine, check_export, check_learning_rate, check_sampling
 from callbacks.lookup import batch_size_of, problems_of
 from callbacks.prompts import PromptCheck, asked, skip_prompts
 from callbacks.roles import Schedule
@@ -71,6 +71,8 @@ class StageSchedule(Schedule):
                 self._check(trainer, module, settings)
             except ValueError as error:
                 raise ValueError(f"stage {settings.name!r}: {error}") from error
+            if trainer.is_global_zero:
+                check_learning_rate(module.policy, settings.name, settings.update.learning_rate)
             if stage.engine is not None:
                 module.rollout_worker.set_up(stage.engine)
         self._read(trainer, module)

@@ -1,9 +1,14 @@
-"""A `monitor` that no figure has."""
+"""A `monitor` that no figure has, a rate that no pretrained policy survives."""
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import torch
+
+from app.learning_rate import Constant
+from callbacks.checks import check_learning_rate
 from tests.conftest import CommandLine, stage, steps
 
 
@@ -38,3 +43,12 @@ def test_a_monitor_that_is_logged_and_one_that_need_not_be(passk: CommandLine) -
     lenient = [*monitoring("EarlyStopping", "nonsense"), "--trainer.callbacks.strict=false"]
     once = [stage("only", until=steps(1))]
     assert passk.fit(once, *monitoring("ModelCheckpoint", "eval/pass@1"), *lenient).model.iteration == 1
+
+
+@pytest.mark.parametrize(
+    ("weights", "rate", "warned"), [(10**7 + 1, 4e-4, True), (10**7 + 1, 1e-4, False), (9, 1.0, False)]
+)
+def test_a_rate_for_a_tiny_policy(caplog: pytest.LogCaptureFixture, weights: int, rate: float, warned: bool) -> None:
+    policy: Any = torch.nn.Linear(weights, 1, bias=False, device="meta")
+    check_learning_rate(policy, "explore", Constant(rate))
+    assert ("stage 'explore': a learning rate of 0.0004" in caplog.text) == warned

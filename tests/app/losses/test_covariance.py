@@ -107,7 +107,7 @@ def test_the_order_of_rows_and_their_padding_change_nothing(width: int) -> None:
         for name in ("mask", "advantages", "entropies", "tokens", *LOGPROBS)
     }
     shuffled = replace(rows, problem=rows.problem[order], **{name: value[order] for name, value in fields.items()})
-    for choose in (ClipCov(0.1, 0.1, 1.0).keep, KLCov(0.1).select_tokens):
+    for choose in (ClipCov(0.1, 0.1, 1.0).token_mask, KLCov(0.1).select_tokens):
         chosen, other = choose(rows), choose(shuffled)
         assert chosen is not None and other is not None
         assert torch.equal(other[:, : rows.mask.shape[1]], chosen[order])
@@ -123,7 +123,7 @@ def test_demonstrations_have_no_covariance() -> None:
     assert torch.equal(KLCov().per_token(zero, zero, rows), -rows.advantages)
 
 
-@pytest.mark.parametrize("choose", [ClipCov(0.5, 0.1, 1.0).keep, KLCov(0.5).select_tokens])
+@pytest.mark.parametrize("choose", [ClipCov(0.5, 0.1, 1.0).token_mask, KLCov(0.5).select_tokens])
 def test_a_process_may_have_no_row(choose: Callable[[Experience], torch.Tensor | None]) -> None:
     rows, _ = random_rows()
     chosen = choose(rows.select(torch.tensor([], dtype=torch.long)))
