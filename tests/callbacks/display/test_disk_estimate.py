@@ -10,7 +10,6 @@ import pytest
 
 from tests.conftest import BY_LENGTH, CommandLine, callback, stage, steps
 
-DISK = "--trainer.callbacks+=callbacks.display.disk_estimate.DiskEstimate"
 LOG = "callbacks.display.disk_estimate"
 
 
@@ -19,7 +18,7 @@ def test_a_run_writes_what_it_says(passk: CommandLine, caplog: pytest.LogCapture
     shape = {"hidden_size": 128, "intermediate_size": 512}
     stages = [stage(name, BY_LENGTH, until=steps(1)) for name in ("one", "two")]
     with caplog.at_level(logging.INFO, LOG):
-        cli = passk.fit(stages, DISK, model={"policy": {"init_args": shape}})
+        cli = passk.fit(stages, model={"policy": {"init_args": shape}})
     disk, folder = callback(cli, "DiskEstimate").disk, Path(cli.trainer.log_dir)
     assert any(record.getMessage().startswith(str(disk)) for record in caplog.records)
     written = [*folder.rglob("*.ckpt"), *folder.rglob("model.safetensors")]
@@ -35,7 +34,7 @@ def test_a_full_disk_is_foretold(
     usage = namedtuple("usage", "total used free")(0, 0, 1000)
     monkeypatch.setattr("callbacks.display.disk_estimate.shutil.disk_usage", lambda folder: usage)
     with caplog.at_level(logging.WARNING, LOG):
-        passk.fit([stage("one", BY_LENGTH, until=steps(1))], DISK)
+        passk.fit([stage("one", BY_LENGTH, until=steps(1))])
     (said,) = [record.getMessage() for record in caplog.records if record.name == LOG]
     assert "this is more than the 1e-06 GB that are free in" in said
     assert "schedule.save_stages=false" in said
