@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import sys
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 LARGEST = 2**24
 """Bytes of a tensor whose memory is kept."""
 
-FREE = 2**29
-"""Bytes that may lie free between sampling and training."""
+UNUSED = 2**30
+"""Bytes that a process may hold beside what is allocated; libraries take half of it."""
 
 
 class Heap(ctypes.Structure):
-    """`struct mallinfo2` of malloc.h; `fordblks` are the bytes that lie free."""
+    """`struct mallinfo2` of malloc.h; `uordblks` and `hblkhd` are the bytes that are allocated."""
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)
@@ -40,13 +42,20 @@ def reuse_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give what lies free back to the system if it is more than FREE, where the C library is glibc 2.33 or later.
+    """Give what lies free back to the system where much of it is resident and the C library is glibc 2.33 or later.
 
     Called between sampling and training: tensors of the one do not fit into the gaps that those of the other have left.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    free, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
-    if free is not None and trim is not None:
-        free.restype = Heap
-        if free().fordblks > FREE:
+    asked, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
+    if asked is not None and trim is not None:
+        asked.restype = Heap
+        heap = asked()
+        if resident_bytes() - heap.uordblks - heap.hblkhd > UNUSED:
             trim(0)
+
+
+def resident_bytes() -> int:
+    """What the process holds at this moment; 0 where the system does not tell."""
+    told = Path("/proc/self/statm")
+    return int(told.read_text().split()[1]) * resource.getpagesize() if told.is_file() else 0

@@ -18,7 +18,6 @@ what was measured.
 
 from __future__ import annotations
 
-import resource
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from app.compute.allocation import resident_bytes
 from app.distributed.weights import trained_weights
 from app.policy import Policy
 
@@ -121,12 +121,6 @@ def available_bytes(device: torch.device) -> int | None:
         return None
     free = next(int(line.split()[1]) for line in told.read_text().splitlines() if line.startswith("MemAvailable"))
     return free * 1024 + resident_bytes()
-
-
-def resident_bytes() -> int:
-    """What the process holds at this moment; 0 where the system does not tell."""
-    told = Path("/proc/self/statm")
-    return int(told.read_text().split()[1]) * resource.getpagesize() if told.is_file() else 0
 
 
 def moments(optimizer: Optimizer) -> int:

@@ -7,7 +7,8 @@ import logging
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from app.compute.memory import Memory, available_bytes, estimate, resident_bytes
+from app.compute.allocation import resident_bytes
+from app.compute.memory import Memory, available_bytes, estimate
 from app.distributed.weights import trained_weights
 from app.engines.transformers import TransformersEngine
 from app.module import RLVRModule
