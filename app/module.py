@@ -16,7 +16,6 @@ from torch.distributed.fsdp import FSDPModule
 from torch.optim import AdamW, Optimizer
 
 from app.advantages import AdvantageEstimator, PassK
-from app.compute.allocation import return_freed_memory
 from app.compute.loss_scale import LossScale
 from app.distributed.gradients import sum_and_clip
 from app.distributed.sharding import empty, idle_loss, idle_passes
@@ -212,7 +211,6 @@ class RLVRModule(PolicyModule):
             return
         sums: dict[str, Tensor] = {}
         parts = [*self.microbatches(trained)]
-        return_freed_memory()
         idle = idle_passes(self.policy, len(parts))
         alone = getattr(self.trainer.strategy, "block_backward_sync", nullcontext)
         with alone():  # gradients are summed over processes once, in `step`

@@ -44,7 +44,8 @@ def reuse_freed_memory() -> None:
 def return_freed_memory() -> None:
     """Give what lies free back to the system where much of it is resident and the C library is glibc 2.33 or later.
 
-    Called between sampling and training: tensors of the one do not fit into the gaps that those of the other have left.
+    Called before and after sampling: its tensors do not fit into the gaps that those of training have left, nor
+    the other way round.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     asked, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)

@@ -131,6 +131,7 @@ class RolloutWorker:
             )
             if problems and (engine.is_rescored or (training and lacks_logprobs(engine, rollouts))):
                 rollouts = self.module.rescored(rollouts)
+        return_freed_memory()
         sampled = self._begin("scoring")
         with self.interruptible():
             rollouts = self.score(rollouts)

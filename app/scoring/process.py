@@ -27,14 +27,7 @@ from time import monotonic, sleep
 from typing import Any, NamedTuple, NoReturn
 
 from app.scoring.scorers import LONGEST_ANSWER, LONGEST_CAUSE, START_SECONDS, described, judge
-from app.scoring.system import (
-    PR_SET_CHILD_SUBREAPER,
-    PR_SET_PDEATHSIG,
-    children_of,
-    has_ended,
-    kill,
-    prctl,
-)
+from app.scoring.system import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, children_of, has_ended, kill, prctl
 
 LONGEST_LINE = 16 * max(LONGEST_CAUSE, LONGEST_ANSWER)
 """Bytes of a verdict: more than its longest cause or extracted answer takes in JSON; it never has both."""
