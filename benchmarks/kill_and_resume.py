@@ -105,7 +105,7 @@ ANNOUNCEMENTS = "PASSK_ANNOUNCEMENTS"
 """Holds the file descriptor that phases are announced on."""
 
 SERVER = get_context("forkserver")
-SERVER.set_forkserver_preload(["app.cli"])
+SERVER.set_forkserver_preload(["app.cli.command"])
 
 
 def start(arguments: list[str], log: Path) -> tuple[ForkServerProcess, Iterator[str]]:
@@ -223,15 +223,12 @@ def unequal(one: Any, other: Any, folders: list[str], place: str = "") -> Iterat
 
 
 def logged(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
-    """Every value in a run's event files, as it stands there, with its step; of each name in order.
-
-    Without times, and without hyperparameters, which hold the paths of the run.
-    """
+    """Every value in a run's event files, as it stands there, with its step; of each name in order. Times aside."""
     values = defaultdict[str, list[tuple[int, bytes]]](list)
     for path in event_files(folder):
         for event in read_events(path):
             for value in event.summary.value:
-                if not value.tag.startswith(("time/", "_hparams_/")):
+                if not value.tag.startswith("time/"):
                     values[value.tag].append((event.step, value.SerializeToString()))
     return values
 
