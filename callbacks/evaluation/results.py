@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import comb, nan
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ class Tally:
 
         As elsewhere, a problem with fewer than k scored answers is left out of that k.
         """
-        counts = {key[1:]: number for key, number in sum_of_counters(self.counts).items() if key[0] == ALL}
-        return [_pass_at_k(counts, k) for k in range(1, n + 1)]
+        counts = sum_of_counters(self.counts)
+        return [_mean(pass_at_k_counts(counts, ALL, k)) for k in range(1, n + 1)]
 
     def records(self, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, Any]]:
         """For each set, over all processes, its size, how it was answered, and Pass@k and maj@k with their intervals.
@@ -77,11 +77,9 @@ class Tally:
         return records
 
 
-def _pass_at_k(counts: Mapping[tuple[int, int], int], k: int) -> float:
-    """A mean over problems, which come by (answers that pass, answers scored)."""
-    of_k = {each: number for each, number in counts.items() if each[1] >= k}
-    fails = sum(number * comb(n - c, k) / comb(n, k) for (c, n), number in of_k.items())
-    return 1 - fails / sum(of_k.values()) if of_k else nan
+def _mean(counts: Counter[float]) -> float:
+    """Of values by how often they occur, summed in the order of the values; NaN of none."""
+    return sum(value * counts[value] for value in sorted(counts)) / counts.total() if counts else nan
 
 
 def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) -> Counter[float]:
@@ -98,10 +96,8 @@ def estimate(counts: Counter[float], label: str) -> dict[str, float] | None:
     if not counts:
         return None
     values = sorted(counts)
-    numbers = [counts[value] for value in values]
-    mean = sum(value * number for value, number in zip(values, numbers, strict=True)) / sum(numbers)
-    low, high = bootstrap_interval(values, numbers, f"bootstrap/{label}")
-    return {"estimate": round(mean, 6), "low": round(low, 6), "high": round(high, 6)}
+    low, high = bootstrap_interval(values, [counts[value] for value in values], f"bootstrap/{label}")
+    return {"estimate": round(_mean(counts), 6), "low": round(low, 6), "high": round(high, 6)}
 
 
 def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
