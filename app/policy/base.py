@@ -148,10 +148,11 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         config = self.model.config.get_text_config()
         head: Any = self.model.get_output_embeddings()
         logits = head(hidden)
-        logits = logits * (getattr(config, "logit_scale", None) or 1.0)  # Cohere
-        logits = logits * (getattr(config, "lm_head_multiplier", None) or 1.0)  # Falcon-H1
-        scaling = getattr(config, "logits_scaling", None) or 1.0
-        logits = logits * scaling if config.model_type == "hyperclovax" else logits / scaling  # Granite
+        for name in ("logit_scale", "lm_head_multiplier"):  # Cohere, Falcon-H1
+            if (factor := getattr(config, name, None) or 1.0) != 1:  # by 1, a pass over all logits for nothing
+                logits = logits * factor
+        if (scaling := getattr(config, "logits_scaling", None) or 1.0) != 1:  # Granite
+            logits = logits * scaling if config.model_type == "hyperclovax" else logits / scaling
         cap = getattr(config, "final_logit_softcapping", None) or getattr(config, "logits_soft_cap", None)  # Gemma
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
