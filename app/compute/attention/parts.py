@@ -25,11 +25,12 @@ _forward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for
 _backward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", None)
 AVAILABLE = None not in (_forward, _backward)
 """Whether this PyTorch has the kernel by these names, which are private to it."""
-SHORT = 256
-"""Keys in a line up to which gradients of bfloat16 are computed in single precision.
+SHORT, SHORTER = 256, 128
+"""Keys in a line up to which gradients of bfloat16 are computed in single precision, and by matrix products.
 
 The kernel's products of bfloat16 are slow in small blocks: 25 lines of 24 tokens take five times as long by them, 4
-of 256 a seventh longer; one of 1,024 takes a fifth less.
+of 256 a seventh longer; one of 1,024 takes a fifth less. Matrix products, to which a key head need not be repeated for
+its queries, take half of the time of the kernel in single precision with 24 keys, 0.7 of it with 96, more with 256.
 """
 
 
@@ -75,6 +76,42 @@ def attend_backward(
         given, bias = tuple(states.float() for states in given), None if bias is None else bias.float()
     gradients = _backward(*given, log_z, 0.0, causal, attn_mask=bias, scale=scale)
     return [states.to(dtype) for states in gradients]
+
+
+def attend_backward_by_products(
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    seen: Tensor,
+    log_z: Tensor,
+    scale: float,
+    bias: Tensor | None = None,
+    causal: bool = False,
+) -> list[Tensor]:
+    """`attend_backward` in single precision, of G key heads that each serve H / G query heads.
+
+    grad, query, seen: [R, H, C, D]; key, value: [R, G, S, D]; log_z: [R, H, C]; bias: [R, 1, 1, S].
+    """
+    lines, groups = key.shape[:2]
+    with torch.autocast(query.device.type, enabled=False):
+        d_out, q, k, v, out = (  # [R G, H / G C, D] and [R G, S, D]: the queries of a key head below one another
+            states.float().reshape(lines * groups, -1, states.shape[-1]) for states in (grad, query, key, value, seen)
+        )
+        scores = torch.baddbmm(-log_z.float().reshape(lines * groups, -1, 1), q, k.transpose(1, 2), alpha=scale)
+        if bias is not None:
+            scores += bias[:, 0].float().repeat_interleave(groups, 0)
+        shares = scores.exp_()  # P
+        if causal:
+            shares.view(lines, *query.shape[1:3], -1).tril_()
+        d_scores = (torch.bmm(d_out, v.transpose(1, 2)) - (d_out * out).sum(-1, keepdim=True)).mul_(shares)
+        gradients = (
+            torch.bmm(d_scores, k).mul_(scale),
+            torch.bmm(d_scores.transpose(1, 2), q).mul_(scale),
+            torch.bmm(shares.transpose(1, 2), d_out),
+        )
+    shapes = (query.shape, key.shape, value.shape)
+    return [states.view(shape).to(query.dtype) for states, shape in zip(gradients, shapes, strict=True)]
 
 
 def attend_plainly(
@@ -127,12 +164,18 @@ class Part:
         log_z = self.queries.arrange(log_z).masked_fill_(~self.queries.mask[..., None], float("inf"))  # padding: P = 0
         grad, seen = self.queries.arrange(grad), self.queries.arrange(seen)
         whole = seen.transpose(1, 2), log_z.transpose(1, 2)
-        lines, bias = self._lines(*states), self._bias(grad.dtype)
-        of_query, *others = attend_backward(grad.transpose(1, 2), *lines, *whole, scale, bias, self.causal)
-        groups = states[1].shape[1]
-        of_key, of_value = (
-            self.keys.collect(other.unflatten(1, (groups, -1)).sum(2).transpose(1, 2)) for other in others
-        )
+        grad, bias = grad.transpose(1, 2), self._bias(grad.dtype)
+        query, key, _ = states
+        if query.dtype == torch.bfloat16 and self.keys.places.shape[1] <= SHORTER:
+            layouts = (self.queries, self.keys, self.keys)
+            lines = (layout.arrange(each).transpose(1, 2) for layout, each in zip(layouts, states, strict=True))
+            scale = query.shape[-1] ** -0.5 if scale is None else scale
+            of_query, *others = attend_backward_by_products(grad, *lines, *whole, scale, bias, self.causal)
+        else:
+            lines = self._lines(*states)
+            of_query, *repeated = attend_backward(grad, *lines, *whole, scale, bias, self.causal)
+            others = [other.unflatten(1, (key.shape[1], -1)).sum(2) for other in repeated]
+        of_key, of_value = (self.keys.collect(other.transpose(1, 2)) for other in others)
         return self.queries.collect(of_query.transpose(1, 2)), of_key, of_value
 
     def _lines(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:

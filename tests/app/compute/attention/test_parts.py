@@ -12,6 +12,7 @@ from app.compute.attention import parts
 from app.compute.attention.layout import Layout
 from app.compute.attention.parts import (
     attend_backward,
+    attend_backward_by_products,
     attend_part,
     attend_plainly,
     has_kernel,
@@ -83,3 +84,26 @@ def test_gradients_of_short_lines_in_bfloat16_are_computed_in_single_precision(
     monkeypatch.setattr(parts, "SHORT", 39)
     assert short <= error()
     assert short < 0.02
+
+
+@pytest.mark.parametrize(("causal", "padded"), [(True, False), (False, False), (False, True)])
+def test_gradients_by_products_need_no_key_head_repeated(causal: bool, padded: bool) -> None:
+    query, key, value = draw(2, 6, 24, 16).bfloat16(), draw(2, 2, 24, 16).bfloat16(), draw(2, 2, 24, 16).bfloat16() + 1
+    grad, bias = (draw(2, 6, 24, 16) + 0.5).bfloat16(), None
+    unseen = torch.arange(24) >= torch.tensor([[24], [15 if padded else 24]])  # [R, S]
+    if padded:
+        bias = padding_bias(~unseen, torch.bfloat16)[:, None, None]
+    exact = [states.double().requires_grad_() for states in (query, key, value)]
+    keys, values = (states.repeat_interleave(3, 1) for states in exact[1:])
+    scores = (exact[0] @ keys.mT * 0.25).masked_fill(unseen[:, None, None], -torch.inf)
+    if causal:
+        scores = scores.masked_fill(torch.ones(24, 24, dtype=torch.bool).triu(1), -torch.inf)
+    seen = scores.softmax(-1) @ values
+    expected = torch.autograd.grad(seen, exact, grad.double())
+
+    with torch.autocast("cpu", torch.bfloat16):  # in which the backward pass of a training step may run
+        given = grad, query, key, value, seen.detach(), scores.logsumexp(-1).detach()
+        of = attend_backward_by_products(*(each.float() for each in given), 0.25, bias, causal)
+        assert [each.dtype for each in attend_backward_by_products(*given, 0.25, bias, causal)] == [torch.bfloat16] * 3
+    for ours, theirs in zip(of, expected, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=2e-5)
