@@ -11,7 +11,7 @@ from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import Trial
 from datamodules.scored import ScoredProblem
-from datamodules.scorers import Scorer
+from datamodules.scorers import Row, Scorer
 from datamodules.sources import check_source, columns_of, fill, parse_json, parse_rows, read_prompt, read_rows
 from datamodules.values import is_missing
 
@@ -53,6 +53,20 @@ class Table:
             lambda row: make(self.question_of(row), value_in(row, self.answer)),
             self.max_skipped_rows,
         )
+
+    def read_whole(self, split: str, make: Callable[[Any, Row], T]) -> Iterator[T]:
+        """What `make` makes of each prompt and its whole row, which may lack the answer; see `read`."""
+        return parse_rows(
+            self.source,
+            read_rows(self.source, split),
+            lambda row: make(self.question_of(row), self.whole(row)),
+            self.max_skipped_rows,
+        )
+
+    def whole(self, row: Any) -> Row:
+        """A row with all of its columns."""
+        answer = value_in(row, self.answer) if self.answer in row else None
+        return Row(read_prompt(self.question_of(row)), answer, dict(row))
 
     def question_of(self, row: Any) -> Any:
         """What a row asks; ValueError where it asks nothing."""
@@ -136,7 +150,10 @@ class TaskDataModule(ProblemDataModule):
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """Every split in the order of its source, then deduplicated."""
         self.trial.begin()
-        read = {split: list(table.read(split, self._problem)) for split, table in self.tables.items()}
+        read = {
+            split: list((table.read_whole if self.scorer.judges_rows else table.read)(split, self._problem))
+            for split, table in self.tables.items()
+        }
         return deduplicate({"train": [], "validation": [], "test": [], **read})
 
     def _problem(self, prompt: Any, answer: Any) -> Problem:
