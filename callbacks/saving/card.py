@@ -35,7 +35,7 @@ def card_of(trainer: Trainer, stage: str | None = None) -> str:
     module = RLVRModule.of(trainer.lightning_module)
     evaluation, saving = callback_of(trainer, Evaluation), callback_of(trainer, Saving)
     measured = [] if evaluation is None else evaluation.results
-    stage = stage or (measured[-1]["stage"] if measured else module.stage)
+    stage = str(stage or (measured[-1]["stage"] if measured else module.stage))
     folder, source = run_folder(trainer), _source_of(module.policy)
     title = f"{folder.parent.name}, {stage}" if stage else folder.parent.name
     started = f"It started from {source}." if source else "It started from random weights."
@@ -43,7 +43,7 @@ def card_of(trainer: Trainer, stage: str | None = None) -> str:
         f"---\n{_front_matter(module.policy)}\n---",
         f"# {title}",
         f"Trained by reinforcement learning from verifiable rewards with Pass@k as the objective (arXiv 2508.10751), "
-        f"with passk, for {module.iteration} iterations. {started}",
+        f"with passk, for {module.iteration} iteration{'s' * (module.iteration != 1)}. {started}",
         "## Training",
         _table([*map(_row, _stages(trainer, stage))]),
         "P: problems in an iteration. N: rollouts of each. k is the objective's.",
