@@ -1,4 +1,7 @@
-"""Every command on every page: run, or read by the real parser, or named here with the reason why not."""
+"""Every command on every page: run, or read by the real parser, or named here with the reason why not.
+
+Of a measurement (`python -m benchmarks.memory`), which takes minutes, it is asked whether its options are there.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,6 @@ ELSEWHERE = {
     "runs.md: passk compare": "tests/callbacks/display/test_compare.py",
     "runs.md: passk predict --data datamodules.prompts": "tests/test_cli.py",
     "runs.md: passk fit --auto_resume": "tests/test_resume.py",
-    "gpu.md: python -m benchmarks.trl_step": "tests/test_docs.py",
 }
 """Where a command is run as it stands, or in small."""
 
@@ -40,6 +42,7 @@ NOT_RUN = {
     "torchrun": "needs several machines",
     "srun": "needs a cluster",
     "sbatch": "needs a cluster",
+    "python -m benchmarks.trl_step": "needs TRL, in an environment of its own",
     "tensorboard": "serves until it is ended",
     "wandb": "needs an account",
     "CUDA_VISIBLE_DEVICES=": "needs several GPUs; its configurations are read by tests/test_configs.py",
