@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-from jsonargparse import _completions as completions
+completions: Any = import_module("jsonargparse._completions")
 
 
 @contextmanager

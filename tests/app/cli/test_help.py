@@ -39,7 +39,8 @@ def test_the_rest_is_a_flag_away(capsys: pytest.CaptureFixture[str]) -> None:
     assert text.index("--rollout.engine ") < text.index("--trainer.precision")
 
 
-@pytest.mark.parametrize("shell", ["bash", pytest.param("zsh", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_shell_can_complete_arguments(shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Those of classes too, in a script that a shell loads at once; one of all depths has 82 MB."""
     pytest.importorskip("shtab")
@@ -51,6 +52,8 @@ def test_a_shell_can_complete_arguments(shell: str, capsys: pytest.CaptureFixtur
         asked = [("--model.policy.pat", "--model.policy.path"), ("--model.loss ''", "app.losses.Clipped")]
         for words, found in asked:
             number = 1 + len(words.split())
-            line = f"source passk; COMP_WORDS=(passk fit {words}); COMP_CWORD={number}; _shtab_passk; echo ${{COMPREPLY[@]}}"
-            done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            line = f"COMP_WORDS=(passk fit {words}); COMP_CWORD={number}; _shtab_passk; echo ${{COMPREPLY[@]}}"
+            done = subprocess.run(
+                ["bash", "-c", f"source ./passk; {line}"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            )
             assert found in done.stdout.split()
