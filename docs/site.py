@@ -144,16 +144,14 @@ def _file_page(place: str) -> str:
 
 
 def reference(name: str) -> str:
-    """A page of the reference."""
+    """A page of the reference: its groups of classes, where there are several each under a heading."""
     title, parts = REFERENCE[name]
+    groups = {heading or title: [*(derived(*where).values() if where else ())] for heading, where in parts.items()}
+    groups[next(iter(groups))] += [_known(path) for path in SINGLE.get(name, [])]
     text = [f"# {title}", f"A configuration names a class by its path{', or by its name alone' * (name in KINDS)}."]
-    text += [of_class(each) for each in map(_known, SINGLE.get(name, [])) if name == "run"]
-    for heading, where in parts.items():
-        if heading:
-            text.append(f"# {heading}")
-        found = derived(*where).values() if where else ()
-        text += [of_class(each) for each in found if each.name not in ROLES]
-    text += [of_class(each) for each in map(_known, SINGLE.get(name, [])) if name != "run"]
+    for heading, found in groups.items():
+        text += [f"## {heading}"] * (len(groups) > 1)
+        text += [of_class(each, "##" + "#" * (len(groups) > 1)) for each in found if each.name not in ROLES]
     return "\n\n".join(text) + "\n"
 
 
@@ -161,12 +159,12 @@ def _known(path: str) -> Known:
     return Known(path, (), "", frozenset(), frozenset())
 
 
-def of_class(known: Known) -> str:
-    """A class: its path, what it is, its arguments, and what it raises."""
+def of_class(known: Known, level: str) -> str:
+    """A class under a heading of this level: its path, what it is, its arguments, and what it raises."""
     node = _nodes()[known.name]
     doc = parse(ast.get_docstring(node) or "", style=DocstringStyle.GOOGLE)
     words = [part for part in (doc.short_description, doc.long_description) if part]
-    text = [f"## {known.name}", f"`{known.path}`", *words]
+    text = [f"{level} {known.name}", f"`{known.path}`", *words]
     told = {name: what for of in _line_of(node) for name, what in _told(of).items()}
     rows = [(each, told.get(each.name, "")) for each in signature(node)]
     if rows:

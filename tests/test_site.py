@@ -51,8 +51,13 @@ def test_every_class_of_a_configuration_is_in_the_reference(pages: dict[str, str
     assert named - {path.rpartition(".")[2] for path in paths_in(pages)} == set()
 
 
+def of_class(page: str, name: str) -> str:
+    """What a page says of a class."""
+    return re.split(r"\n#+ ", re.split(rf"\n#+ {name}\n", page)[1])[0]
+
+
 def test_an_argument_has_its_type_default_and_meaning(pages: dict[str, str]) -> None:
-    part = pages["data"].partition("## MazeDataModule")[2].partition("\n## ")[0]
+    part = of_class(pages["data"], "MazeDataModule")
     rows = {row.split("`")[1]: row for row in part.splitlines() if row.startswith("| `")}
     assert list(rows) == [
         "train", "validation", "test", "loop_rate", "min_distance", "style", "moves_per_square", "seed", "batch_size",
@@ -62,8 +67,8 @@ def test_an_argument_has_its_type_default_and_meaning(pages: dict[str, str]) -> 
         "| `train` | <code>dict[int, int]</code> | <code>{7: 8000}</code> | of each size, how many mazes to train on. |"
     )
     assert "`ValueError` naming the value" in part
-    assert "| `peak` |" in pages["run"].partition("## Constant")[2].partition("\n## ")[0]  # its parent's
-    assert "| `k` |" in pages["advantages"].partition("## PassK\n")[2].partition("\n## ")[0]
+    assert "| `peak` |" in of_class(pages["run"], "Constant")  # its parent's
+    assert "| `k` |" in of_class(pages["advantages"], "PassK")
 
 
 def test_no_page_of_the_reference_has_an_argument_without_a_meaning(pages: dict[str, str]) -> None:
