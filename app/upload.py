@@ -28,7 +28,7 @@ def create_repository(hub_model_id: str, private: bool | None = None) -> str:
     try:
         return HfApi().create_repo(hub_model_id, private=private, exist_ok=True).repo_id
     except Exception as error:  # of three libraries
-        raise UploadError(f"hub_model_id={hub_model_id!r}: {reason_of(error)}") from None
+        raise UploadError(f"hub_model_id={hub_model_id!r} can't be made or found: {reason_of(error)}") from None
 
 
 def upload(folder: Path, repository: str) -> str:

@@ -65,7 +65,7 @@ class Table:
 
     def whole(self, row: Any) -> Row:
         """A row with all of its columns."""
-        answer = value_in(row, self.answer) if self.answer in row else None
+        answer = None if self.answer == Table.answer and Table.answer not in row else value_in(row, self.answer)
         return Row(read_prompt(self.question_of(row)), answer, dict(row))
 
     def question_of(self, row: Any) -> Any:
@@ -109,7 +109,7 @@ class TaskDataModule(ProblemDataModule):
         train, validation, test: a .parquet, .jsonl or .csv file, or a hub id; `test` may be None.
         scorer: judges a response by the row's answer.
         prompt: the column of the prompts.
-        answer: the column of the answers.
+        answer: the column of the answers; rows may be without the default one where the scorer judges whole rows.
         label: the name of the set, and of the task.
         max_skipped_rows: see `Table`, where `prompt` and `answer` are explained too.
         template: the prompt as plain text with columns in braces, in place of the column `prompt`; see `Table`.

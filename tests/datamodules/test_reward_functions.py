@@ -180,3 +180,10 @@ def test_what_can_not_be_is_refused(arguments: dict[str, Any], message: str) -> 
 def test_parts_that_can_not_be_sent_are_refused(parts: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="parts"):
         Composite(1.0, parts)
+
+
+def test_an_answers_column_that_was_named_must_be_there(file: Path, tmp_path: Path) -> None:
+    scorer = build(file, "accuracy")
+    assert problem(tmp_path, scorer).solution == ""  # no column called answer, and none was named
+    with pytest.raises(ValueError, match="no value in the column 'solutions'"):
+        problem(tmp_path, scorer, answer="solutions")

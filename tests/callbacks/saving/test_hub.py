@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from huggingface_hub import HfApi, ModelCard
+from huggingface_hub import CommitInfo, HfApi, ModelCard, RepoUrl
 
 from app.cli import main
 from app.upload import LEFT_OUT
@@ -34,7 +34,7 @@ class Hub:
             raise self.error["create"]
         assert exist_ok
         self.made.append((repo_id, private))
-        return SimpleNamespace(repo_id=repo_id if "/" in repo_id else f"me/{repo_id}")
+        return RepoUrl(f"https://hub/{repo_id if '/' in repo_id else f'me/{repo_id}'}", endpoint="https://hub")
 
     def upload_folder(self, repo_id: str, folder_path: Path, ignore_patterns: list[str], commit_message: str) -> Any:
         if "upload" in self.error:
@@ -42,12 +42,15 @@ class Hub:
         names = [str(path.relative_to(folder_path)) for path in folder_path.rglob("*") if path.is_file()]
         kept = [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in ignore_patterns)]
         self.files = {f"{repo_id}/{name}": (folder_path / name).read_bytes() for name in kept}
-        return SimpleNamespace(repo_url=SimpleNamespace(url=f"https://hub/{repo_id}"))
+        url = f"https://huggingface.co/{repo_id}/commit/1"
+        return CommitInfo(commit_url=url, commit_message=commit_message, commit_description="", oid="1")
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
     hub = Hub()
+    for name in ("create_repo", "upload_folder"):  # takes what the library takes, and gives what it gives
+        assert set(signature(getattr(Hub, name)).parameters) <= set(signature(getattr(HfApi, name)).parameters)
     monkeypatch.setattr(HfApi, "create_repo", lambda self, *args, **kwargs: hub.create_repo(*args, **kwargs))
     monkeypatch.setattr(HfApi, "upload_folder", lambda self, **kwargs: hub.upload_folder(**kwargs))
     return hub
@@ -71,7 +74,8 @@ def test_a_hub_out_of_reach_is_an_error_before_training(
         passk.fit(STAGES, PUSH, "--trainer.callbacks.hub_model_id=me/mazes")
     assert ended.value.code == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last == "passk: error: hub_model_id='me/mazes': ConnectionError: Cannot reach https://huggingface.co"
+    reason = "ConnectionError: Cannot reach https://huggingface.co"
+    assert last == f"passk: error: hub_model_id='me/mazes' can't be made or found: {reason}"
 
 
 def test_an_upload_that_fails_loses_nothing(
@@ -89,7 +93,7 @@ def test_an_upload_that_fails_loses_nothing(
         main(command)
     assert ended.value.code == 0
     assert "me/mazes/model.safetensors" in hub.files
-    assert "https://hub/me/mazes" in capsys.readouterr().out
+    assert "https://huggingface.co/me/mazes" in capsys.readouterr().out
 
 
 def test_a_schedule_that_saves_no_stage_is_refused(
