@@ -41,9 +41,9 @@ def test_its_cells_train_and_the_export_loads(
     names: dict[str, Any] = {}
     for cell in CELLS:
         exec(compile(cell, "cell", "exec"), names)
-    assert names["module"].iteration == 28
+    assert names["module"].iteration == 18
     records = json.loads((tmp_path / "lightning_logs/version_0/results.json").read_text())["validations"]
     assert [record["stage"] for record in records] == ["cold_start", "explore", "exploit"]
     printed = capsys.readouterr().out
-    assert "**exploit**, iteration 28 (%)" in printed
+    assert "**exploit**, iteration 18 (%)" in printed
     assert ">" in printed.splitlines()[-1]  # a maze with the beginning of an answer
