@@ -5,6 +5,7 @@ A callback finds another by its role (`callback_of`), so that none imports anoth
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
@@ -19,6 +20,7 @@ class Evaluation(Callback):
 
     Attributes:
         history: a record for each validation of this run, the oldest first: figures by name, such as "eval/pass@1".
+        results: what `results.json` has of the last validation of each stage.
         curves: of each validation of `fit`, the oldest first, its "iteration", "stage", number of "problems" and, over
             all of them, "pass@k" for every k from 1 on.
         ks: of Pass@k over all problems.
@@ -27,6 +29,7 @@ class Evaluation(Callback):
     """
 
     history: list[dict[str, Any]]
+    results: list[dict[str, Any]]
     curves: list[dict[str, Any]]
     shown: Rollouts | None
     asked: tuple[Evaluated, ...]
@@ -43,11 +46,13 @@ class Schedule(Callback):
         settings: what each stage trains with in this run; empty before `fit` has begun.
         finished: whether the last stage has ended.
         save_stages: whether each stage's end is kept on the disk.
+        exported: the folder of the latest, in this process; None before there is one.
     """
 
     settings: list[StageSettings]
     finished: bool
     save_stages: bool
+    exported: Path | None
 
     @property
     def iterations(self) -> int | None:
@@ -60,6 +65,8 @@ class Saving(Callback):
 
     Attributes:
         config: of the run, as plain data.
+        command: that began it; "" where it was no command.
     """
 
     config: dict[str, Any]
+    command: str

@@ -7,9 +7,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from app.types import Composite
 from datamodules.values import text_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row, for a scorer that judges by more than the answer.
+
+    Args:
+        prompt: as the row asks: text, or a tuple of messages.
+        answer: of the answer's column; None where the row has none.
+        columns: all of the row's, by name.
+    """
+
+    prompt: Any
+    answer: Any
+    columns: dict[str, Any]
 
 
 class Scorer(ABC):
@@ -37,6 +54,11 @@ class Scorer(ABC):
 
     def check(self, answer: Any) -> None:  # noqa: B027 - most take any answer
         """Raise ValueError for an answer that no response could pass by; asked of every row when it is read."""
+
+    @property
+    def judges_rows(self) -> bool:
+        """Whether it is given the whole row, as a `Row`, in place of the answer; TaskDataModule alone has it."""
+        return False
 
     @property
     def is_proven(self) -> bool:
@@ -79,6 +101,8 @@ class Weighted(Scorer):
         for weight in weights:
             if not 0 < weight < float("inf"):
                 raise ValueError(f"the weight {weight} must be above 0")
+        if any(scorer.judges_rows for scorer in scorers):
+            raise ValueError("Weighted takes no scorer of whole rows, which has weights of its own: reward_weights")
         self.scorers, self.weights = scorers, weights
 
     def score(self, response: str, answer: Any) -> float:
@@ -120,7 +144,10 @@ class AtLeast(Scorer):
 
     def score(self, response: str, answer: Any) -> float:
         score = self.scorer.score(response, answer)
-        return float(score >= self.threshold) if 0 <= score <= 1 else score
+        if not 0 <= score <= 1:
+            return score
+        passes = float(score >= self.threshold)
+        return Composite(passes, score.parts) if isinstance(score, Composite) else passes
 
     def extract_answer(self, response: str, answer: Any) -> str | None:
         return self.scorer.extract_answer(response, answer)
@@ -130,6 +157,10 @@ class AtLeast(Scorer):
 
     def check(self, answer: Any) -> None:
         self.scorer.check(answer)
+
+    @property
+    def judges_rows(self) -> bool:
+        return self.scorer.judges_rows
 
     @property
     def is_proven(self) -> bool:

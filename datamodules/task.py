@@ -11,7 +11,7 @@ from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
 from datamodules.base.solutions import Trial
 from datamodules.scored import ScoredProblem
-from datamodules.scorers import Scorer
+from datamodules.scorers import Row, Scorer
 from datamodules.sources import check_source, columns_of, fill, parse_json, parse_rows, read_prompt, read_rows
 from datamodules.values import is_missing
 
@@ -54,6 +54,20 @@ class Table:
             self.max_skipped_rows,
         )
 
+    def read_whole(self, split: str, make: Callable[[Any, Row], T]) -> Iterator[T]:
+        """What `make` makes of each prompt and its whole row, which may lack the answer; see `read`."""
+        return parse_rows(
+            self.source,
+            read_rows(self.source, split),
+            lambda row: make(self.question_of(row), self.whole(row)),
+            self.max_skipped_rows,
+        )
+
+    def whole(self, row: Any) -> Row:
+        """A row with all of its columns."""
+        answer = None if self.answer == Table.answer and Table.answer not in row else value_in(row, self.answer)
+        return Row(read_prompt(self.question_of(row)), answer, dict(row))
+
     def question_of(self, row: Any) -> Any:
         """What a row asks; ValueError where it asks nothing."""
         if self.template is None:
@@ -95,7 +109,7 @@ class TaskDataModule(ProblemDataModule):
         train, validation, test: a .parquet, .jsonl or .csv file, or a hub id; `test` may be None.
         scorer: judges a response by the row's answer.
         prompt: the column of the prompts.
-        answer: the column of the answers.
+        answer: the column of the answers; rows may be without the default one where the scorer judges whole rows.
         label: the name of the set, and of the task.
         max_skipped_rows: see `Table`, where `prompt` and `answer` are explained too.
         template: the prompt as plain text with columns in braces, in place of the column `prompt`; see `Table`.
@@ -136,7 +150,10 @@ class TaskDataModule(ProblemDataModule):
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
         """Every split in the order of its source, then deduplicated."""
         self.trial.begin()
-        read = {split: list(table.read(split, self._problem)) for split, table in self.tables.items()}
+        read = {
+            split: list((table.read_whole if self.scorer.judges_rows else table.read)(split, self._problem))
+            for split, table in self.tables.items()
+        }
         return deduplicate({"train": [], "validation": [], "test": [], **read})
 
     def _problem(self, prompt: Any, answer: Any) -> Problem:

@@ -21,6 +21,7 @@ KINDS = {
     "data": ("datamodules", "LightningDataModule"),
     "policies": ("app/policy", "Policy"),
     "rates": ("app/learning_rate.py", "LearningRate"),
+    "scorers": ("datamodules", "Scorer"),
 }
 """By the name of a kind: where its classes are, and what they are derived from."""
 
@@ -51,12 +52,16 @@ class Known:
 @cache
 def classes(kind: str) -> dict[str, Known]:
     """The classes of a kind by their short names, in the order of the alphabet; what is abstract is left out."""
-    folder, base = KINDS[kind]
+    return derived(*KINDS[kind])
+
+
+def derived(folder: str, *bases: str) -> dict[str, Known]:
+    """The classes of a folder that are derived from one of these, as `classes` has them."""
     there = {each.name: each for each in _read(folder)}
-    derived = {base}
-    while more := {name for name, each in there.items() if name not in derived and derived.intersection(each.bases)}:
-        derived |= more
-    named = [name for name in sorted(derived & there.keys() - {base}) if not name.startswith("_")]
+    found = {*bases}
+    while more := {name for name, each in there.items() if name not in found and found.intersection(each.bases)}:
+        found |= more
+    named = [name for name in sorted(found & there.keys() - {*bases}) if not name.startswith("_")]
     return {name: there[name] for name in named if not _left(there[name], there)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import shlex
 import sys
 import threading
 import warnings
@@ -67,10 +68,11 @@ class PassKCLI(LightningCLI):
 
     Args:
         wanted: the commands whose arguments will be asked for; the others are known by name alone, which starts sooner.
+        given: the arguments as they were given.
     """
 
-    def __init__(self, *args: Any, wanted: Sequence[str], **kwargs: Any) -> None:
-        self.wanted = wanted
+    def __init__(self, *args: Any, wanted: Sequence[str], given: Sequence[str], **kwargs: Any) -> None:
+        self.wanted, self.given = wanted, given
         super().__init__(*args, **kwargs)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
@@ -145,6 +147,7 @@ class PassKCLI(LightningCLI):
         checkpoints = first[0]
         self._choose_folder(trainer)
         checkpoints.config, checkpoints.changed = self.config_dump, [name for name, _, _ in self.changes]
+        checkpoints.command = shlex.join(["passk", *self.given])
         return trainer
 
     def _choose_folder(self, trainer: PassKTrainer) -> None:
@@ -204,8 +207,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
         if given[:1] == ["diagnose"]:
             diagnose(*given[1:])
             raise SystemExit(0)
-        given = spelt_out(with_shipped(given))
-        import_named(" ".join([*given, *contents_of(given)]))
+        spelt = spelt_out(with_shipped(given))
+        import_named(" ".join([*spelt, *contents_of(spelt)]))
         return PassKCLI(
             RLVRModule,
             LightningDataModule,
@@ -214,7 +217,8 @@ def main(args: list[str] | None = None) -> PassKCLI:
             parser_class=ReadOnceParser,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
-            args=given,
+            args=spelt,
+            given=given,
             wanted=[name for name in SUBCOMMANDS if name in given[:1]] or SUBCOMMANDS,
             parser_kwargs={"prog": "passk", **strict, **{name: {**strict, **defaults} for name in SUBCOMMANDS}},
         )

@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": "write answers to the test problems, with their scores",
     "diagnose": "compute a saved update that was not finite again, row by row",
     "compare": "put several runs into one table and one figure, with bands over seeds",
+    "push": "upload a stage's transformers folder to the Hugging Face hub",
     "list": "print the classes that a configuration can name, by kind",
 }
 HELP = """\
@@ -68,6 +69,10 @@ def answered(arguments: Sequence[str]) -> int | None:
         from callbacks.display.compare import main as compare
 
         return compare(arguments[1:])
+    if first == "push":
+        from app.upload import main as push
+
+        return push(arguments[1:])
     if first not in COMMANDS and not first.startswith("-"):
         close = get_close_matches(first, COMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"

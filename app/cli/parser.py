@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 
+from app.cli.completion import one_level
 from app.cli.errors import hinted
 from app.cli.help import grouped
 
@@ -38,6 +39,10 @@ class ReadOnceParser(LightningArgumentParser):
             return super().format_help(formatter)
         finally:
             self._action_groups = groups
+
+    def get_completion_script(self, *arguments: Any, **options: Any) -> str:
+        with one_level():
+            return super().get_completion_script(*arguments, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         super().error(hinted(message, self), ex)

@@ -156,11 +156,11 @@ class RolloutWorker:
         of_each = zip(rollouts.problems, rollouts.completions, strict=True)
         pairs = [(problem, row) for problem, rows in of_each for row in rows]
         verdicts = self.scorer([(problem, row.text) for problem, row in pairs if row.finish == "stop"])
-        rewards, answers, causes = list[float](), list[str | None](), list[str]()
+        rewards, found, causes = list[float](), list[Verdict](), list[str]()
         for problem, row in pairs:
             verdict = next(verdicts) if row.finish == "stop" else TRUNCATED
             rewards.append(verdict.score)
-            answers.append(verdict.answer)
+            found.append(verdict)
             if not verdict.scored:
                 causes.append(f"{problem.label}, {problem.key!r:.80}: {verdict.cause}")
                 self.first_cause = self.first_cause or causes[-1]
@@ -170,8 +170,8 @@ class RolloutWorker:
                     f"more than max_unscored={self.max_unscored:g} of the {len(pairs)} answers have no score; "
                     f"the first: {causes[0]}"
                 )
-        extracted = iter(answers)
-        completions = [[replace(row, answer=next(extracted)) for row in rows] for rows in rollouts.completions]
+        judged = (replace(row, answer=of.answer, parts=of.parts) for (_, row), of in zip(pairs, found, strict=True))
+        completions = [[*islice(judged, len(rows))] for rows in rollouts.completions]
         of_all = torch.tensor(rewards, device=rollouts.rewards.device).view(rollouts.rewards.shape)
         return replace(rollouts, completions=completions, rewards=of_all)
 

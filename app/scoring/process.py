@@ -6,7 +6,8 @@ scorer leaves behind become its children (PR_SET_CHILD_SUBREAPER, prctl(2)), and
 end of the batch. Elsewhere it ends the fork's process group.
 
 To the trainer go lines of JSON: `[batch, "ready"]`, `[batch, "refused", why]` or `[batch, "failed", how]`, then for
-each answer `[batch, place, score or null, cause, extracted answer]`. Answers come as a pickle that the fork loads.
+each answer `[batch, place, score or null, cause, extracted answer, parts or null]`. Answers come as a pickle that the
+fork loads.
 """
 
 from __future__ import annotations
@@ -26,11 +27,9 @@ from select import select
 from time import monotonic, sleep
 from typing import Any, NamedTuple, NoReturn
 
-from app.scoring.scorers import LONGEST_ANSWER, LONGEST_CAUSE, START_SECONDS, described, judge
+from app.scoring.lines import LONGEST_LINE, is_verdict, line_of, parsed
+from app.scoring.scorers import START_SECONDS, described, judge
 from app.scoring.system import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, children_of, has_ended, kill, prctl
-
-LONGEST_LINE = 16 * max(LONGEST_CAUSE, LONGEST_ANSWER)
-"""Bytes of a verdict: more than its longest cause or extracted answer takes in JSON; it never has both."""
 
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What schedulers send to all processes of a run: the trainer decides what it means, and ends this process."""
@@ -114,7 +113,7 @@ class Watcher:
                     self.trainer.sendall(b"".join(verdicts))
                     place += len(verdicts)
             except EndedError as error:
-                self._say(batch.number, place, None, f"the scorer {self._how(error)}", None)
+                self._say(batch.number, place, None, f"the scorer {self._how(error)}", None, None)
                 place += 1
         if self.fork is not None and self.fork.has_child_processes():
             self.end()
@@ -154,7 +153,7 @@ class Watcher:
         return str(error) or f"ended its process (status {status})"
 
     def _say(self, *values: Any) -> None:
-        self.trainer.sendall(_line(*values))
+        self.trainer.sendall(line_of(*values))
 
 
 class Fork:
@@ -179,11 +178,11 @@ class Fork:
         """
         self.channel.settimeout(START_SECONDS)
         try:
-            self.channel.sendall(_line(batch.number, first, len(batch.answers)) + batch.answers)
+            self.channel.sendall(line_of(batch.number, first, len(batch.answers)) + batch.answers)
         except OSError:
             raise EndedError from None
         self._wait(START_SECONDS)
-        match _parsed(self.lines.popleft()):
+        match parsed(self.lines.popleft()):
             case [batch.number, "ready"]:
                 return ""
             case [batch.number, "refused", str(reason)]:
@@ -201,7 +200,7 @@ class Fork:
         while first < batch.length:
             self._wait(batch.seconds)
             fitting: list[bytes] = []
-            while self.lines and _is_verdict(_parsed(self.lines[0]), batch.number, first):
+            while self.lines and is_verdict(parsed(self.lines[0]), batch.number, first):
                 fitting.append(self.lines.popleft() + b"\n")
                 first += 1
             yield fitting
@@ -238,28 +237,6 @@ class Fork:
         raise EndedError
 
 
-def _line(*values: Any) -> bytes:
-    return json.dumps(values).encode() + b"\n"
-
-
-def _parsed(line: bytes) -> Any:
-    """What a line holds; None where it is no JSON."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _is_verdict(line: Any, batch: int, place: int) -> bool:
-    """Is it a score in [0, 1] with an extracted answer or without, or a cause why there is none, for this answer?"""
-    match line:
-        case [number, index, float(score), "", None | str() as answer]:
-            return (number, index) == (batch, place) and 0 <= score <= 1 and len(answer or "") <= LONGEST_ANSWER
-        case [number, index, None, str(cause), None]:
-            return (number, index) == (batch, place) and 0 < len(cause) <= LONGEST_CAUSE
-    return False
-
-
 # -- the fork's side -----------------------------------------------------------------------------------
 
 
@@ -289,10 +266,10 @@ def _judged(batch: int, first: int, message: bytes, proceed: Callable[[], object
     try:
         answers = pickle.loads(message)
     except BaseException as error:  # from whatever is imported
-        yield _line(batch, "refused", described(error))
+        yield line_of(batch, "refused", described(error))
         return
-    yield _line(batch, "ready")
+    yield line_of(batch, "ready")
     proceed()
     for place in range(first, len(answers)):
-        score, cause, answer = judge(*answers[place])
-        yield _line(batch, place, None if cause else score, cause, answer)
+        score, cause, *rest = judge(*answers[place])
+        yield line_of(batch, place, None if cause else score, cause, *rest)

@@ -31,7 +31,7 @@ from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
 from app.scoring.libraries import libraries_of
-from app.types import Problem, Unscored
+from app.types import Composite, Problem, Unscored
 
 Answer: TypeAlias = tuple[Problem, str]
 
@@ -49,11 +49,15 @@ LONGEST_ANSWER = 200
 
 
 class Verdict(NamedTuple):
-    """A score in [0, 1], with the extracted answer or None where there is none; or NaN, and on one line why."""
+    """A score in [0, 1], with the extracted answer or None where there is none; or NaN, and on one line why.
+
+    A score may have parts: the rewards that it is made of, by name.
+    """
 
     score: float
     cause: str = ""
     answer: str | None = None
+    parts: dict[str, float] | None = None
 
     @property
     def scored(self) -> bool:
@@ -71,7 +75,8 @@ def judge(problem: Problem, text: str) -> Verdict:
         if isinstance(score, Unscored):
             return Verdict(nan, one_line(score.cause))
         if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
-            return answered(float(score), problem.extract_answer(text))
+            parts = score.parts if isinstance(score, Composite) else None
+            return answered(float(score), problem.extract_answer(text))._replace(parts=parts)
         return Verdict(nan, one_line(f"a score of {score!r} is no number in [0, 1]"))
     except KeyboardInterrupt:
         raise
@@ -234,11 +239,11 @@ class Worker:
         try:
             self.channel.settimeout(START_SECONDS + 2 * seconds)  # it has limits of its own, unless it is kept from it
             for place in range(len(answers)):
-                batch, found, score, cause, answer = self._line()
+                batch, found, score, *rest = self._line()
                 if (batch, found) != (self.batch, place):
                     raise BrokenWorkerError(f"the scorer's process had to be ended: it judged answer {found}")
                 place += 1
-                yield Verdict(nan if score is None else score, cause, answer)
+                yield Verdict(nan if score is None else score, *rest)
         except (OSError, EOFError) as error:
             raise BrokenWorkerError(f"the scorer's process had to be ended: {error or 'no answer'}") from None
         finally:

@@ -12,12 +12,13 @@ Axes, used everywhere:
 """
 
 from app.types.experience import Experience
-from app.types.problems import Problem, Prompt, Unscored, Vision
+from app.types.problems import Composite, Problem, Prompt, Unscored, Vision
 from app.types.rollouts import ProblemBatch, Rollouts
 from app.types.sampling import Completion, Request, Sampling
 
 __all__ = [
     "Completion",
+    "Composite",
     "Experience",
     "Problem",
     "ProblemBatch",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from math import isfinite
 from random import Random
 from typing import Any, TypeAlias
 
@@ -28,6 +30,33 @@ class Unscored(float):
         score = super().__new__(cls, "nan")
         score.cause = cause
         return score
+
+
+MOST_PARTS, LONGEST_PART = 16, 64
+"""Rewards that a score is made of, and characters of the name of one."""
+
+
+class Composite(float):
+    """A score in [0, 1] that is made of several rewards.
+
+    Args:
+        score: the whole.
+        parts: the rewards by name, as their functions gave them; one that does not apply is left out.
+
+    Raises:
+        ValueError: for a reward that is not finite, more than MOST_PARTS, or a name longer than LONGEST_PART.
+    """
+
+    parts: dict[str, float]
+
+    def __new__(cls, score: float, parts: Mapping[str, float]) -> Composite:
+        whole = super().__new__(cls, score)
+        whole.parts = {name: float(value) for name, value in parts.items()}
+        if len(parts) > MOST_PARTS or not all(len(name) <= LONGEST_PART for name in parts):
+            raise ValueError(f"{len(parts)} parts: at most {MOST_PARTS}, with names of {LONGEST_PART} characters")
+        if not all(map(isfinite, whole.parts.values())):
+            raise ValueError(f"parts must be finite: {whole.parts}")
+        return whole
 
 
 class Problem(ABC):

@@ -73,6 +73,7 @@ class Completion:
             first update; None where `sampler_logprobs` stand for them.
         answer: what the problem's `extract_answer` gives, shortened to a digest where it is long (`app/scoring/`);
             None where the response holds no answer, is truncated or unscored, or is not scored yet.
+        parts: the rewards that its score is made of, by name; None where it is made of none, or is not scored yet.
     """
 
     text: str
@@ -82,6 +83,7 @@ class Completion:
     entropies: Tensor | None = None
     old_logprobs: Tensor | None = None
     answer: str | None = None
+    parts: dict[str, float] | None = None
 
     def to(self, device: torch.device | str) -> Completion:
         """The same with its tensors there."""

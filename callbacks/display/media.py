@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from app.storage.files import replacing
+from app.storage.names import plain
 from app.storage.run_folder import run_folder
 
 Row: TypeAlias = Mapping[str, str | float | None]
@@ -116,21 +116,21 @@ class WandbMedia(Media):
 class MLFlowMedia(Media):
     """Images by step, tables as artifacts, parameters of MLflow, which keeps their first values and can't change them.
 
-    Names lose what MLflow refuses in them, as those of figures do: eval/pass@8 is eval/pass8 there.
+    Names are those of `app/storage/names.py`, as those of figures are: eval/pass@8 is eval/pass_at_8 there.
     """
 
     kind = MLFlowLogger
 
     def begin(self, hyperparameters: Mapping[str, Value], metrics: Sequence[str], resumed: bool) -> None:
         if not resumed:
-            self.logger.log_hyperparams({_plain(name): value for name, value in hyperparameters.items()})
+            self.logger.log_hyperparams({plain(name): value for name, value in hyperparameters.items()})
 
     def picture(self, name: str, image: Image.Image, iteration: int) -> None:
-        self.logger.experiment.log_image(self.logger.run_id, image, key=_plain(name), step=iteration, synchronous=True)
+        self.logger.experiment.log_image(self.logger.run_id, image, key=plain(name), step=iteration, synchronous=True)
 
     def table(self, name: str, rows: Sequence[Row], iteration: int) -> None:
         columns = {column: [row[column] for row in rows] for column in rows[0]}
-        self.logger.experiment.log_table(self.logger.run_id, columns, f"{_plain(name)}/{iteration}.json")
+        self.logger.experiment.log_table(self.logger.run_id, columns, f"{plain(name)}/{iteration}.json")
 
 
 class Files:
@@ -199,7 +199,3 @@ def _shown(value: str | float | None) -> str:
 def _escaped(text: str) -> str:
     whole = text.encode(errors="replace").decode()  # halves of pairs can't be written
     return html.escape(whole).replace("`", "&#96;").replace("~", "&#126;")
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w./ -]", "", name, flags=re.ASCII)

@@ -48,6 +48,7 @@ class Checkpoints(Saving):
 
     Attributes:
         config: of the run, as plain data, to be kept in checkpoints.
+        command: that began it.
         changed: what of it differs from the checkpoint that the run resumes from, by its dotted name.
     """
 
@@ -56,6 +57,7 @@ class Checkpoints(Saving):
             raise ValueError(f"every={every} must be at least 1")
         self.every = every
         self.config: dict[str, Any] = {}
+        self.command = ""
         self.changed: Iterable[str] = ()
         self.signals = Signals()
         self.loops: Loops = {}  # after the last whole iteration

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from app.module import RLVRModule
 from app.storage.checkpoint import CheckpointError
 from app.storage.files import beside, put, reason_of, remove
+from callbacks.saving.card import CARD, card_of
 
 
 @contextmanager
@@ -42,6 +43,12 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
         trainer.save_checkpoint(temporary)
 
 
-def export(trainer: Trainer, folder: Path) -> None:
-    """Write the policy as an ordinary transformers folder; all processes together."""
+def export(trainer: Trainer, folder: Path, stage: str | None = None) -> None:
+    """Write the policy as an ordinary transformers folder with a model card; all processes together.
+
+    stage: at whose end it is; that of the last validation where None.
+    """
     RLVRModule.of(trainer.lightning_module).policy.save(folder)
+    text = card_of(trainer, stage)  # asked by all: the first tells the others its run's folder
+    if trainer.is_global_zero:
+        (folder / CARD).write_text(text, errors="replace")

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from app.storage.checkpoint import read_checkpoint
 from app.storage.files import naming, replacing, sync
+from app.storage.names import rename_metrics
 from callbacks.saving.events import copy_events, event_files
 
 METRICS = ExperimentWriter.NAME_METRICS_FILE
@@ -73,9 +74,13 @@ def _stays(row: dict[str, str], last: int, redone: tuple[str, ...]) -> bool:
 
 
 def continue_logs(loggers: Iterable[Logger], source: Path | None) -> None:
-    """Before they start, have loggers go on where the run of a checkpoint is; None for a run that begins."""
+    """Before they start, have loggers go on where the run of a checkpoint is; None for a run that begins.
+
+    One that refuses some names is given others (`app/storage/names.py`).
+    """
     ids = {} if source is None else read_checkpoint(source, lazily=True).get("ids", {})
     for logger in loggers:
+        rename_metrics(logger)
         if isinstance(logger, CSVLogger):
             logger._experiment = MetricsFile(logger.log_dir)
         elif isinstance(logger, WandbLogger) and logger._id is None and "WandbLogger" in ids:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -49,6 +50,7 @@ class StageSchedule(Schedule):
         self.finished = False  # with the last stage
         self.settings: list[StageSettings] = []  # of each stage, in this run
         self.usual_intervals: tuple[Any, Any] | None = None
+        self.exported: Path | None = None
 
     @property
     def stage(self) -> Stage:
@@ -154,7 +156,7 @@ class StageSchedule(Schedule):
                     empty(optimizer, module.policy)
             self._enter(trainer, module, is_new=True)
         if self.save_stages and not left_before:
-            self._save(trainer, f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}")
+            self._save(trainer, number, name)
 
     def _enter(self, trainer: Trainer, module: RLVRModule, is_new: bool) -> None:
         """Give the module, the rollout worker and the data module the stage's settings."""
@@ -166,10 +168,11 @@ class StageSchedule(Schedule):
         what = f"{settings.update.advantage!r}, learning rate {settings.update.learning_rate!r}"
         log.info("stage %d of %d: %s, %s", self.index + 1, len(self.stages), settings.name, what)
 
-    def _save(self, trainer: Trainer, name: str) -> None:
-        with replacing_together(trainer, run_folder(trainer) / "stages" / name) as folder:
+    def _save(self, trainer: Trainer, number: int, name: str) -> None:
+        self.exported = run_folder(trainer) / "stages" / f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}"
+        with replacing_together(trainer, self.exported) as folder:
             trainer.save_checkpoint(folder / "stage.ckpt")
-            export(trainer, folder)
+            export(trainer, folder, name)
 
     def state_dict(self) -> dict[str, Any]:
         until = self.stage.until

@@ -67,7 +67,8 @@ class Trial:
 
     def __init__(self, scorer: Scorer) -> None:
         self.scorer, self.process = scorer, SubprocessScorer()
-        self.left = 0.0 if scorer.is_proven else SECONDS
+        untried = scorer.is_proven or scorer.judges_rows  # by a row: its answer need be no whole response
+        self.left = 0.0 if untried else SECONDS
         self.tried = 0
 
     def begin(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +41,19 @@ def test_the_rest_is_a_flag_away(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_shell_can_complete_arguments(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shell_can_complete_arguments(shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Those of classes too, in a script that a shell loads at once; one of all depths has 82 MB."""
     pytest.importorskip("shtab")
     script = said(capsys, f"--print_completion=shtab-{shell}")
-    assert "--rollout.engine" in script
-    assert "passk" in script
+    assert "--rollout.engine" in script and "--model.policy.path" in script
+    assert len(script) < 2e6
+    if shell == "bash":
+        (tmp_path / "passk").write_text(script)
+        asked = [("--model.policy.pat", "--model.policy.path"), ("--model.loss ''", "app.losses.Clipped")]
+        for words, found in asked:
+            number = 1 + len(words.split())
+            line = f"COMP_WORDS=(passk fit {words}); COMP_CWORD={number}; _shtab_passk; echo ${{COMPREPLY[@]}}"
+            done = subprocess.run(
+                ["bash", "-c", f"source ./passk; {line}"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            )
+            assert found in done.stdout.split()
