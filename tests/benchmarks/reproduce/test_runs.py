@@ -1,0 +1,100 @@
+"""Arms trained by the real command line, one run for each stage."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Thread
+from time import sleep
+from typing import Any
+
+import pytest
+
+from app.cli import main
+from app.storage.checkpoint import read_checkpoint
+from benchmarks.reproduce import runs
+from benchmarks.reproduce.claim import Claim
+from benchmarks.reproduce.curves import collect, cpu_hours, read
+from benchmarks.reproduce.runs import Run, runs_of, train_all
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """What would have been run in processes of their own, which takes seconds for each; it is run in this one."""
+    seen: list[Sequence[str]] = []
+
+    def here(command: Sequence[str], log: Any) -> tuple[int, float]:
+        seen.append(command)
+        main([*command[3:]])
+        return 0, 1.5
+
+    monkeypatch.setattr(runs, "timed", here)
+    return seen
+
+
+def flat(claim: Claim, root: Path) -> list[Run]:
+    return [run for arm in runs_of(claim, 1, root).values() for run in arm]
+
+
+def weights(run: Run) -> dict[str, Any]:
+    return read_checkpoint(run.last)["state_dict"]
+
+
+def test_runs_become_curves(claim: Claim, commands: list[Sequence[str]], tmp_path: Path) -> None:
+    """Shared runs are trained once, complete ones skipped; an arm has no curve before all its runs are complete."""
+    root = tmp_path / "runs"
+    train_all(runs_of(claim, 1, root)["one"], jobs=1)
+    collect(claim, root, tmp_path)
+    assert {arm: [*seeds] for arm, seeds in read(claim, tmp_path).items()} == {"one": [1], "two": []}
+    assert len(commands) == 2
+    train_all(flat(claim, root), jobs=2)
+    train_all(flat(claim, root), jobs=1)
+    assert len(commands) == 3
+    assert [run.record for run in flat(claim, root)] == [{"cpu_s": 1.5, "done": True}] * 5
+    collect(claim, root, tmp_path)
+    curves = read(claim, tmp_path)
+    assert [(row["iteration"], row["trained"]) for row in curves["two"][1]] == [(2, 0), (4, 1), (6, 1)]
+    assert curves["one"][1] == curves["two"][1][:2]
+    last = curves["two"][1][-1]
+    assert {"eval/pass@1", "eval/entropy", "rollout/reward", "objectives/pass@1/dead"} <= last.keys()
+    assert cpu_hours(claim, curves) == pytest.approx(3 * 1.5 / 3600)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_from_its_checkpoint(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In processes of their own: as one that is not killed, bit for bit."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    def kill() -> None:
+        while not killed[1].last.exists():
+            sleep(0.01)
+        started[-1].send_signal(signal.SIGKILL)
+
+    whole, killed = (runs_of(claim, 1, tmp_path / name)["two"] for name in ("whole", "killed"))
+    train_all(whole, jobs=1)
+    train_all(killed[:1], jobs=1)
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    Thread(target=kill).start()
+    with pytest.raises(RuntimeError, match="ended with status -9"):
+        train_all(killed, jobs=1)
+    assert not killed[1].record["done"]
+    train_all(killed, jobs=1)
+    for one, other in zip(whole, killed, strict=True):
+        mine, theirs = weights(one), weights(other)
+        assert all((mine[name] == theirs[name]).all() for name in mine)
+
+
+def test_a_run_that_fails_is_told_with_its_last_line(claim: Claim, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text("nonsense: 1\n")
+    with pytest.raises(RuntimeError, match=r"seed-1/cold ended with status 2: .*nonsense"):
+        train_all(flat(claim, tmp_path / "runs")[:2], jobs=2)
+    assert not flat(claim, tmp_path / "runs")[1].folder.exists()
