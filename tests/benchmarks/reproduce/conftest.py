@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from benchmarks.reproduce.claim import FOLDER, Claim, Sentence, Stage
-from tests.conftest import BY_LENGTH, MINIATURE, constant, demonstrated, stage, steps
+from benchmarks.reproduce.claim import Claim, Sentence, Stage
+from tests.conftest import BY_LENGTH, MINIATURE, constant, demonstrated, stage
 
 UNUSUAL = ("name", "advantage", "until")
 

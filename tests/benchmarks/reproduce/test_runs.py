@@ -93,8 +93,19 @@ def test_a_run_that_is_killed_goes_on_from_its_checkpoint(
         assert all((mine[name] == theirs[name]).all() for name in mine)
 
 
-def test_a_run_that_fails_is_told_with_its_last_line(claim: Claim, tmp_path: Path) -> None:
-    (tmp_path / "small.yaml").write_text("nonsense: 1\n")
-    with pytest.raises(RuntimeError, match=r"seed-1/cold ended with status 2: .*nonsense"):
-        train_all(flat(claim, tmp_path / "runs")[:2], jobs=2)
-    assert not flat(claim, tmp_path / "runs")[1].folder.exists()
+def test_a_run_that_fails_is_told_with_its_last_line(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no run begins that would go on from it."""
+
+    def fail(command: Sequence[str], log: Any) -> tuple[int, float]:
+        log.write("loading ...\npassk: error: no disk\n")
+        log.flush()
+        return 2, 0.5
+
+    monkeypatch.setattr(runs, "timed", fail)
+    with pytest.raises(RuntimeError, match=r"seed-1/cold ended with status 2: passk: error: no disk"):
+        train_all(flat(claim, tmp_path / "runs"), jobs=2)
+    first, second, *_ = flat(claim, tmp_path / "runs")
+    assert first.record == {"cpu_s": 0.5, "done": False}
+    assert not second.beside(".yaml").exists()
