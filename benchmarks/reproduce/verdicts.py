@@ -48,10 +48,14 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        low, high, by = self.difference.low, self.difference.high, self.sentence.by
-        if low is None or high is None or self.difference.seeds < FEWEST:
-            return "undetermined"
-        return "holds" if low > by else "does not hold" if high < by else "undetermined"
+        return decide(self.difference, self.sentence.by)
+
+
+def decide(value: Estimate, bound: float) -> str:
+    """Whether the value is above the bound."""
+    if value.low is None or value.high is None or value.seeds < FEWEST:
+        return "undetermined"
+    return "holds" if value.low > bound else "does not hold" if value.high < bound else "undetermined"
 
 
 def judge(sentence: Sentence, curves: Curves) -> Verdict | None:

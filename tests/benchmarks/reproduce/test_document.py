@@ -24,3 +24,35 @@ def test_without_results_every_claim_is_not_run_yet(tmp_path: Path) -> None:
     for claim in CLAIMS:
         assert f"`python -m benchmarks.reproduce {claim.name}`" in text
     assert "**" not in text.partition("## ")[2]
+
+
+def made_up(path: Path) -> None:
+    """Three seeds of the first claim, in which Pass@8 training is ahead of Pass@1 training by a tenth and a bit."""
+    claim = CLAIMS[0]
+    lines = ["arm,seed,stage,iteration,trained,cpu_s,eval/pass@1,eval/pass@8,eval/entropy,eval/distinct_wrong,"
+             "objectives/pass@8/cosine,objectives/pass@8/norm_ratio,interference/75-100/change"]  # fmt: skip
+    for arm in claim.arms:
+        for seed in claim.seeds[:3]:
+            lines.append(f"{arm!r},{seed},cold_start,125,0,36,0.1,0.3,0.8,0.9,,,".replace("'", '"'))
+            for iteration in (225, 325) if len(claim.arms[arm]) > 1 else ():
+                value = 0.3 + 0.1 * ("8" in arm) + 0.001 * seed + iteration / 10000
+                figures = f"{value},{value},{value},{value},0.5,{400 / iteration},-0.01"
+                lines.append(f'"{arm}",{seed},x,{iteration},1,36,{figures}')
+    (path / f"{claim.name}.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_verdicts_and_findings_are_those_of_the_numbers(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    text = page(tmp_path)
+    row = next(line for line in text.splitlines() if line.startswith("| Pass@1, at the end | Pass@8, then Pass@1 |"))
+    assert row == (
+        "| Pass@1, at the end | Pass@8, then Pass@1 | 43.5 [43.2, 43.7] | Pass@1 | 33.5 [33.2, 33.7] | "
+        "10.0 [10.0, 10.0] | > 0.0 | **holds** |"
+    )
+    findings = {line.split(" | ")[0]: line for line in text.splitlines() if line.endswith("** |") and "[" in line}
+    same_way = next(line for says, line in findings.items() if "point the same way" in says)
+    assert same_way.endswith("| 0.500 [0.500, 0.500] | > 0.9 | **does not hold** |")
+    lowered = next(line for says, line in findings.items() if "lowers Pass@1" in says)
+    assert lowered.endswith("**does not hold** |")
+    assert "| Pass@8 | 1 to 100 |" in text
+    assert "| Pass@8 | 101 to 200 |" in text
