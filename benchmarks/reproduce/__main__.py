@@ -27,22 +27,30 @@ def main(args: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("claim", choices=[*claims, DOCUMENT], metavar="CLAIM", help=f"one of these, or {DOCUMENT}")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each on one thread; 1 by default")
-    parser.add_argument("--seeds", type=int, nargs="+", help="in place of the claim's own")
+    parser.add_argument("--seeds", type=int, nargs="+", help="train these alone")
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="where runs lie and are resumed from")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the CSV goes")
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, help="where the CSV goes, with all seeds that are complete"
+    )
     given = parser.parse_args(args)
-    if given.jobs < 1:
-        parser.error(f"--jobs={given.jobs} must be at least 1")
     if given.claim == DOCUMENT:
         print(write())
         return 0
-    claim = replace(claims[given.claim], seeds=tuple(given.seeds)) if given.seeds else claims[given.claim]
-    root = given.runs.resolve()
-    arms = [runs_of(claim, seed, root) for seed in claim.seeds]  # a seed after another
+    claim, root = claims[given.claim], given.runs.resolve()
+    seeds = tuple(given.seeds or claim.seeds)
+    if given.jobs < 1:
+        parser.error(f"--jobs={given.jobs} must be at least 1")
+    if given.out == RESULTS and not {*seeds} <= {*claim.seeds}:
+        parser.error(f"--seeds={seeds} must be among {claim.seeds}, which chose nothing, unless --out is given")
+    arms = [runs_of(claim, seed, root) for seed in seeds]  # one seed after another
     try:
         train_all([run for of_seed in arms for runs in of_seed.values() for run in runs], given.jobs)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
     finally:
-        print(collect(claim, root, given.out), file=sys.stderr)  # the arms that are complete
+        whole = claim if given.out == RESULTS else replace(claim, seeds=seeds)
+        print(collect(whole, root, given.out), file=sys.stderr)
     return 0
 
 
