@@ -73,7 +73,7 @@ def reweighted(curves: Curves) -> list[Finding]:
     dead = means([rows[-1:] for rows in after_cold(curves["Pass@1"])], "objectives/pass@8/dead")
     return [
         ("In Pass@8 training both gradients point the same way: their cosine", cosine, 0.9),
-        ("and Pass@8's shrinks against Pass@1's: fall of the norms' ratio", shrinks, 0.0),
+        ("In Pass@8 training its gradient shrinks against Pass@1's: fall of the norms' ratio", shrinks, 0.0),
         ("At the end of Pass@1 training most problems are in the dead zone: their share", dead, 0.5),
     ]
 
@@ -87,8 +87,8 @@ def interfered(curves: Curves) -> list[Finding]:
     falls = {arm: [-each for each in means(after_cold(curves[arm]), easy)] for arm in ARMS}
     return [
         ("Pass@8 training lowers Pass@1: fall from the cold start to the end", lost, 0.0),
-        ("It lowers the rates above 75 %: mean fall between validations", falls["Pass@8"], 0.0),
-        ("Pass@1 training lowers them too", falls["Pass@1"], 0.0),
+        ("Pass@8 training lowers rates above 75 %: mean fall between validations", falls["Pass@8"], 0.0),
+        ("Pass@1 training lowers rates above 75 %: mean fall between validations", falls["Pass@1"], 0.0),
     ]
 
 
