@@ -85,7 +85,9 @@ def interfered(curves: Curves) -> list[Finding]:
     lost = [cold[seed]["eval/pass@1"] - end for seed, end in ends.items()]
     easy = "interference/75-100/change"
     falls = {arm: [-each for each in means(after_cold(curves[arm]), easy)] for arm in ARMS}
+    cosine = means(after_cold(curves["Pass@8"]), "objectives/pass@8/cosine")
     return [
+        ("In Pass@8 training a small step along its gradient also raises Pass@1's objective: cosine", cosine, 0.0),
         ("Pass@8 training lowers Pass@1: fall from the cold start to the end", lost, 0.0),
         ("Pass@8 training lowers rates above 75 %: mean fall between validations", falls["Pass@8"], 0.0),
         ("Pass@1 training lowers rates above 75 %: mean fall between validations", falls["Pass@1"], 0.0),

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.reproduce.claims import CLAIMS
 from benchmarks.reproduce.curves import read
 from benchmarks.reproduce.document import PAGE, PICTURES, page
+from benchmarks.reproduce.draw import PANELS, draw, over_seeds
 
 
 def test_the_page_is_generated_from_the_csv_files() -> None:
@@ -41,6 +42,18 @@ def made_up(path: Path) -> None:
     (path / f"{claim.name}.csv").write_text("\n".join(lines) + "\n")
 
 
+def test_a_picture_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    curves = read(CLAIMS[0], tmp_path)
+    for name in ("one", "other"):
+        draw(curves, PANELS, tmp_path / f"{name}.svg")
+    drawn = (tmp_path / "one.svg").read_text()
+    assert drawn == (tmp_path / "other.svg").read_text()
+    assert all(arm in drawn for arm in curves)
+    draw({"cold start": {}}, PANELS, tmp_path / "nothing.svg")
+    assert not (tmp_path / "nothing.svg").exists()
+
+
 def test_verdicts_and_findings_are_those_of_the_numbers(tmp_path: Path) -> None:
     made_up(tmp_path)
     text = page(tmp_path)
@@ -56,3 +69,10 @@ def test_verdicts_and_findings_are_those_of_the_numbers(tmp_path: Path) -> None:
     assert lowered.endswith("**does not hold** |")
     assert "| Pass@8 | 1 to 100 |" in text
     assert "| Pass@8 | 101 to 200 |" in text
+
+
+def test_a_line_begins_at_the_end_of_the_cold_start(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    line = over_seeds(read(CLAIMS[0], tmp_path), "Pass@1", "eval/pass@1")
+    assert [*line] == [125, 225, 325]
+    assert line[225].seeds == 3
