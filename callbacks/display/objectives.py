@@ -15,6 +15,8 @@ from app.distributed.processes import sum_over_processes
 from app.distributed.weights import trained_weights
 from app.module import RLVRModule
 from app.types import ProblemBatch, Rollouts
+from callbacks.lookup import callback_of
+from callbacks.roles import Schedule
 
 QUARTERS = ("0-25", "25-50", "50-75", "75-100")
 """Of pass rates, in per cent; a rate on a bound belongs to the lower one."""
@@ -37,7 +39,8 @@ class Objectives(Callback):
             objective.
 
     Raises:
-        ValueError: for no objectives, for `every` below 1, and, at the start of `fit`, for weights in shards.
+        ValueError: for no objectives, for `every` below 1, and, at the start of training, for weights in shards and
+            for an objective that a stage has too few rollouts for.
     """
 
     def __init__(self, objectives: dict[str, AdvantageEstimator] | None = None, every: int = 20) -> None:
@@ -48,9 +51,17 @@ class Objectives(Callback):
         self.objectives = objectives or {"pass@1": PassOne(), "pass@8": PassK(8)}
         self.every = every
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if isinstance(RLVRModule.of(pl_module).policy, FSDPModule):
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        module, schedule = RLVRModule.of(pl_module), callback_of(trainer, Schedule)
+        if isinstance(module.policy, FSDPModule):
             raise ValueError("callbacks.display.objectives.Objectives is for whole weights: leave it out of this run")
+        stages = [each.rollouts for each in schedule.settings] if schedule else [module.rollout_worker.settings]
+        for number in {each.rollouts for each in stages if not each.engine.demonstrates}:
+            for name, objective in self.objectives.items():
+                try:
+                    objective.check(number)
+                except ValueError as error:
+                    raise ValueError(f"objective {name!r}: {error}") from error
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: ProblemBatch, batch_idx: int

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Thread
 from time import sleep
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from app.cli import main
 from app.storage.checkpoint import read_checkpoint
 from benchmarks.reproduce import runs
-from benchmarks.reproduce.claim import Claim
+from benchmarks.reproduce.claim import FOLDER, Claim
 from benchmarks.reproduce.curves import collect, cpu_hours, read
 from benchmarks.reproduce.runs import Run, runs_of, train_all
 
@@ -64,30 +64,29 @@ def test_runs_become_curves(claim: Claim, commands: list[Sequence[str]], tmp_pat
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_from_its_checkpoint(
-    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    claim: Claim, commands: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In processes of their own: as one that is not killed, bit for bit."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    class Noted(subprocess.Popen):  # type: ignore[type-arg]
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            started.append(self)
-
-    def kill() -> None:
-        while not killed[1].last.exists():
-            sleep(0.01)
-        started[-1].send_signal(signal.SIGKILL)
-
+    """In a process of its own: it ends as one that is not killed, bit for bit."""
     whole, killed = (runs_of(claim, 1, tmp_path / name)["two"] for name in ("whole", "killed"))
     train_all(whole, jobs=1)
     train_all(killed[:1], jobs=1)
-    monkeypatch.setattr(subprocess, "Popen", Noted)
-    Thread(target=kill).start()
+    here = runs.timed
+
+    def kill(command: Sequence[str], log: Any) -> tuple[int, float]:
+        with subprocess.Popen([*command], stdout=log, stderr=log, cwd=FOLDER.parents[1]) as process:
+            while not killed[1].last.exists():
+                sleep(0.01)
+            process.kill()
+        return process.returncode, 0.0
+
+    monkeypatch.setattr(runs, "timed", kill)
     with pytest.raises(RuntimeError, match="ended with status -9"):
         train_all(killed, jobs=1)
     assert not killed[1].record["done"]
+    monkeypatch.setattr(runs, "timed", here)
     train_all(killed, jobs=1)
+    assert "--ckpt_path" in commands[-2][-1]
+    assert "first/checkpoints/last.ckpt" in commands[-2][-1]
     for one, other in zip(whole, killed, strict=True):
         mine, theirs = weights(one), weights(other)
         assert all((mine[name] == theirs[name]).all() for name in mine)
@@ -109,3 +108,14 @@ def test_a_run_that_fails_is_told_with_its_last_line(
     first, second, *_ = flat(claim, tmp_path / "runs")
     assert first.record == {"cpu_s": 0.5, "done": False}
     assert not second.beside(".yaml").exists()
+
+
+def test_a_command_is_run_in_the_clone_on_one_thread_and_timed(tmp_path: Path) -> None:
+    code = (
+        "import os; print(os.environ['OMP_NUM_THREADS'], os.path.exists('lightning.yaml')); sum(range(10**6)); exit(3)"
+    )
+    with (tmp_path / "log").open("w") as log:
+        status, seconds = runs.timed([sys.executable, "-c", code], log)
+    assert status == 3
+    assert seconds > 0
+    assert (tmp_path / "log").read_text() == f"{os.environ.get('OMP_NUM_THREADS', '1')} True\n"

@@ -93,6 +93,15 @@ def test_what_an_objective_spends_is_counted_by_pass_rate() -> None:
     assert two["share/50-75"] == 0
 
 
+def test_an_objective_with_too_few_rollouts_is_refused_at_the_start(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stage has 4, and Pass@8 is there by default."""
+    with pytest.raises(SystemExit):
+        coins(passk, [stage("explore", PASS_1)], "callbacks.display.objectives.Objectives")
+    assert "objective 'pass@8': " in capsys.readouterr().err
+
+
 def test_it_is_no_part_of_a_run_without_objectives() -> None:
     with pytest.raises(ValueError, match="objectives must name at least one"):
         Objectives({})
