@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.reproduce.claim import FOLDER, Claim, Sentence
 from benchmarks.reproduce.claims import CLAIMS
 from benchmarks.reproduce.curves import RESULTS, Curves, cpu_hours, read
-from benchmarks.reproduce.draw import OBJECTIONS, PANELS, draw
+from benchmarks.reproduce.draw import OBJECTIONS, PANELS, SPENDING, draw
 from benchmarks.reproduce.markdown import shown, table
 from benchmarks.reproduce.objections import ARMS, objections
-from benchmarks.reproduce.verdicts import Verdict, judge
+from benchmarks.reproduce.verdicts import VERDICTS, Verdict, judge
 
+HEAD = ("the paper says", "where", "in miniature", "seeds", "claim")
 DOCS = FOLDER.parents[1] / "docs"
 PAGE = DOCS / "reproduction.md"
 PICTURES = DOCS / "reproduction"
@@ -48,20 +50,25 @@ def write() -> Path:
     """The page and its pictures."""
     for claim in CLAIMS:
         draw(read(claim), PANELS, PICTURES / f"{claim.name}.svg")
-    draw({arm: read(CLAIMS[0])[arm] for arm in ARMS}, OBJECTIONS, PICTURES / "objections.svg")
+    both = {arm: read(CLAIMS[0])[arm] for arm in ARMS}
+    for name, panels in {"objections": OBJECTIONS, "spending": SPENDING}.items():
+        draw(both, panels, PICTURES / f"{name}.svg")
     PAGE.write_text(page())
     return PAGE
 
 
 def overview(results: Sequence[tuple[Claim, Curves]]) -> str:
-    """All sentences with their verdicts."""
+    """All sentences with their verdicts, and how many there are of each."""
+    verdicts = [verdict for claim, curves in results for _, verdict in judged(claim, curves)]
+    counts = Counter(verdict.text if verdict else "not run yet" for verdict in verdicts)
+    told = ", ".join(f"{name}: {counts[name]}" for name in (*VERDICTS, "not run yet"))
     rows = [
         [sentence.says, sentence.place, f"**{verdict.text}**" if verdict else "not run yet",
          str(verdict.difference.seeds) if verdict else "", claim.name]
         for claim, curves in results
         for sentence, verdict in judged(claim, curves)
     ]  # fmt: skip
-    return table(["the paper says", "where", "in miniature", "seeds", "claim"], rows)
+    return f"Of {len(verdicts)} sentences, {told}.\n\n" + table(HEAD, rows)
 
 
 def judged(claim: Claim, curves: Curves) -> Iterator[tuple[Sentence, Verdict | None]]:

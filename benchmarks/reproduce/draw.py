@@ -25,6 +25,11 @@ OBJECTIONS = {
     "objectives/pass@8/dead": "dead zone under Pass@8",
     "interference/75-100/change": "change of rates above 75 %",
 }
+SPENDING = {
+    f"objectives/pass@{k}/share/{rates}": f"Pass@{k}'s share of rates {named}"
+    for rates, named in (("0-25", "to 25 %"), ("75-100", "above 75 %"))
+    for k in (1, 8)
+}
 
 
 def draw(curves: Curves, panels: Mapping[str, str], path: Path) -> None:

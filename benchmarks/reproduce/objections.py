@@ -56,6 +56,7 @@ def objections(curves: Curves) -> str:
             "![cosine, norms, dead zone, change of easy problems](reproduction/objections.svg)\n",
             f"{INTERFERENCE}\n{found(interfered(curves))}\n{interference(curves)}",
             f"{SPENDING}\n{spending(curves)}",
+            "![shares of rare and of easy problems](reproduction/spending.svg)\n",
         ]
     )
 

@@ -12,6 +12,7 @@ from benchmarks.reproduce.curves import Curves
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Student's t, 97.5 %, for 1 to 9 degrees of freedom: two to ten seeds."""
+VERDICTS = HOLDS, FAILS, UNDETERMINED = ("holds", "does not hold", "undetermined")
 FEWEST = 3
 """Seeds without which nothing is decided."""
 
@@ -54,8 +55,8 @@ class Verdict:
 def decide(value: Estimate, bound: float) -> str:
     """Whether the value is above the bound."""
     if value.low is None or value.high is None or value.seeds < FEWEST:
-        return "undetermined"
-    return "holds" if value.low > bound else "does not hold" if value.high < bound else "undetermined"
+        return UNDETERMINED
+    return HOLDS if value.low > bound else FAILS if value.high < bound else UNDETERMINED
 
 
 def judge(sentence: Sentence, curves: Curves) -> Verdict | None:
