@@ -26,27 +26,27 @@ def linear(**arguments: Any) -> dict[str, Any]:
     return {"class_path": "app.learning_rate.Linear", "init_args": arguments}
 
 
-def cold_start(steps: int) -> Stage:
-    """Imitation of demonstrations with typos, four updates of 16 problems an iteration; far shorter than by default."""
+def cold_start(steps: int, updates: int) -> Stage:
+    """Imitation of demonstrations with typos, with so many updates in an iteration, as in lightning.yaml."""
     engine = {
         "class_path": "app.engines.demonstrations.DemonstrationEngine",
         "init_args": {"typo_rate": 0.15, "typo_letters": "UDLR"},
     }
-    rate = linear(peak=3.0e-3, warmup=30, start=4 * steps * 3 // 5, end=4 * steps)
+    rate = linear(peak=3.0e-3, warmup=30, start=updates * steps * 3 // 5, end=updates * steps)
     changes = {"engine": engine, "problems": 64, "rollouts": 2, "learning_rate": rate}
     return Stage("cold_start", "app.advantages.Imitate", steps, changes)
 
 
-def begin(name: str, objective: Any, rate: float = RATE, **overlay: Any) -> Stage:
+def begin(name: str, objective: Any, rate: float = RATE, steps: int = FIRST, **overlay: Any) -> Stage:
     """The first part after the cold start, at a constant rate."""
     constant = {"class_path": "app.learning_rate.Constant", "init_args": {"peak": rate, "warmup": 5}}
-    return Stage(name, objective, FIRST, {"learning_rate": constant, "reset_optimizer": True}, overlay)
+    return Stage(name, objective, steps, {"learning_rate": constant, "reset_optimizer": True}, overlay)
 
 
-def end(name: str, objective: Any, rate: float = RATE, **overlay: Any) -> Stage:
+def end(name: str, objective: Any, rate: float = RATE, steps: int = SECOND, **overlay: Any) -> Stage:
     """The second part; the rate falls to zero over its last quarter."""
-    falling = linear(peak=rate, start=SECOND * 3 // 4, end=SECOND)
-    return Stage(f"{name}-end", objective, SECOND, {"learning_rate": falling}, overlay)
+    falling = linear(peak=rate, start=steps * 3 // 4, end=steps)
+    return Stage(f"{name}-end", objective, steps, {"learning_rate": falling}, overlay)
 
 
 def renamed(stage: Stage, name: str) -> Stage:
@@ -54,16 +54,22 @@ def renamed(stage: Stage, name: str) -> Stage:
     return replace(stage, name=name)
 
 
-COLD = cold_start(125)
 PASS_1, PASS_8 = advantage("PassOne"), advantage("PassK", k=8)
-ONE, ONE_END = begin("pass@1", PASS_1), end("pass@1", PASS_1)
-EIGHT, EIGHT_END = begin("pass@8", PASS_8), end("pass@8", PASS_8)
 
-CORE: dict[str, Arm] = {
-    "Pass@1": (COLD, ONE, ONE_END),
-    "Pass@8": (COLD, EIGHT, EIGHT_END),
-    "Pass@8, then Pass@1": (COLD, EIGHT, ONE_END),
-}
+
+def staged(cold: Stage, first: int = FIRST, second: int = SECOND) -> dict[str, Arm]:
+    """Pass@1 alone, Pass@8 alone, and Pass@8, then Pass@1."""
+    one, one_end = begin("pass@1", PASS_1, steps=first), end("pass@1", PASS_1, steps=second)
+    eight, eight_end = begin("pass@8", PASS_8, steps=first), end("pass@8", PASS_8, steps=second)
+    return {
+        "Pass@1": (cold, one, one_end),
+        "Pass@8": (cold, eight, eight_end),
+        "Pass@8, then Pass@1": (cold, eight, one_end),
+    }
+
+
+COLD = cold_start(125, updates=4)
+CORE = staged(COLD)
 
 
 def alone(name: str, objective: Any, rate: float = RATE, **overlay: Any) -> Arm:
@@ -71,26 +77,30 @@ def alone(name: str, objective: Any, rate: float = RATE, **overlay: Any) -> Arm:
     return (COLD, begin(name, objective, rate, **overlay), end(name, objective, rate, **overlay))
 
 
-STAGES = Claim(
-    "stages",
-    "Pass@k training, and Pass@1 training after it",
-    {"cold start": (COLD,), **CORE},
-    (
-        Sentence("Pass@k training keeps the entropy above that of Pass@1 training", "Figure 7b",
-                 "eval/entropy", "Pass@8", "Pass@1"),
-        Sentence("Pass@k training keeps the wrong answers to a problem more different from each other", "Figure 7a",
-                 "eval/distinct_wrong", "Pass@8", "Pass@1"),
-        Sentence("Pass@k training ends with a higher Pass@k than Pass@1 training", "Section 2.2, Figure 3",
-                 "eval/pass@8", "Pass@8", "Pass@1"),
-        Sentence("Pass@k training does not cost more than 2 points of Pass@1", "Section 2.2, Figure 3",
-                 "eval/pass@1", "Pass@8", "Pass@1", by=-0.02),
-        Sentence("Pass@k, then Pass@1 training ends with a higher Pass@1 than Pass@1 training alone",
-                 "Section 3, Tables 2 and 5", "eval/pass@1", "Pass@8, then Pass@1", "Pass@1"),
-        Sentence("Pass@k, then Pass@1 training ends with a higher Pass@k than Pass@1 training alone",
-                 "Section 3, Tables 2 and 5",
-                 "eval/pass@8", "Pass@8, then Pass@1", "Pass@1"),
-    ),
+SENTENCES = (
+    Sentence("Pass@k training keeps the entropy above that of Pass@1 training", "Figure 7b",
+             "eval/entropy", "Pass@8", "Pass@1"),
+    Sentence("Pass@k training keeps the wrong answers to a problem more different from each other", "Figure 7a",
+             "eval/distinct_wrong", "Pass@8", "Pass@1"),
+    Sentence("Pass@k training ends with a higher Pass@k than Pass@1 training", "Section 2.2, Figure 3",
+             "eval/pass@8", "Pass@8", "Pass@1"),
+    Sentence("Pass@k training does not cost more than 2 points of Pass@1", "Section 2.2, Figure 3",
+             "eval/pass@1", "Pass@8", "Pass@1", by=-0.02),
+    Sentence("Pass@k, then Pass@1 training ends with a higher Pass@1 than Pass@1 training alone",
+             "Section 3, Tables 2 and 5", "eval/pass@1", "Pass@8, then Pass@1", "Pass@1"),
+    Sentence("Pass@k, then Pass@1 training ends with a higher Pass@k than Pass@1 training alone",
+             "Section 3, Tables 2 and 5",
+             "eval/pass@8", "Pass@8, then Pass@1", "Pass@1"),
 )  # fmt: skip
+STAGES = Claim("stages", "Pass@k training, and Pass@1 training after it", {"cold start": (COLD,), **CORE}, SENTENCES)
+LONG_COLD = cold_start(500, updates=1)
+LONGER = Claim(
+    "stages_longer",
+    "The same from the default run's cold start, with twice the batch and 800 iterations",
+    {"cold start": (LONG_COLD,), **staged(LONG_COLD, 600, 200)},
+    SENTENCES,
+    setting="mazes_longer.yaml",
+)
 
 FORMS = Claim(
     "three_forms",
@@ -209,11 +219,12 @@ DESIGNS = Claim(
     ),
 )  # fmt: skip
 
-AGAIN, AGAIN_END = renamed(EIGHT, "pass@8-again"), renamed(ONE_END, "pass@1-again-end")
+_, *ROUND = CORE["Pass@8, then Pass@1"]
+AGAIN = tuple(renamed(stage, f"{stage.name}-again") for stage in ROUND)
 ROUNDS = Claim(
     "two_rounds",
     "A second round of Pass@k, then Pass@1",
-    {"one round": CORE["Pass@8, then Pass@1"], "two rounds": (*CORE["Pass@8, then Pass@1"], AGAIN, AGAIN_END)},
+    {"one round": CORE["Pass@8, then Pass@1"], "two rounds": (COLD, *ROUND, *AGAIN)},
     (
         Sentence("A second round, at twice the cost, ends with a higher Pass@1 than the first", "Table 5",
                  "eval/pass@1", "two rounds", "one round"),
@@ -222,4 +233,4 @@ ROUNDS = Claim(
     ),
 )  # fmt: skip
 
-CLAIMS = (STAGES, FORMS, NOISE, ENTROPY, K, DESIGNS, ROUNDS)
+CLAIMS = (STAGES, LONGER, FORMS, NOISE, ENTROPY, K, DESIGNS, ROUNDS)

@@ -27,8 +27,9 @@ the runs that they decide.
 
 A policy of 170,000 parameters learns to walk mazes, on CPU cores (`benchmarks/reproduce/mazes.yaml`). This is no
 7B model and no language: a sentence that holds here may fail there, and the other way round. All arms of a seed go on
-from the same cold start, for the same number of iterations of 16 problems with 32 rollouts. A seed decides weights,
-mazes, their order and the rollouts. Figures are of 1,000 held-out mazes with 32 answers each, at temperature 1.
+from the same cold start, for the same number of iterations of 16 problems (32 in `stages_longer`) with 32 rollouts. A
+seed decides weights, mazes, their order and the rollouts. Figures are of 1,000 held-out mazes with 32 answers each, at
+temperature 1.
 
 A sentence says that one arm is above another by more than a bound. It **holds** if the 95 % interval of the paired
 difference over seeds (Student's t) lies above the bound, **does not hold** if it lies below, and is **undetermined**
