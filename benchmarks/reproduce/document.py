@@ -51,7 +51,7 @@ def write() -> Path:
     """The page and its pictures."""
     for claim in CLAIMS:
         draw(read(claim), PANELS, PICTURES / f"{claim.name}.svg")
-    both = {arm: read(CLAIMS[0])[arm] for arm in ARMS}
+    both = {arm: seeds if arm in ARMS else {} for arm, seeds in read(CLAIMS[0]).items()}  # with the colors of the first
     for name, panels in {"objections": OBJECTIONS, "spending": SPENDING}.items():
         draw(both, panels, PICTURES / f"{name}.svg")
     PAGE.write_text(page())

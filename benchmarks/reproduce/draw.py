@@ -45,21 +45,21 @@ def figure_of(curves: Curves, panels: Mapping[str, str]) -> Figure:
     """A panel for each figure, a line for each arm."""
     figure = Figure(figsize=(12.5, 3.6), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        for arm in curves:
-            draw_line(axes, over_seeds(curves, arm, name), arm)
+        for index, arm in enumerate(curves):
+            draw_line(axes, over_seeds(curves, arm, name), arm, f"C{index}")
         axes.set(title=title, xlabel="iteration")
         axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 
-def draw_line(axes: Axes, line: dict[int, Estimate], arm: str) -> None:
+def draw_line(axes: Axes, line: dict[int, Estimate], arm: str, color: str) -> None:
     """Means, and their intervals where there is more than one seed."""
     if line:
-        (drawn,) = axes.plot([*line], [each.mean for each in line.values()], label=arm, marker=".", markersize=3)
+        axes.plot([*line], [each.mean for each in line.values()], label=arm, marker=".", markersize=3, color=color)
         low, high = ([end for each in line.values() if (end := getattr(each, name)) is not None] for name in ENDS)
         if len(low) == len(line):
-            axes.fill_between([*line], low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
+            axes.fill_between([*line], low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def over_seeds(curves: Curves, arm: str, name: str) -> dict[int, Estimate]:
