@@ -24,6 +24,7 @@ class Evaluation(Callback):
         curves: of each validation of `fit`, the oldest first, its "iteration", "stage", number of "problems" and, over
             all of them, "pass@k" for every k from 1 on.
         ks: of Pass@k over all problems.
+        passed: of each problem of the last validation that this process has, by its key, which of its answers pass.
         shown: the first rollouts of the last validation, to be drawn and read; None before there is one.
         asked: the ways in which held-out problems are evaluated.
     """
@@ -31,6 +32,7 @@ class Evaluation(Callback):
     history: list[dict[str, Any]]
     results: list[dict[str, Any]]
     curves: list[dict[str, Any]]
+    passed: dict[str, list[bool]]
     shown: Rollouts | None
     asked: tuple[Evaluated, ...]
 

@@ -76,6 +76,7 @@ class PassKEvaluation(Evaluation):
         self.results: list[dict[str, Any]] = []
         self.curves: list[dict[str, Any]] = []
         self.shown: Rollouts | None = None
+        self.passed: dict[str, list[bool]] = {}
         self.asked: tuple[Evaluated, ...] = ()  # the ways in which held-out problems are evaluated
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -110,6 +111,7 @@ class PassKEvaluation(Evaluation):
         if trainer.state.fn != "fit":
             self.on_fit_start(trainer, pl_module)
         self.metrics, self.greedy_metrics, self.tally, self.shown = {}, {}, Tally(), None
+        self.passed = {}
 
     def on_validation_batch_start(
         self,
@@ -133,6 +135,9 @@ class PassKEvaluation(Evaluation):
     def _measure(self, sampled: Rollouts, greedy: Rollouts | None, device: torch.device) -> None:
         """Add answers to the figures of all problems and of each set."""
         self.shown = self.shown or sampled
+        self.passed |= {
+            problem.key: passed for problem, passed in zip(sampled.problems, sampled.passed.tolist(), strict=True)
+        }
         for label, part in by_set(sampled):
             self._metrics(label, device).update(part)
             self.tally.update(label, part, self.sets[label])

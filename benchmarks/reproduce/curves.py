@@ -1,0 +1,105 @@
+"""What the runs of a claim measured, as a CSV of some kB: a line for each validation of an arm with one seed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, TypeAlias
+
+from benchmarks.reproduce.claim import FOLDER, Claim
+from benchmarks.reproduce.runs import Run, runs_of
+
+RESULTS = FOLDER / "results"
+EVALUATED = ("eval/pass@1", "eval/pass@8", "eval/pass@32", "eval/greedy", "eval/entropy", "eval/distinct_wrong")
+"""Figures of held-out problems, at the validation."""
+TRAINED = ("rollout/reward", "rollout/solved", "rollout/informative")
+"""Figures of training, as means over the iterations since the validation before."""
+MEASURED = ("objectives/", "interference/")
+"""Further ones, of the callbacks of a setting: all whose names begin so."""
+KEYS = ("arm", "seed", "stage", "iteration", "trained", "cpu_s")
+
+Row: TypeAlias = dict[str, float]
+Curves: TypeAlias = dict[str, dict[int, list[Row]]]
+"""By arm and seed, the validations in order. A row has "iteration", "trained" (0 in the cold start, 1 after it) and
+figures by their logged names; the last row of each stage also has the "cpu_s" of its run."""
+
+
+def collect(claim: Claim, root: Path, folder: Path = RESULTS) -> Path:
+    """Write the CSV anew, of the arms and seeds whose runs have all come to their ends."""
+    rows: list[dict[str, Any]] = []
+    for seed in claim.seeds:
+        for arm, runs in runs_of(claim, seed, root).items():
+            if all(run.record["done"] for run in runs):
+                rows += [{"arm": arm, "seed": seed, **row} for run in runs for row in validations(run)]
+    figures = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in KEYS]
+    path = folder / f"{claim.name}.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*KEYS, *figures], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def validations(run: Run) -> Iterator[dict[str, Any]]:
+    """A row for each validation of a run, which has those of the runs before it too."""
+    since = sum(stage.steps for stage in run.stages[:-1])
+    records = [json.loads(line) for line in (run.folder / "results.jsonl").read_text().splitlines()]
+    records = [record for record in records if record["iteration"] > since]
+    with (run.folder / "metrics.csv").open(newline="") as file:
+        logged = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    for record in records:
+        own = [row for row in logged if since < row.get("step", -1.0) <= record["iteration"]]
+        means = {name: mean for name in names(own) if (mean := mean_of(own, name)) is not None}
+        since = record["iteration"]
+        yield {
+            "stage": run.stages[-1].name,
+            "iteration": record["iteration"],
+            "trained": int(run.before is not None),
+            "cpu_s": run.record["cpu_s"] if record is records[-1] else "",
+            **{name: short(record[name]) for name in EVALUATED if record.get(name) is not None},
+            **{name: short(value) for name, value in means.items()},
+        }
+
+
+def names(rows: Sequence[Row]) -> list[str]:
+    """Of the figures that are means over training."""
+    found = dict.fromkeys(name for row in rows for name in row)
+    return [name for name in found if name in TRAINED or name.startswith(MEASURED)]
+
+
+def mean_of(rows: Sequence[Row], name: str) -> float | None:
+    """Over the iterations that have the figure; None where none has."""
+    values = [row[name] for row in rows if name in row]
+    return fmean(values) if values else None
+
+
+def short(value: float) -> str:
+    """Four decimals: a share of 1,000 problems with 32 answers each is known less well."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def read(claim: Claim, folder: Path = RESULTS) -> Curves:
+    """The claim's curves; arms that have not been run are empty."""
+    curves: Curves = {arm: {} for arm in claim.arms}
+    path = folder / f"{claim.name}.csv"
+    if path.exists():
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                arm, seed = row.pop("arm"), int(row.pop("seed"))
+                row.pop("stage")
+                curves[arm].setdefault(seed, []).append({name: float(value) for name, value in row.items() if value})
+    return curves
+
+
+def cpu_hours(claim: Claim, curves: Mapping[str, Mapping[int, Sequence[Row]]]) -> float:
+    """Of all runs, those that arms share counted once."""
+    runs: dict[tuple[Any, ...], float] = {}
+    for arm, seeds in curves.items():
+        for seed, rows in seeds.items():
+            ends = [row["cpu_s"] for row in rows if "cpu_s" in row]
+            stages = claim.arms[arm]
+            runs |= {(seed, *stages[: index + 1]): end for index, end in enumerate(ends)}
+    return sum(runs.values()) / 3600

@@ -1,0 +1,164 @@
+"""Two objections to Pass@k training, and what each objective spends its gradient on, from what the runs measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TypeAlias
+
+from benchmarks.reproduce.curves import Curves, Row
+from benchmarks.reproduce.markdown import shown, table
+from benchmarks.reproduce.verdicts import Estimate, decide, estimate
+
+ARMS = ("Pass@1", "Pass@8")
+QUARTERS = ("0-25", "25-50", "50-75", "75-100")
+GROUPS = ("0", *QUARTERS)
+
+REWEIGHTED = """\
+## Objection 1: a reweighted gradient that vanishes (2511.16231)
+
+The gradient of Pass@k is that of Pass@1 with each problem weighed anew, by k (1 - p)^(k-1), and must vanish where a
+policy should still learn. For one problem this is so by definition; the sum over a batch need not point the same way.
+`callbacks.display.objectives.Objectives` computes both gradients on the same rollouts, of the loss that is trained,
+every 20 iterations: the cosine of Pass@8's with Pass@1's, the ratio of their norms, and of the problems with passes and
+failures the share that has no advantage (the dead zone, fewer than k failures).
+"""
+INTERFERENCE = """\
+## Objection 2: interference between problems (2602.21189)
+
+Hard problems that are weighed up may cost others, so that Pass@k training lowers Pass@1. Below is the mean change of
+the pass rates of held-out mazes from one validation to the next, in points, by the rate before
+(`callbacks.display.interference.Interference`). A rate before is that of one half of the answers and a change that of
+the other, so that luck before is no fall after.
+"""
+SPENDING = """\
+## What each objective spends its gradient on
+
+In expectation a problem passed with probability p adds w(p) times the gradient of p. For many rollouts, w(p) =
+(1 - p)^(k-1) / sqrt(q (1 - q)) with q = 1 - (1 - p)^k ([objectives](advantages.md)): for k = 1 it is symmetric about
+p = 1/2, for larger k it leans to hard problems. With N rollouts a problem with fewer than k failures has advantages of
+zero (Section 2.4): for N = 32 and k = 8 from 25 passes on.
+
+![w(p) of several objectives](advantages/weights.svg)
+
+Below is the share of the sum of absolute advantages (eta, Eq. 16) that goes to problems by their pass rate in the
+batch, for both objectives on the same rollouts, in per cent.
+"""
+
+
+def objections(curves: Curves) -> str:
+    """Three sections; empty before the arms of both objectives have been run."""
+    if not all(curves[arm] for arm in ARMS):
+        return ""
+    return "\n".join(
+        [
+            f"{REWEIGHTED}\n{found(reweighted(curves))}\n{gradients(curves)}",
+            "![cosine, norms, dead zone, change of easy problems](reproduction/objections.svg)\n",
+            f"{INTERFERENCE}\n{found(interfered(curves))}\n{interference(curves)}",
+            f"{SPENDING}\n{spending(curves)}",
+            "![shares of rare and of easy problems](reproduction/spending.svg)\n",
+        ]
+    )
+
+
+Finding: TypeAlias = tuple[str, list[float], float]
+"""A statement, the number that it is about for each seed, and the bound that the number must be above."""
+
+
+def reweighted(curves: Curves) -> list[Finding]:
+    """What the first objection implies."""
+    first, later = parts(curves["Pass@8"]).values()
+    ratio = "objectives/pass@8/norm_ratio"
+    shrinks = [one - other for one, other in zip(means(first, ratio), means(later, ratio), strict=True)]
+    cosine = means(after_cold(curves["Pass@8"]), "objectives/pass@8/cosine")
+    dead = means([rows[-1:] for rows in after_cold(curves["Pass@1"])], "objectives/pass@8/dead")
+    return [
+        ("In Pass@8 training both gradients point the same way: their cosine", cosine, 0.9),
+        ("In Pass@8 training its gradient shrinks against Pass@1's: fall of the norms' ratio", shrinks, 0.0),
+        ("At the end of Pass@1 training most problems are in the dead zone: their share", dead, 0.5),
+    ]
+
+
+def interfered(curves: Curves) -> list[Finding]:
+    """What the second objection implies."""
+    ends = {seed: rows[-1]["eval/pass@1"] for seed, rows in curves["Pass@8"].items()}
+    cold = {seed: [row for row in rows if not row["trained"]][-1] for seed, rows in curves["Pass@8"].items()}
+    lost = [cold[seed]["eval/pass@1"] - end for seed, end in ends.items()]
+    easy = "interference/75-100/change"
+    falls = {arm: [-each for each in means(after_cold(curves[arm]), easy)] for arm in ARMS}
+    cosine = means(after_cold(curves["Pass@8"]), "objectives/pass@8/cosine")
+    return [
+        ("In Pass@8 training a small step along its gradient also raises Pass@1's objective: cosine", cosine, 0.0),
+        ("Pass@8 training lowers Pass@1: fall from the cold start to the end", lost, 0.0),
+        ("Pass@8 training lowers rates above 75 %: mean fall between validations", falls["Pass@8"], 0.0),
+        ("Pass@1 training lowers rates above 75 %: mean fall between validations", falls["Pass@1"], 0.0),
+    ]
+
+
+def found(findings: Sequence[Finding]) -> str:
+    """Statements with their numbers and verdicts."""
+    rows = [
+        [says, shown(value, places=3), f"> {bound:g}", f"**{decide(value, bound)}**"]
+        for says, numbers, bound in findings
+        for value in ([estimate(numbers)] if numbers else [])
+    ]
+    return table(["statement", "value", "bound", "verdict"], rows)
+
+
+def gradients(curves: Curves) -> str:
+    """A row for each part of training of each arm."""
+    figures = {"pass@8/cosine": 1, "pass@8/norm_ratio": 1, "pass@1/dead": 100, "pass@8/dead": 100}
+    rows = [
+        [arm, part, *(shown(over_seeds(rows, f"objectives/{name}"), scale) for name, scale in figures.items())]
+        for arm in ARMS
+        for part, rows in parts(curves[arm]).items()
+    ]
+    head = ["trained", "iterations", "cosine", "norms' ratio", "dead under Pass@1 (%)", "dead under Pass@8 (%)"]
+    return table(head, rows)
+
+
+def interference(curves: Curves) -> str:
+    """The changes of each arm by the rate before."""
+    rows = [
+        [arm, part, *(shown(over_seeds(rows, f"interference/{group}/change"), 100, 1) for group in GROUPS)]
+        for arm in ARMS
+        for part, rows in parts(curves[arm]).items()
+    ]
+    return table(["trained", "iterations", *(f"{group} %" for group in GROUPS)], rows)
+
+
+def spending(curves: Curves) -> str:
+    """The shares of both objectives on the rollouts of each arm."""
+    rows = [
+        [arm, part, f"Pass@{k}", *(shown(over_seeds(rows, f"{name}/{each}"), 100, 0) for each in QUARTERS)]
+        for arm in ARMS
+        for part, rows in parts(curves[arm]).items()
+        for k, name in ((k, f"objectives/pass@{k}/share") for k in (1, 8))
+    ]
+    return table(["trained", "iterations", "objective", *(f"{each} %" for each in QUARTERS)], rows)
+
+
+def parts(arm: Mapping[int, Sequence[Row]]) -> dict[str, list[list[Row]]]:
+    """Of each seed, the rows up to the first validation after the cold start, and those after it."""
+    trained = after_cold(arm)
+    cold = max(row["iteration"] for rows in arm.values() for row in rows if not row["trained"])
+    first, last = trained[0][0]["iteration"] - cold, trained[0][-1]["iteration"] - cold
+    names = f"1 to {first:.0f}", f"{first + 1:.0f} to {last:.0f}"
+    return {names[0]: [rows[:1] for rows in trained], names[1]: [rows[1:] for rows in trained]}
+
+
+def after_cold(arm: Mapping[int, Sequence[Row]]) -> list[list[Row]]:
+    """Of each seed, the rows after the cold start."""
+    return [[row for row in rows if row["trained"]] for rows in arm.values()]
+
+
+def means(rows: Sequence[Sequence[Row]], name: str) -> list[float]:
+    """Of each seed's rows that have the figure, of the seeds that have any."""
+    values = [[row[name] for row in of_seed if name in row] for of_seed in rows]
+    return [fmean(each) for each in values if each]
+
+
+def over_seeds(rows: Sequence[Sequence[Row]], name: str) -> Estimate | None:
+    """Of the means of each seed's rows; None where no seed has any."""
+    values = means(rows, name)
+    return estimate(values) if values else None

@@ -1,0 +1,86 @@
+"""What several seeds say: a mean, its interval, and whether a sentence holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+
+from benchmarks.reproduce.claim import Sentence
+from benchmarks.reproduce.curves import Curves
+
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Student's t, 97.5 %, for 1 to 9 degrees of freedom: two to ten seeds."""
+VERDICTS = HOLDS, FAILS, UNDETERMINED = ("holds", "does not hold", "undetermined")
+FEWEST = 3
+"""Seeds without which nothing is decided."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds; `low` and `high` are its 95 % interval by Student's t, None of one seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    seeds: int
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """ValueError for none, and for more seeds than T_975 has."""
+    if not 1 <= len(values) <= len(T_975) + 1:
+        raise ValueError(f"{len(values)} seeds: there must be 1 to {len(T_975) + 1}")
+    mean = fmean(values)
+    if len(values) == 1:
+        return Estimate(mean, None, None, 1)
+    half = T_975[len(values) - 2] * stdev(values) / sqrt(len(values))
+    return Estimate(mean, mean - half, mean + half, len(values))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is found of a sentence: both arms, their paired difference, and "holds", "does not hold", "undetermined"."""
+
+    sentence: Sentence
+    one: Estimate
+    other: Estimate
+    difference: Estimate
+
+    @property
+    def text(self) -> str:
+        return decide(self.difference, self.sentence.by)
+
+
+def decide(value: Estimate, bound: float) -> str:
+    """Whether the value is above the bound."""
+    if value.low is None or value.high is None or value.seeds < FEWEST:
+        return UNDETERMINED
+    return HOLDS if value.low > bound else FAILS if value.high < bound else UNDETERMINED
+
+
+def judge(sentence: Sentence, curves: Curves) -> Verdict | None:
+    """By the seeds that both arms have been trained with; None where there are none."""
+    one, other = (summary(curves[arm], sentence) for arm in (sentence.one, sentence.other))
+    seeds = sorted(one.keys() & other.keys())
+    if not seeds:
+        return None
+    difference = estimate([one[seed] - other[seed] for seed in seeds])
+    ours, theirs = (estimate([arm[seed] for seed in seeds]) for arm in (one, other))
+    return Verdict(sentence, ours, theirs, difference)
+
+
+def summary(arm: Mapping[int, Sequence[Mapping[str, float]]], sentence: Sentence) -> dict[int, float]:
+    """The one number of each seed that the sentence is about; of an arm that is a cold start, its last validation."""
+    chosen = {seed: [row for row in rows if row["trained"]] or rows[-1:] for seed, rows in arm.items()}
+    after = {seed: [row[sentence.figure] for row in rows] for seed, rows in chosen.items()}
+    if sentence.at == "last":
+        return {seed: values[-1] for seed, values in after.items()}
+    if sentence.at == "mean":
+        return {seed: fmean(values) for seed, values in after.items()}
+    return {seed: fall(values) for seed, values in after.items()}
+
+
+def fall(values: Sequence[float]) -> float:
+    """How far a value lies below an earlier one at most."""
+    return max(max(values[: index + 1]) - value for index, value in enumerate(values))

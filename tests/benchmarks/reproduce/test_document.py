@@ -1,0 +1,78 @@
+"""The page is what the CSV files say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.reproduce.claims import CLAIMS
+from benchmarks.reproduce.curves import read
+from benchmarks.reproduce.document import PAGE, PICTURES, page
+from benchmarks.reproduce.draw import PANELS, draw, over_seeds
+
+
+def test_the_page_is_generated_from_the_csv_files() -> None:
+    assert PAGE.read_text() == page(), "run python -m benchmarks.reproduce document"
+
+
+def test_every_claim_that_was_run_has_its_picture() -> None:
+    run = [claim.name for claim in CLAIMS if any(read(claim).values())]
+    assert [name for name in run if not (PICTURES / f"{name}.svg").exists()] == []
+
+
+def test_without_results_every_claim_is_not_run_yet(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert text.count("| not run yet |") == sum(len(claim.sentences) for claim in CLAIMS)
+    for claim in CLAIMS:
+        assert f"`python -m benchmarks.reproduce {claim.name}`" in text
+    assert "**" not in text.partition("## ")[2]
+
+
+def made_up(path: Path) -> None:
+    """Three seeds of the first claim, in which Pass@8 training is ahead of Pass@1 training by a tenth and a bit."""
+    claim = CLAIMS[0]
+    lines = ["arm,seed,stage,iteration,trained,cpu_s,eval/pass@1,eval/pass@8,eval/entropy,eval/distinct_wrong,"
+             "objectives/pass@8/cosine,objectives/pass@8/norm_ratio,interference/75-100/change"]  # fmt: skip
+    for arm in claim.arms:
+        for seed in claim.seeds[:3]:
+            lines.append(f"{arm!r},{seed},cold_start,125,0,36,0.1,0.3,0.8,0.9,,,".replace("'", '"'))
+            for iteration in (225, 325) if len(claim.arms[arm]) > 1 else ():
+                value = 0.3 + 0.1 * ("8" in arm) + 0.001 * seed + iteration / 10000
+                figures = f"{value},{value},{value},{value},0.5,{400 / iteration},-0.01"
+                lines.append(f'"{arm}",{seed},x,{iteration},1,36,{figures}')
+    (path / f"{claim.name}.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_picture_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    curves = read(CLAIMS[0], tmp_path)
+    for name in ("one", "other"):
+        draw(curves, PANELS, tmp_path / f"{name}.svg")
+    drawn = (tmp_path / "one.svg").read_text()
+    assert drawn == (tmp_path / "other.svg").read_text()
+    assert all(arm in drawn for arm in curves)
+    draw({"cold start": {}}, PANELS, tmp_path / "nothing.svg")
+    assert not (tmp_path / "nothing.svg").exists()
+
+
+def test_verdicts_and_findings_are_those_of_the_numbers(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    text = page(tmp_path)
+    row = next(line for line in text.splitlines() if line.startswith("| Pass@1, at the end | Pass@8, then Pass@1 |"))
+    assert row == (
+        "| Pass@1, at the end | Pass@8, then Pass@1 | 43.5 [43.2, 43.7] | Pass@1 | 33.5 [33.2, 33.7] | "
+        "10.0 [10.0, 10.0] | > 0.0 | **holds** |"
+    )
+    findings = {line.split(" | ")[0]: line for line in text.splitlines() if line.endswith("** |") and "[" in line}
+    same_way = next(line for says, line in findings.items() if "point the same way" in says)
+    assert same_way.endswith("| 0.500 [0.500, 0.500] | > 0.9 | **does not hold** |")
+    lowered = next(line for says, line in findings.items() if "lowers Pass@1" in says)
+    assert lowered.endswith("**does not hold** |")
+    assert "| Pass@8 | 1 to 100 |" in text
+    assert "| Pass@8 | 101 to 200 |" in text
+
+
+def test_a_line_begins_at_the_end_of_the_cold_start(tmp_path: Path) -> None:
+    made_up(tmp_path)
+    line = over_seeds(read(CLAIMS[0], tmp_path), "Pass@1", "eval/pass@1")
+    assert [*line] == [125, 225, 325]
+    assert line[225].seeds == 3
