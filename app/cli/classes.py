@@ -21,6 +21,7 @@ KINDS = {
     "data": ("datamodules", "LightningDataModule"),
     "policies": ("app/policy", "Policy"),
     "rates": ("app/learning_rate.py", "LearningRate"),
+    "knobs": ("app/knobs.py", "Knob"),
 }
 """By the name of a kind: where its classes are, and what they are derived from."""
 

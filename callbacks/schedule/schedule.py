@@ -12,7 +12,15 @@ from app.distributed.sharding import empty
 from app.module import RLVRModule
 from app.storage.checkpoint import count_of
 from app.storage.run_folder import run_folder
-from callbacks.checks import check_demonstrations, check_engine, check_export, check_learning_rate, check_sampling
+from callbacks.checks import (
+    at_iteration,
+    check_demonstrations,
+    check_engine,
+    check_export,
+    check_knobs,
+    check_learning_rate,
+    check_sampling,
+)
 from callbacks.lookup import batch_size_of, problems_of
 from callbacks.prompts import PromptCheck, asked, skip_prompts
 from callbacks.roles import Schedule
@@ -89,9 +97,17 @@ class StageSchedule(Schedule):
     def _check(trainer: Trainer, module: RLVRModule, settings: StageSettings) -> None:
         """Raise ValueError for what could not work once the stage is reached."""
         worker, rollouts = module.rollout_worker, settings.rollouts
-        settings.update.advantage.check(rollouts.rollouts)
         check_engine(rollouts.engine, worker.overlap)
-        check_sampling(rollouts.engine, rollouts.sampling)
+        check_knobs(settings.knobs, rollouts, worker.overlap)
+        for iteration, values in settings.knobs.all_values:
+            with at_iteration(iteration, values):
+                now = settings.rollouts_at(iteration)
+                if "k" in values:
+                    settings.update.advantage.set_k(int(values["k"]))
+                settings.update.advantage.check(now.rollouts)
+                check_sampling(now.engine, now.sampling)
+        if settings.knobs.k is not None:
+            settings.update.advantage.set_k(int(settings.knobs.at(0)["k"]))  # as it is drawn at the run's start
         module.policy.stop_ids(rollouts.sampling)
         check_demonstrations(problems_of(trainer, "train"), rollouts.engine, worker.scorer)
         number = len(problems_of(trainer, "train"))
@@ -110,10 +126,14 @@ class StageSchedule(Schedule):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        knobs = self.settings[self.index].knobs.at(self.step)
         self.step += 1
-        pl_module.log("stage/index", float(self.index))
+        pl_module.log_dict(
+            {"stage/index": float(self.index), **{f"stage/{name}": float(knobs[name]) for name in knobs}}
+        )
         if self._fires(RLVRModule.of(pl_module).figures) and not self._ask_for_validation(trainer):
             self._next(trainer, pl_module)
+        self._turn(RLVRModule.of(pl_module))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
@@ -160,11 +180,18 @@ class StageSchedule(Schedule):
         """Give the module, the rollout worker and the data module the stage's settings."""
         settings = self.settings[self.index]
         module.begin_stage(settings.name, settings.update, is_new)
-        module.rollout_worker.settings = settings.rollouts
+        self._turn(module)
         if settings.problems is not None:
             trainer.datamodule.batch_size = settings.problems  # type: ignore[attr-defined]
         what = f"{settings.update.advantage!r}, learning rate {settings.update.learning_rate!r}"
         log.info("stage %d of %d: %s, %s", self.index + 1, len(self.stages), settings.name, what)
+
+    def _turn(self, module: RLVRModule) -> None:
+        """Give them what this iteration of the stage has of its own."""
+        settings, values = self.settings[self.index], self.settings[self.index].knobs.at(self.step)
+        module.rollout_worker.settings = settings.rollouts_at(self.step)
+        if "k" in values:
+            settings.update.advantage.set_k(int(values["k"]))
 
     def _save(self, trainer: Trainer, name: str) -> None:
         with replacing_together(trainer, run_folder(trainer) / "stages" / name) as folder:

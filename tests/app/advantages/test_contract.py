@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from copy import deepcopy
 from inspect import signature
 
 import pytest
@@ -204,6 +206,19 @@ def test_k_is_at_most_the_rollouts(estimator: AdvantageEstimator) -> None:
         kind(9).check(8)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match=r"k=0 must be at least 1"):
         kind(0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_k_may_be_set_where_there_is_one(estimator: AdvantageEstimator) -> None:
+    """And is then that of all it wraps: as if they had been built with it."""
+    estimator = deepcopy(estimator)
+    if "k=3" not in repr(estimator) and "k=1" not in repr(estimator):
+        with pytest.raises(ValueError, match="has no k"):
+            estimator.set_k(2)
+        return
+    before = repr(estimator)
+    estimator.set_k(2)
+    assert repr(estimator) == re.sub("k=[13]", "k=2", before)
 
 
 @pytest.mark.parametrize("estimator", [each for each in ALL if each.requires], ids=repr)
