@@ -138,7 +138,7 @@ class RolloutCallback(Callback):
         """The same batches in every epoch, where `overfit_batches` is above 0."""
         stream = getattr(getattr(trainer, "datamodule", None), "stream", None)
         if trainer.overfit_batches and stream is not None:  # type: ignore[attr-defined]
-            stream.position = 0
+            stream.rewind()
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: ProblemBatch, batch_idx: int
@@ -197,7 +197,8 @@ class RolloutCallback(Callback):
         """Problems of the train split, shuffled, that no process has in its batch; no two processes get the same."""
         seen = union_over_processes({problem.key for problem in rollouts.problems})
         train = problems_of(trainer, "train")
-        order = Random(sentence).sample(range(len(train)), len(train))
+        stream = getattr(trainer.datamodule, "stream", None)  # type: ignore[attr-defined]
+        order = Random(sentence).sample(range(len(train)), len(train)) if stream is None else stream.others(sentence)
         mine = (train[index] for index in order[trainer.global_rank :: trainer.world_size])
         return (problem for problem in mine if problem.key not in seen)
 

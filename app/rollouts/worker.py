@@ -43,6 +43,8 @@ class RolloutWorker:
         listeners: told of every activity that begins.
         interruptible: a context entered to sample and to score, which a signal may leave at once.
         seconds: spent in each activity since `begin_iteration`.
+        outcomes: of each problem that the policy was trained on since `begin_iteration`, resampled ones included: its
+            scored answers and its passing ones.
         first_cause: why the first answer without a score has none.
     """
 
@@ -64,6 +66,7 @@ class RolloutWorker:
         self.interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
         self.seconds = {"sampling": 0.0, "scoring": 0.0}
         self.first_cause = ""
+        self.outcomes: list[tuple[Problem, int, int]] = []
         self._warned: set[str] = set()  # kinds of failing scorers that the user has been told of
         self._engines: list[RolloutEngine] = []  # to be closed
         self._module: PolicyModule | None = None
@@ -135,6 +138,9 @@ class RolloutWorker:
         sampled = self._begin("scoring")
         with self.interruptible():
             rollouts = self.score(rollouts)
+        if training and not engine.demonstrates:
+            counts = zip(rollouts.scored.sum(-1).tolist(), rollouts.passed.sum(-1).tolist(), strict=True)
+            self.outcomes += [(problem, *each) for problem, each in zip(problems, counts, strict=True)]
         self.seconds["sampling"] += sampled - begun
         self.seconds["scoring"] += perf_counter() - sampled
         return rollouts
@@ -228,8 +234,8 @@ class RolloutWorker:
     # -- what others see ----------------------------------------------------------------------------
 
     def begin_iteration(self) -> None:
-        """Count seconds anew."""
-        self.seconds = dict.fromkeys(self.seconds, 0.0)
+        """Count seconds, and outcomes, anew."""
+        self.seconds, self.outcomes = dict.fromkeys(self.seconds, 0.0), []
 
     def begin_training(self) -> float:
         """Tell listeners that an update is under way.  -> the time, in seconds of `perf_counter`"""
