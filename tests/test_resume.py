@@ -60,17 +60,17 @@ COINS = ["--data=tests.callbacks.extras.CoinDataModule", "--model.policy.alphabe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_problems_drawn_by_what_was_passed_are_drawn_again(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "by"), zip(SAMPLERS, (signal.SIGKILL, signal.SIGTERM, signal.SIGTERM), strict=True))
+def test_problems_drawn_by_what_was_passed_are_drawn_again(tmp_path: Path, name: str, by: signal.Signals) -> None:
     """Whatever has been counted since the checkpoint is forgotten with it; the record's file is the same, too."""
     more = [
-        *COINS, f"--draw.sampler={SAMPLERS[name]}", "--schedule.explore.advantage=app.advantages.PassOne",
+        *COINS, f"--draw.sampler={SAMPLERS[name]}", "--schedule.explore.advantage=app.advantages.CurveRL",
         "--schedule.explore.knobs={rollouts: {class_path: app.knobs.Stepwise, init_args: {values: {0: 4, 3: 6}}}}",
     ]  # fmt: skip
     assert run([*arguments_for(tmp_path / "whole"), *more], tmp_path / "whole" / "log") == 0
     random = Random(name)
     moments = [(phase, random.randint(1, 3), random.uniform(0, 0.05)) for phase in ("sampling", "backward")]
-    assert trial(tmp_path / "killed", moments, more=more) > 0
+    assert trial(tmp_path / "killed", moments, by, more=more) > 0
     assert differences(tmp_path / "whole", tmp_path / "killed") == []
     rows = [json.loads(row) for row in (newest(tmp_path / "whole") / "problems.jsonl").read_text().splitlines()]
     assert len(rows) > 8

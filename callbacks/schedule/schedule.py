@@ -56,6 +56,7 @@ class StageSchedule(Schedule):
         self.ending = False  # and waiting for its validation
         self.finished = False  # with the last stage
         self.settings: list[StageSettings] = []  # of each stage, in this run
+        self.observed: dict[str, Any] = {}  # the objective's state after the last whole iteration
         self.usual_intervals: tuple[Any, Any] | None = None
 
     @property
@@ -74,6 +75,7 @@ class StageSchedule(Schedule):
             check_export(module.policy)
         run = StageSettings("", module.settings, module.rollout_worker.settings, batch_size_of(trainer))
         self.settings = [stage.resolved(run) for stage in self.stages]
+        self.observed = self.stage.advantage.state_dict()
         for stage, settings in zip(self.stages, self.settings, strict=True):
             try:
                 self._check(trainer, module, settings)
@@ -126,6 +128,7 @@ class StageSchedule(Schedule):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self.observed = self.stage.advantage.state_dict()
         knobs = self.settings[self.index].knobs.at(self.step)
         self.step += 1
         pl_module.log_dict(
@@ -192,6 +195,7 @@ class StageSchedule(Schedule):
         module.rollout_worker.settings = settings.rollouts_at(self.step)
         if "k" in values:
             settings.update.advantage.set_k(int(values["k"]))
+        self.observed = settings.update.advantage.state_dict()
 
     def _save(self, trainer: Trainer, name: str) -> None:
         with replacing_together(trainer, run_folder(trainer) / "stages" / name) as folder:
@@ -205,7 +209,7 @@ class StageSchedule(Schedule):
             "step": self.step,
             "ending": self.ending,
             "finished": self.finished,
-            "advantage": {type(self.stage.advantage).__qualname__: self.stage.advantage.state_dict()},
+            "advantage": {type(self.stage.advantage).__qualname__: self.observed},
             "until": {} if until is None else {type(until).__qualname__: until.state_dict()},
         }
 
@@ -218,6 +222,7 @@ class StageSchedule(Schedule):
             part = getattr(self.stage, name)
             if type(part).__qualname__ in state_dict[name]:
                 part.load_state_dict(state_dict[name][type(part).__qualname__])
+        self.observed = self.stage.advantage.state_dict()
 
 
 def _set_intervals(trainer: Trainer, batches: Any, seconds: Any) -> None:
