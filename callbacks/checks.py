@@ -122,14 +122,14 @@ def check_monitors(trainer: Trainer) -> None:
 
 
 def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
-    """Raise ValueError for a `monitor` of a Pass@k or maj@k that the evaluation does not log.
+    """Raise ValueError for a `monitor` of a Pass@k, maj@k or Cover@tau that the evaluation does not log.
 
     names: of those that it does.
     """
     names = set(names)
     for callback in trainer.callbacks if names else ():  # type: ignore[attr-defined]
         monitor = str(getattr(callback, "monitor", None))
-        if re.fullmatch(r"eval/(.*/)?(pass|maj)@.*", monitor) and monitor not in names:
+        if re.fullmatch(r"eval/(.*/)?(pass|maj|cover)@.*", monitor) and monitor not in names:
             raise ValueError(unknown_monitor(callback, names))
 
 

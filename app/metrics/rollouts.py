@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import comb, nan
+from math import comb, log, nan
 from statistics import fmean
 
 import torch
@@ -93,6 +93,26 @@ def _chance_of_majority(size: int, others: Sequence[int], silent: int, k: int) -
         fair = ((number * comb(silent, k - m - drawn), ties) for (ties, drawn), number in ways.items())
         wins += comb(size, m) * sum(number / (ties + 1) for number, ties in fair)
     return wins / comb(size + sum(others) + silent, k)
+
+
+def answer_entropies(rollouts: Rollouts) -> list[float]:
+    """Of each problem, the entropy of its extracted answers, in nats: -sum of f log f over their shares f.  P
+
+    Responses without an answer, truncated ones included, all have the same one: None. Responses without a score don't
+    count; a problem without any scored one has NaN.
+    """
+    of_problems = zip(rollouts.completions, rollouts.scored.tolist(), strict=True)
+    return [_entropy([row.answer for row, scored in zip(*each, strict=True) if scored]) for each in of_problems]
+
+
+def _entropy(answers: Sequence[str | None]) -> float:
+    counts = sorted(Counter(answers).values())  # in an order that does not depend on theirs
+    return -sum(count / len(answers) * log(count / len(answers)) for count in counts) + 0.0 if answers else nan
+
+
+def is_covered(passes: int, answers: int, tau: float) -> bool:
+    """Cover@tau of one problem (2510.08325): whether a share tau of its scored answers passes, or more."""
+    return passes >= tau * answers - 1e-9
 
 
 def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -209,6 +229,46 @@ class AnswerDiversity(Ratio):
         return distinct_wrong(rollouts)
 
 
+class CoverAtTau(Metric):
+    """Share of problems of which a share tau of the scored answers passes, or more.  -> {"cover@0.5": ..}
+
+    Pass@k for a large k asks for one passing answer, Cover@tau for as many as a policy gives that does not guess
+    (2510.08325). Problems without a scored answer are left out; NaN where there is no other.
+    """
+
+    covered: Tensor
+    problems: Tensor
+
+    def __init__(self, taus: Sequence[float]) -> None:
+        super().__init__()
+        self.taus = tuple(taus)
+        self.add_state("covered", torch.zeros(len(self.taus), dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("problems", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, rollouts: Rollouts) -> None:
+        for passes, answers in zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True):
+            if answers:
+                covered = [float(is_covered(passes, answers, tau)) for tau in self.taus]
+                self.covered += torch.tensor(covered, dtype=torch.double, device=self.covered.device)
+                self.problems += 1
+
+    def compute(self) -> dict[str, Tensor]:
+        return {name_of(tau): value for tau, value in zip(self.taus, self.covered / self.problems, strict=True)}
+
+
+def name_of(tau: float) -> str:
+    """What Cover@tau is reported as."""
+    return f"cover@{tau:g}"
+
+
+class AnswerEntropy(Ratio):
+    """Mean over problems of the entropy of the extracted answers, in nats; see `answer_entropies`."""
+
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
+        entropies = [entropy for entropy in answer_entropies(rollouts) if entropy == entropy]
+        return sum(entropies), len(entropies)
+
+
 class MajorityVote(Ratio):
     """Share of problems whose most frequent extracted answer passes; NaN where none has a scored answer.
 
@@ -233,22 +293,27 @@ def votes_of(ks: Sequence[int], n: int | None) -> list[int]:
     return sorted({*ks, *([] if n is None else [n])} - {1})
 
 
-def evaluation_metrics(ks: Sequence[int], n: int | None, extra: Mapping[str, Metric]) -> MetricCollection:
+def evaluation_metrics(
+    ks: Sequence[int], n: int | None, extra: Mapping[str, Metric], taus: Sequence[float] = ()
+) -> MetricCollection:
     """All that is reported of one set of problems.
 
     Args:
         ks: of Pass@k.
         n: answers to each of its problems; None where they differ, and there is no maj@n of theirs.
         extra: further metrics by the names they are reported under, which are copied.
+        taus: of Cover@tau.
     """
     return MetricCollection(
         {
             "pass@k": PassAtK(ks),
             **{f"maj@{k}": MajorityVote(None if k == n else k) for k in votes_of(ks, n)},
+            **({"cover@tau": CoverAtTau(taus)} if taus else {}),
             "length": ResponseLength(),
             "truncated": TruncationRate(),
             "entropy": TokenEntropy(),
             "distinct_wrong": AnswerDiversity(),
+            "answer_entropy": AnswerEntropy(),
             "unscored": Unscored(),
             **{name: metric.clone() for name, metric in extra.items()},
         },
