@@ -13,6 +13,7 @@ import torch
 
 from app.advantages.base import AdvantageEstimator, informative_problems
 from app.compute.allocation import return_freed_memory
+from app.distributed.processes import gather_over_processes
 from app.engines.base import RolloutEngine
 from app.policy_module import PolicyModule
 from app.rollouts.prefetch import RolloutPrefetcher, thread_autocast
@@ -188,11 +189,13 @@ class RolloutWorker:
     ) -> tuple[Rollouts, dict[str, int]]:
         """Dynamic sampling (DAPO, 2503.14476): put others in the places of problems that teach nothing.
 
+        Processes make every round together, one without such a problem too: an engine may wait for all of them.
+
         Args:
             rollouts: sampled once.
             phase: see `sample`.
             advantage: tells which problems teach anything.
-            others: problems to take instead, until there are none.
+            others: problems to take instead, until there are none; the same on all processes, which share them out.
             rounds: of sampling at most, the first included.
 
         Returns:
@@ -200,13 +203,17 @@ class RolloutWorker:
         """
         alive = informative_problems(advantage, rollouts)
         counts = {"sampled": len(rollouts), "dead": int((~alive).sum()), "rounds": 1}
-        while counts["rounds"] < rounds and not alive.all():
-            fresh_problems = list(islice(others, int((~alive).sum())))
-            if not fresh_problems:
+        while counts["rounds"] < rounds:
+            wanted = torch.tensor([int((~alive).sum())], device=rollouts.rewards.device)
+            of_all, own = gather_over_processes(wanted)
+            drawn, before = list(islice(others, int(of_all.sum()))), int(of_all[:own].sum())
+            if not drawn:
                 break
-            fresh = self.sample(fresh_problems, phase, training=True)
-            useful = informative_problems(advantage, fresh)
+            fresh = self.sample(drawn[before : before + int(wanted)], phase, training=True)
             counts["rounds"] += 1
+            if not len(fresh):
+                continue
+            useful = informative_problems(advantage, fresh)
             counts["sampled"] += len(fresh)
             counts["dead"] += int((~useful).sum())
             places = (~alive).nonzero()[: int(useful.sum()), 0]
