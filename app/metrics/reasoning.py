@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ class ReasoningJudge(ABC):
     A response is judged once, however many sets its problem is in and however often it is drawn in this run.
     """
 
-    _known: dict[tuple[str, str], bool]
+    _known: dict[bytes, bool] | None = None
 
     @abstractmethod
     def judge(self, responses: Sequence[tuple[Problem, str]]) -> list[bool]:
@@ -28,8 +29,8 @@ class ReasoningJudge(ABC):
 
     def accepted(self, responses: Sequence[tuple[Problem, str]]) -> list[bool]:
         """`judge`, with each response asked about once; ValueError for another number of verdicts."""
-        known = self.__dict__.setdefault("_known", {})
-        keys = [(problem.key, text) for problem, text in responses]
+        known = self._known = {} if self._known is None else self._known
+        keys = [_digest(problem.key, text) for problem, text in responses]
         new = {key: pair for key, pair in zip(keys, responses, strict=True) if key not in known}
         if new:
             verdicts = self.judge([*new.values()])
@@ -44,6 +45,10 @@ class ReasoningJudge(ABC):
     def __deepcopy__(self, memo: Any) -> ReasoningJudge:
         """The same one: each set has a metric of its own, and all of them one judge."""
         return self
+
+
+def _digest(key: str, text: str) -> bytes:
+    return blake2b(f"{len(key)} {key}{text}".encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 class CoTPassAtK(Ratio):

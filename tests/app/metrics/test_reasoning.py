@@ -46,13 +46,14 @@ def test_a_response_counts_where_both_are_right(k: int) -> None:
 
 def test_only_what_passes_is_judged_and_once() -> None:
     """Also where metrics of several sets ask the same judge."""
-    metric = CoTPassAtK(Sound())
+    judge = Sound()
+    metric = CoTPassAtK(judge)
     other = metric.clone()
-    assert other.judge is metric.judge is deepcopy(metric.judge)
+    assert other.judge is metric.judge is deepcopy(judge) is judge
     rollouts = rolled("+s + s -", "- - - -")
     metric.update(rollouts)
     other.update(rollouts)
-    assert metric.judge.asked == ["0 sound", "1 lucky"]
+    assert judge.asked == ["0 sound", "1 lucky"]
     assert metric.compute() == other.compute() == 1 / 8
 
 
