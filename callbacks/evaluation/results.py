@@ -17,8 +17,9 @@ from typing import Any
 import torch
 
 from app.distributed.processes import sum_of_counters
+from app.metrics.answers import answer_entropies, majority_votes
 from app.metrics.intervals import LEVEL, RESAMPLES, bootstrap_interval
-from app.metrics.rollouts import answer_entropies, is_covered, majority_votes, name_of, votes_of
+from app.metrics.rollouts import is_covered, name_of, votes_of
 from app.passk import pass_at_k
 from app.storage.files import replacing
 from app.types import Rollouts

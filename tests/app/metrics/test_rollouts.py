@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from app.metrics.answers import answer_entropies, distinct_wrong, majority_votes
 from app.metrics.rollouts import (
     Accuracy,
     AnswerDiversity,
@@ -22,10 +23,7 @@ from app.metrics.rollouts import (
     ResponseLength,
     TokenEntropy,
     TruncationRate,
-    answer_entropies,
-    distinct_wrong,
     evaluation_metrics,
-    majority_votes,
     rollout_metrics,
 )
 from app.types import Completion, Rollouts
