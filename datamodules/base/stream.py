@@ -96,7 +96,6 @@ class ProblemStream:
         """Draw the problems at these places alone from now on; the place in the stream stays."""
         self.problems = [self.problems[place] for place in places]
         self.record.keep_only(self.problems, torch.tensor(places, dtype=torch.long))
-        self._next = []
         self._length = max(1, len(places) // self.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
