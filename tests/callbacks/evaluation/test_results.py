@@ -152,7 +152,7 @@ def test_cover_entropy_and_a_judge_through_the_command_line(
     assert record["answer_entropy"]["estimate"] == pytest.approx(1.5 * log(2), abs=1e-6)
     even = [len(problem.solution) % 2 == 0 for problem in cli.datamodule.splits["validation"]]
     assert record["metrics"]["cot_pass1"] == pytest.approx(0.5 * mean(even), abs=1e-6)
-    assert "cover@0.5" in capsys.readouterr().out
+    assert "C@0.5" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         passk("validate", evaluation={"taus": [1.5]})
     assert "taus: 1.5 must lie in (0, 1]" in capsys.readouterr().err
