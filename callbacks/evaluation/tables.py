@@ -127,7 +127,8 @@ def set_of(name: str) -> str:
 def _table(first: str, names: list[str], title: str) -> Table:
     table = Table(Column(first, overflow="fold"), title=title)
     for name in names:
-        table.add_column(COLUMNS.get(name, name.replace("pass@", "P@").replace("cover@", "C@")), justify="right", no_wrap=True)
+        short = name.replace("pass@", "P@").replace("cover@", "C@")
+        table.add_column(COLUMNS.get(name, short), justify="right", no_wrap=True)
     return table
 
 
