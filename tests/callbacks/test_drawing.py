@@ -24,6 +24,26 @@ def fit(passk: CommandLine, sampler: str, *options: str) -> tuple[Any, Path, lis
     return cli, Path(cli.trainer.log_dir), [row["keys"] for row in callback(cli, "Witness").seen]
 
 
+AHEAD = [
+    "--rollout.overlap=true", "--model.correction=app.losses.TokenTIS",
+    "--rollout.engine=app.engines.snapshot.SnapshotEngine",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_is_drawn_an_iteration_ahead_is_drawn_again(passk: CommandLine, tmp_path: Path) -> None:
+    """By what was known then."""
+    _, folder, keys = fit(passk, SAMPLERS["Pools"], *AHEAD)
+    other = CommandLine(tmp_path / "other", passk.cache)
+    other.folder.mkdir()
+    before, _, first = fit(other, SAMPLERS["Pools"], *AHEAD, "--trainer.max_steps=7")
+    _, resumed, second = fit(other, SAMPLERS["Pools"], *AHEAD, "--ckpt_path=last")
+    assert 2 < before.model.iteration < 8
+    assert [*first, *second] == keys
+    assert gap(folder / "stages" / "2-explore", resumed / "stages" / "2-explore") == 0
+    assert (folder / "problems.jsonl").read_text() == (resumed / "problems.jsonl").read_text()
+
+
 @pytest.mark.parametrize("sampler", [SAMPLERS["Pools"]])
 def test_a_run_in_two_parts_is_one_run(passk: CommandLine, tmp_path: Path, sampler: str) -> None:
     """tests/test_resume.py has all samplers, killed."""
