@@ -35,7 +35,8 @@ class ByPassRate(Weighted):
         if objective is None:
             return torch.ones_like(rates)
         worth = objective.share_informative if self.by == "informative" else objective.expected_eta
-        weights = worth(rates)
+        values, of_problems = rates.unique(return_inverse=True)  # far fewer than problems
+        weights = worth(values)[of_problems]
         return weights.clamp(min=(self.floor * weights.max()).clamp(min=1e-12))
 
 
