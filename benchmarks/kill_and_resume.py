@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -152,9 +152,18 @@ def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = N
     return process.exitcode
 
 
-def trial(folder: Path, kills: list[tuple[str, int, float]], by: int = signal.SIGKILL, logger: str = "") -> int:
-    """A run that is killed at these moments and resumed each time, as long as it lasts; how often it was."""
-    arguments, done = arguments_for(folder, logger), 0
+def trial(
+    folder: Path,
+    kills: list[tuple[str, int, float]],
+    by: int = signal.SIGKILL,
+    logger: str = "",
+    more: Sequence[str] = (),
+) -> int:
+    """A run that is killed at these moments and resumed each time, as long as it lasts; how often it was.
+
+    more: arguments of the command.
+    """
+    arguments, done = [*arguments_for(folder, logger), *more], 0
     for kill in kills:
         status = run(arguments, folder / "log", kill, by)
         if status == 0 and "stopped after" not in (folder / "log").read_text().splitlines()[-1]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from random import Random
 from tempfile import TemporaryDirectory
 
@@ -14,11 +15,13 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from app.distributed.weights import trained_weights, write_model
 from app.engines.base import RolloutEngine
 from app.engines.demonstrations import DemonstrationEngine
+from app.knobs import Knobs
 from app.learning_rate import LearningRate
 from app.module import RLVRModule
 from app.policy import Policy
 from app.remote import RemotePolicy
 from app.scoring import BatchScorer
+from app.settings import RolloutSettings
 from app.types import Problem, Sampling
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,31 @@ def check_engine(engine: RolloutEngine, overlap: bool) -> None:
             f"overlap=true needs an engine with weights of its own, which {name} has not: "
             "app.engines.snapshot.SnapshotEngine and app.engines.vllm.server.VLLMServerEngine have"
         )
+
+
+def check_knobs(knobs: Knobs, rollouts: RolloutSettings, overlap: bool) -> None:
+    """Raise ValueError for a knob that would have no effect, or would come an iteration too late."""
+    for name in ("rollouts", "temperature"):
+        knob = getattr(knobs, name)
+        if knob is not None and overlap:
+            raise ValueError(f"knobs.{name}={knob!r} must be null with overlap=true, which samples an iteration ahead")
+    if knobs.temperature is not None and rollouts.engine.demonstrates:
+        name = type(rollouts.engine).__name__
+        raise ValueError(
+            f"knobs.temperature={knobs.temperature!r} must be null with {name}, which draws from no policy"
+        )
+
+
+@contextmanager
+def at_iteration(iteration: int, values: Mapping[str, float]) -> Iterator[None]:
+    """Inside, a ValueError says in which iteration of the stage, and with which of its knobs' values, it comes."""
+    try:
+        yield
+    except ValueError as error:
+        if not values:
+            raise
+        named = ", ".join(f"{name}={value:g}" for name, value in values.items())
+        raise ValueError(f"knobs, iteration {iteration} ({named}): {error}") from error
 
 
 def check_overlap(trainer: Trainer, module: RLVRModule) -> None:
@@ -94,14 +122,14 @@ def check_monitors(trainer: Trainer) -> None:
 
 
 def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
-    """Raise ValueError for a `monitor` of a Pass@k or maj@k that the evaluation does not log.
+    """Raise ValueError for a `monitor` of a Pass@k, maj@k or Cover@tau that the evaluation does not log.
 
     names: of those that it does.
     """
     names = set(names)
     for callback in trainer.callbacks if names else ():  # type: ignore[attr-defined]
         monitor = str(getattr(callback, "monitor", None))
-        if re.fullmatch(r"eval/(.*/)?(pass|maj)@.*", monitor) and monitor not in names:
+        if re.fullmatch(r"eval/(.*/)?(pass|maj|cover)@.*", monitor) and monitor not in names:
             raise ValueError(unknown_monitor(callback, names))
 
 

@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch.distributed.fsdp import FSDPModule
 
 from app.advantages.base import check_share
 from app.distributed.processes import union_over_processes
@@ -88,20 +87,16 @@ class RolloutCallback(Callback):
             if worker.overlap:
                 check_overlap(trainer, module)
             if self.max_resampling_rounds > 1 and trainer.overfit_batches:  # type: ignore[attr-defined]
-                raise ValueError(f"{self._rounds} must be 1 with overfit_batches, which keeps its problems")
+                rounds = self.max_resampling_rounds
+                raise ValueError(
+                    f"max_resampling_rounds={rounds} must be 1 with overfit_batches, which keeps its problems"
+                )
         if stage == "predict":
             predict_on(trainer, self.predict_split)
         worker.scorer.begin()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        engine = self.worker.engine
-        if self.max_resampling_rounds > 1 and isinstance(RLVRModule.of(pl_module).policy, FSDPModule):
-            raise ValueError(f"{self._rounds} must be 1 with sharded weights: processes would wait for ever")
-        if self.max_resampling_rounds > 1 and trainer.world_size > 1 and engine.syncs_together:
-            raise ValueError(
-                f"{self._rounds} must be 1 with {type(engine).__name__} and several processes: they would wait for ever"
-            )
-        self.worker.set_up(engine)
+        self.worker.set_up(self.worker.engine)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
@@ -139,7 +134,7 @@ class RolloutCallback(Callback):
         """The same batches in every epoch, where `overfit_batches` is above 0."""
         stream = getattr(getattr(trainer, "datamodule", None), "stream", None)
         if trainer.overfit_batches and stream is not None:  # type: ignore[attr-defined]
-            stream.position = 0
+            stream.rewind()
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: ProblemBatch, batch_idx: int
@@ -208,13 +203,9 @@ class RolloutCallback(Callback):
 
     @staticmethod
     def _others(trainer: Trainer, sentence: str, rollouts: Rollouts) -> Iterator[Problem]:
-        """Problems of the train split, shuffled, that no process has in its batch; no two processes get the same."""
+        """Problems of the train split that no process has in its batch, in an order that all processes share."""
         seen = union_over_processes({problem.key for problem in rollouts.problems})
         train = problems_of(trainer, "train")
-        order = Random(sentence).sample(range(len(train)), len(train))
-        mine = (train[index] for index in order[trainer.global_rank :: trainer.world_size])
-        return (problem for problem in mine if problem.key not in seen)
-
-    @property
-    def _rounds(self) -> str:
-        return f"max_resampling_rounds={self.max_resampling_rounds}"
+        stream = getattr(trainer.datamodule, "stream", None)  # type: ignore[attr-defined]
+        order = Random(sentence).sample(range(len(train)), len(train)) if stream is None else stream.others(sentence)
+        return (train[index] for index in order if train[index].key not in seen)

@@ -14,6 +14,7 @@ from app.advantages import (
     FADE,
     FGRPO,
     PKPO,
+    QAE,
     RLOO,
     RLOOK,
     RSGRPO,
@@ -21,6 +22,7 @@ from app.advantages import (
     BestMinusSecond,
     ByAccuracy,
     Combination,
+    CurveRL,
     DrGRPO,
     Exceeding,
     FlipNegatives,
@@ -75,6 +77,8 @@ PICTURES: dict[str, dict[str, AdvantageEstimator]] = {
         "MaxRL": MaxRL(),
         "F-GRPO": FGRPO(),
         "FADE": FADE(),
+        "QAE": QAE(),
+        "CurveRL": CurveRL(),
     },
 }
 

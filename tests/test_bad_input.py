@@ -148,10 +148,6 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {**sharded(), **model(kl=of_class("app.losses.K3", coefficient=0.1))},
         "kl must be null with sharded weights: the reference stands in for whole ones",
     ),
-    "dynamic sampling in shards": (
-        {**sharded(), "rollout": {"max_resampling_rounds": 2}},
-        "max_resampling_rounds=2 must be 1 with sharded weights: processes would wait for ever",
-    ),
     "no minibatch": (model(minibatch_size=0), "minibatch_size=0 must be at least 1"),
     "temperature 0 in a stage": (stages(demonstrated(), stage("exploit", sampling={"temperature": 0.0})), NO_ANSWERS),
     "temperature below 0": (sampling(temperature=-1.0), "temperature=-1.0 must be at least 0"),

@@ -67,6 +67,7 @@ def test_results_have_a_line_for_every_validation(finished: Run) -> None:
         "truncated",
         "entropy",
         "distinct_wrong",
+        "answer_entropy",
     }
     figures = {f"eval/{name}" for name in (*names, "unscored")}  # of one set, which has no others of its own
     for row in finished.results:

@@ -23,7 +23,7 @@ PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if PARTS not in path.parents)
 LARGEST = {
     "steps": 2, "at_most": 2, "repeat": 2, "problems": 4, "rollouts": 4, "k": 2, "n": 4, "max_new_tokens": 24,
-    "start": 0, "end": 2, "warmup": 1,
+    "start": 0, "end": 2, "warmup": 1, "first": 2, "last": 1,
 }  # fmt: skip
 """Numbers inside stages, cut down to these."""
 
@@ -33,7 +33,10 @@ def shrunk(value: Any) -> Any:
     if isinstance(value, list):
         return [shrunk(part) for part in value]
     if isinstance(value, dict):
-        return {name: LARGEST[name] if name in LARGEST and part else shrunk(part) for name, part in value.items()}
+        return {
+            name: LARGEST[name] if name in LARGEST and isinstance(part, int | float) and part else shrunk(part)
+            for name, part in value.items()
+        }
     return value
 
 

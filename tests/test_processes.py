@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from app.storage.places import run_folders
 from benchmarks.kill_and_resume import logged
@@ -18,6 +19,7 @@ from benchmarks.make_vision_policy import PIXELS
 from tests.app.seeing import write_vision
 from tests.conftest import ROOT, CommandLine, build_tiny_policy, constant, demonstrated, gap, stage, steps
 from tests.forked import ended, group, launched, log_of, started
+from tests.test_resume import SAMPLERS
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -76,6 +78,49 @@ def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) ->
     by_one = Path(passk("validate", "--ckpt_path", str(last), **UNEVEN, schedule=schedule).trainer.log_dir)
     in_shards = run(passk, "validate", *SHARDED, "--ckpt_path", str(last), schedule=schedule)
     assert (by_one / "results.jsonl").read_text() == (in_shards / "results.jsonl").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [DDP, SHARDED], ids=["whole", "in shards"])
+def test_dynamic_sampling_replaces_the_problems_that_one_process_does(passk: CommandLine, options: list[str]) -> None:
+    """Rounds are made together, also where one process has nothing to replace."""
+    overlay = {
+        "data": {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 5}},
+        "model": {"policy": {"init_args": {"alphabet": "ab"}}, "minibatch_size": 5, "count_skipped_tokens": False},
+        "rollout": {"rollouts": 2, "max_resampling_rounds": 3},
+        "schedule": {"stages": [stage("explore", learning_rate=constant(1e-3), until=steps(6))]},
+        "trainer": {"logger": {"init_args": {"name": "maze"}}},
+    }
+    alone = Path(passk("fit", cached=False, **overlay).trainer.log_dir)
+    log, arguments = log_of(passk), ["fit", *passk.options(*options, cached=False, **overlay)]
+    assert ended(*[started(run_passk, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
+    both = newest(passk)
+    assert gap(alone / "stages" / "1-explore", both / "stages" / "1-explore") < 1e-6
+    assert (alone / "problems.jsonl").read_text() == (both / "problems.jsonl").read_text()
+    assert curve(alone, "rollout/resampling_rounds") == curve(both, "rollout/resampling_rounds")
+    assert len({value for _, value in curve(alone, "rollout/resampling_rounds")}) > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_two_processes_draw_the_problems_that_one_does(passk: CommandLine, name: str) -> None:
+    """By a record of the answers of both."""
+    coins = {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 5}}
+    overlay = {
+        "data": coins,
+        "model": {"policy": {"init_args": {"alphabet": "ab"}}, "minibatch_size": 5},
+        "draw": {"sampler": yaml.safe_load(SAMPLERS[name])},
+        "schedule": {"stages": [stage("explore", learning_rate=constant(1e-3), until=steps(6))]},
+        "trainer": {"logger": {"init_args": {"name": "maze"}}},
+    }
+    alone = Path(passk("fit", cached=False, **overlay).trainer.log_dir)
+    log, arguments = log_of(passk), ["fit", *passk.options(*DDP, cached=False, **overlay)]
+    assert ended(*[started(run_passk, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
+    both = newest(passk)
+    assert gap(alone / "stages" / "1-explore", both / "stages" / "1-explore") < 1e-6
+    assert (alone / "problems.jsonl").read_text() == (both / "problems.jsonl").read_text()
+    for curve_of in ("draw/pass_rate", "draw/new", "draw/seen"):
+        assert curve(alone, curve_of) == curve(both, curve_of)
 
 
 @pytest.mark.slow

@@ -49,6 +49,36 @@ def test_a_run_cut_short_ends_as_the_whole_one(
     assert differences(whole, tmp_path) == []
 
 
+SAMPLERS = {
+    "ByPassRate": "{class_path: app.draw.ByPassRate, init_args: {by: eta}}",
+    "Pools": "{class_path: app.draw.Pools, init_args: {in_a_row: 1, solved_at: 0.75, hard_at: 0.25}}",
+    "Curriculum": "{class_path: app.draw.Curriculum, init_args: {target: {class_path: app.knobs.Ramp, init_args: "
+    "{first: 0.8, last: 0.2, end: 12}}}}",
+}
+COINS = ["--data=tests.callbacks.extras.CoinDataModule", "--model.policy.alphabet=ab", "--trainer.logger.name=maze"]
+"""Problems that about half of the answers pass, under the name of the mazes that they stand for."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "by"), zip(SAMPLERS, (signal.SIGKILL, signal.SIGTERM, signal.SIGTERM), strict=True))
+def test_problems_drawn_by_what_was_passed_are_drawn_again(tmp_path: Path, name: str, by: signal.Signals) -> None:
+    """Whatever has been counted since the checkpoint is forgotten with it; the record's file is the same, too."""
+    more = [
+        *COINS, f"--draw.sampler={SAMPLERS[name]}", "--schedule.explore.advantage=app.advantages.CurveRL",
+        "--schedule.explore.knobs={rollouts: {class_path: app.knobs.Stepwise, init_args: {values: {0: 4, 3: 6}}}}",
+    ]  # fmt: skip
+    assert run([*arguments_for(tmp_path / "whole"), *more], tmp_path / "whole" / "log") == 0
+    random = Random(name)
+    moments = [(phase, random.randint(1, 3), random.uniform(0, 0.05)) for phase in ("sampling", "backward")]
+    assert trial(tmp_path / "killed", moments, by, more=more) > 0
+    assert differences(tmp_path / "whole", tmp_path / "killed") == []
+    rows = [json.loads(row) for row in (newest(tmp_path / "whole") / "problems.jsonl").read_text().splitlines()]
+    assert len(rows) > 8
+    assert len({row["rate"] for row in rows}) > 3
+    drawn = logged(newest(tmp_path / "whole"))
+    assert len(drawn["draw/pass_rate"]) == len(drawn["stage/index"]) > 10
+
+
 CSV = "{class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: runs, name: maze}}"
 WANDB = "{class_path: lightning.pytorch.loggers.WandbLogger, init_args: {save_dir: runs, project: maze, offline: true}}"
 

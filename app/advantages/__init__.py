@@ -10,6 +10,7 @@ from app.advantages.pass_k import PassK, PassKBootstrap, PassKFullSampling
 from app.advantages.pass_one import PassOne
 from app.advantages.pkpo import PKPO, PKPOLeaveOneOut, PKPOLeaveOneOutMinusOne
 from app.advantages.plain import RLOO, DrGRPO
+from app.advantages.quantile import QAE, CurveRL
 from app.advantages.rarity import UCPO, Unlikeliness
 from app.advantages.shaped import Combination, Exceeding
 from app.advantages.supervised import Imitate, RejectionSampling
@@ -20,6 +21,7 @@ __all__ = [
     "FADE",
     "FGRPO",
     "PKPO",
+    "QAE",
     "RLOO",
     "RLOOK",
     "RSGRPO",
@@ -30,6 +32,7 @@ __all__ = [
     "Binary",
     "ByAccuracy",
     "Combination",
+    "CurveRL",
     "DrGRPO",
     "EntropyBonusAdvantage",
     "Exceeding",

@@ -97,6 +97,12 @@ class AdvantageEstimator(ABC):
         if num_rollouts < 2:
             raise ValueError(f"{type(self).__name__} compares rollouts: N={num_rollouts} must be at least 2")
 
+    def set_k(self, k: int) -> None:
+        """Estimate with this k from now on; ValueError for an estimator without one."""
+        if not hasattr(self, "k"):
+            raise ValueError(f"{self!r} has no k")
+        self.k = k
+
     def check_rewards(self, rewards: Tensor) -> None:
         """Raise ValueError for rewards [P, N] outside the estimator's domain; NaN is an unscored answer."""
         if rewards.ndim != 2:
@@ -147,6 +153,9 @@ class Wrapper(AdvantageEstimator):
 
     def check(self, num_rollouts: int) -> None:
         self.of.check(num_rollouts)
+
+    def set_k(self, k: int) -> None:
+        self.of.set_k(k)
 
     def observe(self, rollouts: Rollouts) -> None:
         self.of.observe(rollouts)

@@ -43,6 +43,20 @@ class Curves:
         passes = torch.arange(self.num_rollouts + 1).double()
         return passes * self.positive.abs() + (self.num_rollouts - passes) * self.negative.abs()
 
+    def share_informative(self, p: Tensor) -> Tensor:
+        """The chance that a group of N has an advantage that is not zero, by the pass rate.  [..] -> [..] double"""
+        return self.expected(self.positive.ne(0) | self.negative.ne(0), p)
+
+    def expected_eta(self, p: Tensor) -> Tensor:
+        """The expected sum of absolute advantages, by the pass rate.  [..] -> [..] double"""
+        return self.expected(self.eta, p)
+
+    def expected(self, values: Tensor, p: Tensor) -> Tensor:
+        """The mean over c passes of N, binomially distributed, of a value of each c.  [N + 1], [..] -> [..] double"""
+        passes = torch.distributions.Binomial(self.num_rollouts, p.double()[..., None])
+        chances = passes.log_prob(torch.arange(self.num_rollouts + 1).double()).exp()  # [.., N + 1]
+        return (chances * values.double()).sum(-1)
+
     def weight(self, p: Tensor) -> Tensor:
         """w(p): the expected gradient of the mean loss is -w(p) grad p, for a problem passed with probability p.
 

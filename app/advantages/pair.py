@@ -30,6 +30,17 @@ class Pair(AdvantageEstimator):
         for each in self.both.values():
             each.check(num_rollouts)
 
+    def set_k(self, k: int) -> None:
+        """Of both, or of the one that has a k; ValueError where neither has."""
+        refused = []
+        for each in self.both.values():
+            try:
+                each.set_k(k)
+            except ValueError as error:
+                refused.append(error)
+        if len(refused) == len(self.both):
+            raise ValueError(f"{self!r} has no k") from refused[0]
+
     def informative(self, rollouts: Rollouts) -> Tensor:
         """Problems from which either would learn.  -> [P], bool"""
         self.check_rewards(rollouts.rewards)

@@ -22,6 +22,8 @@ KINDS = {
     "policies": ("app/policy", "Policy"),
     "rates": ("app/learning_rate.py", "LearningRate"),
     "scorers": ("datamodules", "Scorer"),
+    "knobs": ("app/knobs.py", "Knob"),
+    "samplers": ("app/draw", "ProblemSampler"),
 }
 """By the name of a kind: where its classes are, and what they are derived from."""
 

@@ -43,6 +43,7 @@ from app.storage.places import places_of, task_of
 from app.storage.restoring import Restoring
 from app.storage.resume import check_source, source_of, version_of
 from app.storage.run_folder import PassKTrainer, claim
+from callbacks.drawing import ProblemDraw
 from callbacks.evaluation.evaluation import PassKEvaluation
 from callbacks.rollout import RolloutCallback
 from callbacks.saving.checkpoints import Checkpoints
@@ -91,6 +92,7 @@ class PassKCLI(LightningCLI):
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(RolloutCallback, "rollout")
         parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
+        parser.add_lightning_class_args(ProblemDraw, "draw")  # records what the rollouts tell
         parser.add_lightning_class_args(StageSchedule, "schedule")
         stages_by_name(parser)
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
@@ -142,7 +144,7 @@ class PassKCLI(LightningCLI):
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
             rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
         trainer._checkpoint_connector = Restoring(trainer)
-        first = [self._get(self.config_init, name) for name in ("checkpoints", "rollout", "entropy_switch")]
+        first = [self._get(self.config_init, name) for name in ("checkpoints", "rollout", "entropy_switch", "draw")]
         trainer.callbacks.sort(key=lambda callback: first.index(callback) if callback in first else len(first))
         checkpoints = first[0]
         self._choose_folder(trainer)

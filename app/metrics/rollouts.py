@@ -6,93 +6,20 @@ problems were split. `eval/` keys are made in `callbacks/evaluation/evaluation.p
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import comb, nan
-from statistics import fmean
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
+from app.metrics.answers import answer_entropies, distinct_wrong, majority_votes
 from app.passk import pass_at_k
 from app.types import Rollouts
 
 
-def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
-    """Distinct extracted answers of failing responses, summed over problems, and how many failed (Figure 7a).
-
-    Responses without an answer, including truncated ones, all have the same answer: None.
-    """
-    distinct = wrong = 0
-    failed = rollouts.scored & ~rollouts.passed
-    for group, failing in zip(rollouts.completions, failed.tolist(), strict=True):
-        answers = [row.answer for row, fails in zip(group, failing, strict=True) if fails]
-        distinct, wrong = distinct + len(set(answers)), wrong + len(answers)
-    return distinct, wrong
-
-
-def majority_votes(rollouts: Rollouts, k: int | None = None) -> list[float]:
-    """Of each problem, whether its most frequent extracted answer passes (self-consistency, 2203.11171).  P, in [0, 1]
-
-    With a tie broken at random, of which this is the expectation, and of responses with the same answer whose scores
-    differ, too. Responses without a score or an extracted answer don't vote: a problem without any vote has 0, and one
-    without any score NaN.
-
-    Args:
-        k: the mean over all subsets of k scored responses, exactly; NaN where a problem has fewer. None is the vote of
-            all of them.
-    """
-    of_problems = zip(rollouts.completions, rollouts.rewards.tolist(), strict=True)
-    return [_majority_vote([row.answer for row in group], rewards, k) for group, rewards in of_problems]
-
-
-def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float], k: int | None) -> float:
-    """See `majority_votes`, of one problem.  N, and N with NaN for no score"""
-    scored = sum(reward == reward for reward in rewards)
-    if k is not None and k > scored:
-        return nan
-    passed: dict[str, list[bool]] = {}
-    for answer, reward in zip(answers, rewards, strict=True):
-        if answer is not None and reward == reward:
-            passed.setdefault(answer, []).append(reward >= 1)
-    if not passed:
-        return 0.0 if scored else nan
-    if k is not None and k < scored:
-        sizes, shares = [*map(len, passed.values())], [*map(fmean, passed.values())]
-        chances = {}  # of an answer that comes this often
-        for size in {size for size, share in zip(sizes, shares, strict=True) if share}:
-            others = sizes.copy()
-            others.remove(size)
-            chances[size] = _chance_of_majority(size, others, scored - sum(sizes), k)
-        return sum(share * chances[size] for size, share in zip(sizes, shares, strict=True) if share)
-    most = max(map(len, passed.values()))
-    return fmean(fmean(voters) for voters in passed.values() if len(voters) == most)
-
-
-def _chance_of_majority(size: int, others: Sequence[int], silent: int, k: int) -> float:
-    """Chance that an answer wins the vote of k responses that are drawn without replacement, ties broken at random.
-
-    Where m of the k give the answer, no other answer may come more often, and with t others that come as often it wins
-    with the chance 1 / (t + 1). Draws of the others are counted answer by answer.
-
-    Args:
-        size: responses with the answer.
-        others: responses with each other answer.
-        silent: scored responses without an answer.
-    """
-    wins = 0.0
-    for m in range(1, min(size, k) + 1):
-        ways = {(0, 0): 1}  # by how many others come m times, and the responses drawn so far
-        for other in others:
-            further: Counter[tuple[int, int]] = Counter()
-            for (ties, drawn), number in ways.items():
-                for count in range(min(other, m, k - m - drawn) + 1):
-                    further[ties + (count == m), drawn + count] += number * comb(other, count)
-            ways = further
-        fair = ((number * comb(silent, k - m - drawn), ties) for (ties, drawn), number in ways.items())
-        wins += comb(size, m) * sum(number / (ties + 1) for number, ties in fair)
-    return wins / comb(size + sum(others) + silent, k)
+def is_covered(passes: int, answers: int, tau: float) -> bool:
+    """Cover@tau of one problem (2510.08325): whether a share tau of its scored answers passes, or more."""
+    return passes >= tau * answers - 1e-9
 
 
 def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -209,6 +136,46 @@ class AnswerDiversity(Ratio):
         return distinct_wrong(rollouts)
 
 
+class CoverAtTau(Metric):
+    """Share of problems of which a share tau of the scored answers passes, or more.  -> {"cover@0.5": ..}
+
+    Pass@k for a large k asks for one passing answer, Cover@tau for as many as a policy gives that does not guess
+    (2510.08325). Problems without a scored answer are left out; NaN where there is no other.
+    """
+
+    covered: Tensor
+    problems: Tensor
+
+    def __init__(self, taus: Sequence[float]) -> None:
+        super().__init__()
+        self.taus = tuple(taus)
+        self.add_state("covered", torch.zeros(len(self.taus), dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("problems", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, rollouts: Rollouts) -> None:
+        for passes, answers in zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True):
+            if answers:
+                covered = [float(is_covered(passes, answers, tau)) for tau in self.taus]
+                self.covered += torch.tensor(covered, dtype=torch.double, device=self.covered.device)
+                self.problems += 1
+
+    def compute(self) -> dict[str, Tensor]:
+        return {name_of(tau): value for tau, value in zip(self.taus, self.covered / self.problems, strict=True)}
+
+
+def name_of(tau: float) -> str:
+    """What Cover@tau is reported as."""
+    return f"cover@{tau:g}"
+
+
+class AnswerEntropy(Ratio):
+    """Mean over problems of the entropy of the extracted answers, in nats; see `answer_entropies`."""
+
+    def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
+        entropies = [entropy for entropy in answer_entropies(rollouts) if entropy == entropy]
+        return sum(entropies), len(entropies)
+
+
 class MajorityVote(Ratio):
     """Share of problems whose most frequent extracted answer passes; NaN where none has a scored answer.
 
@@ -233,22 +200,27 @@ def votes_of(ks: Sequence[int], n: int | None) -> list[int]:
     return sorted({*ks, *([] if n is None else [n])} - {1})
 
 
-def evaluation_metrics(ks: Sequence[int], n: int | None, extra: Mapping[str, Metric]) -> MetricCollection:
+def evaluation_metrics(
+    ks: Sequence[int], n: int | None, extra: Mapping[str, Metric], taus: Sequence[float] = ()
+) -> MetricCollection:
     """All that is reported of one set of problems.
 
     Args:
         ks: of Pass@k.
         n: answers to each of its problems; None where they differ, and there is no maj@n of theirs.
         extra: further metrics by the names they are reported under, which are copied.
+        taus: of Cover@tau.
     """
     return MetricCollection(
         {
             "pass@k": PassAtK(ks),
             **{f"maj@{k}": MajorityVote(None if k == n else k) for k in votes_of(ks, n)},
+            **({"cover@tau": CoverAtTau(taus)} if taus else {}),
             "length": ResponseLength(),
             "truncated": TruncationRate(),
             "entropy": TokenEntropy(),
             "distinct_wrong": AnswerDiversity(),
+            "answer_entropy": AnswerEntropy(),
             "unscored": Unscored(),
             **{name: metric.clone() for name, metric in extra.items()},
         },

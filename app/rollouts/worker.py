@@ -13,6 +13,7 @@ import torch
 
 from app.advantages.base import AdvantageEstimator, informative_problems
 from app.compute.allocation import return_freed_memory
+from app.distributed.processes import gather_over_processes
 from app.engines.base import RolloutEngine
 from app.policy_module import PolicyModule
 from app.rollouts.prefetch import RolloutPrefetcher, thread_autocast
@@ -43,6 +44,8 @@ class RolloutWorker:
         listeners: told of every activity that begins.
         interruptible: a context entered to sample and to score, which a signal may leave at once.
         seconds: spent in each activity since `begin_iteration`.
+        outcomes: of each problem that the policy was trained on since `begin_iteration`, resampled ones included: its
+            scored answers and its passing ones.
         first_cause: why the first answer without a score has none.
     """
 
@@ -64,6 +67,7 @@ class RolloutWorker:
         self.interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
         self.seconds = {"sampling": 0.0, "scoring": 0.0}
         self.first_cause = ""
+        self.outcomes: list[tuple[Problem, int, int]] = []
         self._warned: set[str] = set()  # kinds of failing scorers that the user has been told of
         self._engines: list[RolloutEngine] = []  # to be closed
         self._module: PolicyModule | None = None
@@ -135,6 +139,9 @@ class RolloutWorker:
         sampled = self._begin("scoring")
         with self.interruptible():
             rollouts = self.score(rollouts)
+        if training and not engine.demonstrates:
+            counts = zip(rollouts.scored.sum(-1).tolist(), rollouts.passed.sum(-1).tolist(), strict=True)
+            self.outcomes += [(problem, *each) for problem, each in zip(problems, counts, strict=True)]
         self.seconds["sampling"] += sampled - begun
         self.seconds["scoring"] += perf_counter() - sampled
         return rollouts
@@ -182,11 +189,13 @@ class RolloutWorker:
     ) -> tuple[Rollouts, dict[str, int]]:
         """Dynamic sampling (DAPO, 2503.14476): put others in the places of problems that teach nothing.
 
+        Processes make every round together, one without such a problem too: an engine may wait for all of them.
+
         Args:
             rollouts: sampled once.
             phase: see `sample`.
             advantage: tells which problems teach anything.
-            others: problems to take instead, until there are none.
+            others: problems to take instead, until there are none; the same on all processes, which share them out.
             rounds: of sampling at most, the first included.
 
         Returns:
@@ -194,13 +203,17 @@ class RolloutWorker:
         """
         alive = informative_problems(advantage, rollouts)
         counts = {"sampled": len(rollouts), "dead": int((~alive).sum()), "rounds": 1}
-        while counts["rounds"] < rounds and not alive.all():
-            fresh_problems = list(islice(others, int((~alive).sum())))
-            if not fresh_problems:
+        while counts["rounds"] < rounds:
+            wanted = torch.tensor([int((~alive).sum())], device=rollouts.rewards.device)
+            of_all, own = gather_over_processes(wanted)
+            drawn, before = list(islice(others, int(of_all.sum()))), int(of_all[:own].sum())
+            if not drawn:
                 break
-            fresh = self.sample(fresh_problems, phase, training=True)
-            useful = informative_problems(advantage, fresh)
+            fresh = self.sample(drawn[before : before + int(wanted)], phase, training=True)
             counts["rounds"] += 1
+            if not len(fresh):
+                continue
+            useful = informative_problems(advantage, fresh)
             counts["sampled"] += len(fresh)
             counts["dead"] += int((~useful).sum())
             places = (~alive).nonzero()[: int(useful.sum()), 0]
@@ -228,8 +241,8 @@ class RolloutWorker:
     # -- what others see ----------------------------------------------------------------------------
 
     def begin_iteration(self) -> None:
-        """Count seconds anew."""
-        self.seconds = dict.fromkeys(self.seconds, 0.0)
+        """Count seconds, and outcomes, anew."""
+        self.seconds, self.outcomes = dict.fromkeys(self.seconds, 0.0), []
 
     def begin_training(self) -> float:
         """Tell listeners that an update is under way.  -> the time, in seconds of `perf_counter`"""

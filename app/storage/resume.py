@@ -153,12 +153,17 @@ def _check_stages(theirs: list[Config], mine: list[Config], current: int) -> lis
     changes: list[Change] = [("the number of stages", len(theirs), len(mine))] if len(theirs) != len(mine) else []
     for index, (their, my) in enumerate(zip(theirs, mine, strict=False)):
         own = list(differences(their, my, f"stage {index + 1}"))
-        fixed = [change for change in own if index < current or (index == current and change[0].endswith(".rollouts"))]
+        fixed = [change for change in own if index < current or (index == current and _is_n(change[0]))]
         for name, was, now in fixed:
             where = "has been through it" if index < current else "is in it"
             raise CheckpointError(f"the run can't go on with {name}={_short(now)}: it {where} with {_short(was)}")
         changes += own
     return changes
+
+
+def _is_n(name: str) -> bool:
+    """Whether a stage's setting is N, or how N goes from iteration to iteration."""
+    return name.endswith(".rollouts") or ".knobs.rollouts" in name
 
 
 def unrolled(parts: list[Config]) -> list[Config]:

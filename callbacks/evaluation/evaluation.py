@@ -15,7 +15,7 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from app.distributed.processes import union_over_processes
-from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics, votes_of
+from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics, name_of, votes_of
 from app.module import RLVRModule
 from app.settings import RolloutSettings
 from app.storage.files import appending
@@ -45,6 +45,7 @@ class PassKEvaluation(Evaluation):
     Args:
         n: answers to each problem; the paper takes 32 for mazes and 8 for other tasks.
         ks: the k of each Pass@k; at most n.
+        taus: the tau of each Cover@tau: the share of problems of which a share tau of the answers passes, or more.
         sampling: how answers are drawn; the paper evaluates at temperature 1 and top_p 0.95. None
             samples as training does.
         greedy: whether to take the most probable answer as well, which tells learning from sharpening.
@@ -59,6 +60,7 @@ class PassKEvaluation(Evaluation):
         self,
         n: int = 32,
         ks: Sequence[int] = (1, 4, 8),
+        taus: Sequence[float] = (),
         sampling: Sampling | None = None,
         greedy: bool = True,
         sets: Mapping[str, Settings] | None = None,
@@ -66,6 +68,8 @@ class PassKEvaluation(Evaluation):
     ) -> None:
         self.extra_metrics = metrics or {}
         check_names(self.extra_metrics)
+        check_taus(taus)
+        self.taus = tuple(sorted(taus))
         self.greedy, self.given, self.samples_as_training = greedy, sets or {}, sampling is None
         self.plan = EvaluationPlan(Evaluated(n, tuple(sorted(ks)), sampling or Sampling()), self.given)
         self.sets: dict[str, EvaluationSet] = {}
@@ -99,13 +103,14 @@ class PassKEvaluation(Evaluation):
         check_prompts(PromptCheck(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
 
     def _figures_of_sets(self, validation: Sequence[Problem]) -> Iterator[str]:
-        """The names of Pass@k and maj@k that a validation logs."""
+        """The names of Pass@k, maj@k and Cover@tau that a validation logs."""
         labels = {ALL, *chain.from_iterable(problem.sets for problem in validation)} & self.sets.keys()
         for label in shown_sets(labels):
             evaluated = self.sets[label]
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             yield from (f"{prefix}pass@{k}" for k in evaluated.ks)
             yield from (f"{prefix}maj@{k}" for k in votes_of(evaluated.ks, evaluated.n))
+            yield from (prefix + name_of(tau) for tau in self.taus)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit":
@@ -203,7 +208,7 @@ class PassKEvaluation(Evaluation):
 
     def _record(self, record: dict[str, Any]) -> None:
         """Keep what `results.json` says of this validation, which takes the place of the same stage's last one."""
-        sets = self.tally.records(self.sets)
+        sets = self.tally.records(self.sets, self.taus)
         of_all = sets[ALL]
         if len(sets) == 2:  # one set, which is all problems
             sets = {ALL: of_all | {"set": next(label for label in sets if label != ALL)}}
@@ -230,7 +235,9 @@ class PassKEvaluation(Evaluation):
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
         if label not in self.metrics:
             evaluated = self.sets[label]
-            self.metrics[label] = evaluation_metrics(evaluated.ks, evaluated.n, self.extra_metrics).to(device)
+            self.metrics[label] = evaluation_metrics(evaluated.ks, evaluated.n, self.extra_metrics, self.taus).to(
+                device
+            )
         return self.metrics[label]
 
     def _greedy_metrics(self, label: str, device: torch.device) -> Accuracy:
@@ -251,13 +258,20 @@ class PassKEvaluation(Evaluation):
 
 def check_names(extra_metrics: Mapping[str, Metric]) -> None:
     """Raise ValueError for a name under which a metric could not be told from another figure, or from a set's."""
-    taken = {*COLUMNS, *UNSHOWN, "pass@k"}
+    taken = {*COLUMNS, *UNSHOWN, "pass@k", "cover@tau"}
     for name in extra_metrics:
         if name in taken or not re.fullmatch(r"[\w.-]+", name):
             raise ValueError(
                 f"metrics: the name {name!r} must be letters, figures, '_', '-' or '.', and none of "
                 f"{', '.join(sorted(taken))}"
             )
+
+
+def check_taus(taus: Sequence[float]) -> None:
+    """Raise ValueError for a tau that is no share, or none of an answer."""
+    for tau in taus:
+        if not 0 < tau <= 1:
+            raise ValueError(f"taus: {tau:g} must lie in (0, 1]")
 
 
 def check_figures(extra_metrics: Mapping[str, Metric], values: Mapping[str, Any]) -> None:

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 
 from app.distributed.processes import sum_of_counters
+from app.metrics.answers import answer_entropies, majority_votes
 from app.metrics.intervals import LEVEL, RESAMPLES, bootstrap_interval
-from app.metrics.rollouts import majority_votes, votes_of
+from app.metrics.rollouts import is_covered, name_of, votes_of
 from app.passk import pass_at_k
 from app.storage.files import replacing
 from app.types import Rollouts
@@ -29,23 +30,26 @@ RESULTS = "results.json"
 
 METHOD = (
     "Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass; maj@k: whether the most frequent extracted answer "
-    "of k passes, as a mean over all subsets of k, in expectation where ties are broken at random; each a mean over "
-    "problems; "
+    "of k passes, as a mean over all subsets of k, in expectation where ties are broken at random; Cover@tau: whether "
+    "a share tau of the answers passes, or more; answer entropy: of the extracted answers of a problem, in nats; each "
+    "a mean over problems; "
     f"low, high: {LEVEL:.0%} percentile bootstrap over problems, {RESAMPLES} resamples."
 )
 
 
 class Tally:
-    """The number of problems of a set by (answers that pass, answers scored), and of their majority votes."""
+    """The number of problems of a set by (answers that pass, answers scored), by majority vote and by entropy."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, int, int]] = Counter()
         self.votes: Counter[tuple[str, int, float]] = Counter()
+        self.entropies: Counter[tuple[str, float]] = Counter()
 
     def update(self, label: str, rollouts: Rollouts, evaluated: EvaluationSet) -> None:
         counts = zip(rollouts.passed.sum(-1).tolist(), rollouts.scored.sum(-1).tolist(), strict=True)
         for passes, answers in counts:
             self.counts[label, passes, answers] += 1
+        self.entropies.update((label, round(each, 9)) for each in answer_entropies(rollouts) if each == each)
         for k in votes_of(evaluated.ks, evaluated.n):
             votes = majority_votes(rollouts, None if k == evaluated.n else k)
             self.votes.update((label, k, vote) for vote in votes if vote == vote)
@@ -58,12 +62,13 @@ class Tally:
         counts = sum_of_counters(self.counts)
         return [_mean(pass_at_k_counts(counts, ALL, k)) for k in range(1, n + 1)]
 
-    def records(self, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, Any]]:
-        """For each set, over all processes, its size, how it was answered, and Pass@k and maj@k with their intervals.
+    def records(self, sets: Mapping[str, EvaluationSet], taus: Sequence[float] = ()) -> dict[str, dict[str, Any]]:
+        """For each set, over all processes, its size, how it was answered, and its figures with their intervals.
 
         A problem with fewer than k scored answers is left out of that k, and one with none of maj@n.
         """
         counts, votes = sum_of_counters(self.counts), sum_of_counters(self.votes)
+        entropies = sum_of_counters(self.entropies)
         records: dict[str, dict[str, Any]] = {}
         for label in sorted({label for label, _, _ in counts}):
             settings = sets[label].settings
@@ -73,6 +78,10 @@ class Tally:
             for k in votes_of(sets[label].ks, sets[label].n):
                 of_set = {vote: number for (name, of, vote), number in votes.items() if (name, of) == (label, k)}
                 figures[f"maj@{k}"] = estimate(Counter(of_set), label)
+            for tau in taus:
+                figures[name_of(tau)] = estimate(cover_counts(counts, label, tau), label)
+            of_values = {value: number for (name, value), number in entropies.items() if name == label}
+            figures["answer_entropy"] = estimate(Counter(of_values), label)
             records[label] = {"problems": problems, **drawn, **figures}
         return records
 
@@ -88,6 +97,15 @@ def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) 
     for (name, passes, answers), number in counts.items():
         if name == label and answers >= k:
             problems[pass_at_k(torch.arange(answers)[None] < passes, k).item()] += number
+    return problems
+
+
+def cover_counts(counts: Counter[tuple[str, int, int]], label: str, tau: float) -> Counter[float]:
+    """How many problems of a set are covered at tau, 1, and how many are not, 0, of those with a scored answer."""
+    problems: Counter[float] = Counter()
+    for (name, passes, answers), number in counts.items():
+        if name == label and answers:
+            problems[float(is_covered(passes, answers, tau))] += number
     return problems
 
 
@@ -113,14 +131,17 @@ def markdown(result: dict[str, Any]) -> str:
     """A table with a row for each set, in percent."""
     sets: dict[str, dict[str, Any]] = result["sets"]
     names = {name for record in sets.values() for name in record}
-    kinds = [[name for name in names if name.startswith(kind)] for kind in ("pass@", "maj@")]
+    kinds = [[name for name in names if name.startswith(kind)] for kind in ("pass@", "maj@", "cover@")]
     columns = [name for of_kind in kinds for name in sorted(of_kind, key=natural)]
     greedy = ["greedy"] if "greedy" in names else []
+    entropy = ["answer_entropy"] if any(record.get("answer_entropy") for record in sets.values()) else []
     extra = sorted({name for record in sets.values() for name in record.get("metrics", {})})
-    head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy, *extra]
+    head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy,
+            *("answer entropy" for _ in entropy), *extra]  # fmt: skip
     rows = [
         [_name(label, record), str(record["problems"]), str(record.get("answers", "")),
          *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy),
+         *(_plain((record.get(name) or {}).get("estimate")) for name in entropy),
          *(_plain(record.get("metrics", {}).get(name)) for name in extra)]
         for label, record in sets.items()
     ]  # fmt: skip

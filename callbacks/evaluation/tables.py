@@ -13,6 +13,7 @@ from rich.text import Text
 COLUMNS = {
     "greedy": "greedy",
     "distinct_wrong": "distinct\nwrong",
+    "answer_entropy": "answer\nentropy",
     "entropy": "entropy\n(nats)",
     "length": "length\n(tokens)",
     "truncated": "trun-\ncated",
@@ -51,8 +52,9 @@ def print_results(history: list[dict[str, Any]], folder: str) -> None:
 def fitting(console: Console, table: Callable[[Collection[str]], Table], names: Sequence[str]) -> Table:
     """A table with as many of its columns as the console has room for, and a line about those left out.
 
-    The first to go are of the least interest: distinct wrong answers, truncated, maj@k but for the largest k, length,
-    metrics of one's own, entropy, maj@k for that k, and greedy. The stage and Pass@k stay.
+    The first to go are of the least interest: the answers' entropy, distinct wrong answers, truncated, maj@k but for
+    the largest k, Cover@tau, length, metrics of one's own, entropy, maj@k for that k, and greedy. The stage and Pass@k
+    stay.
 
     Args:
         table: makes it, without some columns.
@@ -60,7 +62,19 @@ def fitting(console: Console, table: Callable[[Collection[str]], Table], names: 
     """
     votes = [name for name in names if name.startswith("maj@")]
     own = [name for name in names if "@" not in name and name not in COLUMNS]
-    ranked = ["distinct_wrong", "truncated", *votes[:-1], "length", *own[::-1], "entropy", *votes[-1:], "greedy"]
+    covers = [name for name in names if name.startswith("cover@")]
+    ranked = [
+        "answer_entropy",
+        "distinct_wrong",
+        "truncated",
+        *votes[:-1],
+        *covers,
+        "length",
+        *own[::-1],
+        "entropy",
+        *votes[-1:],
+        "greedy",
+    ]
     order = [name for name in ranked if name in names]
     left_out: list[str] = []
     unbounded = console.options.update(width=10_000)
@@ -113,7 +127,8 @@ def set_of(name: str) -> str:
 def _table(first: str, names: list[str], title: str) -> Table:
     table = Table(Column(first, overflow="fold"), title=title)
     for name in names:
-        table.add_column(COLUMNS.get(name, name.replace("pass@", "P@")), justify="right", no_wrap=True)
+        short = name.replace("pass@", "P@").replace("cover@", "C@")
+        table.add_column(COLUMNS.get(name, short), justify="right", no_wrap=True)
     return table
 
 
@@ -128,9 +143,10 @@ def columns_of_sets(record: dict[str, Any]) -> list[str]:
 
 
 def in_order(names: set[str]) -> list[str]:
-    """Those that are shown: Pass@k by k, maj@n by n, then the others, and last the metrics of `evaluation.metrics`."""
-    kinds = [[name for name in names if re.fullmatch(rf"{kind}@\d+", name)] for kind in ("pass", "maj")]
-    known = [*sorted(kinds[0], key=natural), *sorted(kinds[1], key=natural), *(n for n in COLUMNS if n in names)]
+    """Those shown: Pass@k by k, maj@k by k, Cover@tau, then the others, and last those of `evaluation.metrics`."""
+    kinds = [[name for name in names if re.fullmatch(rf"{kind}@[\d.]+", name)] for kind in ("pass", "maj", "cover")]
+    ordered = [name for kind in kinds for name in sorted(kind, key=natural)]
+    known = [*ordered, *(name for name in COLUMNS if name in names)]
     return [*known, *sorted(names - {*known} - UNSHOWN)]
 
 
@@ -141,7 +157,7 @@ def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
 
 def _cell(name: str, value: float) -> str:
     """A share in percent, anything else as it is."""
-    if name in ("entropy", "length"):
+    if name in ("entropy", "length", "answer_entropy"):
         return f"{value:.2f}"
     return f"{100 * value:.1f}" if name in COLUMNS or "@" in name else f"{value:.4g}"
 

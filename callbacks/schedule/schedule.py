@@ -13,7 +13,15 @@ from app.distributed.sharding import empty
 from app.module import RLVRModule
 from app.storage.checkpoint import count_of
 from app.storage.run_folder import run_folder
-from callbacks.checks import check_demonstrations, check_engine, check_export, check_learning_rate, check_sampling
+from callbacks.checks import (
+    at_iteration,
+    check_demonstrations,
+    check_engine,
+    check_export,
+    check_knobs,
+    check_learning_rate,
+    check_sampling,
+)
 from callbacks.lookup import batch_size_of, problems_of
 from callbacks.prompts import PromptCheck, asked, skip_prompts
 from callbacks.roles import Schedule
@@ -49,6 +57,7 @@ class StageSchedule(Schedule):
         self.ending = False  # and waiting for its validation
         self.finished = False  # with the last stage
         self.settings: list[StageSettings] = []  # of each stage, in this run
+        self.observed: dict[str, Any] = {}  # the objective's state after the last whole iteration
         self.usual_intervals: tuple[Any, Any] | None = None
         self.exported: Path | None = None
 
@@ -68,6 +77,7 @@ class StageSchedule(Schedule):
             check_export(module.policy)
         run = StageSettings("", module.settings, module.rollout_worker.settings, batch_size_of(trainer))
         self.settings = [stage.resolved(run) for stage in self.stages]
+        self.observed = self.stage.advantage.state_dict()
         for stage, settings in zip(self.stages, self.settings, strict=True):
             try:
                 self._check(trainer, module, settings)
@@ -91,9 +101,17 @@ class StageSchedule(Schedule):
     def _check(trainer: Trainer, module: RLVRModule, settings: StageSettings) -> None:
         """Raise ValueError for what could not work once the stage is reached."""
         worker, rollouts = module.rollout_worker, settings.rollouts
-        settings.update.advantage.check(rollouts.rollouts)
         check_engine(rollouts.engine, worker.overlap)
-        check_sampling(rollouts.engine, rollouts.sampling)
+        check_knobs(settings.knobs, rollouts, worker.overlap)
+        for iteration, values in settings.knobs.all_values:
+            with at_iteration(iteration, values):
+                now = settings.rollouts_at(iteration)
+                if "k" in values:
+                    settings.update.advantage.set_k(int(values["k"]))
+                settings.update.advantage.check(now.rollouts)
+                check_sampling(now.engine, now.sampling)
+        if settings.knobs.k is not None:
+            settings.update.advantage.set_k(int(settings.knobs.at(0)["k"]))  # as it is drawn at the run's start
         module.policy.stop_ids(rollouts.sampling)
         check_demonstrations(problems_of(trainer, "train"), rollouts.engine, worker.scorer)
         number = len(problems_of(trainer, "train"))
@@ -112,10 +130,15 @@ class StageSchedule(Schedule):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self.observed = self.stage.advantage.state_dict()
+        knobs = self.settings[self.index].knobs.at(self.step)
         self.step += 1
-        pl_module.log("stage/index", float(self.index))
+        pl_module.log_dict(
+            {"stage/index": float(self.index), **{f"stage/{name}": float(knobs[name]) for name in knobs}}
+        )
         if self._fires(RLVRModule.of(pl_module).figures) and not self._ask_for_validation(trainer):
             self._next(trainer, pl_module)
+        self._turn(RLVRModule.of(pl_module))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
@@ -162,11 +185,19 @@ class StageSchedule(Schedule):
         """Give the module, the rollout worker and the data module the stage's settings."""
         settings = self.settings[self.index]
         module.begin_stage(settings.name, settings.update, is_new)
-        module.rollout_worker.settings = settings.rollouts
+        self._turn(module)
         if settings.problems is not None:
             trainer.datamodule.batch_size = settings.problems  # type: ignore[attr-defined]
         what = f"{settings.update.advantage!r}, learning rate {settings.update.learning_rate!r}"
         log.info("stage %d of %d: %s, %s", self.index + 1, len(self.stages), settings.name, what)
+
+    def _turn(self, module: RLVRModule) -> None:
+        """Give them what this iteration of the stage has of its own."""
+        settings, values = self.settings[self.index], self.settings[self.index].knobs.at(self.step)
+        module.rollout_worker.settings = settings.rollouts_at(self.step)
+        if "k" in values:
+            settings.update.advantage.set_k(int(values["k"]))
+        self.observed = settings.update.advantage.state_dict()
 
     def _save(self, trainer: Trainer, number: int, name: str) -> None:
         self.exported = run_folder(trainer) / "stages" / f"{number}-{re.sub(r'[^A-Za-z0-9@.]+', '-', name)}"
@@ -181,7 +212,7 @@ class StageSchedule(Schedule):
             "step": self.step,
             "ending": self.ending,
             "finished": self.finished,
-            "advantage": {type(self.stage.advantage).__qualname__: self.stage.advantage.state_dict()},
+            "advantage": {type(self.stage.advantage).__qualname__: self.observed},
             "until": {} if until is None else {type(until).__qualname__: until.state_dict()},
         }
 
@@ -194,6 +225,7 @@ class StageSchedule(Schedule):
             part = getattr(self.stage, name)
             if type(part).__qualname__ in state_dict[name]:
                 part.load_state_dict(state_dict[name][type(part).__qualname__])
+        self.observed = self.stage.advantage.state_dict()
 
 
 def _set_intervals(trainer: Trainer, batches: Any, seconds: Any) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from app.advantages import AdvantageEstimator
 from app.engines.base import RolloutEngine
+from app.knobs import Knobs
 from app.learning_rate import LearningRate
 from app.losses import PolicyLoss
 from app.settings import RolloutSettings, UpdateSettings
@@ -21,6 +22,16 @@ class StageSettings:
     update: UpdateSettings
     rollouts: RolloutSettings
     problems: int | None
+    knobs: Knobs = field(default_factory=Knobs)
+
+    def rollouts_at(self, iteration: int) -> RolloutSettings:
+        """The stage's, with the N and the temperature of this iteration."""
+        values, rollouts = self.knobs.at(iteration), self.rollouts
+        if "rollouts" in values:
+            rollouts = replace(rollouts, rollouts=int(values["rollouts"]))
+        if "temperature" in values:
+            rollouts = replace(rollouts, sampling=replace(rollouts.sampling, temperature=values["temperature"]))
+        return rollouts
 
 
 @dataclass
@@ -39,6 +50,7 @@ class Stage:
         sampling: how they are drawn.
         minibatch_size: problems per optimizer step.
         count_skipped_tokens: see RLVRModule.
+        knobs: k, N and the temperature as functions of the stage's iterations.
         reset_optimizer: begin with an empty optimizer state rather than the last stage's.
     """
 
@@ -53,6 +65,7 @@ class Stage:
     sampling: Sampling | None = None
     minibatch_size: int | None = None
     count_skipped_tokens: bool | None = None
+    knobs: Knobs | None = None
     reset_optimizer: bool = False
 
     def resolved(self, run: StageSettings) -> StageSettings:
@@ -74,6 +87,7 @@ class Stage:
                 sampling=self.sampling or rollouts.sampling,
             ),
             problems=self.problems or run.problems,
+            knobs=self.knobs or Knobs(),
         )
 
 

@@ -130,10 +130,10 @@ class ProblemDataModule(LightningDataModule, ABC):
 
     def leave_out(self, places: Collection[int]) -> None:
         """Train without the problems at these places of the train split, which can't be asked."""
-        train = [problem for place, problem in enumerate(self.splits["train"]) if place not in places]
-        check_fits(self.batch_size, len(train))
-        self.splits["train"] = train
-        self.stream.replace(train)
+        kept = [place for place in range(len(self.splits["train"])) if place not in places]
+        check_fits(self.batch_size, len(kept))
+        self.splits["train"] = [self.splits["train"][place] for place in kept]
+        self.stream.keep_only(kept)
 
     def _batches(self, split: str) -> ProblemBatches:
         if not self.splits[split]:

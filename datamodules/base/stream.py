@@ -6,20 +6,22 @@ in a checkpoint. Lightning fetches nothing ahead from an iterable that has a len
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from random import Random
+from typing import Any
 
+import torch
+
+from app.draw import Objective, PassRecord, Place, ProblemSampler, Uniform
 from app.storage.checkpoint import count_of
 from app.types import Problem, ProblemBatch
 
 
 class ProblemStream:
-    """Batches of P problems, epoch after epoch, each epoch in an order of its own.
+    """Batches of P problems without an end, which ones a sampler decides; none is short.
 
-    The stream is the concatenation of all epochs' orders, cut into batches: a batch may run across the
-    border of two epochs, and none is short. The position is the number of problems consumed by all
-    ranks together and moves when a batch is handed out, so that it alone tells where to resume.
+    The place in the stream is the number of problems consumed by all ranks together, and of batches. It moves when a
+    batch is handed out: with the record of passes it alone tells where to resume.
 
     Iterating yields `len(self)` batches, one Lightning epoch, and goes on where the last iteration
     stopped. Lightning reads the length once; it therefore stays what it was at first when `batch_size` changes.
@@ -27,9 +29,15 @@ class ProblemStream:
     Args:
         problems: at least one.
         batch_size: P, over all ranks; may be set at any time and holds from the next batch on.
-        seed: with the epoch's number it gives the epoch's order.
+        seed: of the draws.
         rank: takes every `world_size`-th problem of each batch, from this one on.
         world_size: number of ranks.
+
+    Attributes:
+        sampler: decides which problems are drawn.
+        record: of how often each was drawn and passed.
+        objective: gives what the present stage's objective makes of a pass rate, where one is known.
+        last, last_place: the problems of the last batch, over all ranks, and where it was drawn.
     """
 
     def __init__(
@@ -39,9 +47,14 @@ class ProblemStream:
         self.batch_size = batch_size
         self.seed = seed
         self.rank, self.world_size = rank, world_size
-        self.position = 0
+        self.position, self.batches = 0, 0
+        self.sampler: ProblemSampler = Uniform()
+        self.record = PassRecord(problems)
+        self.objective: Callable[[], Objective | None] = lambda: None
+        self.last: list[int] = []
+        self.last_place = self.place
         self._length = max(1, len(problems) // batch_size)
-        self._order: tuple[int, list[int]] = (-1, [])
+        self._next: list[int] = []  # what has been peeked at
 
     def __len__(self) -> int:
         return self._length
@@ -53,38 +66,46 @@ class ProblemStream:
     def draw(self) -> ProblemBatch:
         """The next batch, or this rank's share of it; ValueError where there are more ranks than problems."""
         batch = self.peek()
+        self.last, self.last_place, self._next = self._next, self.place, []
         self.position += self.batch_size
+        self.batches += 1
         return batch
 
     def peek(self) -> ProblemBatch:
         """What `draw` will give, unless the batch size is set before."""
         if self.batch_size < self.world_size:
             raise ValueError(f"batch_size={self.batch_size} must be at least the number of ranks, {self.world_size}")
-        places = range(self.position + self.rank, self.position + self.batch_size, self.world_size)
-        return ProblemBatch([self._at(place) for place in places])
+        if len(self._next) != self.batch_size:
+            self._next = self.sampler.draw(self.record, self.batch_size, self.place)
+        return ProblemBatch([self.problems[place] for place in self._next[self.rank :: self.world_size]])
 
-    def replace(self, problems: Sequence[Problem]) -> None:
-        """Draw from these problems from now on; the position stays."""
-        self.problems = problems
-        self._order = (-1, [])
-        self._length = max(1, len(problems) // self.batch_size)
+    @property
+    def place(self) -> Place:
+        """Where the next batch is drawn."""
+        return Place(self.seed, self.position, self.batches, self.objective)
 
-    def state_dict(self) -> dict[str, int]:
-        return {"position": self.position}
+    def others(self, sentence: str) -> list[int]:
+        """The places of all problems in the order in which they may replace those of a batch."""
+        return self.sampler.others(self.record, sentence, self.place)
 
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self.position = count_of(state_dict, "position")
+    def rewind(self) -> None:
+        """Begin at the first batch again."""
+        self.position, self.batches, self._next = 0, 0, []
 
-    def _at(self, place: int) -> Problem:
-        epoch, index = divmod(place, len(self.problems))
-        if epoch != self._order[0]:
-            self._order = (epoch, self._draw_order(epoch))
-        return self.problems[self._order[1][index]]
+    def keep_only(self, places: Sequence[int]) -> None:
+        """Draw the problems at these places alone from now on; the place in the stream stays."""
+        self.problems = [self.problems[place] for place in places]
+        self.record.keep_only(self.problems, torch.tensor(places, dtype=torch.long))
+        self._length = max(1, len(places) // self.batch_size)
 
-    def _draw_order(self, epoch: int) -> list[int]:
-        order = list(range(len(self.problems)))
-        Random(f"{self.seed}/order/{epoch}").shuffle(order)
-        return order
+    def state_dict(self) -> dict[str, Any]:
+        state = {"position": self.position, "batches": self.batches, "next": list(self._next)}
+        return {**state, "record": self.record.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.position, self.batches = count_of(state_dict, "position"), count_of(state_dict, "batches")
+        self.record.load_state_dict(state_dict["record"])
+        self._next = [int(place) for place in state_dict["next"]]
 
 
 class ProblemBatches:

@@ -34,7 +34,7 @@ def work(rank: int) -> dict[str, Any]:
         "processes": talk(rank),
         "variants": {name: variant(name, rank) for name in VARIANTS},
         "uneven": {name: uneven(name, rank) for name in UNEVEN},
-        "replacements": draw_again(rank, 2),
+        "replacements": draw_again(rank),
         "results": tally(rank),
         "components": components(rank),
     }
@@ -156,9 +156,9 @@ def components(rank: int) -> dict[str, float]:
 # -- dynamic sampling ----------------------------------------------------------------------------------
 
 
-def draw_again(rank: int, world: int) -> list[str]:
-    """All that this process might draw in the place of dead problems: rank r has problems 10 r to 10 r + 3."""
+def draw_again(rank: int) -> list[str]:
+    """All that may be drawn in the place of dead problems: rank r has problems 10 r to 10 r + 3."""
     train = [EchoProblem(str(number)) for number in range(20)]
-    trainer = SimpleNamespace(datamodule=SimpleNamespace(splits={"train": train}), global_rank=rank, world_size=world)
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(splits={"train": train}))
     batch = Rollouts(list(train[10 * rank : 10 * rank + 4]))
     return [problem.key for problem in RolloutCallback._others(cast(Any, trainer), "0/dynamic/0", batch)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from copy import deepcopy
 from inspect import signature
 
 import pytest
@@ -12,6 +14,7 @@ from app.advantages import (
     FADE,
     FGRPO,
     PKPO,
+    QAE,
     RLOO,
     RLOOK,
     RSGRPO,
@@ -22,6 +25,7 @@ from app.advantages import (
     Binary,
     ByAccuracy,
     Combination,
+    CurveRL,
     DrGRPO,
     EntropyBonusAdvantage,
     Exceeding,
@@ -51,12 +55,12 @@ CENTRED = [
     PassOne(), PassK(1), PassK(3), PassKBootstrap(3), PassKFullSampling(3),
     WithoutEasy(PassK(3)), ByAccuracy(high=PassK(3)), Exceeding(PassK(3)), Combination(many=PassK(3)),
     Adaptive(explore=PassK(3)), PassKWithoutSigma(3), PKPOLeaveOneOut(3), RLOO(), RLOOK(3), DrGRPO(), RSGRPO(),
-    MaxRL(), TailRL(), FGRPO(), Unlikeliness(), Binary(PassK(3)),
+    MaxRL(), TailRL(), FGRPO(), Unlikeliness(), Binary(PassK(3)), CurveRL(),
 ]  # fmt: skip
 """A problem's advantages sum to zero."""
 UNMOVED = [
     *CENTRED, PassKBootstrap(3, reduce="mean"), PKPOLeaveOneOutMinusOne(3), BestMinusSecond(), FADE(), UCPO(),
-    BestMinusSecond(std=True), EntropyBonusAdvantage(), WeightedPositives(),
+    BestMinusSecond(std=True), EntropyBonusAdvantage(), WeightedPositives(), QAE(0.4),
 ]  # fmt: skip
 """A problem whose rollouts agree teaches nothing."""
 ALL = [
@@ -114,13 +118,13 @@ def test_nothing_is_learnt_where_all_rollouts_agree(estimator: AdvantageEstimato
 
 @pytest.mark.parametrize("estimator", [each for each in ALL if not isinstance(each, FlipNegatives)], ids=repr)
 def test_problems_do_not_touch_each_other(estimator: AdvantageEstimator) -> None:
-    """But for FADE, whose running means do, and for the draws of noise."""
+    """But for FADE and CurveRL, whose running means and window do, and for the draws of noise."""
     batch = rollouts(18)
     whole = estimator(batch)
     half = Rollouts(
         batch.problems[:9], completions=batch.completions[:9], rewards=batch.rewards[:9], explore=batch.explore[:9]
     )
-    if not isinstance(estimator, FADE):
+    if not isinstance(estimator, FADE | CurveRL):
         torch.testing.assert_close(estimator(half), whole[:9], rtol=0, atol=1e-12)
 
 
@@ -160,7 +164,7 @@ def test_an_unscored_answer_counts_as_one_that_was_not_drawn(estimator: Advantag
     advantages = estimator(batch)
     assert advantages[~batch.scored].eq(0).all()
     assert torch.equal(batch.rewards.nan_to_num(-1), before.nan_to_num(-1))
-    if isinstance(estimator, FADE | FlipNegatives | PassKBootstrap):
+    if isinstance(estimator, FADE | CurveRL | FlipNegatives | PassKBootstrap):
         return  # whose running means, and whose draws, depend on the batch
     for place in range(9):
         kept = [n for n in range(8) if n not in lacking.get(place, [])]
@@ -204,6 +208,19 @@ def test_k_is_at_most_the_rollouts(estimator: AdvantageEstimator) -> None:
         kind(9).check(8)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match=r"k=0 must be at least 1"):
         kind(0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_k_may_be_set_where_there_is_one(estimator: AdvantageEstimator) -> None:
+    """And is then that of all it wraps: as if they had been built with it."""
+    estimator = deepcopy(estimator)
+    if "k=3" not in repr(estimator) and "k=1" not in repr(estimator):
+        with pytest.raises(ValueError, match="has no k"):
+            estimator.set_k(2)
+        return
+    before = repr(estimator)
+    estimator.set_k(2)
+    assert repr(estimator) == re.sub("k=[13]", "k=2", before)
 
 
 @pytest.mark.parametrize("estimator", [each for each in ALL if each.requires], ids=repr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import nan
@@ -13,16 +14,16 @@ from typing import Any
 import pytest
 import torch
 
+from app.metrics.answers import answer_entropies, distinct_wrong, majority_votes
 from app.metrics.rollouts import (
     Accuracy,
     AnswerDiversity,
+    CoverAtTau,
     PassAtK,
     ResponseLength,
     TokenEntropy,
     TruncationRate,
-    distinct_wrong,
     evaluation_metrics,
-    majority_votes,
     rollout_metrics,
 )
 from app.types import Completion, Rollouts
@@ -103,8 +104,38 @@ def test_every_metric_is_a_loop() -> None:
     expected["maj@6"] = sum(votes) / len(votes)
     pairs = [vote for batch in BATCHES for vote in majority_votes(batch, 2)]
     expected["maj@2"] = sum(pairs) / len(pairs)
+    entropies = [naive_entropy(problem) for batch in BATCHES for problem in batch.completions]
+    expected["answer_entropy"] = sum(entropies) / len(entropies)
     assert actual.keys() == expected.keys()
     assert actual == pytest.approx(expected, abs=1e-6)
+
+
+def naive_entropy(rows: Sequence[Completion]) -> float:
+    answers = [row.answer for row in rows]
+    shares = [answers.count(answer) / len(answers) for answer in {*answers}]
+    return -sum(share * math.log(share) for share in shares)
+
+
+def test_answers_without_a_score_have_no_part_in_the_entropy() -> None:
+    rows = [Completion("", torch.tensor([1]), "stop", answer=answer) for answer in ("a", "a", "b", None)]
+    rewards = torch.tensor([[1.0, 0.0, nan, 0.0], [nan] * 4, [0.0] * 4])
+    batch = Rollouts([None] * 3, completions=[rows] * 3, rewards=rewards)  # type: ignore[list-item]
+    one, none, all_of_them = answer_entropies(batch)
+    assert one == pytest.approx(-(2 / 3) * math.log(2 / 3) - math.log(1 / 3) / 3)
+    assert math.isnan(none)
+    assert all_of_them == pytest.approx(1.5 * math.log(2))
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.25, 0.3, 0.5, 0.7, 1.0])
+def test_cover_is_the_share_of_problems_that_pass_often_enough(tau: float) -> None:
+    metric = CoverAtTau([tau])
+    rows = torch.tensor([[1.0] * c + [0.0] * (10 - c) for c in range(11)])
+    metric.update(Rollouts([None] * 11, rewards=rows))  # type: ignore[list-item]
+    covered = [c for c in range(11) if 10 * tau - c < 1e-9]
+    assert metric.compute()[f"cover@{tau}".removesuffix(".0")].item() == pytest.approx(len(covered) / 11)
+    unscored = CoverAtTau([tau])
+    unscored.update(Rollouts([None] * 2, rewards=torch.tensor([[1.0, nan], [nan, nan]])))  # type: ignore[list-item]
+    assert [*unscored.compute().values()] == [1]
 
 
 def test_figures_do_not_depend_on_how_problems_are_batched() -> None:

@@ -160,7 +160,7 @@ def test_a_metric_of_ones_own_is_a_figure_of_every_set(passk: CommandLine, capsy
     folder = Path(cli.trainer.log_dir)
     records = json.loads((folder / "results.json").read_text())["validations"][0]["sets"]
     assert [record["metrics"] for record in records.values()] == [{"shortest": 20.0}] * 3
-    assert "| greedy | shortest |" in (folder / "results.md").read_text()
+    assert "| greedy | answer entropy | shortest |" in (folder / "results.md").read_text()
 
 
 @pytest.mark.parametrize(

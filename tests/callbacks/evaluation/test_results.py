@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import combinations
+from math import log
 from statistics import mean
 
 import pytest
 import torch
 
-from app.types import Completion, Rollouts, Sampling
+from app.metrics.reasoning import ReasoningJudge
+from app.types import Completion, Problem, Rollouts, Sampling
 from callbacks.evaluation.results import Tally, markdown
 from callbacks.evaluation.sets import ALL, Evaluated, EvaluationSet
 from tests.conftest import CommandLine, EchoProblem, Run, scripted
@@ -124,3 +127,32 @@ def test_sets_have_their_own_n_ks_and_sampling_through_the_command_line(passk: C
         line = json.loads(file.readline())
     assert (line["eval/5x5/pass@8"], line["eval/7x7/pass@4"], line["eval/pass@1"]) == (1, 1, 0.25)
     assert "eval/5x5/pass@2" not in line
+
+
+class Even(ReasoningJudge):
+    """Accepts responses of an even length."""
+
+    def judge(self, responses: Sequence[tuple[Problem, str]]) -> list[bool]:
+        return [len(text) % 2 == 0 for _, text in responses]
+
+
+def test_cover_entropy_and_a_judge_through_the_command_line(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two of the four answers to each maze pass."""
+    judged = {"class_path": "app.metrics.reasoning.CoTPassAtK", "init_args": {"judge": f"{__name__}.Even", "k": 1}}
+    engine = scripted("U", "{solution}", "{solution}", "DUD")
+    own = {"taus": [0.75, 0.5], "metrics": {"cot_pass1": judged}}
+    cli = passk("validate", rollout={"engine": engine}, evaluation=own)
+    with open(f"{cli.trainer.log_dir}/results.json") as file:
+        record = json.load(file)["validations"][0]["sets"][ALL]
+    assert {name: figure["estimate"] for name, figure in record.items() if name.startswith("cover")} == {
+        "cover@0.5": 1.0, "cover@0.75": 0.0,
+    }  # fmt: skip
+    assert record["answer_entropy"]["estimate"] == pytest.approx(1.5 * log(2), abs=1e-6)
+    even = [len(problem.solution) % 2 == 0 for problem in cli.datamodule.splits["validation"]]
+    assert record["metrics"]["cot_pass1"] == pytest.approx(0.5 * mean(even), abs=1e-6)
+    assert "C@0.5" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        passk("validate", evaluation={"taus": [1.5]})
+    assert "taus: 1.5 must lie in (0, 1]" in capsys.readouterr().err

@@ -1,0 +1,117 @@
+"""Baselines and weights by order: a group's quantile in place of its mean, a problem's rank among recent ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.advantages.base import AdvantageEstimator
+from app.distributed.processes import gather_over_processes
+from app.passk import centred
+from app.types import Rollouts
+
+
+def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
+    """(r - Q) / std, Q the smallest reward that a share `level` of the group is at most.  [.., N] -> [.., N] double
+
+    With the population std, as in Eq. 3; zero where all rewards are equal.
+    """
+    rewards = rewards.double()
+    place = max(ceil(level * rewards.shape[-1] - 1e-9), 1) - 1
+    baseline = rewards.sort(-1).values[..., place, None]
+    std = centred(rewards).square().mean(-1, keepdim=True).sqrt()
+    return torch.where(std > 0, (rewards - baseline) / std, 0.0)
+
+
+class QAE(AdvantageEstimator):
+    """GRPO with the quantile of a group in place of its mean: Quantile Advantage Estimation (Wu et al., 2509.22611).
+
+    With rewards of 0 and 1 and the pass rate p, the quantile of level K is 0 where p <= 1 - K, and 1 above: on hard
+    problems only passing rollouts have an advantage, 1 / std, on easy ones only failing ones, -1 / std. As
+    A_pos - A_neg = 1 / std in both, w(p) is for many rollouts that of Pass@1; what differs is which rollouts have it.
+
+    What could be read of the source is its abstract, which has the baseline and the two cases; that the std stays is
+    GRPO's.
+
+    Args:
+        level: K of the quantile; the source tunes it.
+    """
+
+    def __init__(self, level: float = 0.5) -> None:
+        if not 0 < level < 1:
+            raise ValueError(f"level={level} must lie between 0 and 1")
+        self.level = level
+
+    def estimate(self, rollouts: Rollouts) -> Tensor:
+        return quantile_advantage(rollouts.rewards, self.level)
+
+
+def reverse_hazard(rates: Tensor, reference: Tensor, num_rollouts: int) -> Tensor:
+    """f / F of a pass rate, by a histogram of reference rates with N + 1 bins; 0 outside (0, 1).  [P], [R] -> [P]
+
+    f is the share of the reference in the rate's bin, F the share in that bin or below.
+    """
+    bins = num_rollouts + 1
+    bin_of = lambda values: (values * bins + 1e-9).floor().long().clamp(0, bins - 1)  # noqa: E731
+    mass = bin_of(reference).bincount(minlength=bins).double()
+    weights = torch.where(mass > 0, mass / mass.cumsum(0).clamp(min=1), 0.0)
+    return torch.where((rates > 0) & (rates < 1), weights[bin_of(rates)], 0.0)
+
+
+class CurveRL(AdvantageEstimator):
+    """r - mean, times f / F of the pass rate among those of recent problems (Sun et al., 2605.24331, Algorithm 1).
+
+    f is the density and F the distribution function of the pass rates strictly between 0 and 1 in the last batches,
+    those of all processes: a rate counts for much where it is common and where few are lower. The first iteration has
+    its own rates for a reference. Where all rates are equally frequent the weight is 1 / c, that of MaxRL.
+
+    `observe` counts a batch, once an iteration and on all processes alike; the batch itself counts from the next on.
+
+    Args:
+        batches: of the reference, t_0 in the source; 0 refers to the batch itself.
+    """
+
+    binary = True
+
+    def __init__(self, batches: int = 10) -> None:
+        if batches < 0:
+            raise ValueError(f"batches={batches} must be at least 0")
+        self.batches = batches
+        self._window: list[list[float]] = []  # the pass rates of each batch but the present one
+        self._present: list[float] | None = None
+
+    def estimate(self, rollouts: Rollouts) -> Tensor:
+        rates = rollouts.rewards.double().mean(-1)  # [P]
+        known = [rate for batch in self._window for rate in batch] or self._present
+        reference = _inside(rates) if known is None else torch.tensor(known, dtype=torch.double, device=rates.device)
+        weights = reverse_hazard(rates, reference, rollouts.rewards.shape[-1])
+        return weights[:, None] * centred(rollouts.rewards)
+
+    def informative(self, rollouts: Rollouts) -> Tensor:
+        """Where rewards differ, whatever the present reference makes of them.  -> [P], bool"""
+        self.check_rewards(rollouts.rewards)
+        return centred(rollouts.rewards).ne(0).any(-1)
+
+    def observe(self, rollouts: Rollouts) -> None:
+        """Move the window by one iteration's scored answers, over all processes."""
+        self.check_rollouts(rollouts)
+        if self._present is not None:
+            self._window = [*self._window, self._present][len(self._window) + 1 - self.batches :]
+        scored = rollouts.scored.sum(-1)
+        rates = (rollouts.passed.sum(-1).double() / scored)[scored > 0]
+        self._present = sorted(gather_over_processes(_inside(rates))[0].tolist())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"window": [list(batch) for batch in self._window], "present": self._present}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._window, self._present = [list(batch) for batch in state["window"]], state["present"]
+
+
+def _inside(rates: Tensor) -> Tensor:
+    """Those of problems that are neither always passed nor never."""
+    return rates[(rates > 0) & (rates < 1)]

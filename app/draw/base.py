@@ -1,0 +1,102 @@
+"""What every sampler of problems does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from app.draw.record import PassRecord
+from app.seeds import generator_of
+
+
+class Objective(Protocol):
+    """What a stage's objective makes of a problem that is passed with probability p (`app/advantages/curves.py`)."""
+
+    def share_informative(self, p: Tensor) -> Tensor:
+        """The chance that a group of N rollouts has an advantage that is not zero.  [..] -> [..]"""
+        ...
+
+    def expected_eta(self, p: Tensor) -> Tensor:
+        """The expected sum of absolute advantages of a group (Eq. 16).  [..] -> [..]"""
+        ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a run a batch is drawn.
+
+    Args:
+        seed: of the data module.
+        position: problems drawn before, by all processes together.
+        batch: batches drawn before.
+        objective: gives that of the present stage; None where there is none.
+    """
+
+    seed: int
+    position: int
+    batch: int
+    objective: Callable[[], Objective | None] = lambda: None
+
+    @property
+    def sentence(self) -> str:
+        """What seeds a draw."""
+        return f"{self.seed}/draw/{self.position}"
+
+
+class ProblemSampler(ABC):
+    """Decides which problems a batch holds. All processes ask alike and get the same answer.
+
+    It has no state of its own: what it decides follows from the record and the place, which are in the checkpoint.
+
+    Attributes:
+        solved_at, failed_at: the pass rates from which on, and down from which, a draw counts as solved and as failed
+            in the record's rows of them.
+    """
+
+    solved_at: float = 1.0
+    failed_at: float = 0.0
+
+    @abstractmethod
+    def draw(self, record: PassRecord, number: int, place: Place) -> list[int]:
+        """The places of this many problems."""
+
+    @abstractmethod
+    def others(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
+        """The places of all problems in the order in which they may replace those that teach nothing."""
+
+    def figures(self, record: PassRecord, drawn: Tensor, place: Place) -> dict[str, float]:
+        """What is to be logged of a draw, beside what is of all samplers.  drawn: [P] places"""
+        return {}
+
+    def __repr__(self) -> str:
+        names = [name for name in signature(type(self)).parameters if hasattr(self, name)]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
+
+
+class Weighted(ProblemSampler):
+    """Draws without replacement, each problem in proportion to its weight among those that are left."""
+
+    @abstractmethod
+    def weights(self, record: PassRecord, place: Place) -> Tensor:
+        """Of each problem, above 0.  [n] double"""
+
+    def draw(self, record: PassRecord, number: int, place: Place) -> list[int]:
+        return self._order(record, place.sentence, place)[:number]
+
+    def others(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
+        return self._order(record, sentence, place)
+
+    def _order(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
+        """By log(u) / w with u uniform: the order of drawing one by one (Efraimidis and Spirakis, 2006)."""
+        uniform = torch.rand(len(record), generator=generator_of(sentence), dtype=torch.double)
+        return (uniform.log() / self.weights(record, place)).argsort(descending=True, stable=True).tolist()
+
+    def figures(self, record: PassRecord, drawn: Tensor, place: Place) -> dict[str, float]:
+        weights = self.weights(record, place)
+        return {"draw/weight": (weights[drawn].mean() / weights.mean()).item()}

@@ -1,0 +1,77 @@
+"""Problems by their running pass rate: where the objective has something to learn, or from easy to hard."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from app.draw.base import Place, Weighted
+from app.draw.record import PassRecord
+from app.knobs import Knob, Ramp
+
+
+class ByPassRate(Weighted):
+    """In proportion to what the stage's objective can learn of a problem, by its running pass rate p.
+
+    Args:
+        by: "informative", the chance that a group of N has an advantage that is not zero, under the stage's objective,
+            its k and its N; or "eta", the expected sum of absolute advantages (Eq. 16), which is 2 N p (1 - p) w(p) for
+            estimators whose advantages sum to zero.
+        floor: the least weight, as a share of the largest: a problem that seems to teach nothing is drawn all the
+            same now and then, for the policy changes.
+    """
+
+    def __init__(self, by: Literal["informative", "eta"] = "informative", floor: float = 0.1) -> None:
+        if by not in ("informative", "eta"):
+            raise ValueError(f"by={by!r} must be 'informative' or 'eta'")
+        check_floor(floor)
+        self.by, self.floor = by, floor
+
+    def weights(self, record: PassRecord, place: Place) -> Tensor:
+        rates = record.rates
+        objective = place.objective()
+        if objective is None:
+            return torch.ones_like(rates)
+        worth = objective.share_informative if self.by == "informative" else objective.expected_eta
+        values, of_problems = rates.unique(return_inverse=True)  # far fewer than problems
+        weights = worth(values)[of_problems]
+        return weights.clamp(min=(self.floor * weights.max()).clamp(min=1e-12))
+
+
+class Curriculum(Weighted):
+    """Problems whose running pass rate is near a target, which goes from easy to hard.
+
+    The weight is a Gaussian around the target. A problem that was not drawn yet has the mean rate of its set, so that
+    easy sets come first and hard ones later.
+
+    Args:
+        target: the pass rate, by the batches drawn in this run.
+        width: the standard deviation of the Gaussian.
+        floor: the least weight, as a share of the largest.
+    """
+
+    def __init__(self, target: Knob | None = None, width: float = 0.2, floor: float = 0.01) -> None:
+        self.target = target or Ramp(0.8, 0.2, end=200)
+        for value in self.target.given:
+            if not 0 <= value <= 1:
+                raise ValueError(f"target={value:g} must be a pass rate in [0, 1]")
+        if not width > 0:
+            raise ValueError(f"width={width} must be above 0")
+        check_floor(floor)
+        self.width, self.floor = width, floor
+
+    def weights(self, record: PassRecord, place: Place) -> Tensor:
+        distance = (record.rates - self.target(place.batch)) / self.width
+        weights = (-(distance**2) / 2).exp()
+        return weights.clamp(min=(self.floor * weights.max()).clamp(min=1e-12))
+
+    def figures(self, record: PassRecord, drawn: Tensor, place: Place) -> dict[str, float]:
+        return {**super().figures(record, drawn, place), "draw/target": self.target(place.batch)}
+
+
+def check_floor(floor: float) -> None:
+    """Raise ValueError for a floor below which a problem might never be drawn, or above which all are alike."""
+    if not 0 < floor <= 1:
+        raise ValueError(f"floor={floor} must lie in (0, 1]")

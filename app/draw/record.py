@@ -1,0 +1,197 @@
+"""How often each training problem was drawn and passed: what samplers decide by, and a file to start from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.storage.checkpoint import CheckpointError
+from app.storage.files import replacing
+from app.types import Problem
+
+COUNTS = {"drawn": torch.long, "last": torch.long, "solved": torch.long, "failed": torch.long}
+RUNNING = {"answers": torch.double, "passes": torch.double}
+FIELDS = {**COUNTS, **RUNNING}
+
+
+class PassRecord:
+    """Of each problem of the train split, what its draws have shown. Every process holds the same.
+
+    Args:
+        problems: n of them.
+
+    Attributes:
+        keep: what the answers of earlier draws count for at the next, in [0, 1]: the policy changes.
+        drawn: `[n]`, draws so far.
+        last: `[n]`, the number of the batch that it was last drawn in, -1 for none.
+        solved, failed: `[n]`, draws in a row, up to the last, that the sampler took for solved and for failed.
+        answers, passes: `[n]`, double: scored answers, and passing ones, of all draws; at each draw the earlier ones
+            are multiplied by `keep`.
+    """
+
+    drawn: Tensor
+    last: Tensor
+    solved: Tensor
+    failed: Tensor
+    answers: Tensor
+    passes: Tensor
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = problems
+        self.keep = 0.5
+        self._places: dict[str, int] | None = None
+        self._labels: tuple[list[str], Tensor] | None = None
+        for name, dtype in FIELDS.items():
+            setattr(self, name, torch.full((len(problems),), -1 if name == "last" else 0, dtype=dtype))
+
+    def __len__(self) -> int:
+        return len(self.drawn)
+
+    # -- what it tells ------------------------------------------------------------------------------
+
+    @property
+    def rates(self) -> Tensor:
+        """The pass rate of each problem, in (0, 1): (passes + m) / (answers + 1), with m the mean rate of its set.
+
+        m = (passes + 1/2) / (answers + 1) over the set, which is also the rate of a problem without an answer.
+        -> [n] double
+        """
+        names, labels = self.labels
+        of_sets = [torch.zeros(len(names)).double().index_add(0, labels, each) for each in (self.passes, self.answers)]
+        means = (of_sets[0] + 0.5) / (of_sets[1] + 1)
+        return (self.passes + means[labels]) / (self.answers + 1)
+
+    @property
+    def labels(self) -> tuple[list[str], Tensor]:
+        """The sets' names, and which of them each problem is of.  [n]"""
+        if self._labels is None:
+            names = sorted({problem.label for problem in self.problems})
+            numbers = {name: number for number, name in enumerate(names)}
+            self._labels = names, torch.tensor([numbers[problem.label] for problem in self.problems])
+        return self._labels
+
+    def place(self, problem: Problem) -> int:
+        """Where the problem stands in the train split; KeyError where it does not."""
+        if self._places is None:
+            self._places = {problem.key: place for place, problem in enumerate(self.problems)}
+        return self._places[problem.key]
+
+    # -- what it learns -----------------------------------------------------------------------------
+
+    def update(self, batch: int, outcomes: Mapping[int, tuple[int, int]], solved_at: float, failed_at: float) -> None:
+        """Count the outcomes of one batch.
+
+        Args:
+            batch: its number, from 0.
+            outcomes: of each drawn problem's place, its scored answers and its passing ones, over all processes.
+            solved_at: the pass rate from which on a draw is solved.
+            failed_at: the pass rate down from which a draw is failed.
+        """
+        if not outcomes:
+            return
+        places = torch.tensor(sorted(outcomes))
+        answers, passes = torch.tensor([outcomes[place] for place in places.tolist()]).double().unbind(-1)
+        self.drawn[places] += 1
+        self.last[places] = batch
+        self.answers[places] = self.keep * self.answers[places] + answers
+        self.passes[places] = self.keep * self.passes[places] + passes
+        for name, hit in {"solved": passes >= solved_at * answers, "failed": passes <= failed_at * answers}.items():
+            rows = getattr(self, name)
+            rows[places] = torch.where(answers == 0, rows[places], torch.where(hit, rows[places] + 1, 0))
+
+    def keep_only(self, problems: Sequence[Problem], places: Tensor) -> None:
+        """Go on with these problems, those at these places; what a checkpoint has put in may be of them alone already.
+
+        ValueError where it is of other problems.
+        """
+        if len(self) == len(self.problems):
+            for name in FIELDS:
+                setattr(self, name, getattr(self, name)[places])
+        elif len(self) != len(places):
+            raise ValueError(f"the record holds {len(self)} problems, the train split {len(places)}")
+        self.problems, self._places, self._labels = problems, None, None
+
+    # -- the file -----------------------------------------------------------------------------------
+
+    def write(self, path: Path) -> None:
+        """A line of JSON for each problem that was drawn, in the order of the train split."""
+        with replacing(path) as temporary, temporary.open("w") as file:
+            file.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in self._lines())
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        rates = self.rates
+        for place in self.drawn.nonzero()[:, 0].tolist():
+            problem = self.problems[place]
+            yield {
+                "id": id_of(problem),
+                "set": problem.label,
+                **({"origin": problem.origin} if problem.origin else {}),
+                "problem": problem.key[:SHOWN],
+                "rate": round(rates[place].item(), 6),
+                **{name: getattr(self, name)[place].item() for name in FIELDS},
+            }
+
+    def read(self, path: Path) -> int:
+        """Begin with what another run's file says; the number of its lines that are of these problems.
+
+        Batches are counted anew: `last` is taken over as -1.
+
+        Raises:
+            ValueError: a line that is none of such a file, or none that is of a problem of the train split.
+        """
+        places, found, number = {id_of(problem): place for place, problem in enumerate(self.problems)}, 0, 0
+        with path.open() as file:
+            for number, text in enumerate(file, 1):
+                line = _parsed(text, f"{path}, line {number}")
+                place = places.get(line["id"])
+                if place is not None:
+                    found += 1
+                    for name in FIELDS:
+                        getattr(self, name)[place] = -1 if name == "last" else line[name]
+        if not found:
+            raise ValueError(f"{path}: none of its {number} problems is among the {len(self)} of the train split")
+        return found
+
+    # -- checkpoints --------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name).clone() for name in FIELDS}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, dtype in FIELDS.items():
+            value = state.get(name)
+            if not isinstance(value, Tensor) or value.ndim != 1 or value.dtype != dtype:
+                raise CheckpointError(f"the checkpoint is damaged: the record's {name} is {value!r:.80}")
+            setattr(self, name, value.clone())
+
+
+SHOWN = 80
+"""Characters of a problem in the file; its `id` is of all of them."""
+
+
+def id_of(problem: Problem) -> str:
+    """A digest of what makes it this problem."""
+    return blake2b(problem.key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    """A line of the file; ValueError where it is none."""
+    try:
+        line = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where} is no JSON ({error.msg})") from None
+    if not isinstance(line, dict) or not isinstance(line.get("id"), str):
+        raise ValueError(f"{where} has no id: {text.strip()!r:.60}")
+    for name in FIELDS:
+        value = line.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < (-1 if name == "last" else 0):
+            raise ValueError(f"{where}: {name}={value!r} must be a number of at least 0")
+    if line["passes"] > line["answers"]:
+        raise ValueError(f"{where}: passes={line['passes']} must be at most answers={line['answers']}")
+    return line

@@ -1,0 +1,151 @@
+"""k, N and the temperature as functions of a stage's iterations: nothing to save, nothing to restore."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from inspect import signature
+
+
+class Knob(ABC):
+    """The value of a setting in each iteration of a stage, the first being 0.
+
+    Attributes:
+        end: the iteration from which on the value stays what it is.
+    """
+
+    end: int
+
+    @abstractmethod
+    def __call__(self, iteration: int) -> float:
+        """The value in this iteration."""
+
+    @property
+    @abstractmethod
+    def given(self) -> tuple[float, ...]:
+        """The values that were configured; the others lie between two of them."""
+
+    def __repr__(self) -> str:
+        names = [name for name in signature(type(self)).parameters if hasattr(self, name)]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
+
+
+class Fixed(Knob):
+    """The same value in every iteration."""
+
+    end = 0
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, iteration: int) -> float:
+        return self.value
+
+    @property
+    def given(self) -> tuple[float, ...]:
+        return (self.value,)
+
+
+class _Between(Knob):
+    """From `first`, up to iteration `start`, to `last`, from iteration `end` on."""
+
+    def __init__(self, first: float, last: float, end: int, start: int = 0) -> None:
+        if start < 0:
+            raise ValueError(f"start={start} must be at least 0")
+        if not start < end:
+            raise ValueError(f"end={end} must come after start={start}")
+        self.first, self.last, self.end, self.start = first, last, end, start
+
+    def __call__(self, iteration: int) -> float:
+        progress = min(max((iteration - self.start) / (self.end - self.start), 0.0), 1.0)
+        return self.first + (self.last - self.first) * self.shape(progress)
+
+    @property
+    def given(self) -> tuple[float, ...]:
+        return (self.first, self.last)
+
+    @abstractmethod
+    def shape(self, progress: float) -> float:
+        """From 0 at progress 0 to 1 at progress 1."""
+
+
+class Ramp(_Between):
+    """Stay at `first` until `start`, then go to `last` in a straight line."""
+
+    def shape(self, progress: float) -> float:
+        return progress
+
+
+class HalfCosine(_Between):
+    """Stay at `first` until `start`, then go to `last` along half a cosine."""
+
+    def shape(self, progress: float) -> float:
+        return (1 - math.cos(math.pi * progress)) / 2
+
+
+class Stepwise(Knob):
+    """Jump from value to value.
+
+    Args:
+        values: each by the iteration from which on it holds; one from iteration 0 on.
+    """
+
+    def __init__(self, values: dict[int, float]) -> None:
+        if 0 not in values or min(values) < 0:
+            raise ValueError(f"values={values} must begin at iteration 0, none before it")
+        self.values = dict(sorted(values.items()))
+        self.end = max(values)
+
+    def __call__(self, iteration: int) -> float:
+        return [value for begin, value in self.values.items() if begin <= iteration][-1]
+
+    @property
+    def given(self) -> tuple[float, ...]:
+        return tuple(self.values.values())
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a stage changes from iteration to iteration; None for what stays as the stage has it.
+
+    Args:
+        k: of the stage's objective, rounded to the nearest whole number.
+        rollouts: N, answers to each problem, rounded likewise.
+        temperature: at which they are drawn.
+    """
+
+    k: Knob | None = None
+    rollouts: Knob | None = None
+    temperature: Knob | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("k", "rollouts"):
+            knob = getattr(self, name)
+            for value in () if knob is None else knob.given:
+                if not (math.isfinite(value) and value == int(value) and value >= 1):
+                    raise ValueError(f"knobs.{name}: {value:g} must be a whole number of at least 1")
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) is not None for field in fields(self))
+
+    def at(self, iteration: int) -> dict[str, float]:
+        """The value of each that is set, by name; k and rollouts are whole numbers."""
+        knobs = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: knob(iteration) for name, knob in knobs.items() if knob is not None}
+        return {name: value if name == "temperature" else nearest(value) for name, value in values.items()}
+
+    @property
+    def all_values(self) -> list[tuple[int, dict[str, float]]]:
+        """Each different set of values, with the first iteration that has it."""
+        end = max((knob.end for field in fields(self) if (knob := getattr(self, field.name)) is not None), default=0)
+        found: dict[tuple[float, ...], tuple[int, dict[str, float]]] = {}
+        for iteration in range(end + 1):
+            values = self.at(iteration)
+            found.setdefault((*values.values(),), (iteration, values))
+        return [*found.values()]
+
+
+def nearest(value: float) -> int:
+    """The nearest whole number; of two equally near ones the larger."""
+    return math.floor(value + 0.5)

@@ -1,0 +1,124 @@
+"""Which problems are drawn: the stream gets its sampler, the sampler its record of passes, the user both."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from app.advantages.base import check_share
+from app.advantages.curves import Curves, curves
+from app.distributed.processes import gather_objects
+from app.draw import ProblemSampler, Uniform
+from app.module import RLVRModule
+from app.storage.run_folder import run_folder
+from app.types import ProblemBatch
+
+log = logging.getLogger(__name__)
+
+RECORD = "problems.jsonl"
+"""In the run folder."""
+
+
+class ProblemDraw(Callback):
+    """Have a sampler decide which problems are drawn, and record how often each is passed in training.
+
+    The record counts the answers of all processes, those of problems that dynamic sampling has replaced included, and
+    no demonstrations. It is part of the checkpoint. After each validation, and at the end, it is written to the run
+    folder as `problems.jsonl`: a line for each problem that was drawn.
+
+    Place it after the RolloutCallback, which samples.
+
+    Args:
+        sampler: decides; defaults to `Uniform`.
+        start_from: the `problems.jsonl` of another run, whose counts to begin with; of no effect on a resumed run.
+        keep: what the answers of a problem's earlier draws count for at each new one, in [0, 1].
+    """
+
+    def __init__(self, sampler: ProblemSampler | None = None, start_from: str | None = None, keep: float = 0.5) -> None:
+        check_share("keep", keep)
+        self.sampler, self.start_from, self.keep = sampler or Uniform(), start_from, keep
+        self._curves: tuple[str, Curves] | None = None  # of an objective, known by all that they depend on
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        stream = _stream_of(trainer)
+        if stream is None:
+            if not isinstance(self.sampler, Uniform) or self.start_from is not None:
+                name = type(getattr(trainer, "datamodule", None)).__name__
+                raise ValueError(f"draw has no effect on {name}, which is no ProblemDataModule")
+            return
+        overfit = trainer.overfit_batches  # type: ignore[attr-defined]
+        if overfit and not isinstance(self.sampler, Uniform):
+            raise ValueError(f"draw.sampler={self.sampler!r} must be Uniform with overfit_batches={overfit}")
+        module = RLVRModule.of(pl_module)
+        stream.sampler, stream.objective, stream.record.keep = self.sampler, lambda: self._objective(module), self.keep
+        if self.start_from is not None:
+            found = stream.record.read(Path(self.start_from))
+            rank_zero_only(log.info)(
+                "%s: pass rates of %d of the %d training problems", self.start_from, found, len(stream.record)
+            )
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: ProblemBatch, batch_idx: int
+    ) -> None:
+        stream, module = _stream_of(trainer), RLVRModule.of(pl_module)
+        if stream is None:
+            return
+        module.log_metrics(self._figures(stream))
+        own = [(stream.record.place(problem), *counts) for problem, *counts in module.rollout_worker.outcomes]
+        answers, passes = Counter[int](), Counter[int]()
+        for place, scored, passed in (each for part in gather_objects(own) for each in part):
+            answers[place] += scored
+            passes[place] += passed
+        outcomes = {place: (answers[place], passes[place]) for place in answers}
+        stream.record.update(stream.batches - 1, outcomes, self.sampler.solved_at, self.sampler.failed_at)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._write(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer)
+
+    def _figures(self, stream: Any) -> dict[str, float]:
+        """What is logged of a draw, by what was known before its problems were answered."""
+        record, drawn = stream.record, torch.tensor(stream.last)
+        names, labels = record.labels
+        figures = {
+            "draw/pass_rate": record.rates[drawn].mean().item(),
+            "draw/new": record.drawn[drawn].eq(0).double().mean().item(),
+            "draw/seen": record.drawn.ne(0).double().mean().item(),
+        }
+        if len(names) > 1:
+            shares = labels[drawn].bincount(minlength=len(names)).double() / len(drawn)
+            figures |= {f"draw/set/{name}": share for name, share in zip(names, shares.tolist(), strict=True)}
+        return figures | self.sampler.figures(record, drawn, stream.last_place)
+
+    def _objective(self, module: RLVRModule) -> Curves:
+        """The curves of the present stage's objective, as its state and its k and N now are."""
+        advantage, rollouts = module.settings.advantage, module.rollout_worker.settings.rollouts
+        key = f"{advantage!r} {rollouts} {advantage.state_dict()}"
+        if self._curves is None or self._curves[0] != key:
+            self._curves = key, curves(advantage, rollouts)
+        return self._curves[1]
+
+    @staticmethod
+    def _write(trainer: Trainer) -> None:
+        stream, tried = _stream_of(trainer), trainer.fast_dev_run  # type: ignore[attr-defined]
+        if stream is None or tried:
+            return
+        folder = run_folder(trainer)
+        if trainer.is_global_zero:
+            stream.record.write(folder / RECORD)
+
+
+def _stream_of(trainer: Trainer) -> Any:
+    """The train stream of a ProblemDataModule; None of another."""
+    return getattr(getattr(trainer, "datamodule", None), "stream", None)

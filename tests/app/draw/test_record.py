@@ -1,0 +1,126 @@
+"""The record against plain counting, its file, and its part of a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.draw import PassRecord
+from app.storage.checkpoint import CheckpointError
+from tests.conftest import EchoProblem
+
+PROBLEMS = [EchoProblem(str(number), "ab"[number % 2]) for number in range(6)]
+
+
+def filled() -> PassRecord:
+    record = PassRecord(PROBLEMS)
+    record.update(0, {0: (4, 4), 1: (4, 0), 2: (4, 2), 3: (0, 0)}, 1.0, 0.0)
+    record.update(1, {0: (4, 4), 1: (4, 1)}, 1.0, 0.0)
+    record.update(4, {0: (2, 1)}, 1.0, 0.0)
+    return record
+
+
+def test_counts() -> None:
+    record = filled()
+    assert record.drawn.tolist() == [3, 2, 1, 1, 0, 0]
+    assert record.last.tolist() == [4, 1, 0, 0, -1, -1]
+    assert record.answers.tolist() == [5, 6, 4, 0, 0, 0]  # 2 + (4 + 4 / 2) / 2
+    assert record.passes.tolist() == [4, 1, 2, 0, 0, 0]
+    assert record.solved.tolist() == [0, 0, 0, 0, 0, 0]
+    assert record.failed.tolist() == [0, 0, 0, 0, 0, 0]
+
+
+def test_rows_of_solved_and_failed_draws() -> None:
+    """A draw without a score breaks no row; the bounds are the sampler's."""
+    record = PassRecord(PROBLEMS)
+    for batch, outcomes in enumerate([{0: (4, 4), 1: (4, 0)}, {0: (0, 0), 1: (0, 0)}, {0: (4, 3), 1: (4, 1)}]):
+        record.update(batch, outcomes, 0.75, 0.25)
+    assert (record.solved[:2].tolist(), record.failed[:2].tolist()) == ([2, 0], [0, 2])
+    record.update(3, {0: (4, 2), 1: (4, 2)}, 0.75, 0.25)
+    assert (record.solved[:2].tolist(), record.failed[:2].tolist()) == ([0, 0], [0, 0])
+
+
+def test_rates_begin_at_the_mean_of_their_set() -> None:
+    record = filled()
+    a, b = (4 + 2 + 0.5) / (5 + 4 + 1), (1 + 0.5) / (6 + 1)
+    wanted = [(4 + a) / 6, (1 + b) / 7, (2 + a) / 5, b, a, b]
+    assert record.rates.tolist() == pytest.approx(wanted)
+    assert PassRecord(PROBLEMS).rates.tolist() == [0.5] * 6
+
+
+def test_nothing_is_forgotten_where_all_is_kept() -> None:
+    record = PassRecord(PROBLEMS)
+    record.keep = 1.0
+    for batch in range(3):
+        record.update(batch, {5: (4, 1)}, 1.0, 0.0)
+    assert (record.answers[5], record.passes[5]) == (12, 3)
+
+
+def test_a_file_is_read_and_begun_with(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    filled().write(path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["problem"] for line in lines] == ["0", "1", "2", "3"]
+    assert lines[0] | {"id": ""} == {
+        "id": "", "set": "a", "problem": "0", "rate": 0.775, "drawn": 3, "last": 4, "solved": 0, "failed": 0,
+        "answers": 5.0, "passes": 4.0,
+    }  # fmt: skip
+    record = PassRecord([PROBLEMS[1], EchoProblem("other"), PROBLEMS[0]])
+    assert record.read(path) == 2
+    assert record.passes.tolist() == [1, 0, 4]
+    assert record.drawn.tolist() == [2, 0, 3]
+    assert record.last.tolist() == [-1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("{", "problems.jsonl, line 5 is no JSON"),
+        ("[]", "line 5 has no id"),
+        ('{"id": "x"}', "line 5: drawn=None must be a number"),
+        ('{"id": "x", "drawn": -1}', "line 5: drawn=-1 must be a number of at least 0"),
+    ],
+)
+def test_what_is_no_such_file_is_refused(tmp_path: Path, change: str, message: str) -> None:
+    path = tmp_path / "problems.jsonl"
+    filled().write(path)
+    path.write_text(f"{path.read_text()}{change}\n")
+    with pytest.raises(ValueError, match=message):
+        PassRecord(PROBLEMS).read(path)
+
+
+def test_a_file_of_other_problems_is_refused(tmp_path: Path) -> None:
+    filled().write(tmp_path / "problems.jsonl")
+    with pytest.raises(ValueError, match=r"none of its 4 problems is among the 1 of the train split"):
+        PassRecord([EchoProblem("other")]).read(tmp_path / "problems.jsonl")
+
+
+def test_a_checkpoint_gives_it_back() -> None:
+    state, record = filled().state_dict(), PassRecord(PROBLEMS)
+    record.load_state_dict(state)
+    record.update(9, {5: (1, 1)}, 1.0, 0.0)
+    assert torch.equal(filled().passes, state["passes"])
+    assert record.drawn.tolist() == [3, 2, 1, 1, 0, 1]
+    for broken in ({**state, "passes": [1.0]}, {**state, "drawn": state["answers"]}, {}):
+        with pytest.raises(CheckpointError, match="the checkpoint is damaged: the record's"):
+            record.load_state_dict(broken)
+
+
+def test_problems_that_are_left_out_take_their_rows_with_them() -> None:
+    """Before a checkpoint's rows come in, or after those of the problems that were kept then."""
+    kept = torch.tensor([0, 2, 5])
+    record = filled()
+    record.keep_only([PROBLEMS[place] for place in kept], kept)
+    assert record.passes.tolist() == [4, 2, 0]
+    assert record.place(PROBLEMS[5]) == 2
+    later = PassRecord(PROBLEMS)
+    later.load_state_dict(record.state_dict())
+    later.keep_only(record.problems, kept)
+    assert later.passes.tolist() == [4, 2, 0]
+    with pytest.raises(ValueError, match="the record holds 3 problems, the train split 2"):
+        other = PassRecord(PROBLEMS)
+        other.load_state_dict(record.state_dict())
+        other.keep_only(PROBLEMS[:2], kept[:2])
