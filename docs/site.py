@@ -57,19 +57,26 @@ REFERENCE: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
     "policies": ("Policies", {"": KINDS["policies"]}),
     "data": (
         "Data modules",
-        {"": KINDS["data"], "How a maze is asked": ("datamodules/maze", "PromptStyle")},
+        {
+            "": KINDS["data"],
+            "How a maze is asked": ("datamodules/maze", "PromptStyle"),
+            "Which problems are drawn": KINDS["samplers"],
+        },
     ),
     "scorers": (
         "Scorers",
         {"": KINDS["scorers"], "Where scorers run": ("app/scoring", "BatchScorer")},
     ),
-    "run": ("The module, learning rates, stages", {"": (), "Learning rates": KINDS["rates"]}),
+    "run": (
+        "The module, learning rates, stages",
+        {"": (), "Learning rates": KINDS["rates"], "k, N and temperature over a stage": KINDS["knobs"]},
+    ),
 }
 """The reference's pages: a title, and by heading the folder and the bases of the classes there."""
 
 SINGLE = {
     "run": ["app.module.RLVRModule", "callbacks.schedule.stages.Stage", "callbacks.schedule.stages.Rounds",
-            "app.types.sampling.Sampling", "callbacks.evaluation.sets.Settings", "datamodules.base.chat.Chat"],
+            "app.types.sampling.Sampling", "app.knobs.Knobs", "callbacks.evaluation.sets.Settings", "datamodules.base.chat.Chat"],
     "policies": ["app.policy.LoRA", "app.policy.QLoRA", "app.remote.RemotePolicy"],
     "engines": ["app.engines.vllm.transfer.FileTransfer", "app.engines.vllm.transfer.NCCLTransfer"],
     "data": ["datamodules.task.Table"],

@@ -167,8 +167,7 @@ class Part:
         grad, bias = grad.transpose(1, 2), self._bias(grad.dtype)
         query, key, _ = states
         if query.dtype == torch.bfloat16 and self.keys.places.shape[1] <= SHORTER:
-            layouts = (self.queries, self.keys, self.keys)
-            lines = (layout.arrange(each).transpose(1, 2) for layout, each in zip(layouts, states, strict=True))
+            lines = self._lines(*states, repeated=False)
             scale = query.shape[-1] ** -0.5 if scale is None else scale
             of_query, *others = attend_backward_by_products(grad, *lines, *whole, scale, bias, self.causal)
         else:
@@ -178,10 +177,12 @@ class Part:
         of_key, of_value = (self.keys.collect(other.transpose(1, 2)) for other in others)
         return self.queries.collect(of_query.transpose(1, 2)), of_key, of_value
 
-    def _lines(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> [R, H, C, D] and twice [R, H, S, D]"""
-        keys, values = (repeat_heads(self.keys.arrange(states), query.shape[1], 2) for states in (key, value))
-        return self.queries.arrange(query).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
+    def _lines(self, query: Tensor, key: Tensor, value: Tensor, repeated: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """-> [R, H, C, D] and twice [R, H, S, D], or as they are, [R, G, S, D]"""
+        key, value = self.keys.arrange(key), self.keys.arrange(value)
+        if repeated:
+            key, value = repeat_heads(key, query.shape[1], 2), repeat_heads(value, query.shape[1], 2)
+        return self.queries.arrange(query).transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
     def _bias(self, dtype: torch.dtype) -> Tensor | None:
         """[R, 1, 1, S], None where no query meets padding: later in its line, or nowhere"""
