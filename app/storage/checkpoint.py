@@ -23,7 +23,7 @@ from torch import Tensor
 
 from app.storage.files import replacing
 
-FORMAT = 3
+FORMAT = 4
 """Of the checkpoints written here; raise it when older ones can't be read any more."""
 PLAIN = (str, int, float, bool, bytes, type(None), Tensor)
 DIGESTS = "digests"

@@ -85,7 +85,7 @@ def attend_backward_by_products(
     value: Tensor,
     seen: Tensor,
     log_z: Tensor,
-    scale: float,
+    scale: float | None,
     bias: Tensor | None = None,
     causal: bool = False,
 ) -> list[Tensor]:
@@ -94,11 +94,12 @@ def attend_backward_by_products(
     grad, query, seen: [R, H, C, D]; key, value: [R, G, S, D]; log_z: [R, H, C]; bias: [R, 1, 1, S].
     """
     lines, groups = key.shape[:2]
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
     with torch.autocast(query.device.type, enabled=False):
         d_out, q, k, v, out = (  # [R G, H / G C, D] and [R G, S, D]: the queries of a key head below one another
             states.float().reshape(lines * groups, -1, states.shape[-1]) for states in (grad, query, key, value, seen)
         )
-        scores = torch.baddbmm(-log_z.float().reshape(lines * groups, -1, 1), q, k.transpose(1, 2), alpha=scale)
+        scores = torch.baddbmm(-log_z.float().reshape(lines * groups, -1, 1), q, k.transpose(1, 2), alpha=factor)
         if bias is not None:
             scores += bias[:, 0].float().repeat_interleave(groups, 0)
         shares = scores.exp_()  # P
@@ -106,8 +107,8 @@ def attend_backward_by_products(
             shares.view(lines, *query.shape[1:3], -1).tril_()
         d_scores = (torch.bmm(d_out, v.transpose(1, 2)) - (d_out * out).sum(-1, keepdim=True)).mul_(shares)
         gradients = (
-            torch.bmm(d_scores, k).mul_(scale),
-            torch.bmm(d_scores.transpose(1, 2), q).mul_(scale),
+            torch.bmm(d_scores, k).mul_(factor),
+            torch.bmm(d_scores.transpose(1, 2), q).mul_(factor),
             torch.bmm(shares.transpose(1, 2), d_out),
         )
     shapes = (query.shape, key.shape, value.shape)
@@ -168,7 +169,6 @@ class Part:
         query, key, _ = states
         if query.dtype == torch.bfloat16 and self.keys.places.shape[1] <= SHORTER:
             lines = self._lines(*states, repeated=False)
-            scale = query.shape[-1] ** -0.5 if scale is None else scale
             of_query, *others = attend_backward_by_products(grad, *lines, *whole, scale, bias, self.causal)
         else:
             lines = self._lines(*states)
