@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -196,11 +197,17 @@ def differences(whole: Path, resumed: Path) -> list[str]:
         if name.endswith(".ckpt"):
             one, other = (read_checkpoint(folder / name) for folder in (mine, theirs))
             found += [f"{name}: {place}" for place in unequal(one, other, [str(mine), str(theirs)])]
-        elif (mine / name).read_bytes() != (theirs / name).read_bytes():
+        elif content(mine / name) != content(theirs / name):
             found.append(name)
     curves, other_curves = logged(mine), logged(theirs)
     tags = sorted({*curves, *other_curves})
     return found + [f"TensorBoard: {tag}" for tag in tags if curves.get(tag) != other_curves.get(tag)]
+
+
+def content(path: Path) -> bytes:
+    """A file's bytes; of a model card, without the blocks that say the command and the configuration."""
+    read = path.read_bytes()
+    return re.sub(rb"^```.*?^```", b"", read, flags=re.DOTALL | re.MULTILINE) if path.name == "README.md" else read
 
 
 def newest(folder: Path) -> Path:

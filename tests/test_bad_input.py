@@ -355,7 +355,7 @@ COMMAND_NAMES = "{fit,validate,test,predict}"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train"], "no command 'train': there are fit, validate, test, predict, diagnose, compare, list"),
+        (["train"], "no command 'train': there are fit, validate, test, predict, diagnose, compare, push, list"),
         (["--config={}"], f'expected "subcommand" to be one of {COMMAND_NAMES}, but it was not provided.'),
     ],
 )

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "coming_from_trl.md: passk fit -c configs/real_model.yaml -c sums.yaml": "tests/test_coming_from_trl.py",
     "runs.md: passk --print_completion": "tests/app/cli/test_help.py",
     "runs.md: passk push": "tests/callbacks/saving/test_hub.py",
+    "SECURITY.md: passk push": "tests/callbacks/saving/test_hub.py",
     "runs.md: passk diagnose": "tests/app/storage/test_diagnose.py",
     "runs.md: passk compare": "tests/callbacks/display/test_compare.py",
     "runs.md: passk predict --data datamodules.prompts": "tests/test_cli.py",
@@ -56,7 +57,7 @@ def commands_of(page: Path) -> list[str]:
     """The lines of shell on a page, indented, fenced as bash or within a sentence; continued lines joined."""
     text = page.read_text()
     fenced = re.findall(r"^```(?:bash|sh)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    rest = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    rest = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE).replace("\\\n", " ")
     indented = re.findall(r"^    (\S.*)$", rest, re.MULTILINE)
     inline = [" ".join(found.split()) for found in re.findall(r"`((?:passk|python|pip) [^`]+|\.ci/\w+)`", rest)]
     block = "\n".join(each for each in fenced if not each.startswith(("python -c '", "#!"))).replace("\\\n", " ")
@@ -103,7 +104,8 @@ def check(command: str, capsys: pytest.CaptureFixture[str], folder: Path, monkey
     elif program.startswith("python"):
         assert arguments[0] == "-m", f"{command}: run it in a test, or say why not"
         assert arguments[1] == "app" or exists(arguments[1]), command
-        told = (ROOT / f"{arguments[1].replace('.', '/')}.py").read_text() if arguments[1] != "app" else ""
+        place = ROOT / arguments[1].replace(".", "/")
+        told = (place / "__main__.py" if place.is_dir() else place.with_suffix(".py")).read_text()
         options = [each for each in arguments[2:] if each.startswith("--")]
         assert [each for each in options if f'"{each}"' not in told and f"{each[2:]}:" not in told] == []
     else:
