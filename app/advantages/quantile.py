@@ -34,14 +34,13 @@ class QAE(AdvantageEstimator):
     problems only passing rollouts have an advantage, 1 / std, on easy ones only failing ones, -1 / std. As
     A_pos - A_neg = 1 / std in both, w(p) is for many rollouts that of Pass@1; what differs is which rollouts have it.
 
-    What could be read of the source is its abstract, which has the baseline and the two cases; that the std stays is
-    GRPO's.
+    The authors' code interpolates between two rewards where K (N - 1) is no whole number; here is the definition.
 
     Args:
-        level: K of the quantile; the source tunes it.
+        level: K of the quantile, 0.4 in the source.
     """
 
-    def __init__(self, level: float = 0.5) -> None:
+    def __init__(self, level: float = 0.4) -> None:
         if not 0 < level < 1:
             raise ValueError(f"level={level} must lie between 0 and 1")
         self.level = level

@@ -13,12 +13,11 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-completions: Any = import_module("jsonargparse._completions")
-
 
 @contextmanager
 def one_level() -> Iterator[None]:
     """Inside, a completion script has the arguments of classes, and not those of classes within them."""
+    completions: Any = import_module("jsonargparse._completions")  # private: were it gone, the rest would still run
     add, read = completions.add_subactions_and_get_subclass_choices, completions.get_signature_parameters
     depth = 0
 

@@ -69,16 +69,24 @@ def attend_backward(
 ) -> list[Tensor]:
     """Gradients of queries, keys and values, in their type, of `attend_part`'s output `seen`.
 
-    grad, seen: [R, H, C, D]; log_z: [R, H, C]; the others as `attend_part` takes them.
+    grad, query, seen: [R, H, C, D]; key, value: [R, G, S, D], each head of which H / G query heads attend to;
+    log_z: [R, H, C]; bias: [R, 1, 1, S].
     """
-    given, dtype = (grad, query, key, value, seen), query.dtype
-    if dtype == torch.bfloat16 and key.shape[2] <= SHORT:
-        given, bias = tuple(states.float() for states in given), None if bias is None else bias.float()
-    gradients = _backward(*given, log_z, 0.0, causal, attn_mask=bias, scale=scale)
+    dtype, bfloat16 = query.dtype, query.dtype == torch.bfloat16
+    if bfloat16 and key.shape[2] <= SHORT:
+        grad, query, key, value, seen = (states.float() for states in (grad, query, key, value, seen))
+        bias = None if bias is None else bias.float()
+    if bfloat16 and key.shape[2] <= SHORTER:
+        gradients = _backward_by_products(grad, query, key, value, seen, log_z.float(), scale, bias, causal)
+    else:
+        heads, groups = query.shape[1], key.shape[1]
+        keys, values = repeat_heads(key, heads, 1), repeat_heads(value, heads, 1)
+        of_query, *others = _backward(grad, query, keys, values, seen, log_z, 0.0, causal, attn_mask=bias, scale=scale)
+        gradients = [of_query, *(other.unflatten(1, (groups, -1)).sum(2) for other in others)]
     return [states.to(dtype) for states in gradients]
 
 
-def attend_backward_by_products(
+def _backward_by_products(
     grad: Tensor,
     query: Tensor,
     key: Tensor,
@@ -86,22 +94,19 @@ def attend_backward_by_products(
     seen: Tensor,
     log_z: Tensor,
     scale: float | None,
-    bias: Tensor | None = None,
-    causal: bool = False,
+    bias: Tensor | None,
+    causal: bool,
 ) -> list[Tensor]:
-    """`attend_backward` in single precision, of G key heads that each serve H / G query heads.
-
-    grad, query, seen: [R, H, C, D]; key, value: [R, G, S, D]; log_z: [R, H, C]; bias: [R, 1, 1, S].
-    """
+    """`attend_backward` of float32: the queries of a key head stand below one another, so that none is repeated."""
     lines, groups = key.shape[:2]
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     with torch.autocast(query.device.type, enabled=False):
-        d_out, q, k, v, out = (  # [R G, H / G C, D] and [R G, S, D]: the queries of a key head below one another
-            states.float().reshape(lines * groups, -1, states.shape[-1]) for states in (grad, query, key, value, seen)
+        d_out, q, k, v, out = (  # [R G, H / G C, D] and [R G, S, D]
+            states.reshape(lines * groups, -1, states.shape[-1]) for states in (grad, query, key, value, seen)
         )
-        scores = torch.baddbmm(-log_z.float().reshape(lines * groups, -1, 1), q, k.transpose(1, 2), alpha=factor)
+        scores = torch.baddbmm(-log_z.reshape(lines * groups, -1, 1), q, k.transpose(1, 2), alpha=factor)
         if bias is not None:
-            scores += bias[:, 0].float().repeat_interleave(groups, 0)
+            scores += bias[:, 0].repeat_interleave(groups, 0)
         shares = scores.exp_()  # P
         if causal:
             shares.view(lines, *query.shape[1:3], -1).tril_()
@@ -111,8 +116,7 @@ def attend_backward_by_products(
             torch.bmm(d_scores.transpose(1, 2), q).mul_(factor),
             torch.bmm(shares.transpose(1, 2), d_out),
         )
-    shapes = (query.shape, key.shape, value.shape)
-    return [states.view(shape).to(query.dtype) for states, shape in zip(gradients, shapes, strict=True)]
+    return [states.view(like.shape) for states, like in zip(gradients, (query, key, value), strict=True)]
 
 
 def attend_plainly(
@@ -154,8 +158,9 @@ class Part:
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> tuple[Tensor, Tensor]:
         """[L, H, D], twice [L, G, D] -> outputs [n, H, D] and log Z [n, H] of the n queries, in the row's order"""
-        lines = self._lines(query, key, value)
-        seen, log_z = attend_part(*lines, scale, self._bias(query.dtype), self.causal)
+        asking, keys, values = self._lines(query, key, value)
+        keys, values = repeat_heads(keys, asking.shape[1], 1), repeat_heads(values, asking.shape[1], 1)
+        seen, log_z = attend_part(asking, keys, values, scale, self._bias(query.dtype), self.causal)
         return self.queries.collect(seen.transpose(1, 2)), self.queries.collect(log_z.transpose(1, 2))
 
     def gradients(
@@ -165,24 +170,15 @@ class Part:
         log_z = self.queries.arrange(log_z).masked_fill_(~self.queries.mask[..., None], float("inf"))  # padding: P = 0
         grad, seen = self.queries.arrange(grad), self.queries.arrange(seen)
         whole = seen.transpose(1, 2), log_z.transpose(1, 2)
-        grad, bias = grad.transpose(1, 2), self._bias(grad.dtype)
-        query, key, _ = states
-        if query.dtype == torch.bfloat16 and self.keys.places.shape[1] <= SHORTER:
-            lines = self._lines(*states, repeated=False)
-            of_query, *others = attend_backward_by_products(grad, *lines, *whole, scale, bias, self.causal)
-        else:
-            lines = self._lines(*states)
-            of_query, *repeated = attend_backward(grad, *lines, *whole, scale, bias, self.causal)
-            others = [other.unflatten(1, (key.shape[1], -1)).sum(2) for other in repeated]
+        lines, bias = self._lines(*states), self._bias(grad.dtype)
+        of_query, *others = attend_backward(grad.transpose(1, 2), *lines, *whole, scale, bias, self.causal)
         of_key, of_value = (self.keys.collect(other.transpose(1, 2)) for other in others)
         return self.queries.collect(of_query.transpose(1, 2)), of_key, of_value
 
-    def _lines(self, query: Tensor, key: Tensor, value: Tensor, repeated: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-        """-> [R, H, C, D] and twice [R, H, S, D], or as they are, [R, G, S, D]"""
-        key, value = self.keys.arrange(key), self.keys.arrange(value)
-        if repeated:
-            key, value = repeat_heads(key, query.shape[1], 2), repeat_heads(value, query.shape[1], 2)
-        return self.queries.arrange(query).transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    def _lines(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """-> [R, H, C, D] and twice [R, G, S, D]"""
+        query, key, value = self.queries.arrange(query), self.keys.arrange(key), self.keys.arrange(value)
+        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
     def _bias(self, dtype: torch.dtype) -> Tensor | None:
         """[R, 1, 1, S], None where no query meets padding: later in its line, or nowhere"""
