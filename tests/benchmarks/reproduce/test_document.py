@@ -6,12 +6,28 @@ from pathlib import Path
 
 from benchmarks.reproduce.claims import CLAIMS
 from benchmarks.reproduce.curves import read
-from benchmarks.reproduce.document import PAGE, PICTURES, page
+from benchmarks.reproduce.document import PAGE, PICTURES, judged, page
 from benchmarks.reproduce.draw import PANELS, draw, over_seeds
+from tests.conftest import ROOT
 
 
 def test_the_page_is_generated_from_the_csv_files() -> None:
     assert PAGE.read_text() == page(), "run python -m benchmarks.reproduce document"
+
+
+def test_what_readme_says_of_the_first_claim_is_what_its_file_says() -> None:
+    entropy, wrong, many, costs, ends, ends_many = (found for _, found in judged(CLAIMS[0], read(CLAIMS[0])) if found)
+    assert [each.text for each in (entropy, wrong, many, ends_many)] == ["holds"] * 4
+    low, high = (100 * (bound or 0.0) for bound in (ends.difference.low, ends.difference.high))
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for said in (
+        f"intervals over {many.difference.seeds} seeds",
+        f"({100 * many.one.mean:.1f} against {100 * many.other.mean:.1f} %)",
+        f"costs {-100 * costs.difference.mean:.1f} points of Pass@1",
+        f"ends with {100 * ends_many.difference.mean:.1f} points more Pass@8",
+        f"**{ends.text}** ({100 * ends.difference.mean:+.1f}, interval {low:.1f} to {high:.1f})",
+    ):
+        assert said in readme, said
 
 
 def test_every_claim_that_was_run_has_its_picture() -> None:
