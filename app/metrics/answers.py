@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import comb, log, nan
+from math import lgamma, log, log1p, nan
 from statistics import fmean
+
+import numpy as np
 
 from app.types import Rollouts
 
@@ -65,25 +67,40 @@ def _chance_of_majority(size: int, others: Sequence[int], silent: int, k: int) -
     """Chance that an answer wins the vote of k responses that are drawn without replacement, ties broken at random.
 
     Where m of the k give the answer, no other answer may come more often, and with t others that come as often it wins
-    with the chance 1 / (t + 1). Draws of the others are counted answer by answer.
+    with the chance 1 / (t + 1). To draw k of n is to draw each with the chance k / n, given that k are drawn: so the
+    answers are independent, their counts binomial, and the chances of t and of how many are drawn grow answer by
+    answer. Answers that fewer than m responses give can't come m times, and are drawn as one.
 
     Args:
         size: responses with the answer.
         others: responses with each other answer.
         silent: scored responses without an answer.
     """
+    n = size + sum(others) + silent
+    counts = {number: _binomial(number, k, k / n) for number in {size, n, *others}}
     wins = 0.0
     for m in range(1, min(size, k) + 1):
-        ways = {(0, 0): 1}  # by how many others come m times, and the responses drawn so far
-        for other in others:
-            further: Counter[tuple[int, int]] = Counter()
-            for (ties, drawn), number in ways.items():
-                for count in range(min(other, m, k - m - drawn) + 1):
-                    further[ties + (count == m), drawn + count] += number * comb(other, count)
-            ways = further
-        fair = ((number * comb(silent, k - m - drawn), ties) for (ties, drawn), number in ways.items())
-        wins += comb(size, m) * sum(number / (ties + 1) for number, ties in fair)
-    return wins / comb(size + sum(others) + silent, k)
+        rivals = [other for other in others if other >= m]
+        chances = np.zeros((min(len(rivals), k // m - 1) + 1, k - m + 1))  # of t, and of the responses drawn so far
+        chances[0, 0] = 1
+        for rival in rivals:
+            further = counts[rival][0] * chances
+            for count in range(1, min(m, k - m + 1)):
+                further[:, count:] += counts[rival][count] * chances[:, :-count]
+            further[1:, m:] += counts[rival][m] * chances[:-1, : max(0, k - 2 * m + 1)]
+            chances = further
+        rest = _binomial(n - size - sum(rivals), k - m, k / n)[::-1]
+        wins += counts[size][m] * (chances @ rest / np.arange(1, len(chances) + 1)).sum()
+    return float(wins / counts[n][k])
+
+
+def _binomial(n: int, most: int, p: float) -> np.ndarray:
+    """The chance of each count from 0 to `most` in n tries that succeed with the chance p.  [most + 1]"""
+    logs = [
+        lgamma(n + 1) - lgamma(count + 1) - lgamma(n - count + 1) + count * log(p) + (n - count) * log1p(-p)
+        for count in range(min(n, most) + 1)
+    ]
+    return np.pad(np.exp(logs), (0, most - min(n, most)))
 
 
 def answer_entropies(rollouts: Rollouts) -> list[float]:

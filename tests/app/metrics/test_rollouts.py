@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import combinations
-from math import nan
+from math import comb, nan
 from random import Random
 from typing import Any
 
@@ -75,6 +76,30 @@ def test_the_vote_of_k_is_the_mean_over_all_subsets_of_k(seed: int) -> None:
         subsets = [*combinations(scored, k)]
         votes = [vote_of(places, answers, rewards) for places in subsets]
         assert vote == pytest.approx(sum(votes) / len(votes), abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [2, 8, 29, 64, 100])
+def test_the_vote_of_k_of_many_is_that_of_counting_in_whole_numbers(k: int) -> None:
+    answers = [*("a" * 31), *("b" * 30), *("c" * 30), *("d" * 4), *"efghi", *([None] * 20)]
+    rewards = [float(answer == "b") for answer in answers]
+    rows = [Completion("", torch.tensor([1]), "stop", answer=answer) for answer in answers]
+    batch = Rollouts([None], completions=[rows], rewards=torch.tensor([rewards]))  # type: ignore[list-item]
+    assert majority_votes(batch, k)[0] == pytest.approx(chance_by_counting(30, [31, 30, 4, *[1] * 5], 20, k), rel=1e-9)
+
+
+def chance_by_counting(size: int, others: list[int], silent: int, k: int) -> float:
+    """Of all subsets of k responses, the share in which the answer of this many wins, ties shared out."""
+    wins = Fraction(0)
+    for m in range(1, min(size, k) + 1):
+        ways = Counter({(0, 0): comb(size, m)})  # by others that come m times, and responses drawn of the others
+        for other in others:
+            further: Counter[tuple[int, int]] = Counter()
+            for (ties, drawn), number in ways.items():
+                for count in range(min(other, m, k - m - drawn) + 1):
+                    further[ties + (count == m), drawn + count] += number * comb(other, count)
+            ways = further
+        wins += sum(Fraction(number * comb(silent, k - m - drawn), ties + 1) for (ties, drawn), number in ways.items())
+    return float(wins / comb(size + sum(others) + silent, k))
 
 
 def vote_of(places: tuple[int, ...], answers: list[str | None], rewards: list[float]) -> float:
