@@ -60,6 +60,11 @@ def fit(passk: CommandLine, stages: list[dict[str, Any]], *options: str, **model
     return figures
 
 
+def first_is_quick(variants: list[Any]) -> list[Any]:
+    """All but the first are slow: they take the same way through the program."""
+    return [*variants[:1], *(pytest.param(each, marks=pytest.mark.slow) for each in variants[1:])]
+
+
 def loss_for(advantage: Any) -> str | None:
     return "app.losses.Reinforce" if name(advantage).startswith("{'class_path': 'MaxK") else None
 
@@ -89,7 +94,7 @@ def test_a_loss_runs(loss: Any, passk: CommandLine) -> None:
     assert figures["train/grad_norm"] > 0
 
 
-@pytest.mark.parametrize("penalty", PENALTIES, ids=name)
+@pytest.mark.parametrize("penalty", first_is_quick(PENALTIES), ids=name)
 def test_a_penalty_runs(penalty: Any, passk: CommandLine) -> None:
     learner = "app.advantages.PassOne"
     figures = fit(passk, [demonstrated(), stage("explore", learner, until=steps(10))], kl=penalty, entropy_bonus=0.001)
@@ -97,7 +102,7 @@ def test_a_penalty_runs(penalty: Any, passk: CommandLine) -> None:
     assert figures["train/entropy"] > 0
 
 
-@pytest.mark.parametrize("correction", CORRECTIONS, ids=name)
+@pytest.mark.parametrize("correction", first_is_quick(CORRECTIONS), ids=name)
 def test_a_correction_runs(correction: Any, passk: CommandLine) -> None:
     fit(passk, [stage("explore", "app.advantages.PassOne", until=steps(10))], correction=correction)
 

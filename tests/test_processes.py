@@ -161,6 +161,7 @@ def test_a_policy_that_sees_is_trained_in_shards(passk: CommandLine) -> None:
     assert gap(alone, sharded) < 1e-5 < gap(alone, folder)
 
 
+@pytest.mark.slow
 def test_shards_go_on_from_whole_weights_that_have_made_no_step(passk: CommandLine) -> None:
     """A stage's checkpoint whose optimizer begins anew, taken over by shards."""
     schedule = {"stages": [demonstrated(problems=5), {**STAGES[1], "until": steps(2), "reset_optimizer": True}]}

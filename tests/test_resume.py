@@ -83,12 +83,13 @@ CSV = "{class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: r
 WANDB = "{class_path: lightning.pytorch.loggers.WandbLogger, init_args: {save_dir: runs, project: maze, offline: true}}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("logger", "by"),
     [
         pytest.param(CSV, signal.SIGKILL, id="csv-killed"),
-        pytest.param(WANDB, signal.SIGKILL, id="wandb-killed", marks=pytest.mark.slow),
-        pytest.param(f"[{CSV}, {WANDB}]", signal.SIGTERM, id="both-stopped", marks=pytest.mark.slow),
+        pytest.param(WANDB, signal.SIGKILL, id="wandb-killed"),
+        pytest.param(f"[{CSV}, {WANDB}]", signal.SIGTERM, id="both-stopped"),
     ],
 )
 def test_other_loggers_go_on_with_it(whole: Path, tmp_path: Path, logger: str, by: signal.Signals) -> None:
@@ -117,6 +118,7 @@ def test_one_that_is_stopped_says_so_in_a_line(tmp_path: Path) -> None:
     assert said == f"stopped after iteration 3; to go on: --ckpt_path {last}"
 
 
+@pytest.mark.slow
 def test_ctrl_c_does_the_same_with_a_status_of_its_own(whole: Path, tmp_path: Path) -> None:
     """In the middle of sampling and of a validation, which are given up."""
     arguments, log = arguments_for(tmp_path), tmp_path / "log"
@@ -224,7 +226,13 @@ LOGGED: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("logger", "place"), LOGGED.values(), ids=LOGGED)
+QUICK = ("none", "two", "home")
+
+
+@pytest.mark.parametrize(
+    ("logger", "place"),
+    [pytest.param(*LOGGED[name], id=name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in LOGGED],
+)
 def test_it_is_found_again_with_every_logger(
     passk: CommandLine, monkeypatch: pytest.MonkeyPatch, logger: Any, place: str
 ) -> None:
@@ -286,6 +294,7 @@ def test_a_run_that_was_moved_keeps_its_best_checkpoint(passk: CommandLine, begu
     assert torch.load(best, weights_only=True)["iteration"] == 2
 
 
+@pytest.mark.slow
 def test_the_picture_of_a_run_killed_after_its_first_checkpoint_is_drawn(passk: CommandLine) -> None:
     killed = "--trainer.callbacks+=tests.callbacks.extras.KilledAtStart"
     process, log = launched(passk, "fit", killed, CURVES, schedule={"stages": STAGES})

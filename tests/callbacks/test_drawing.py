@@ -44,6 +44,7 @@ def test_what_is_drawn_an_iteration_ahead_is_drawn_again(passk: CommandLine, tmp
     assert (folder / "problems.jsonl").read_text() == (resumed / "problems.jsonl").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [SAMPLERS["Pools"]])
 def test_a_run_in_two_parts_is_one_run(passk: CommandLine, tmp_path: Path, sampler: str) -> None:
     """tests/test_resume.py has all samplers, killed."""

@@ -331,6 +331,7 @@ def test_predictions_without_a_score_have_none(passk: CommandLine) -> None:
     assert scores == [1.0, None] * 16
 
 
+@pytest.mark.slow
 def test_a_share_of_unscored_answers_ends_the_run_with_the_first_cause(
     passk: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:

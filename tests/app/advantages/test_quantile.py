@@ -55,7 +55,7 @@ def test_qae_strengthens_rare_passes_and_punishes_rare_failures(level: float, ha
 
 def test_qae_weighs_problems_as_pass_at_1_does() -> None:
     p = torch.linspace(0.1, 0.9, 9)
-    torch.testing.assert_close(curves(QAE(0.45), 512).weight(p), curves(PassOne(), 512).weight(p), rtol=0.02, atol=0)
+    torch.testing.assert_close(curves(QAE(0.45), 256).weight(p), curves(PassOne(), 256).weight(p), rtol=0.02, atol=0)
 
 
 def naive_curve(rewards: list[list[float]], reference: list[float]) -> list[list[float]]:

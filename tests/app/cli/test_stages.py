@@ -135,6 +135,7 @@ def test_a_mistake_is_one_line(argument: str, message: str, capsys: pytest.Captu
     assert capsys.readouterr().err.strip().startswith(f"passk: error: {message}")
 
 
+@pytest.mark.slow
 def test_a_run_changed_by_name_is_resumed_by_its_config(passk: CommandLine) -> None:
     """The run's config.yaml holds the schedule as it came to be."""
     first = passk.fit([demonstrated("cold_start"), stage("exploit")], "--schedule.cold_start.steps=1")

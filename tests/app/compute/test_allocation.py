@@ -23,6 +23,7 @@ print(min(faults() for _ in range(6)))  # the heap takes a round or two until on
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone is told")
 def test_tensors_take_the_pages_of_those_before() -> None:
     def faults(size: int) -> int:

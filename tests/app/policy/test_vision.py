@@ -328,6 +328,7 @@ def test_a_cold_start_reads_pictures_too(passk: CommandLine, folder: Path) -> No
     assert gap(folder, Path(cli.trainer.log_dir) / "stages/1-cold-start") > 0
 
 
+@pytest.mark.slow
 def test_the_configuration_of_visual_mazes_runs(passk: CommandLine, folder: Path) -> None:
     """As it is but for its size, its policy and that a square is a token of that policy."""
     path = ROOT / "configs" / "visual_mazes.yaml"
@@ -338,6 +339,7 @@ def test_the_configuration_of_visual_mazes_runs(passk: CommandLine, folder: Path
     assert cli.model.iteration == 4
 
 
+@pytest.mark.slow
 def test_the_configuration_of_a_laptop_runs(
     passk: CommandLine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

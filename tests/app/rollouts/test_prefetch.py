@@ -122,6 +122,7 @@ def test_replaced_problems_are_sampled_by_the_policy_as_it_stands(
     assert all(each.sampled_by(each.policy) and each.batch.on_policy for each in replaced)
 
 
+@pytest.mark.slow
 def test_training_learns(passk: CommandLine, iterations: list[Iteration]) -> None:
     fit(passk, [stage("exploit", until=steps(40))], data="tests.callbacks.extras.MoodyDataModule")
     rewards = [each.batch.rewards.mean().item() for each in iterations]

@@ -54,6 +54,7 @@ def test_every_must_be_some() -> None:
         Dashboard(every=0)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_a_terminal_shows_a_bar_with_the_stage_and_the_phase(passk: CommandLine) -> None:
     """A run in a process of its own under a pseudo terminal, wide enough for the whole bar, with phases that last."""

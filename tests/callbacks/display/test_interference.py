@@ -38,6 +38,7 @@ def test_luck_before_is_no_fall_after() -> None:
     assert by_group(torch.tensor([first for first, _ in before]), naive)["75-100/change"] < -0.1
 
 
+@pytest.mark.slow
 def test_a_run_logs_and_draws_it_and_goes_on_from_a_checkpoint(passk: CommandLine) -> None:
     def figures(cli: Any) -> dict[str, float]:
         logged = cli.trainer.callback_metrics

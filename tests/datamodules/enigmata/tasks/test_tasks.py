@@ -47,6 +47,7 @@ def test_corrupted_answers(name: str) -> None:
     check_corrupted(task_named(name), oracle_named(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [50, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
 @pytest.mark.parametrize("name", TASKS)
