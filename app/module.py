@@ -231,7 +231,8 @@ class RLVRModule(PolicyModule):
 
     def loss_of(self, rows: Experience, on_policy: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a micro-batch, summed, and the sums that are reported of it."""
-        logprobs, entropies = self.policy.score(rows, with_entropy=self.entropy_bonus > 0)  # [B, T] twice
+        shaping = self.settings.loss.shaping(rows)
+        logprobs, entropies = self.policy.score(rows, self.entropy_bonus > 0, shaping)  # [B, T] twice
         now = logprobs.detach()
         sampled = now if rows.sampler_logprobs is None else rows.sampler_logprobs
         old = now if on_policy else sampled if rows.old_logprobs is None else rows.old_logprobs

@@ -7,6 +7,7 @@ few rows at a time, on a CPU so few that they stay in its cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,12 +18,38 @@ IN_CACHE, ON_DEVICE = 2**18, 2**26
 """Logits that are worked on at a time on a CPU and elsewhere: a mebibyte and 256 in single precision."""
 
 
-def token_scores(logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Shaping:
+    """What a loss does to the gradients of log-probabilities, by what the distributions of these tokens are.
+
+    With the K most probable tokens v_1 .. v_K of a token's distribution, s its smoothing and w its `top_weight` if it
+    is v_1, else 1, the gradient of log pi is `w ((1 - s) grad log pi + s / K sum_k grad log pi(v_k))`.
+
+    Attributes:
+        candidates: K, at least 1; all tokens of a smaller vocabulary.
+        smoothing, top_weight: of each token, `[B, T]` or `[M]`.
+    """
+
+    candidates: int
+    smoothing: Tensor
+    top_weight: Tensor
+
+    def __getitem__(self, tokens: Any) -> Shaping:
+        """Of these tokens alone."""
+        return Shaping(self.candidates, self.smoothing[tokens], self.top_weight[tokens])
+
+
+def token_scores(
+    logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool, shaping: Shaping | None = None
+) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies in nats, in single precision at least; entropies 0 unless asked for.
 
     [M, V], [M] -> [M] twice
+
+    Args:
+        shaping: of M tokens; changes gradients of log-probabilities, not their values.
     """
-    return TokenScores.apply(logits, targets, temperature, with_entropy)  # type: ignore[return-value]
+    return TokenScores.apply(logits, targets, temperature, with_entropy, shaping)  # type: ignore[return-value]
 
 
 class TokenScores(torch.autograd.Function):
@@ -30,10 +57,10 @@ class TokenScores(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool
+        ctx: Any, logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool, shaping: Shaping | None
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(logits, targets)
-        ctx.options = temperature, with_entropy
+        ctx.options, ctx.shaping = (temperature, with_entropy), shaping
         logprobs = logits.new_empty(len(logits), dtype=torch.promote_types(logits.dtype, torch.float32))
         entropies = torch.zeros_like(logprobs)
         for rows in _row_chunks(logits):
@@ -48,18 +75,25 @@ class TokenScores(torch.autograd.Function):
         for rows in _row_chunks(logits):
             with torch.enable_grad():
                 given = logits[rows].detach().requires_grad_()
-                scores = _scores(given, targets[rows], *ctx.options)
+                scores = _scores(given, targets[rows], *ctx.options, ctx.shaping and ctx.shaping[rows])
             used = 2 if ctx.options[1] else 1  # without entropies, the log-probabilities alone
             (of_logits[rows],) = torch.autograd.grad(scores[:used], given, [grad[rows] for grad in grads[:used]])
-        return of_logits, None, None, None
+        return of_logits, None, None, None, None
 
 
-def _scores(logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
-    """See `token_scores`."""
+def _scores(
+    logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool, shaping: Shaping | None = None
+) -> tuple[Tensor, Tensor]:
+    """See `token_scores`; with a shaping, log-probabilities have its gradients and other values."""
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     logs = (logits if temperature == 1 else logits / temperature).log_softmax(-1)  # [R, V]
     logprobs = logs.gather(-1, targets[:, None])[:, 0]
-    return logprobs, -(logs.exp() * logs).sum(-1) if with_entropy else torch.zeros_like(logprobs)
+    entropies = -(logs.exp() * logs).sum(-1) if with_entropy else torch.zeros_like(logprobs)
+    if shaping is not None:
+        best = logs.topk(min(shaping.candidates, logs.shape[-1]), -1)
+        weight = torch.where(best.indices[:, 0] == targets, shaping.top_weight, 1.0)
+        logprobs = weight * torch.lerp(logprobs, best.values.mean(-1), shaping.smoothing.to(logs.dtype))
+    return logprobs, entropies
 
 
 def _row_chunks(logits: Tensor) -> Iterator[slice]:

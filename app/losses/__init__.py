@@ -6,6 +6,7 @@ from app.losses.correction import Correction, GeometricMIS, IcePop, SequenceMIS,
 from app.losses.covariance import ClipCov, KLCov
 from app.losses.kl import K1, K2, K3, KLPenalty
 from app.losses.reductions import ConstantLength, Reduction, SequenceMean, TokenMean
+from app.losses.simko import SimKO
 from app.losses.surrogates import CISPO, GSPO, SAPO, Reinforce
 from app.losses.tokens import TokenFilter, TopEntropy
 
@@ -30,6 +31,7 @@ __all__ = [
     "SequenceMIS",
     "SequenceMean",
     "SequenceTIS",
+    "SimKO",
     "TokenFilter",
     "TokenMean",
     "TokenTIS",

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from app.compute.token_scores import Shaping
 from app.losses.reductions import Reduction, TokenMean
 from app.losses.tokens import TokenFilter
 from app.types import Experience
@@ -57,6 +58,10 @@ class PolicyLoss(ABC):
     def clip_mask(self, log_ratio: Tensor, rows: Experience) -> Tensor:
         """Tokens whose gradient is stopped by clipping; logged as `clip_fraction`.  -> [B, T], bool"""
         return torch.zeros_like(rows.mask)
+
+    def shaping(self, rows: Experience) -> Shaping | None:
+        """How gradients of log-probabilities are to be shaped, `[B, T]`; None for those of log pi as they are."""
+        return None
 
     def select_tokens(self, update: Experience) -> Tensor | None:
         """Which tokens of a whole update are trained, or singled out; asked before it is cut into micro-batches."""

@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from app.compute.allocation import reuse_freed_memory
 from app.compute.attention import PackedRow, SharedPrefix, attending, recomputing_alike
 from app.compute.linear import multiply_faster
-from app.compute.token_scores import token_scores
+from app.compute.token_scores import Shaping, token_scores
 from app.distributed.processes import rank
 from app.distributed.weights import save_weights
 from app.policy.lora import LoRA, leave_out_frozen
@@ -121,14 +121,21 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         """Entropy in nats of every response token's distribution; 0 on padding.  -> [B, T]"""
         return self.score(rows, with_entropy=True)[1]
 
-    def score(self, rows: Experience, with_entropy: bool = False) -> tuple[Tensor, Tensor]:
-        """Log-probabilities and entropies of response tokens.  -> [B, T] twice; entropies 0 unless asked for"""
+    def score(
+        self, rows: Experience, with_entropy: bool = False, shaping: Shaping | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and entropies of response tokens.  -> [B, T] twice; entropies 0 unless asked for
+
+        shaping: of gradients, `[B, T]`.
+        """
         hidden = self._packed_hidden(rows) if self.shares_prompts else self.plain_hidden(rows)
         targets = rows.tokens[rows.mask]  # [M]
         checkpointed = torch.is_grad_enabled() and len(hidden) > self.head_tokens
+        flat = shaping and shaping[rows.mask]
         parts = []
-        for chunk, target in zip(hidden.split(self.head_tokens), targets.split(self.head_tokens), strict=True):
-            arguments = (chunk, target, rows.temperature, with_entropy)
+        for first in range(0, max(1, len(hidden)), self.head_tokens):
+            part = slice(first, first + self.head_tokens)
+            arguments = (hidden[part], targets[part], rows.temperature, with_entropy, flat and flat[part])
             if checkpointed:
                 parts.append(checkpoint(self._score_tokens, *arguments, use_reentrant=False))
             else:
@@ -138,10 +145,10 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         return blank.masked_scatter(rows.mask, logprobs), blank.masked_scatter(rows.mask, entropies)
 
     def _score_tokens(
-        self, hidden: Tensor, targets: Tensor, temperature: float, with_entropy: bool
+        self, hidden: Tensor, targets: Tensor, temperature: float, with_entropy: bool, shaping: Shaping | None
     ) -> tuple[Tensor, Tensor]:
         """[M, hidden], [M] -> [M] twice"""
-        return token_scores(self.logits(hidden), targets, temperature, with_entropy)
+        return token_scores(self.logits(hidden), targets, temperature, with_entropy, shaping)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The LM head, with what some architectures do to its output.  [.., hidden] -> [.., V]"""

@@ -77,7 +77,7 @@ class LogitsPolicy(nn.Module):
         super().__init__()
         self.logits = logits
 
-    def score(self, rows: Experience, with_entropy: bool = False) -> tuple[Tensor, Tensor]:
+    def score(self, rows: Experience, with_entropy: bool = False, shaping: object = None) -> tuple[Tensor, Tensor]:
         everything = self.logits.log_softmax(-1)
         logprobs = everything.gather(-1, rows.tokens[..., None])[..., 0]
         entropies = -(everything.exp() * everything).sum(-1)
