@@ -60,23 +60,24 @@ class TokenScores(torch.autograd.Function):
         ctx: Any, logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool, shaping: Shaping | None
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(logits, targets)
-        ctx.options, ctx.shaping = (temperature, with_entropy), shaping
+        ctx.temperature, ctx.with_entropy, ctx.shaping = temperature, with_entropy, shaping
         logprobs = logits.new_empty(len(logits), dtype=torch.promote_types(logits.dtype, torch.float32))
         entropies = torch.zeros_like(logprobs)
         for rows in _row_chunks(logits):
-            logprobs[rows], entropies[rows] = _scores(logits[rows], targets[rows], *ctx.options)
+            logprobs[rows], entropies[rows] = _scores(logits[rows], targets[rows], temperature, with_entropy)
         return logprobs, entropies
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         logits, targets = ctx.saved_tensors
+        temperature, with_entropy, shaping = ctx.temperature, ctx.with_entropy, ctx.shaping
         of_logits = torch.empty_like(logits)
         for rows in _row_chunks(logits):
             with torch.enable_grad():
                 given = logits[rows].detach().requires_grad_()
-                scores = _scores(given, targets[rows], *ctx.options, ctx.shaping and ctx.shaping[rows])
-            used = 2 if ctx.options[1] else 1  # without entropies, the log-probabilities alone
+                scores = _scores(given, targets[rows], temperature, with_entropy, shaping and shaping[rows])
+            used = 2 if with_entropy else 1  # without entropies, the log-probabilities alone
             (of_logits[rows],) = torch.autograd.grad(scores[:used], given, [grad[rows] for grad in grads[:used]])
         return of_logits, None, None, None, None
 
