@@ -219,7 +219,7 @@ def test_each_reward_is_a_figure_of_every_set(
             expected[f"eval/{label}reward/{name}"] = mean(each[name] for each in parts if name in each)
     assert len({*expected.values()}) == 4
     assert {name: found[name] for name in found if "reward" in name} == pytest.approx(expected, abs=1e-6)
-    assert "reward/short" in capsys.readouterr().out
+    assert re.search(r"reward/ +┃ +reward/ ┃\n.* says ┃ +short ┃", capsys.readouterr().out)
     folder = Path(cli.trainer.log_dir)
     records = json.loads((folder / "results.json").read_text())["validations"][0]["sets"]
     assert records["of/U"]["metrics"]["reward/says"] == found["eval/of/U/reward/says"]
