@@ -13,8 +13,8 @@ from app.advantages.base import check_share
 from app.distributed.processes import union_over_processes
 from app.engines.base import RolloutEngine
 from app.engines.transformers import TransformersEngine
+from app.metrics.components import ComponentMeans
 from app.metrics.mismatch import mismatch
-from app.metrics.rollouts import component_sums
 from app.module import RLVRModule
 from app.rollouts.worker import RolloutWorker
 from app.scoring import BatchScorer, SubprocessScorer
@@ -146,7 +146,9 @@ class RolloutCallback(Callback):
         if self.max_resampling_rounds > 1:
             rollouts = self._resample(trainer, module, rollouts)
         batch.problems, batch.sampled = rollouts.problems, rollouts
-        module.log_metrics(self._component_means(module, rollouts))
+        components = ComponentMeans()
+        components.update(rollouts)
+        module.log_metrics(components.compute(module.device))
         if worker.settings.engine.is_rescored and worker.settings.sampling.is_whole:
             module.log_metrics(mismatch(rollouts))
         if worker.overlap:
@@ -166,18 +168,6 @@ class RolloutCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: ProblemBatch, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         batch.sampled = self.worker.sample(batch.problems, "predict")
-
-    @staticmethod
-    def _component_means(module: RLVRModule, rollouts: Rollouts) -> dict[str, float]:
-        """The mean of each reward that scores are made of, over all processes and the answers that it applies to."""
-        own = component_sums(rollouts)
-        names = sorted(union_over_processes({*own}))
-        if not names:
-            return {}
-        sums = [own.get(name, (0.0, 0)) for name in names]
-        totals = module.sum_over_processes([total for total, _ in sums] + [number for _, number in sums])
-        means = zip(names, totals[: len(names)], totals[len(names) :], strict=True)
-        return {f"reward/{name}": total / number for name, total, number in means}
 
     def _end_where_nothing_is_scored(self, module: RLVRModule, rollouts: Rollouts) -> None:
         """Raise ValueError once as many answers in a row as an iteration draws, to two problems or more, have no score.

@@ -28,7 +28,7 @@ class RewardFunctions(Scorer):
     prompt is a chat, and text otherwise; None stands for a reward that does not apply, and is left out of the sum. Each
     answer is judged by itself: the lists have one element. The sum is mapped to [0, 1] by the least and the most that
     it can be: an answer passes where every function that applies gives its most. Each reward's mean is logged as
-    `reward/<name>`.
+    `reward/<name>`, of held-out problems as `eval/reward/<name>`.
 
     Args:
         reward_funcs: each by a dotted path, `my_rewards.accuracy_reward`, or a file, `my_rewards.py:accuracy_reward`.

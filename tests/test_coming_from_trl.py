@@ -40,11 +40,14 @@ def test_what_the_page_trains_on_is_read_and_each_reward_is_logged(passk: Comman
     given["data"]["init_args"]["batch_size"] = 2
     (only,) = given["schedule"]["stages"]
     only["until"]["init_args"]["steps"] = 1
-    only |= {"rollouts": 4, "engine": scripted("It is {solution}", "no number"), "sampling": {"max_new_tokens": 24}}
+    only |= {"rollouts": 4, "sampling": {"max_new_tokens": 24}}
+    given["rollout"]["engine"] = scripted("It is {solution}", "no number")
     cli = passk("fit", "--trainer.limit_val_batches=1", cached=False, **given)
     figures = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     assert figures["reward/correct_reward"] == 0.5
     assert figures["reward/short_reward"] == pytest.approx(-0.25)
+    assert figures["eval/reward/correct_reward"] == 0.5
+    assert figures["eval/reward/short_reward"] == pytest.approx(-0.25)
     assert figures["rollout/reward"] == pytest.approx(((1 - 0.06 + 0.2) + (-0.04 + 0.2)) / 2 / 1.2)
     assert figures["rollout/unscored"] == 0
     assert cli.datamodule.splits["train"][0].solution == str(

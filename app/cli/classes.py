@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = {
+KINDS: dict[str, tuple[str, ...]] = {
     "advantages": ("app/advantages", "AdvantageEstimator"),
     "losses": ("app/losses", "PolicyLoss"),
     "engines": ("app/engines", "RolloutEngine"),
@@ -24,8 +24,19 @@ KINDS = {
     "scorers": ("datamodules", "Scorer"),
     "knobs": ("app/knobs.py", "Knob"),
     "samplers": ("app/draw", "ProblemSampler"),
-}
-"""By the name of a kind: where its classes are, and what they are derived from."""
+    "corrections": ("app/losses", "Correction"),
+    "filters": ("app/losses", "TokenFilter"),
+    "penalties": ("app/losses", "KLPenalty"),
+    "reductions": ("app/losses", "Reduction"),
+    "references": ("app/losses", "Reference"),
+    "scoring": ("app/scoring", "BatchScorer"),
+    "styles": ("datamodules", "PromptStyle"),
+    "callbacks": (
+        "callbacks", "Callback", "ModelCheckpoint", "BasePredictionWriter", "ProgressBar",
+        "Evaluation", "Saving", "Schedule",
+    ),
+}  # fmt: skip
+"""By the name of a kind: where its classes are, and what they are derived from, which is not listed itself."""
 
 
 @dataclass(frozen=True)

@@ -228,16 +228,6 @@ def evaluation_metrics(
     )
 
 
-def component_sums(rollouts: Rollouts) -> dict[str, tuple[float, int]]:
-    """By the name of a reward that scores are made of: its sum over the answers that it applies to, and how many."""
-    sums: dict[str, tuple[float, int]] = {}
-    for row in rollouts.rows:
-        for name, reward in (row.parts or {}).items():
-            total, number = sums.get(name, (0.0, 0))
-            sums[name] = total + reward, number + 1
-    return sums
-
-
 def rollout_metrics(rollouts: Rollouts, advantages: Tensor) -> dict[str, float | Tensor]:
     """What a training iteration says of its rollouts.  advantages: [P, N] or [P, N, T]"""
     passed, scored = rollouts.passed, rollouts.scored

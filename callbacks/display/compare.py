@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from app.storage.files import replacing
 from app.storage.run_folder import CONFIG
 from callbacks.display.hyperparameters import flattened
-from callbacks.evaluation.tables import columns, natural
+from callbacks.evaluation.tables import columns, form_of, natural
 
 SEEDS = ("seed_everything", "rollout.seed")
 """By what runs of one line may differ."""
@@ -153,9 +153,9 @@ def _history(run: Path) -> list[dict[str, Any]]:
 
 
 def _cell(name: str, values: Sequence[float]) -> str:
-    scale, places = (1, 2) if name in ("entropy", "length") else (100, 1)
-    mean = f"{scale * fmean(values):.{places}f}"
-    return f"{mean} ± {scale * stdev(values):.{places}f}" if len(values) > 1 else mean
+    scale, form = form_of(name)
+    mean = f"{scale * fmean(values):{form}}"
+    return f"{mean} ± {scale * stdev(values):{form}}" if len(values) > 1 else mean
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -97,6 +97,7 @@ def _passes(validations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         last = of_set[-1][1]
         name = label or last.get("set", "all problems")
         names = [*sorted((each for each in last if "@" in each), key=lambda each: (each[0] != "p", natural(each)))]
+        further = dict.fromkeys(each for _, record in of_set for each in record.get("metrics", {}))
         drawn = f", {last['answers']} answers to each" if "answers" in last else ""
         yield f"<p><b>{_escaped(name)}</b>: {last['problems']} problems{drawn} (%)</p>"
         yield _table(
@@ -106,7 +107,7 @@ def _passes(validations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                     "iteration": each["iteration"],
                     **{figure.replace("pass", "Pass"): _interval(record.get(figure)) for figure in names},
                     **({"greedy": f"{100 * record['greedy']:.1f}"} if "greedy" in record else {}),
-                    **record.get("metrics", {}),
+                    **{figure: record.get("metrics", {}).get(figure) for figure in further},
                 }
                 for each, record in of_set
             ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from app.distributed.processes import union_over_processes
+from app.metrics.components import ComponentMeans
 from app.metrics.rollouts import Accuracy, PassAtK, evaluation_metrics, name_of, votes_of
 from app.module import RLVRModule
 from app.settings import RolloutSettings
@@ -23,8 +24,17 @@ from app.storage.run_folder import folder_line, run_folder
 from app.types import Problem, ProblemBatch, Rollouts, Sampling
 from callbacks.checks import check_monitored_ks
 from callbacks.evaluation.results import Tally, line_of, write_results
-from callbacks.evaluation.sets import ALL, Evaluated, EvaluationPlan, EvaluationSet, Settings, held_out
-from callbacks.evaluation.tables import COLUMNS, UNSHOWN, print_results
+from callbacks.evaluation.sets import (
+    ALL,
+    Evaluated,
+    EvaluationPlan,
+    EvaluationSet,
+    Settings,
+    by_set,
+    held_out,
+    shown_sets,
+)
+from callbacks.evaluation.tables import COLUMNS, UNSHOWN, components_of, print_results
 from callbacks.lookup import problems_of, stage_name
 from callbacks.prompts import PromptCheck, asked, check_prompts
 from callbacks.roles import Evaluation
@@ -39,7 +49,8 @@ class PassKEvaluation(Evaluation):
     """Sample n answers to every validation (or test) problem and report the unbiased Pass@k, and the majority vote.
 
     Figures are named "eval/pass@8" over all problems and, where there are several sets (maze sizes, say),
-    "eval/<set>/pass@8" for each. The answers of two validations are drawn from the same
+    "eval/<set>/pass@8" for each; the mean of a reward that scores are made of, "eval/reward/<name>" and
+    "eval/<set>/reward/<name>". The answers of two validations are drawn from the same
     random numbers, so that the difference between them is the policy's.
 
     Args:
@@ -75,6 +86,7 @@ class PassKEvaluation(Evaluation):
         self.sets: dict[str, EvaluationSet] = {}
         self.metrics: dict[str, MetricCollection] = {}
         self.greedy_metrics: dict[str, Accuracy] = {}
+        self.components: dict[str, ComponentMeans] = {}
         self.tally = Tally()
         self.history: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
@@ -116,7 +128,7 @@ class PassKEvaluation(Evaluation):
         if trainer.state.fn != "fit":
             self.on_fit_start(trainer, pl_module)
         self.metrics, self.greedy_metrics, self.tally, self.shown = {}, {}, Tally(), None
-        self.passed = {}
+        self.passed, self.components = {}, {}
 
     def on_validation_batch_start(
         self,
@@ -145,6 +157,7 @@ class PassKEvaluation(Evaluation):
         }
         for label, part in by_set(sampled):
             self._metrics(label, device).update(part)
+            self.components.setdefault(label, ComponentMeans()).update(part)
             self.tally.update(label, part, self.sets[label])
         for label, part in by_set(greedy) if greedy is not None else ():
             self._greedy_metrics(label, device).update(part)
@@ -202,6 +215,7 @@ class PassKEvaluation(Evaluation):
             check_figures(self.extra_metrics, values)
             if self.greedy:
                 values["greedy"] = self._greedy_metrics(label, device).compute()
+            values |= self.components.get(label, ComponentMeans()).compute(device)
             known = {name: value for name, value in values.items() if name != "entropy" or not value.isnan()}
             figures |= {prefix + name: round(float(value), 6) for name, value in known.items()}
         return figures
@@ -217,9 +231,8 @@ class PassKEvaluation(Evaluation):
         for label, of_set in sets.items():
             prefix = "eval/" if label == ALL else f"eval/{label}/"
             of_set |= {"greedy": record[prefix + "greedy"]} if self.greedy else {}
-            of_set |= (
-                {"metrics": {name: record[prefix + name] for name in self.extra_metrics}} if self.extra_metrics else {}
-            )
+            further = [*self.extra_metrics, *components_of(record, prefix)]
+            of_set |= {"metrics": {name: record[prefix + name] for name in further}} if further else {}
         if self.results and self.results[-1]["stage"] == record["stage"]:
             self.results.pop()
         self.results.append({"iteration": record["iteration"], "stage": record["stage"], "sets": sets})
@@ -281,17 +294,3 @@ def check_figures(extra_metrics: Mapping[str, Metric], values: Mapping[str, Any]
         if not isinstance(value, int | float | Tensor) or (isinstance(value, Tensor) and value.numel() != 1):
             given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
             raise ValueError(f"metrics: {type(metric).__name__}.compute gave {given} for {name!r}: it must be a number")
-
-
-def shown_sets(labels: Iterable[str]) -> list[str]:
-    """All problems, then each set; a single set is all problems and has no figures of its own."""
-    labels = sorted(labels)
-    return [ALL] if len(labels) == 2 else labels
-
-
-def by_set(rollouts: Rollouts) -> Iterator[tuple[str, Rollouts]]:
-    """All problems, then those of each set."""
-    yield ALL, rollouts
-    names = [problem.sets for problem in rollouts.problems]
-    for label in sorted({*chain(*names)}):
-        yield label, rollouts.select(torch.tensor([row for row, sets in enumerate(names) if label in sets]))

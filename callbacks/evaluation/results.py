@@ -137,7 +137,7 @@ def markdown(result: dict[str, Any]) -> str:
     entropy = ["answer_entropy"] if any(record.get("answer_entropy") for record in sets.values()) else []
     extra = sorted({name for record in sets.values() for name in record.get("metrics", {})})
     head = ["set", "problems", "n", *(name.replace("pass", "Pass") for name in columns), *greedy,
-            *("answer entropy" for _ in entropy), *extra]  # fmt: skip
+            *("answer entropy" for _ in entropy), *(name.replace("|", "\\|") for name in extra)]  # fmt: skip
     rows = [
         [_name(label, record), str(record["problems"]), str(record.get("answers", "")),
          *(_cell(record.get(name)) for name in columns), *(_percent(record.get(name)) for name in greedy),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+import torch
 from lightning.pytorch import Trainer
 
-from app.types import Problem, Sampling
+from app.types import Problem, Rollouts, Sampling
 from callbacks.lookup import problems_of
 
 
@@ -127,6 +129,10 @@ class EvaluationPlan:
                     raise ValueError(
                         f"the name {label!r} of a set is that of all problems in results.md: rename the set"
                     )
+                if "reward" in label.split("/"):
+                    raise ValueError(
+                        f"the name {label!r} of a set: means of rewards are reported under 'reward/': rename the set"
+                    )
             for label in (ALL, *problem.sets):
                 settings_of.setdefault(label, set()).add(self.of(problem))
         for name in self.by_name:
@@ -138,3 +144,17 @@ class EvaluationPlan:
 def held_out(trainer: Trainer) -> list[Problem]:
     """The problems of the validation and the test split; none where the data module keeps no splits."""
     return [*problems_of(trainer, "validation"), *problems_of(trainer, "test")]
+
+
+def shown_sets(labels: Iterable[str]) -> list[str]:
+    """All problems, then each set; a single set is all problems and has no figures of its own."""
+    labels = sorted(labels)
+    return [ALL] if len(labels) == 2 else labels
+
+
+def by_set(rollouts: Rollouts) -> Iterator[tuple[str, Rollouts]]:
+    """All problems, then those of each set."""
+    yield ALL, rollouts
+    names = [problem.sets for problem in rollouts.problems]
+    for label in sorted({*chain(*names)}):
+        yield label, rollouts.select(torch.tensor([row for row, sets in enumerate(names) if label in sets]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +19,9 @@ COLUMNS = {
     "truncated": "trun-\ncated",
 }
 """The columns after Pass@k and maj@n, in this order; shares are given in percent."""
+
+KINDS = r"(pass|maj|cover)@[\d.]+"
+"""Figures that there are several of."""
 
 UNSHOWN = frozenset(("unscored", "prompt_tokens", "completion_tokens", "cost"))
 """Figures that are no column."""
@@ -61,7 +64,7 @@ def fitting(console: Console, table: Callable[[Collection[str]], Table], names: 
         names: of the columns.
     """
     votes = [name for name in names if name.startswith("maj@")]
-    own = [name for name in names if "@" not in name and name not in COLUMNS]
+    own = [name for name in names if not re.fullmatch(KINDS, name) and name not in COLUMNS]
     covers = [name for name in names if name.startswith("cover@")]
     ranked = [
         "answer_entropy",
@@ -117,35 +120,52 @@ def sets_table(record: dict[str, Any], sets: list[str], left_out: Collection[str
 
 
 def set_of(name: str) -> str:
-    """The set whose figure this is; "" of all problems together, and of what is no figure.
+    """The set whose figure this is; "" of all problems together, and of what is no figure."""
+    return split(name)[0]
 
-    What is measured has no "/" in its name, a set may have: "eval/openai/gsm8k/pass@1".
+
+def split(name: str) -> tuple[str, str]:
+    """The set and what is measured of a figure's logged name; "" twice of what is no figure.
+
+    A set may have a "/" in its name, "eval/openai/gsm8k/pass@1", though none of its parts is "reward"; what is measured
+    has none, except for the mean of a reward, "eval/openai/gsm8k/reward/format".
     """
-    return name.removeprefix("eval/").rpartition("/")[0] if name.startswith("eval/") else ""
+    kind, _, rest = name.partition("/")
+    if kind != "eval":
+        return "", ""
+    label, of_reward, component = f"/{rest}".partition("/reward/")
+    label, _, figure = (label, "", f"reward/{component}") if of_reward else label.rpartition("/")
+    return label.removeprefix("/"), figure
+
+
+def components_of(record: Mapping[str, Any], prefix: str) -> list[str]:
+    """The means of rewards among a set's figures, which begin with "eval/" or "eval/<set>/"."""
+    names = (name.removeprefix(prefix) for name in record if name.startswith(prefix))
+    return [name for name in names if name.startswith("reward/")]
 
 
 def _table(first: str, names: list[str], title: str) -> Table:
     table = Table(Column(first, overflow="fold"), title=title)
     for name in names:
-        short = name.replace("pass@", "P@").replace("cover@", "C@")
+        short = name.replace("pass@", "P@").replace("cover@", "C@").replace("reward/", "reward/\n", 1)
         table.add_column(COLUMNS.get(name, short), justify="right", no_wrap=True)
     return table
 
 
 def columns(record: dict[str, Any]) -> list[str]:
     """The figures over all problems that a record has."""
-    return in_order({name.removeprefix("eval/") for name in record if name.startswith("eval/") and not set_of(name)})
+    return in_order({figure for label, figure in map(split, record) if figure and not label})
 
 
 def columns_of_sets(record: dict[str, Any]) -> list[str]:
     """The figures of sets that a record has."""
-    return in_order({name.rpartition("/")[2] for name in record if set_of(name)})
+    return in_order({figure for label, figure in map(split, record) if label})
 
 
 def in_order(names: set[str]) -> list[str]:
-    """Those shown: Pass@k by k, maj@k by k, Cover@tau, then the others, and last those of `evaluation.metrics`."""
-    kinds = [[name for name in names if re.fullmatch(rf"{kind}@[\d.]+", name)] for kind in ("pass", "maj", "cover")]
-    ordered = [name for kind in kinds for name in sorted(kind, key=natural)]
+    """Those shown: Pass@k by k, maj@k by k, Cover@tau, then the others, and last those of one's own and rewards."""
+    of_k = sorted((name for name in names if re.fullmatch(KINDS, name)), key=natural)
+    ordered = [name for kind in ("pass", "maj", "cover") for name in of_k if name.startswith(kind)]
     known = [*ordered, *(name for name in COLUMNS if name in names)]
     return [*known, *sorted(names - {*known} - UNSHOWN)]
 
@@ -157,9 +177,15 @@ def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
 
 def _cell(name: str, value: float) -> str:
     """A share in percent, anything else as it is."""
+    scale, form = form_of(name)
+    return f"{scale * value:{form}}"
+
+
+def form_of(name: str) -> tuple[int, str]:
+    """What a figure is multiplied by where it is shown, a share by 100, and how it is written."""
     if name in ("entropy", "length", "answer_entropy"):
-        return f"{value:.2f}"
-    return f"{100 * value:.1f}" if name in COLUMNS or "@" in name else f"{value:.4g}"
+        return 1, ".2f"
+    return (100, ".1f") if name in COLUMNS or re.fullmatch(KINDS, name) else (1, ".4g")
 
 
 def natural(name: str) -> tuple[int, str]:

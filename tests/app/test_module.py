@@ -645,11 +645,6 @@ def test_two_processes_decide_by_the_same_figures(two_processes: list[dict[str, 
     assert first == pytest.approx(second)
 
 
-def test_the_means_of_rewards_are_over_both_processes(two_processes: list[dict[str, Any]]) -> None:
-    for result in two_processes:
-        assert result["components"] == pytest.approx({"reward/a": 0.4, "reward/b": -2.0})
-
-
 @pytest.mark.parametrize("name", VARIANTS)
 def test_two_processes_choose_as_one_does(two_processes: list[dict[str, Any]], name: str) -> None:
     """Means, shares and thresholds are over the tokens of both."""

@@ -15,9 +15,10 @@ from app.distributed.processes import gather_over_processes, sum_over_processes,
 from app.learning_rate import Constant
 from app.losses import K3, ClipCov, Clipped, KLCov, KLPenalty, Reinforce, SequenceMean, TokenTIS, TopEntropy
 from app.module import RLVRModule
-from app.types import Completion, Rollouts
+from app.types import Rollouts
 from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
+from tests.app.metrics.test_components import PARTS, summed
 from tests.app.updates import PASSES, PROBLEMS, Watch, fit, fitted, parameters, part, perturbed, sampled
 from tests.callbacks.evaluation.test_results import REWARDS, SETS, rolled, tallied
 from tests.conftest import EchoProblem, build_tiny_policy
@@ -36,7 +37,7 @@ def work(rank: int) -> dict[str, Any]:
         "uneven": {name: uneven(name, rank) for name in UNEVEN},
         "replacements": draw_again(rank),
         "results": tally(rank),
-        "components": components(rank),
+        "components": summed(PARTS[rank::2]).compute(torch.device("cpu")),
     }
 
 
@@ -139,18 +140,6 @@ def uneven(name: str, rank: int | None = None) -> list[Tensor]:
         return parameters(fitted([batch], minibatch_size=2, **settings))
     mine = part(batch, [[0, 1], [2]][rank])
     return parameters(fitted([mine], minibatch_size=1, strategy="ddp", devices=2, **settings))
-
-
-# -- rewards that scores are made of -------------------------------------------------------------------
-
-
-def components(rank: int) -> dict[str, float]:
-    """The means of rewards of which rank 0 has one three times, and rank 1 both once."""
-    parts = [[{"a": 1.0}, {"a": 0.0}, {"a": 0.5}], [{"a": 0.1, "b": -2.0}]][rank]
-    rows = [Completion("", torch.ones(1, dtype=torch.long), "stop", parts=each) for each in parts]
-    rollouts = Rollouts([EchoProblem("x")], completions=[rows], rewards=torch.zeros(1, len(rows)))
-    module = SimpleNamespace(sum_over_processes=lambda numbers: sum_over_processes(torch.tensor(numbers)).tolist())
-    return RolloutCallback._component_means(cast(Any, module), rollouts)
 
 
 # -- dynamic sampling ----------------------------------------------------------------------------------

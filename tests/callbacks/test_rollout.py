@@ -399,15 +399,3 @@ def test_a_hanging_scorer_is_left_behind(passk: CommandLine) -> None:
 def test_the_share_is_a_share(share: float) -> None:
     with pytest.raises(ValueError, match=r"max_unscored=.* must lie in \[0, 1\]"):
         RolloutCallback(max_unscored=share)
-
-
-def test_the_means_of_rewards_are_over_the_answers_that_they_apply_to() -> None:
-    rows = [
-        Completion("", torch.ones(1, dtype=torch.long), "stop", parts=parts)
-        for parts in (None, {"a": 1.0}, {"a": 0.0, "b": -2.0}, {})
-    ]
-    rollouts = Rollouts([EchoProblem("x")], completions=[rows], rewards=torch.zeros(1, 4))
-    module: Any = SimpleNamespace(sum_over_processes=lambda numbers: numbers)
-    assert RolloutCallback._component_means(module, rollouts) == {"reward/a": 0.5, "reward/b": -2.0}
-    plain = Rollouts([EchoProblem("x")], completions=[rows[:1]], rewards=torch.zeros(1, 1))
-    assert RolloutCallback._component_means(module, plain) == {}

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+import yaml
 
 from app.cli.classes import KINDS, alike, classes, import_named, listed
 from tests.conftest import ROOT
@@ -29,7 +30,7 @@ def imported(kind: str) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_listed_is_what_can_be_named(kind: str) -> None:
     """All concrete classes that are derived from the kind's base, and no other."""
-    folder, base = KINDS[kind]
+    folder, *bases = KINDS[kind]
     found = imported(kind)
     assert not any(inspect.isabstract(each) for each in found.values())
     place = ROOT / folder
@@ -44,8 +45,8 @@ def test_what_is_listed_is_what_can_be_named(kind: str) -> None:
         there |= {
             each for each in names if isinstance(each, type) and each.__module__.startswith(("app", "dat", "call"))
         }
-    derived = {each for each in there if base in [of.__name__ for of in each.__mro__[1:]]}
-    public = {each.__name__ for each in derived if not inspect.isabstract(each) and each.__name__[0] != "_"}
+    derived = {each for each in there if {*bases} & {of.__name__ for of in each.__mro__[1:]}}
+    public = {each.__name__ for each in derived if not inspect.isabstract(each) and each.__name__[0] != "_"} - {*bases}
     assert public - EXTRAS.keys() == found.keys() - EXTRAS.keys()
 
 
@@ -61,6 +62,26 @@ def test_a_list_has_a_line_for_each_class(capsys: pytest.CaptureFixture[str]) ->
     assert lines[-1] == "Steps          After a number of iterations"
     assert listed([]) == 0
     assert "policies:\n  PretrainedPolicy" in capsys.readouterr().out
+    assert listed(["callbacks"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"Checkpoints", "Report", "PredictionWriter"} < {line.split()[0] for line in lines}
+    assert not [line for line in lines if line.split()[0] in ("Evaluation", "Saving", "Schedule")]  # no classes to name
+
+
+def test_every_callback_of_the_default_run_is_listed() -> None:
+    given = yaml.safe_load((ROOT / "lightning.yaml").read_text())["trainer"]["callbacks"]
+    paths = [each if isinstance(each, str) else each["class_path"] for each in given]
+    assert paths
+    assert {path for path in paths if path.startswith("callbacks.")} <= {
+        each.path for each in classes("callbacks").values()
+    }
+
+
+def test_help_and_the_page_name_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert listed(["--help"]) == 0
+    assert capsys.readouterr().out == f"usage: passk list [{' | '.join(KINDS)}]\n"
+    page = " ".join((ROOT / "docs" / "runs.md").read_text().split())
+    assert f"the first sentence of each: {', '.join(KINDS)}." in page
 
 
 def test_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,14 @@ def test_seeds_are_taken_together(runs: list[Path], tmp_path: Path) -> None:
     assert Image.open(tmp_path / "out/comparison.png").width > 1000
 
 
+def test_only_shares_are_in_percent(tmp_path: Path) -> None:
+    told = compare(
+        [run(tmp_path / "a", 0, 4, 0.5, **{"eval/answer_entropy": 1.25, "eval/reward/short": -2.5})], tmp_path
+    )
+    head, _, row = ([cell.strip() for cell in line.split("|")] for line in told.splitlines() if line.startswith("|"))
+    assert (row[head.index("answer_entropy")], row[head.index("reward/short")]) == ("1.25", "-2.5")
+
+
 def test_lines_are_means_and_bands_reach_from_the_least_to_the_most(runs: list[Path]) -> None:
     one, eight = figure(lines_of(runs)).axes
     assert (one.get_ylabel(), eight.get_ylabel()) == ("Pass@1", "Pass@8")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from callbacks.display.page import page
+from callbacks.display.page import _passes, page
 from tests.conftest import BY_LENGTH, CommandLine, stage, steps
 
 REPORT = "--trainer.callbacks+=callbacks.display.report.Report"
@@ -72,6 +72,15 @@ def test_nothing_that_a_run_says_is_taken_for_html() -> None:
 def test_answers_stand_by_reward_and_those_without_one_last() -> None:
     text = Tags(evil_page()).text
     assert text.index("better") < text.index("worse") < text.index("no score")
+
+
+def test_a_reward_that_applies_to_no_answer_of_a_validation_leaves_its_cell_empty() -> None:
+    of_stages = ({"reward/a": 0.25}, {"reward/b": 0.125}, {})
+    records = [{"problems": 3, "pass@1": None} | ({"metrics": each} if each else {}) for each in of_stages]
+    validations = [{"iteration": place, "stage": "s", "sets": {"": each}} for place, each in enumerate(records)]
+    table = "".join(_passes(validations))
+    cells = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row)[3:] for row in re.findall(r"<tr>(.*?)</tr>", table)]
+    assert cells == [["reward/a", "reward/b"], ["0.25", ""], ["", "0.125"], ["", ""]]
 
 
 def test_intervals_are_in_per_cent() -> None:

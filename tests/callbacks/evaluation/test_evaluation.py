@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from random import Random
 from statistics import mean
 from typing import Any
 
@@ -15,8 +17,9 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from app.rollouts.worker import RolloutWorker
-from app.types import Rollouts
+from app.types import Composite, Rollouts, Unscored
 from callbacks.evaluation.evaluation import PassKEvaluation
+from datamodules.puzzle import ScoredPuzzle
 from tests.conftest import CommandLine, callback, scripted, stage, steps
 
 
@@ -177,6 +180,50 @@ def test_a_metric_that_can_not_be_reported_is_one_line(
     with pytest.raises(SystemExit):
         passk("validate", evaluation={"metrics": {name: f"{__name__}.{kind}"}})
     assert re.search(message, capsys.readouterr().err)
+
+
+@dataclass(frozen=True)
+class Graded(ScoredPuzzle):
+    """Has two rewards, one of which applies to long answers alone; answers of one letter have no score."""
+
+    first: str
+
+    @property
+    def label(self) -> str:
+        return f"of/{self.first}"
+
+    def draw(self, random: Random) -> tuple[str, str]:
+        word = "".join(random.choices("UDLR", k=8 if self.first == "U" else 6))
+        return f"{self.first}{word}>", self.first + word
+
+    def score(self, response: str, answer: str) -> float:
+        parts = {"says": float(response == answer)} | ({"short": -len(response)} if len(response) > 2 else {})
+        return Unscored("one letter") if len(response) == 1 else Composite(parts["says"], parts)
+
+
+def test_each_reward_is_a_figure_of_every_set(
+    passk: CommandLine, sampled: list[tuple[str, list[float], list[Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    puzzles = [{"puzzle": {"class_path": f"{__name__}.Graded", "init_args": {"first": first}}} for first in "UD"]
+    shares = [share | {"train": 4, "validation": 2 + place} for place, share in enumerate(puzzles)]
+    data = {
+        "class_path": "datamodules.puzzle.PuzzlesDataModule",
+        "init_args": {"puzzles": shares, "eval_batch_size": 2},
+    }
+    cli = passk("validate", rollout={"engine": scripted("UU", "U", "DUD", "{solution}")}, data=data)
+    found = figures(cli)
+    expected: dict[str, float] = {}
+    for label in ("", "of/U/", "of/D/"):
+        parts = [row.parts for of, _, rows in sampled for row in rows if label in ("", f"{of}/") and row.parts]
+        for name in ("says", "short"):
+            expected[f"eval/{label}reward/{name}"] = mean(each[name] for each in parts if name in each)
+    assert len({*expected.values()}) == 4
+    assert {name: found[name] for name in found if "reward" in name} == pytest.approx(expected, abs=1e-6)
+    assert re.search(r"reward/ +┃ +reward/ ┃\n.* says ┃ +short ┃", capsys.readouterr().out)
+    folder = Path(cli.trainer.log_dir)
+    records = json.loads((folder / "results.json").read_text())["validations"][0]["sets"]
+    assert records["of/U"]["metrics"]["reward/says"] == found["eval/of/U/reward/says"]
+    assert "| greedy | answer entropy | reward/says | reward/short |" in (folder / "results.md").read_text()
 
 
 def test_greedy_accuracy_is_left_out_where_it_is_not_asked_for(passk: CommandLine) -> None:

@@ -85,6 +85,12 @@ def test_values_out_of_bounds(settings: Settings, message: str) -> None:
         EvaluationPlan(DEFAULT, {"A": settings})
 
 
+@pytest.mark.parametrize("label", ["reward", "a/reward", "reward/b"])
+def test_a_set_is_not_called_as_rewards_are(label: str) -> None:
+    with pytest.raises(ValueError, match=f"the name '{label}' of a set: means of rewards are reported under 'reward/'"):
+        EvaluationPlan(DEFAULT, {}).sets([EchoProblem("x", label)])
+
+
 def test_the_name_of_all_problems_is_refused_at_the_start(
     passk: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:

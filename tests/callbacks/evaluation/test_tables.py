@@ -9,7 +9,16 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from callbacks.evaluation.tables import columns, fitting, print_results, results_table, set_of, sets_table
+from callbacks.evaluation.tables import (
+    columns,
+    components_of,
+    fitting,
+    print_results,
+    results_table,
+    set_of,
+    sets_table,
+    split,
+)
 from tests.conftest import Run
 
 
@@ -41,6 +50,21 @@ def test_sets_may_be_named_as_hub_ids_and_as_figures_are(capsys: pytest.CaptureF
     assert "By set" in printed
     assert all(f"│ {name} " in printed for name in names)
     assert printed.endswith("Run folder: runs [v2]\n")
+
+
+@pytest.mark.parametrize("label", ["", "7x7", "openai/gsm8k", "rewards/of"])
+@pytest.mark.parametrize("figure", ["pass@1", "reward/format", "reward/format/think", "reward/pass@1"])
+def test_a_figure_is_told_from_its_set(label: str, figure: str) -> None:
+    name = "/".join(["eval", *filter(None, [label]), figure])
+    assert split(name) == (label, figure)
+    assert components_of({name: 0.5}, f"eval/{label}/" if label else "eval/") == [figure] * ("reward" in figure)
+
+
+def test_rewards_come_last_as_they_are() -> None:
+    last = record(5, "explore", 0.1) | {"eval/reward/correct": 0.5, "eval/reward/a@b": -0.12345, "eval/greedy": 0.5}
+    head, row = cells(results_table([last]))
+    assert head[-2:] == ["reward/\na@b", "reward/\ncorrect"]
+    assert row[-2:] == ["-0.1235", "0.5"]
 
 
 def test_a_row_for_the_last_validation_of_each_stage() -> None:
