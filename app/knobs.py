@@ -12,7 +12,7 @@ class Knob(ABC):
     """The value of a setting in each iteration of a stage, the first being 0.
 
     Attributes:
-        end: the iteration from which on the value stays what it is.
+        end: the iteration from which on the value is constant.
     """
 
     end: int
@@ -71,24 +71,24 @@ class _Between(Knob):
 
 
 class Ramp(_Between):
-    """Stay at `first` until `start`, then go to `last` in a straight line."""
+    """Constant at `first` until iteration `start`, then linear to `last` at iteration `end`."""
 
     def shape(self, progress: float) -> float:
         return progress
 
 
 class HalfCosine(_Between):
-    """Stay at `first` until `start`, then go to `last` along half a cosine."""
+    """Constant at `first` until iteration `start`, then half a cosine to `last` at iteration `end`."""
 
     def shape(self, progress: float) -> float:
         return (1 - math.cos(math.pi * progress)) / 2
 
 
 class Stepwise(Knob):
-    """Jump from value to value.
+    """Piecewise constant.
 
     Args:
-        values: each by the iteration from which on it holds; one from iteration 0 on.
+        values: by the first iteration that has it; iteration 0 must be among them.
     """
 
     def __init__(self, values: dict[int, float]) -> None:

@@ -8,7 +8,7 @@ from inspect import signature
 
 
 class LearningRate(ABC):
-    """Warm up linearly to `peak` over `warmup` updates, then go on as the class says.
+    """Warm up linearly to `peak` over `warmup` updates, then continue as the class says.
 
     Args:
         peak: the highest rate.
@@ -38,7 +38,7 @@ class LearningRate(ABC):
 
 
 class Constant(LearningRate):
-    """Stay at the peak; the paper warms up over 10 updates."""
+    """Constant at the peak after the warm-up; the paper warms up over 10 updates."""
 
     def factor(self, update: int) -> float:
         return 1.0
@@ -65,14 +65,14 @@ class _Ending(LearningRate):
 
 
 class Linear(_Ending):
-    """Stay at the peak until `start`, then fall in a straight line."""
+    """Constant at the peak until `start`, then linear to `floor` x peak at `end`."""
 
     def shape(self, progress: float) -> float:
         return 1 - progress
 
 
 class Cosine(_Ending):
-    """Stay at the peak until `start`, then follow half a cosine."""
+    """Constant at the peak until `start`, then half a cosine to `floor` x peak at `end`."""
 
     def shape(self, progress: float) -> float:
         return (1 + math.cos(math.pi * progress)) / 2

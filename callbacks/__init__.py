@@ -1,1 +1,1 @@
-"""The decisions: when to sample and evaluate, which objective a stage trains, what the user sees."""
+"""When to sample, evaluate and save, which objective a stage trains, and what the user sees."""

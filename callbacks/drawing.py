@@ -1,4 +1,4 @@
-"""Which problems are drawn: the stream gets its sampler, the sampler its record of passes, the user both."""
+"""Which problems are drawn: connects the train stream, its sampler and the record of passes."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class ProblemDraw(Callback):
 
     Args:
         sampler: decides; defaults to `Uniform`.
-        start_from: the `problems.jsonl` of another run, whose counts to begin with; of no effect on a resumed run.
-        keep: what the answers of a problem's earlier draws count for at each new one, in [0, 1].
+        start_from: the `problems.jsonl` of another run, with whose counts to start; no effect on a resumed run.
+        keep: factor on the counts of a problem's earlier answers at each new draw, in [0, 1].
     """
 
     def __init__(self, sampler: ProblemSampler | None = None, start_from: str | None = None, keep: float = 0.5) -> None:

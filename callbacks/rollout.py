@@ -28,17 +28,16 @@ from callbacks.prompts import PromptCheck, check_prompts
 class RolloutCallback(Callback):
     """Have the rollout worker answer every problem N times, and score the answers.
 
-    A truncated answer has no end and does not pass, whatever it says. One whose scorer fails is
-    unscored (`app/scoring/`): it counts as one that was not drawn. Once as many answers in a row as an iteration
-    draws have no score, the run ends with the first cause.
+    A truncated answer gets reward 0. An answer whose scorer fails is unscored (`app/scoring/`) and is left out.
+    Once as many answers in a row as an iteration samples have no score, the run ends with the first cause.
 
     Args:
         engine: samples the policy, defaults to TransformersEngine; a stage may put another in its place.
         rollouts: N, answers to each problem in training and in `predict`.
         sampling: how they are drawn.
-        max_resampling_rounds: dynamic sampling (DAPO, 2503.14476): problems that teach nothing under the objective are
-            replaced by others of the train split, which are sampled too, until none is left; at most this many rounds,
-            the first included; 1 keeps them.
+        max_resampling_rounds: dynamic sampling (DAPO, 2503.14476): problems with zero advantages are replaced by others
+            of the train split, which are sampled too, until none is left; at most this many rounds, the first
+            included; 1 keeps them.
         scorer: has the answers scored, defaults to SubprocessScorer.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
         max_skipped_prompts: the share of the train split that the policy may be unable to read, or to answer for want

@@ -1,4 +1,4 @@
-"""Advantage estimators: what is trained is decided by how much each rollout is worth among its siblings."""
+"""Advantage estimators: the weight of each rollout in the policy gradient, relative to its problem's other rollouts."""
 
 from app.advantages.adaptive import Adaptive
 from app.advantages.base import AdvantageEstimator

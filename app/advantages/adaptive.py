@@ -13,19 +13,19 @@ from app.types import Rollouts
 
 
 def to_explore(entropies: Tensor, share: float) -> Tensor:
-    """All problems but the share with the highest entropy, which has been explored enough.  [P] -> [P] bool
+    """All problems but the share with the highest entropy, which is exploited.  [P] -> [P] bool
 
-    round(share * P) are left out exactly; of equal ones those that come first.
+    Exactly round(share * P) are left out; among equal entropies the first ones.
     """
     highest = entropies.argsort(descending=True, stable=True)[: round(share * len(entropies))]
     return torch.ones_like(entropies, dtype=torch.bool).index_fill(0, highest, False)
 
 
 class Adaptive(Pair):
-    """Problems marked for exploration take one estimator, the others the other.
+    """One estimator for problems to explore, another for problems to exploit: Adaptive Training (Section 4.2.3).
 
-    The paper gives the half of the problems with the higher mean token entropy Pass@1, to exploit
-    what was explored, and the rest Pass@k. Who is marked is up to the EntropySwitch callback.
+    In the paper the half of the problems with the higher mean token entropy is exploited (Pass@1), and the
+    rest is explored (Pass@k). The EntropySwitch callback marks the problems.
 
     Args:
         explore: the estimator of problems to explore; defaults to `PassK`.
@@ -42,7 +42,7 @@ class Adaptive(Pair):
         return choose(rollouts.explore, self.explore(rollouts), self.exploit(rollouts))
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Before problems are marked, those from which either would learn.  -> [P], bool"""
+        """Before problems are marked, those that are informative under either estimator.  -> [P], bool"""
         if rollouts.explore is None:
             return super().informative(rollouts)
         return torch.where(rollouts.explore, self.explore.informative(rollouts), self.exploit.informative(rollouts))

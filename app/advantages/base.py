@@ -1,4 +1,4 @@
-"""What every advantage estimator does, and what the ones that wrap another do."""
+"""Base classes of advantage estimators, and of those that wrap another."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class AdvantageEstimator(ABC):
     A subclass implements `estimate`; its input has been validated.
 
     Attributes:
-        binary: whether rewards must be 0 or 1; one that grades them says False.
+        binary: whether rewards must be 0 or 1; False accepts graded rewards.
         requires: fields of a completion that it needs, such as "sampler_logprobs"; demonstrations have none.
-        requires_importance_ratios: whether it weighs rollouts by their importance ratio; the module then recomputes
+        requires_importance_ratios: whether it weights rollouts by their importance ratio; the module then recomputes
             advantages before each update of an iteration but the first.
     """
 
@@ -142,7 +142,7 @@ class Wrapper(AdvantageEstimator):
     """An estimator on top of another one.
 
     Args:
-        of: the other one.
+        of: the wrapped estimator.
     """
 
     def __init__(self, of: AdvantageEstimator) -> None:
@@ -161,7 +161,7 @@ class Wrapper(AdvantageEstimator):
         self.of.observe(rollouts)
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Where the other one teaches; overridden where learning signal is removed or created.  -> [P], bool"""
+        """Where the wrapped estimator is; overridden where learning signal is removed or created.  -> [P], bool"""
         return self.of.informative(rollouts)
 
     def state_dict(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Wrapper(AdvantageEstimator):
 
 
 def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> Tensor:
-    """Which problems teach anything by their scored answers.  -> [P], bool"""
+    """Which problems have a non-zero advantage, judged by their scored answers.  -> [P], bool"""
     found = torch.zeros(len(rollouts), dtype=torch.bool, device=rollouts.rewards.device)
     for places, part in rollouts.split_by_num_scored():
         if estimator.serves(part.rewards.shape[1]):

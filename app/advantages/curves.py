@@ -1,7 +1,7 @@
-"""An estimator seen from outside: what it makes of a problem by how many of its rollouts passed.
+"""An estimator's advantages as functions of the number of a problem's rollouts that pass.
 
-This is how the paper reads its designs (Section 4.1, Figures 9 and 18), and it works for any estimator,
-because it only asks it.
+This is how the paper analyses its designs (Section 4.1, Figures 9 and 18). It works for any estimator,
+since it only calls it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.types import Completion, Problem, Prompt, Rollouts
 
 @dataclass(frozen=True)
 class Curves:
-    """Of N rollouts, for c = 0 .. N passing ones.
+    """Mean advantages for c = 0 .. N passing rollouts out of N.
 
     Attributes:
         positive: `[N + 1]`, the mean advantage of a passing rollout; 0 at c = 0.
@@ -39,12 +39,12 @@ class Curves:
 
     @property
     def eta(self) -> Tensor:
-        """Sum of absolute advantages: how hard a problem is trained on (Eq. 16).  [N + 1]"""
+        """Sum of absolute advantages of a problem (Eq. 16).  [N + 1]"""
         passes = torch.arange(self.num_rollouts + 1).double()
         return passes * self.positive.abs() + (self.num_rollouts - passes) * self.negative.abs()
 
     def share_informative(self, p: Tensor) -> Tensor:
-        """The chance that a group of N has an advantage that is not zero, by the pass rate.  [..] -> [..] double"""
+        """The chance that N rollouts have a non-zero advantage, by the pass rate.  [..] -> [..] double"""
         return self.expected(self.positive.ne(0) | self.negative.ne(0), p)
 
     def expected_eta(self, p: Tensor) -> Tensor:
@@ -69,10 +69,10 @@ class Curves:
 
 
 def curves(estimator: AdvantageEstimator, num_rollouts: int, repeats: int = 64) -> Curves:
-    """Ask the estimator about c = 0 .. N passes, `repeats` times each, with the passes at random places.
+    """The curves of an estimator: its mean advantages over `repeats` problems for each c, with passes at random places.
 
-    All answers are one token, equally likely and equally uncertain, and every problem is to be explored. The
-    estimator itself is left as it was.
+    All answers are one token with equal log-probabilities and entropies, and every problem is marked to be explored.
+    The estimator's state is unchanged.
     """
     passes = torch.arange(num_rollouts + 1).repeat_interleave(repeats)  # [P]
     ranks = torch.rand(len(passes), num_rollouts, generator=torch.Generator().manual_seed(0)).argsort(-1).argsort(-1)

@@ -1,4 +1,4 @@
-"""Easy problems treated apart: the two designs between Pass@1 and Pass@k (Section 4.1.2, Figures 10, 18a, 18b)."""
+"""Easy problems trained otherwise: the two designs between Pass@1 and Pass@k (Section 4.1.2, Figures 10, 18a, 18b)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ByAccuracy(Pair):
 
     The paper says that it combines Pass@1 and Pass@k "based on the accuracy of the current prompt",
     without a formula. Figure 18b is drawn apart from Eq. 18 (18d, `Combination`), so this is
-    another rule, and a hard switch is the plainest. Pass@k is above it, because the drawn curve
+    another rule, and a hard switch is the simplest. Pass@k is above it, because the drawn curve
     decays to zero at high accuracy, which that of Pass@1 does not do before every rollout passes.
     The threshold is where the curve of Pass@1 has its peak.
 

@@ -1,4 +1,4 @@
-"""Rewards that are not those of the problems: noise, and a bound at which a graded answer passes."""
+"""Estimators on changed rewards: noise, and a threshold at which a graded answer passes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.types import Rollouts
 
 
 class _OtherRewards(Wrapper):
-    """Shared by the two: the wrapped estimator sees rewards of their making; the batch keeps its own."""
+    """Base class: the wrapped estimator sees changed rewards; the batch keeps its own."""
 
     @abstractmethod
     def rewards(self, rollouts: Rollouts) -> Tensor:
@@ -29,10 +29,10 @@ class _OtherRewards(Wrapper):
 
 
 class FlipNegatives(_OtherRewards):
-    """Some failing rollouts are taken to pass: the paper's noise rewards, a baseline (Section 3.1, Figure 6a).
+    """Some failing rollouts get reward 1: the paper's noise rewards, a baseline (Section 3.1, Figure 6a).
 
-    Each failing rollout is turned to 1 by a draw of its own, as the share of a few can't be a whole
-    number of them: 10 % of 3 would always be none. The paper does not say how it draws.
+    Each failing rollout is flipped independently with probability `share`: a fixed number of them would
+    be rounded, and 10 % of 3 would always be none. The paper does not say how it draws.
 
     Args:
         of: the estimator that sees the flipped rewards.
@@ -61,7 +61,7 @@ class FlipNegatives(_OtherRewards):
 
 
 class Binary(_OtherRewards):
-    """Graded rewards for an estimator that knows passing (1) and failing (0) alone.
+    """Makes graded rewards binary for the wrapped estimator.
 
     Args:
         of: the estimator that sees them.

@@ -1,4 +1,4 @@
-"""What estimators that put two others together share."""
+"""Base class of estimators that combine two others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.types import Rollouts
 class Pair(AdvantageEstimator):
     """Two estimators, both of which see the whole batch.
 
-    It asks of rollouts what either asks, and carries on what either carries on.
+    It requires of rollouts what either requires, and keeps the state of both.
 
     Args:
         both: the two, under the names of the arguments that they were given as.
@@ -42,7 +42,7 @@ class Pair(AdvantageEstimator):
             raise ValueError(f"{self!r} has no k") from refused[0]
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Problems from which either would learn.  -> [P], bool"""
+        """Problems that are informative under either estimator.  -> [P], bool"""
         self.check_rewards(rollouts.rewards)
         one, other = (each.informative(rollouts) for each in self.both.values())
         return one | other

@@ -28,9 +28,9 @@ class SubsetEstimator(AdvantageEstimator):
 
 
 class PassK(SubsetEstimator):
-    """Credit a rollout for the subsets of k it would rescue, over all subsets at once (Eqs. 11-15).
+    """Pass@k training, analytic: the mean advantage over all subsets of k (Eqs. 11-15).
 
-    Problems with more than N - k passing rollouts teach nothing; keep N at 4k or more.
+    Problems with more than N - k passing rollouts have zero advantages; use N of 4k or more.
     """
 
     binary = True
@@ -40,14 +40,14 @@ class PassK(SubsetEstimator):
 
 
 class PassKFullSampling(SubsetEstimator):
-    """N / k disjoint subsets of consecutive rollouts (Section 2.2, Algorithm 1)."""
+    """Pass@k training on N / k disjoint subsets of consecutive rollouts (Section 2.2, Algorithm 1)."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return full_sampling_advantage(rollouts.rewards, self.k)
 
 
 class PassKBootstrap(SubsetEstimator):
-    """Subsets of k drawn at random from the N rollouts (Section 2.3, Algorithm 2).
+    """Pass@k training on subsets of k drawn at random from the N rollouts (Section 2.3, Algorithm 2).
 
     Args:
         k: rollouts in a subset (the paper's group), drawn without replacement within it.

@@ -1,4 +1,4 @@
-"""Pass@1: the objective of GRPO and its kin."""
+"""Pass@1: the objective of GRPO."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.types import Rollouts
 
 
 class PassOne(AdvantageEstimator):
-    """A rollout's reward against the mean of its problem, in standard deviations (Eqs. 1-3)."""
+    """GRPO's advantage, (reward - mean) / std over the problem's rollouts (Eqs. 1-3)."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return normalise(rollouts.rewards)

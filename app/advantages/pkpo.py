@@ -112,7 +112,7 @@ class PKPO(SubsetEstimator):
 
 
 class PKPOLeaveOneOut(SubsetEstimator):
-    """PKPO against the subsets that the rollout is not in (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
+    """PKPO minus the mean best of the subsets without the rollout (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
 
     Eq. 29 takes s_i, a weight in a sum over N samples, less the mean of the others' weights without i,
     which are weights in a sum over N - 1. Here each is first put on the scale of one rollout, times N
@@ -139,7 +139,7 @@ class PKPOLeaveOneOut(SubsetEstimator):
 
 
 class PKPOLeaveOneOutMinusOne(SubsetEstimator):
-    """PKPO against the same subsets without the rollout (s^(loo-1), Eq. 33): the form that its authors recommend.
+    """PKPO minus the best of the same subset without the rollout (s^(loo-1), Eq. 33): its authors' recommended form.
 
     A rollout's advantage is what it adds to the maximum of k - 1 others, so none is negative: with
     binary rewards failures take 0 and passes k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive

@@ -1,4 +1,4 @@
-"""Pass@1 without a standard deviation: the reward against the group's mean, with the rollout itself or without it."""
+"""Pass@1 without a standard deviation: the reward minus the mean of all rollouts, or of the others."""
 
 from __future__ import annotations
 

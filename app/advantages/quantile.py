@@ -28,7 +28,7 @@ def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
 
 
 class QAE(AdvantageEstimator):
-    """GRPO with the quantile of a group in place of its mean: Quantile Advantage Estimation (Wu et al., 2509.22611).
+    """GRPO with a quantile of rewards in place of their mean: Quantile Advantage Estimation (Wu et al., 2509.22611).
 
     With rewards of 0 and 1 and the pass rate p, the quantile of level K is 0 where p <= 1 - K, and 1 above: on hard
     problems only passing rollouts have an advantage, 1 / std, on easy ones only failing ones, -1 / std. As
@@ -65,7 +65,7 @@ class CurveRL(AdvantageEstimator):
     """r - mean, times f / F of the pass rate among those of recent problems (Sun et al., 2605.24331, Algorithm 1).
 
     f is the density and F the distribution function of the pass rates strictly between 0 and 1 in the last batches,
-    those of all processes: a rate counts for much where it is common and where few are lower. The first iteration has
+    those of all processes: a rate has a large weight where it is common and few are lower. The first iteration has
     its own rates for a reference. Where all rates are equally frequent the weight is 1 / c, that of MaxRL.
 
     `observe` counts a batch, once an iteration and on all processes alike; the batch itself counts from the next on.

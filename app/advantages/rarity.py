@@ -53,7 +53,7 @@ class Unlikeliness(Wrapper):
         beta: share of its reward that the most probable response loses.
 
     Raises:
-        ValueError: for an estimator that knows passing and failing alone.
+        ValueError: for an estimator of binary rewards.
     """
 
     requires = ("sampler_logprobs",)
@@ -94,7 +94,7 @@ class UCPO(Wrapper):
 
     Args:
         of: the estimator that is wrapped; defaults to `PassOne`.
-        tau: share that is given out by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
+        tau: share that is distributed by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
     """
 
     requires = ("sampler_logprobs",)

@@ -31,7 +31,7 @@ class Exceeding(Wrapper):
     At N = 32 it moves the peak of eta (Eq. 16) to a single pass, for all k from 1 to 16 and any base,
     as the paper says. Read as (4 / 10) log(..) the weight would put that of k = 8 at seven passes.
 
-    The paper does not state the base, a mere factor. With 10 a problem with one pass weighs 2.27,
+    The paper does not state the base, which is only a factor. With 10 a problem with one pass weighs 2.27,
     one with two passes 1.0, and the peak of eta at N = 32 and k = 4 is 12.0, near the 10.4 that it
     is without the weight, so that a learning rate carries over. With e the first weighs 0.99:
     nothing would be strengthened, while the paper means to put more strength on hard problems.
@@ -55,7 +55,7 @@ class Exceeding(Wrapper):
 class Combination(Pair):
     """N_pos/N of the one estimator's advantages and 1 - N_pos/N of the other's: Combination Training (Eq. 18).
 
-    Pass@1 leads where few rollouts pass, and Pass@k, which decays to zero, where many do. The
+    Pass@1 has the larger weight where few rollouts pass, Pass@k, which decays to zero, where many do. The
     sentence under Eq. 18 names Pass@k for both cases; the equation leaves no doubt.
 
     Args:

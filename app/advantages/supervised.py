@@ -13,7 +13,7 @@ from app.types import Rollouts
 
 
 class Imitate(AdvantageEstimator):
-    """Every row counts 1: a cold start on demonstrations."""
+    """Advantage 1 for every rollout: a cold start on demonstrations."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return torch.ones_like(rollouts.rewards)
@@ -24,7 +24,7 @@ class Imitate(AdvantageEstimator):
 
 
 class RejectionSampling(Imitate):
-    """Passing rows count 1, the others nothing: rejection-sampling fine-tuning on the policy's own answers."""
+    """Advantage 1 for passing rollouts, 0 for others: rejection-sampling fine-tuning on the policy's own answers."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return rollouts.passed.to(rollouts.rewards.dtype)

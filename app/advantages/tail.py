@@ -1,6 +1,6 @@
 """Pass@1 weighed towards hard problems: a likelihood or an exponential in place of the mean reward, or a focal factor.
 
-Shapes: P problems, N rollouts of each. Where all rollouts of a problem earn the same, nothing here teaches anything.
+Shapes: P problems, N rollouts of each. If all rollouts of a problem have the same reward, all advantages are 0.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class RSGRPO(AdvantageEstimator):
 
 
 class MaxRL(AdvantageEstimator):
-    """Maximum likelihood: ascends log p as far as N rollouts show it (Tajwar et al., arXiv 2602.02710).
+    """Maximum likelihood: ascends log p to the order that N rollouts allow (Tajwar et al., arXiv 2602.02710).
 
     A rollout is worth (r - mean) / mean, and nothing where the mean is 0. The expected gradient is
     (1 - (1 - p)^(N - 1)) / p times that of the pass rate p, exactly: that of the sum of Pass@k / k

@@ -1,4 +1,4 @@
-"""What is done to finished advantages: more where the policy was uncertain, less for length, less for passing."""
+"""Changes to finished advantages: a bonus for uncertain tokens, a penalty for length, a weight on positive ones."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class EntropyBonusAdvantage(Wrapper):
 
 
 class SoftOverlong(Wrapper):
-    """DAPO's soft punishment of long responses, as a term of its own (Yu et al., arXiv 2503.14476).
+    """DAPO's soft punishment of long responses, as a separate term (Yu et al., arXiv 2503.14476).
 
     The penalty falls from 0 at max_tokens - margin tokens to -1 at max_tokens. DAPO adds it to the
     reward. Here the estimator keeps the reward it was given, and the penalty, less its mean over

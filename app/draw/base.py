@@ -1,4 +1,4 @@
-"""What every sampler of problems does."""
+"""Base classes of problem samplers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.seeds import generator_of
 
 
 class Objective(Protocol):
-    """What a stage's objective makes of a problem that is passed with probability p (`app/advantages/curves.py`)."""
+    """A stage's objective on a problem that is passed with probability p (`app/advantages/curves.py`)."""
 
     def share_informative(self, p: Tensor) -> Tensor:
         """The chance that a group of N rollouts has an advantage that is not zero.  [..] -> [..]"""
@@ -50,13 +50,13 @@ class Place:
 
 
 class ProblemSampler(ABC):
-    """Decides which problems a batch holds. All processes ask alike and get the same answer.
+    """Decides which problems a batch holds. All processes make the same calls and get the same result.
 
-    It has no state of its own: what it decides follows from the record and the place, which are in the checkpoint.
+    It has no state: its decisions follow from the record and the place, which are in the checkpoint.
 
     Attributes:
-        solved_at, failed_at: the pass rates from which on, and down from which, a draw counts as solved and as failed
-            in the record's rows of them.
+        solved_at, failed_at: a draw counts as solved at a pass rate of at least solved_at, as failed at one of at most
+            failed_at; the record counts both in a row.
     """
 
     solved_at: float = 1.0

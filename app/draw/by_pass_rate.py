@@ -13,10 +13,10 @@ from app.knobs import Knob, Ramp
 
 
 class ByPassRate(Weighted):
-    """In proportion to what the stage's objective can learn of a problem, by its running pass rate p.
+    """Problems in proportion to their expected signal under the stage's objective, by their running pass rate p.
 
     Args:
-        by: "informative", the chance that a group of N has an advantage that is not zero, under the stage's objective,
+        by: "informative", the chance that N rollouts have a non-zero advantage under the stage's objective,
             its k and its N; or "eta", the expected sum of absolute advantages (Eq. 16), which is 2 N p (1 - p) w(p) for
             estimators whose advantages sum to zero.
         floor: the least weight, as a share of the largest: a problem that seems to teach nothing is drawn all the

@@ -1,4 +1,4 @@
-"""Pools of solved, hard and other problems, with a gate between each two."""
+"""Pools of solved, hard and other problems, between which problems move by their pass rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.seeds import generator_of
 
 
 class Pools(ProblemSampler):
-    """Retire what is solved, put aside what is failed, and bring both back now and then.
+    """Mostly problems that are neither solved nor hard, with a small share of both.
 
     A problem is in the pool "solved" after so many draws in a row at or above a pass rate, in "hard" after as many at
     or below another, and in "normal" otherwise. It leaves a pool by the first draw that is not of its kind. A batch has
@@ -22,8 +22,8 @@ class Pools(ProblemSampler):
         in_a_row: draws after which a problem changes its pool.
         solved_share: of a batch, from the pool of solved problems.
         hard_share: of a batch, from the pool of hard ones.
-        solved_at: the pass rate from which on a draw is solved.
-        hard_at: the pass rate down from which a draw is failed.
+        solved_at: a draw with at least this pass rate is solved.
+        hard_at: a draw with at most this pass rate is failed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How often each training problem was drawn and passed: what samplers decide by, and a file to start from."""
+"""How often each training problem was drawn and passed: what samplers use, and a file to start from."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ FIELDS = {**COUNTS, **RUNNING}
 
 
 class PassRecord:
-    """Of each problem of the train split, what its draws have shown. Every process holds the same.
+    """For each problem of the train split, its draws and passes so far. Equal on all processes.
 
     Args:
         problems: n of them.
 
     Attributes:
-        keep: what the answers of earlier draws count for at the next, in [0, 1]: the policy changes.
+        keep: factor on the counts of earlier answers at each new draw, in [0, 1], since the policy changes.
         drawn: `[n]`, draws so far.
         last: `[n]`, the number of the batch that it was last drawn in, -1 for none.
         solved, failed: `[n]`, draws in a row, up to the last, that the sampler took for solved and for failed.
@@ -90,8 +90,8 @@ class PassRecord:
         Args:
             batch: its number, from 0.
             outcomes: of each drawn problem's place, its scored answers and its passing ones, over all processes.
-            solved_at: the pass rate from which on a draw is solved.
-            failed_at: the pass rate down from which a draw is failed.
+            solved_at: a draw with at least this pass rate is solved.
+            failed_at: a draw with at most this pass rate is failed.
         """
         if not outcomes:
             return
@@ -106,7 +106,7 @@ class PassRecord:
             rows[places] = torch.where(answers == 0, rows[places], torch.where(hit, rows[places] + 1, 0))
 
     def keep_only(self, problems: Sequence[Problem], places: Tensor) -> None:
-        """Go on with these problems, those at these places; what a checkpoint has put in may be of them alone already.
+        """Restrict the record to these problems, at these places; that of a checkpoint may be restricted already.
 
         ValueError where it is of other problems.
         """

@@ -1,4 +1,4 @@
-"""Every problem as often as any other."""
+"""Every problem equally often."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.draw.record import PassRecord
 
 
 class Uniform(ProblemSampler):
-    """Every problem once in an epoch, each epoch in an order of its own; a batch may run across the border of two."""
+    """Every problem once in an epoch, each epoch in a new order; a batch may span two epochs."""
 
     def __init__(self) -> None:
         self._order: tuple[tuple[int, int, int], list[int]] = ((-1, -1, -1), [])

@@ -1,4 +1,4 @@
-"""What every rollout engine does."""
+"""Base class of rollout engines."""
 
 from __future__ import annotations
 

@@ -13,13 +13,13 @@ from app.types import Completion, Problem, Request, Sampling
 
 
 class DemonstrationEngine(RolloutEngine):
-    """Hand out what each problem would have a learner imitate.
+    """Give each problem's demonstration in place of samples.
 
     Args:
-        typo_rate: the chance of each character of `typo_letters` in a demonstration to be replaced
-            by one of them at random. A policy trained on typos keeps its entropy above zero, and leaves
-            reinforcement learning something to choose from.
-        typo_letters: the characters that typos touch and put.
+        typo_rate: the probability that a character of `typo_letters` in a demonstration is replaced by one of them
+            at random. A policy trained on typos keeps its entropy above zero, so that reinforcement learning has
+            different answers to compare.
+        typo_letters: the characters that typos replace, and by which.
     """
 
     supports_async = True

@@ -50,7 +50,9 @@ UNKNOWN_TOKEN = -1
 
 
 class OpenAIEngine(RolloutEngine):
-    """Ask an endpoint: messages go to its chat completions, with their pictures, plain text to its completions.
+    """Sample from an OpenAI-compatible endpoint: messages by chat completions, plain text by completions.
+
+    Pictures are sent with their message.
 
     Args:
         base_url: of the endpoint, such as http://127.0.0.1:8000/v1.

@@ -1,4 +1,4 @@
-"""Completions from a script: for tests and for looking at the rest of the program without a model's whims."""
+"""Completions from a script, for tests and debugging."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from app.types import Completion, Request, Sampling
 
 
 class ScriptedEngine(DemonstrationEngine):
-    """Rollout r of every problem says line r of the script, and begins again after the last.
+    """Give line r of a script as rollout r of every problem, from the beginning again after the last line.
 
     Args:
         script: the lines; "{solution}" in one stands for the problem's reference solution.

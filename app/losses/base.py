@@ -1,4 +1,4 @@
-"""What every policy loss does.
+"""Base class of policy losses.
 
 The functions are pure and give a loss for every token, [B, T]; the classes hold the settings.
 The caller divides by the count of the rows that share the optimizer step, so that micro-batches,
@@ -64,11 +64,11 @@ class PolicyLoss(ABC):
         return None
 
     def select_tokens(self, update: Experience) -> Tensor | None:
-        """Which tokens of a whole update are trained, or singled out; asked before it is cut into micro-batches."""
+        """Which tokens of a whole update are trained, or penalised; called before it is cut into micro-batches."""
         return None if self.tokens is None else self.tokens.token_mask(update)
 
     def informative(self, update: Experience) -> Experience:
-        """Without the rows from which this loss has no gradient, those of zero advantage."""
+        """The rows on which this loss has a gradient: those with an advantage."""
         return update.informative()
 
 

@@ -16,8 +16,8 @@ def clipped_loss(
 ) -> Tensor:
     """-min(r A, clip(r, 1 - low, 1 + high) A) of every token (Eq. 4 without its KL term).  [B, T] twice -> [B, T]
 
-    At r = 1 (on-policy) the gradient is that of advantage x logprob. A dual clip c bounds the loss of
-    a bad token that has become likely: where A < 0 it is at most c |A| (1912.09729).
+    At r = 1 (on-policy) the gradient is that of advantage x logprob. A dual clip c bounds the
+    loss where A < 0 and the ratio is large: it is at most c |A| (1912.09729).
     """
     ratio = ratio_of(log_ratio)
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
@@ -28,12 +28,12 @@ def clipped_loss(
 
 
 class Clipped(PolicyLoss):
-    """The paper's loss: clip-higher over all tokens of the update alike (Eq. 4, Appendix A.2; DAPO, 2503.14476).
+    """The paper's loss: clip-higher, the mean over all tokens of the update (Eq. 4, Appendix A.2; DAPO, 2503.14476).
 
     Args:
         clip_low, clip_high: how far a token's ratio may fall or rise before its gradient stops.
-        dual_clip: above 1; how many |A| a bad token may cost at most. verl's default is 3, the paper has none.
-        reduction: how tokens are weighed; with SequenceMean it is GRPO's loss, with ConstantLength Dr. GRPO's.
+        dual_clip: above 1; where A < 0 the loss is at most dual_clip x |A|. verl's default is 3, the paper has none.
+        reduction: the weights of tokens; with SequenceMean it is GRPO's loss, with ConstantLength Dr. GRPO's.
         tokens: which tokens are trained.
     """
 

@@ -2,8 +2,8 @@
 
 Other kernels or another precision in the engine give the same token a different probability. With
 rho_t = pi_trainer(token) / pi_engine(token), both before the update and without gradient, a correction
-multiplies every token's loss by a weight made of rho. Without one, the sampler's log-probabilities take the place
-of the trainer's in the importance ratio.
+multiplies every token's loss by a weight computed from rho. Without one, off-policy updates take the sampler's
+log-probabilities as pi_old in the importance ratio, unless the engine's samples are rescored by the trainer.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class IcePop(Correction):
 
 
 class SequenceMIS(Correction):
-    """prod rho_t where it lies in [low, high]; a response beyond is left out whole (Liu, Li et al., 2025).
+    """prod rho_t where it lies in [low, high]; a response outside is left out whole (Liu, Li et al., 2025).
 
     The product drifts out of any bounds as responses grow long: see GeometricMIS.
 
@@ -83,9 +83,9 @@ class SequenceMIS(Correction):
 
 
 class GeometricMIS(Correction):
-    """A response is left out whole where the geometric mean of rho_t is out of bounds, and kept at weight 1 elsewhere.
+    """1 where the geometric mean of rho_t over a response lies in [low, high], else 0 (Liu, Li et al., 2025).
 
-    The mean does not grow with the length. What stays is not reweighed: this rejects, it does not correct.
+    The mean does not grow with the length. Accepted responses are not reweighted: this rejects, it does not correct.
 
     Args:
         low, high: bounds of the mean.

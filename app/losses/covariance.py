@@ -1,4 +1,4 @@
-"""Keeping entropy by the tokens that spend it: those whose log-probability and advantage move together (2505.22617).
+"""Keeping entropy by restricting tokens with a high covariance of log-probability and advantage (2505.22617).
 
 cov_t = (A_t - mean A) (log pi_t - mean log pi) over the tokens of an update. The log-probabilities are
 those the tokens were sampled with, so that the choice is made once for the update and does not depend on micro-batches.
@@ -31,7 +31,7 @@ def covariances(update: Experience) -> Tensor:
 
 
 class ClipCov(TokenFilter):
-    """Leave out a few tokens drawn at random among those of high covariance (Clip-Cov).
+    """Exclude a few tokens drawn at random among those of high covariance (Clip-Cov).
 
     Args:
         share: of the update's tokens that are left out, at most.
@@ -75,15 +75,15 @@ def _contents(update: Experience) -> list[Tensor]:
 
 
 class KLCov(PolicyLoss):
-    """Hold the tokens of highest covariance where they were (KL-Cov).
+    """A penalty on leaving the old policy for the tokens of highest covariance (KL-Cov).
 
-    -r A for every token, without a clip, and coefficient x |log r| besides for the chosen ones, of rows
-    without an advantage too. Only positive covariances are chosen: an update whose advantages are all 0 holds nothing.
+    The loss is -r A for every token, without a clip, plus coefficient x |log r| for the chosen tokens, also in rows
+    with zero advantage. Only positive covariances are chosen: none in an update whose advantages are all 0.
 
     Args:
-        share: of the update's tokens that are held.
+        share: of the update's tokens that are penalised.
         coefficient: of the penalty.
-        reduction: how tokens are weighed.
+        reduction: the weights of tokens; defaults to TokenMean.
     """
 
     def __init__(self, share: float = 2e-4, coefficient: float = 1.0, reduction: Reduction | None = None) -> None:

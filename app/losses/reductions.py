@@ -1,4 +1,4 @@
-"""How the tokens of an update are weighed against each other: weights that are summed, and a count to divide by.
+"""The relative weights of an update's tokens: weights of a sum, and a count to divide it by.
 
 Sums and counts are over all rows that share the optimizer step, on all processes, so that no cut of
 them changes the gradient.
@@ -46,7 +46,7 @@ class SequenceMean(Reduction):
 
 
 class ConstantLength(Reduction):
-    """Sum over tokens by a constant, mean over responses (Dr. GRPO, 2503.20783): no length enters the gradient.
+    """Sum over tokens divided by a constant, mean over responses (Dr. GRPO, 2503.20783): no length in the gradient.
 
     Args:
         length: the constant, usually `max_new_tokens`.

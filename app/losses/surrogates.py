@@ -1,4 +1,4 @@
-"""Other ways to weigh a token by its ratio: GSPO, CISPO, SAPO, and none at all."""
+"""Other uses of the importance ratio: GSPO, CISPO, SAPO; and Reinforce, without one."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class CISPO(PolicyLoss):
     """-sg(clip(r)) A log pi: the weight is clipped, the gradient of no token stops (2506.13585, Eqs. 4-5).
 
     Args:
-        clip_low, clip_high: of the weight; its paper leaves the lower side open, which is 1.
-        reduction: how tokens are weighed.
+        clip_low, clip_high: of the weight; the paper has no lower bound, which is clip_low = 1.
+        reduction: the weights of tokens; defaults to TokenMean.
         tokens: which tokens are trained.
     """
 
@@ -86,10 +86,10 @@ class CISPO(PolicyLoss):
 
 
 class SAPO(PolicyLoss):
-    """A gate in the place of the clip: sigmoid(tau (r - 1)) 4 / tau, whose slope is 1 at r = 1 and fades (2511.20347).
+    """A soft gate in place of the clip: sigmoid(tau (r - 1)) 4 / tau, whose slope is 1 at r = 1 and fades (2511.20347).
 
     Args:
-        tau_positive, tau_negative: how fast it fades for good and for bad tokens; bad ones fade faster,
+        tau_positive, tau_negative: how fast it fades for positive and negative advantages; negative ones fade faster,
             because pushing a token down spreads over the whole vocabulary.
         reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.

@@ -1,4 +1,4 @@
-"""Scores, in a process of their own."""
+"""Scoring of answers, in a separate process."""
 
 from app.scoring.scorers import Answer, BatchScorer, InProcess, SubprocessScorer, Verdict, judge
 

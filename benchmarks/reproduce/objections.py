@@ -17,32 +17,32 @@ GROUPS = ("0", *QUARTERS)
 REWEIGHTED = """\
 ## Objection 1: a reweighted gradient that vanishes (2511.16231)
 
-The gradient of Pass@k is that of Pass@1 with each problem weighed anew, by k (1 - p)^(k-1), and must vanish where a
-policy should still learn. For one problem this is so by definition; the sum over a batch need not point the same way.
-`callbacks.display.objectives.Objectives` computes both gradients on the same rollouts, of the loss that is trained,
-every 20 iterations: the cosine of Pass@8's with Pass@1's, the ratio of their norms, and of the problems with passes and
-failures the share that has no advantage (the dead zone, fewer than k failures).
+The objection: the gradient of Pass@k is that of Pass@1 with each problem weighted by k (1 - p)^(k-1), and vanishes
+where a policy should still learn. For one problem this is true by definition; the sum over a batch may point another
+way. Every 20 iterations `callbacks.display.objectives.Objectives` computes both gradients of the training loss on the
+same rollouts. It logs the cosine between Pass@8's and Pass@1's, the ratio of their norms, and the dead zone: among the
+problems with passes and failures, the share without an advantage (under Pass@8, those with fewer than 8 failures).
 """
 INTERFERENCE = """\
 ## Objection 2: interference between problems (2602.21189)
 
-Hard problems that are weighed up may cost others, so that Pass@k training lowers Pass@1. Below is the mean change of
-the pass rates of held-out mazes from one validation to the next, in points, by the rate before
-(`callbacks.display.interference.Interference`). A rate before is that of one half of the answers and a change that of
-the other, so that luck before is no fall after.
+The objection: more weight on hard problems may harm others, so that Pass@k training lowers Pass@1. Below is the mean
+change of the pass rates of held-out mazes from one validation to the next, in percentage points, by the earlier rate
+(`callbacks.display.interference.Interference`). The earlier rate comes from one half of the answers and the change from
+the other half, so that regression to the mean does not count as a change.
 """
 SPENDING = """\
 ## What each objective spends its gradient on
 
-In expectation a problem passed with probability p adds w(p) times the gradient of p. For many rollouts, w(p) =
-(1 - p)^(k-1) / sqrt(q (1 - q)) with q = 1 - (1 - p)^k ([objectives](advantages.md)): for k = 1 it is symmetric about
-p = 1/2, for larger k it leans to hard problems. With N rollouts a problem with fewer than k failures has advantages of
-zero (Section 2.4): for N = 32 and k = 8 from 25 passes on.
+In expectation a problem passed with probability p contributes w(p) times the gradient of p. For many rollouts, w(p) =
+(1 - p)^(k-1) / sqrt(q (1 - q)) with q = 1 - (1 - p)^k ([advantages.md](advantages.md)): for k = 1 it is symmetric about
+p = 1/2, for larger k hard problems weigh more. With N rollouts a problem with fewer than k failures has zero advantages
+(Section 2.4): for N = 32 and k = 8, from 25 passes on.
 
 ![w(p) of several objectives](advantages/weights.svg)
 
-Below is the share of the sum of absolute advantages (eta, Eq. 16) that goes to problems by their pass rate in the
-batch, for both objectives on the same rollouts, in per cent.
+Below is how the sum of absolute advantages (eta, Eq. 16) is divided among problems by their pass rate in the batch, for
+both objectives on the same rollouts, in per cent.
 """
 
 
@@ -74,8 +74,8 @@ def reweighted(curves: Curves) -> list[Finding]:
     dead = means([rows[-1:] for rows in after_cold(curves["Pass@1"])], "objectives/pass@8/dead")
     return [
         ("In Pass@8 training both gradients point the same way: their cosine", cosine, 0.9),
-        ("In Pass@8 training its gradient shrinks against Pass@1's: fall of the norms' ratio", shrinks, 0.0),
-        ("At the end of Pass@1 training most problems are in the dead zone: their share", dead, 0.5),
+        ("In Pass@8 training its gradient shrinks relative to Pass@1's: fall of the ratio of norms", shrinks, 0.0),
+        ("At the end of Pass@1 training most problems are in Pass@8's dead zone: their share", dead, 0.5),
     ]
 
 
@@ -88,7 +88,7 @@ def interfered(curves: Curves) -> list[Finding]:
     falls = {arm: [-each for each in means(after_cold(curves[arm]), easy)] for arm in ARMS}
     cosine = means(after_cold(curves["Pass@8"]), "objectives/pass@8/cosine")
     return [
-        ("In Pass@8 training a small step along its gradient also raises Pass@1's objective: cosine", cosine, 0.0),
+        ("In Pass@8 training a small step along its gradient also raises Pass@1: their cosine", cosine, 0.0),
         ("Pass@8 training lowers Pass@1: fall from the cold start to the end", lost, 0.0),
         ("Pass@8 training lowers rates above 75 %: mean fall between validations", falls["Pass@8"], 0.0),
         ("Pass@1 training lowers rates above 75 %: mean fall between validations", falls["Pass@1"], 0.0),
@@ -113,7 +113,7 @@ def gradients(curves: Curves) -> str:
         for arm in ARMS
         for part, rows in parts(curves[arm]).items()
     ]
-    head = ["trained", "iterations", "cosine", "norms' ratio", "dead under Pass@1 (%)", "dead under Pass@8 (%)"]
+    head = ["trained", "iterations", "cosine", "ratio of norms", "dead under Pass@1 (%)", "dead under Pass@8 (%)"]
     return table(head, rows)
 
 

@@ -1,4 +1,4 @@
-"""Warnings of a run in trouble: the policy has left the sampler, its entropy has collapsed, or nothing is learned."""
+"""Warnings: large importance ratios, collapsed entropy, or no informative problems."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class Health(Callback):
-    """Warn once of each, with the value and the iteration.
+    """Warn of three kinds of trouble, once each, with the value and the iteration.
 
     Args:
-        ratio: a warning once a token of an update has on average become this much likelier, or less likely,
-            than when it was sampled.
-        entropy: a warning once a sampled token's distribution has on average no more than this, in nats.
-        idle: a warning once this many iterations in a row had no informative problem, with the first cause; and another
-            at the end of a run that had none at all.
+        ratio: warn when an update's tokens have on average become this many times more, or less, likely than when
+            they were sampled.
+        entropy: warn when the mean entropy of sampled tokens is at most this, in nats.
+        idle: warn when this many iterations in a row had no informative problem, with the first cause; and again at
+            the end of a run that had none at all.
     """
 
     def __init__(self, ratio: float = 2.0, entropy: float = 0.01, idle: int = 3) -> None:

@@ -59,7 +59,7 @@ class PassKEvaluation(Evaluation):
         taus: the tau of each Cover@tau: the share of problems of which a share tau of the answers passes, or more.
         sampling: how answers are drawn; the paper evaluates at temperature 1 and top_p 0.95. None
             samples as training does.
-        greedy: whether to take the most probable answer as well, which tells learning from sharpening.
+        greedy: whether to take the most probable answer as well, which distinguishes learning from sharpening.
         sets: by the name of a set, its own n, ks or sampling. Figures over all problems are then given for the ks that
             all sets have.
         metrics: further figures, by the names they are logged under ("eval/<name>", "eval/<set>/<name>"): each a

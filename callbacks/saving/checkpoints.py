@@ -36,12 +36,12 @@ class Checkpoints(Saving):
     """Keep `checkpoints/last.ckpt`, from which a killed run resumes to end as if it had never been killed.
 
     It is written at the start, every `every` iterations, after each validation and at the end, always between two
-    iterations; those since are redone. A checkpoint saved within an iteration has the state before it.
-    On SIGTERM and on Ctrl-C what is being sampled is given up, or the micro-batch under way finished, then the
-    checkpoint written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
+    iterations; a resumed run repeats later ones. A checkpoint saved within an iteration has the state before it.
+    On SIGTERM and on Ctrl-C sampling is aborted, or the current micro-batch is finished; then the checkpoint is
+    written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
     update is finished first, as it is with several processes. A second Ctrl-C ends the run at once.
 
-    It comes first of all callbacks, so that it sees the state before others change it.
+    It must be the first callback, so that it sees the state before others change it.
 
     Args:
         every: iterations between two checkpoints, at most.

@@ -1,4 +1,4 @@
-"""What a stage is, and the settings that it comes to in a run."""
+"""A stage, and its resolved settings in a run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Stage:
     Args:
         name: under which it is reported.
         advantage: the objective.
-        until: ends the stage; only the last may do without, and then lasts as long as the Trainer.
+        until: ends the stage; only the last stage may have none, and then ends with the Trainer.
         loss: what an update minimises.
         learning_rate: counted from the stage's first update.
         problems: P, problems in an iteration.

@@ -1,4 +1,4 @@
-"""What every trigger does."""
+"""Base class of triggers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Trigger(ABC):
 
     @abstractmethod
     def fires(self, step: int, metrics: Mapping[str, float]) -> bool:
-        """Asked after every iteration and after every validation.
+        """Whether the stage ends; called after every iteration and after every validation.
 
         Args:
             step: iterations of this stage so far.
-            metrics: the figures that are new since it was last asked, by their logged names.
+            metrics: the metrics logged since the last call, by their names.
         """
 
     def reset(self) -> None:  # noqa: B027

@@ -8,11 +8,11 @@ from callbacks.triggers.base import Trigger, check_at_most
 
 
 class EntropyFloor(Trigger):
-    """Once the mean token entropy of an iteration's rollouts falls to `nats` or below.
+    """Ends a stage once the mean token entropy of an iteration's rollouts is at most `nats`.
 
     Args:
         nats: the floor.
-        patience: iterations in a row that it must hold.
+        patience: iterations in a row in which it must be.
         at_most: iterations after which the stage ends all the same; None waits for ever.
     """
 

@@ -1,4 +1,4 @@
-"""A stage with a goal."""
+"""A stage that ends at a value of a metric."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from callbacks.triggers.base import Trigger, check_at_most
 
 
 class MetricReached(Trigger):
-    """Once a metric is at least `value`, or after `at_most` iterations.
+    """Ends a stage once a metric is at least `value`, or after `at_most` iterations.
 
     Args:
         metric: its logged name, such as "eval/pass@1".

@@ -1,4 +1,4 @@
-"""A stage that lasts as long as it helps."""
+"""A stage that ends when a metric stops rising."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from callbacks.triggers.base import Trigger, check_at_most
 
 
 class Plateau(Trigger):
-    """Once a metric has not risen by more than `min_delta` for `patience` measurements in a row.
+    """Ends a stage once a metric has not risen by more than `min_delta` in `patience` measurements in a row.
 
     Args:
         metric: its logged name, such as "eval/pass@8"; higher is better.

@@ -8,7 +8,7 @@ from callbacks.triggers.base import Trigger
 
 
 class Steps(Trigger):
-    """After a number of iterations."""
+    """Ends a stage after a number of iterations."""
 
     def __init__(self, steps: int) -> None:
         if steps < 1:

@@ -43,7 +43,7 @@ class VLLMEngine(ExternalEngine):
     move a log-probability by rounding.
 
     Args:
-        sleep_level: on a GPU, between sampling and sampling: 0 stays awake, 1 moves the weights to the host's memory,
+        sleep_level: on a GPU, between samplings: 0 stays awake, 1 moves the weights to the host's memory,
             2 drops them, as each sampling begins with new ones; the cache is freed by both.
         bound: see ExternalEngine.
         arguments: of vLLM's `LLM`, by its names, in place of what is here: max_model_len, gpu_memory_utilization,

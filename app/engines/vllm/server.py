@@ -25,20 +25,20 @@ TAKEN = (*OURS, "host", "tokens_only", "weight_transfer_config", "worker_extensi
 
 
 class VLLMServerEngine(ExternalEngine):
-    """Sample with one `vllm serve` process that this engine starts, or with several that run already.
+    """Sample with one `vllm serve` process that this engine starts, or with running ones.
 
     One request is made for each problem, with its N samples; vLLM seeds sample r with the problem's seed plus r.
-    Servers are asked in turn. Every update sends them a new version, and an answer has to come from that
-    version alone.
+    Requests go to the servers in turn. Every update gives the weights a new version, and an answer must be sampled
+    with that version.
 
-    A server of our own that dies is started again, takes the weights that were sent last, and is asked again: what
-    it would have said does not depend on its life, so that nothing is lost. Of several trainer processes the first
-    starts it and sends the weights, all ask it, and a death while they do ends the run.
+    A server that this engine has started is restarted when it dies, and gets the last weights and the whole batch
+    again; samples depend on their seeds alone, so nothing is lost. With several trainer processes the first starts it
+    and sends the weights, all send it requests, and its death while they wait ends the run.
 
     Args:
         urls: of servers that run already, started as docs/scaling.md says; null starts one on this machine.
         transfer: how weights get there; files in shared memory where null.
-        arguments: of `vllm serve` for a server of our own, by their names in Python: port, max_model_len,
+        arguments: of `vllm serve` for a server that this engine starts, by their names in Python: port, max_model_len,
             tensor_parallel_size, data_parallel_size and so on.
         environment: its variables beside those of this process, such as {CUDA_VISIBLE_DEVICES: "4,5,6,7"}.
         restarts: how often it may be started again.

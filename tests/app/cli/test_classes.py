@@ -59,7 +59,7 @@ def test_a_list_has_a_line_for_each_class(capsys: pytest.CaptureFixture[str]) ->
     assert listed(["triggers"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["EntropyFloor", "MetricReached", "Plateau", "Steps"]
-    assert lines[-1] == "Steps          After a number of iterations"
+    assert lines[-1] == "Steps          Ends a stage after a number of iterations"
     assert listed([]) == 0
     assert "policies:\n  PretrainedPolicy" in capsys.readouterr().out
     assert listed(["callbacks"]) == 0
