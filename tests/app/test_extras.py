@@ -12,7 +12,7 @@ from app import extras
 from tests.conftest import ROOT
 
 DECLARED = [
-    "torch==2.13.0",
+    "torch<2.14,>=2.11",
     'peft>=0.21; extra == "lora"',
     'passk-rlvr[lora]; extra == "qlora"',
     'bitsandbytes>=0.50; extra == "qlora"',
