@@ -11,7 +11,7 @@ from app.seeds import generator_of
 
 
 class Pools(ProblemSampler):
-    """Mostly problems that are neither solved nor hard, with a small share of both.
+    """Mostly problems that are neither solved nor hard, with a set share of both.
 
     A problem is in the pool "solved" after so many draws in a row at or above a pass rate, in "hard" after as many at
     or below another, and in "normal" otherwise. It leaves a pool by the first draw that is not of its kind. A batch has
