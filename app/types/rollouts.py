@@ -21,10 +21,13 @@ class ProblemBatch:
     Attributes:
         problems: P of them.
         sampled: what the RolloutCallback has had sampled and scored; None before.
+        mixed: the same with replayed groups in the places of some, on all processes or on none; None where nothing
+            is replayed. Updates are made of these, figures and states of `sampled`.
     """
 
     problems: Sequence[Problem]
     sampled: Rollouts | None = None
+    mixed: Rollouts | None = None
 
     def __len__(self) -> int:
         return len(self.problems)
@@ -201,7 +204,11 @@ class Rollouts:
         }
         rewards = self.rewards.clone()
         rewards[places] = other.rewards[taken]
-        return replace(self, **parts, rewards=rewards)
+        explore = self.explore
+        if explore is not None and other.explore is not None:
+            explore = explore.clone()
+            explore[places] = other.explore[taken]
+        return replace(self, **parts, rewards=rewards, explore=explore)
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Rollouts:
         """Lightning's hook for predictions: with the rewards there; completions stay where they were sampled."""

@@ -1,0 +1,171 @@
+"""Replay in real runs: what is replayed, how it is weighed, logged, gone on with and refused."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from app.module import RLVRModule
+from app.policy import TinyPolicy
+from app.types import Rollouts
+from benchmarks.kill_and_resume import logged
+from tests.app.updates import distance, naive_update, parameters
+from tests.callbacks.test_drawing import AHEAD, COINS
+from tests.conftest import CommandLine, constant, demonstrated, gap, stage, steps
+
+GROUPS = "--replay.groups={class_path: app.replay.GroupReplay, init_args: {max_age: 2, size: 5}}"
+SGD = "--model.optimizer={class_path: torch.optim.SGD, init_args: {lr: 0.1}}"
+OVERLAY: dict[str, Any] = {**COINS, "rollout": {"rollouts": 2}}
+"""With two rollouts every other coin teaches nothing."""
+
+
+def explore(iterations: int, rate: float = 0.05, **changes: Any) -> list[dict[str, Any]]:
+    return [stage("explore", until=steps(iterations), learning_rate=constant(rate), minibatch_size=4, **changes)]
+
+
+@dataclass
+class Iteration:
+    """What an iteration was trained on, with the policy before and after."""
+
+    before: TinyPolicy
+    after: list[torch.Tensor]
+    fresh: Rollouts
+    mixed: Rollouts | None
+
+
+@pytest.fixture
+def iterations(monkeypatch: pytest.MonkeyPatch) -> list[Iteration]:
+    """Those of the run."""
+    found: list[Iteration] = []
+    training_step = RLVRModule.training_step
+
+    def noting(self: RLVRModule, batch: Any, batch_idx: int) -> None:
+        before = deepcopy(self.policy)
+        training_step(self, batch, batch_idx)
+        found.append(Iteration(before, parameters(self), batch.sampled, batch.mixed))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RLVRModule, "training_step", noting)
+    return found
+
+
+def teaches(rewards: torch.Tensor) -> bool:
+    return 0 < rewards.mean() < 1
+
+
+def texts(rollouts: Rollouts, place: int) -> list[str]:
+    return [row.text for row in rollouts.completions[place]]
+
+
+def test_dead_groups_are_replaced_by_earlier_ones_weighed_by_who_sampled_them(
+    passk: CommandLine, iterations: list[Iteration]
+) -> None:
+    """By hand: whole groups of the last two iterations, and a clipped update with sampled log-probabilities."""
+    cli = passk.fit(explore(10), GROUPS, SGD, **OVERLAY)
+    curves, replayed = logged(Path(cli.trainer.log_dir)), 0
+    for number, each in enumerate(iterations):
+        trained = each.fresh if each.mixed is None else each.mixed
+        for place in range(4):
+            same = texts(trained, place) == texts(each.fresh, place) and trained.problems[place] == each.fresh.problems[place]
+            if teaches(each.fresh.rewards[place]):
+                assert same
+            elif not same:
+                replayed += 1
+                assert teaches(trained.rewards[place])
+                assert any(
+                    texts(trained, place) == texts(earlier.fresh, there)
+                    and trained.problems[place] == earlier.fresh.problems[there]
+                    and torch.equal(trained.rewards[place], earlier.fresh.rewards[there])
+                    for earlier in iterations[max(0, number - 2) : number]
+                    for there in range(4)
+                )
+        means = trained.rewards.mean(-1, keepdim=True)
+        deviations = trained.rewards.std(-1, keepdim=True, correction=0)
+        advantages = torch.where(deviations > 0, (trained.rewards - means) / deviations, 0.0)
+        count = int(trained.lengths.sum())
+        naive_update(each.before, trained, advantages, count, on_policy=each.mixed is None, rate=0.05, max_grad_norm=1.0)
+        assert distance(parameters(each.before), each.after) < 1e-6
+    assert replayed > 8
+    assert len(curves["rollout/reward"]) == len(curves["replay/share"]) == 10
+    assert 0 < len(curves["replay/ess"]) < 10
+
+
+def value(curve: list[tuple[int, bytes]]) -> list[bytes]:
+    return [each for _, each in curve]
+
+
+def test_without_it_nothing_is_another(passk: CommandLine) -> None:
+    """What is kept and never needed changes no weight: with many rollouts every coin teaches."""
+    many = {**OVERLAY, "rollout": {"rollouts": 16}}
+    plain = Path(passk.fit(explore(4, 1e-3), **many).trainer.log_dir)
+    kept = Path(passk.fit(explore(4, 1e-3), GROUPS, **many).trainer.log_dir)
+    assert gap(plain / "stages" / "1-explore", kept / "stages" / "1-explore") == 0
+    assert "replay/share" not in logged(plain)
+    assert "replay/ess" not in logged(kept)
+
+
+def test_rollouts_and_passes_are_counted_once(passk: CommandLine, iterations: list[Iteration]) -> None:
+    cli = passk.fit(explore(8), GROUPS, **OVERLAY)
+    record = cli.trainer.datamodule.stream.record
+    assert record.drawn.sum() == 8 * 4
+    answers = sum(each.fresh.scored.sum() for each in iterations)
+    assert record.keep == 0.5
+    assert record.answers.sum() < answers == 8 * 4 * 2
+    assert any(each.mixed is not None for each in iterations)
+
+
+STAGES = [demonstrated(until=steps(1)), *explore(9)]
+
+
+@pytest.mark.parametrize("options", [[], pytest.param(AHEAD, marks=pytest.mark.slow)], ids=["at once", "ahead"])
+def test_a_run_in_two_parts_is_one_run(passk: CommandLine, tmp_path: Path, options: list[str]) -> None:
+    """What has been kept is in the checkpoint. tests/test_resume.py has runs that are killed."""
+    whole = Path(passk.fit(STAGES, GROUPS, *options, **OVERLAY).trainer.log_dir)
+    other = CommandLine(tmp_path / "other", passk.cache)
+    other.folder.mkdir()
+    before = other.fit(STAGES, GROUPS, *options, "--trainer.max_steps=6", **OVERLAY)
+    resumed = Path(other.fit(STAGES, GROUPS, *options, "--ckpt_path=last", **OVERLAY).trainer.log_dir)
+    assert 2 < before.model.iteration < 10
+    assert gap(whole / "stages" / "2-explore", resumed / "stages" / "2-explore") == 0
+    mine, theirs = logged(whole), logged(resumed)
+    for name in ("replay/share", "replay/kept", "replay/age", "replay/ess"):
+        assert mine[name] == theirs[name]
+    assert len(mine["replay/share"]) == 9  # none of the demonstrations
+    assert len(set(value(mine["replay/ess"]))) > 2
+
+
+REINFORCE = {"class_path": "app.losses.Reinforce"}
+
+
+@pytest.mark.parametrize(
+    ("stages", "options", "message"),
+    [
+        (explore(2, loss=REINFORCE), [], "stage 'explore': Reinforce has no importance ratio, which replay.groups needs"),
+        ([demonstrated()], [], "replay.groups has no effect: every stage is taught by demonstrations"),
+        (explore(2), ["--replay.groups.max_age=0"], "max_age=0 must be at least 1"),
+    ],
+)
+def test_what_would_not_be_exact_is_refused(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str], stages: list[Any], options: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        passk.fit(stages, GROUPS, *options, **OVERLAY)
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("passk: error: ")
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        (REINFORCE, ["--model.correction=app.losses.TokenTIS"]),
+        ({"class_path": "app.losses.CISPO"}, []),
+    ],
+)
+def test_with_a_ratio_of_any_kind_it_is_not(passk: CommandLine, loss: dict[str, Any], options: list[str]) -> None:
+    cli = passk.fit(explore(3, loss=loss), GROUPS, *options, **OVERLAY)
+    assert cli.model.iteration == 3
