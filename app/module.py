@@ -144,7 +144,7 @@ class RLVRModule(PolicyModule):
     def training_step(self, batch: ProblemBatch, batch_idx: int) -> None:
         """One iteration: rollouts -> advantages -> updates of the policy (Algorithm 3, then DAPO's loss).
 
-        The rollout worker has sampled and scored the batch; the present stage decides which advantage and loss it meets.
+        The rollout worker has sampled and scored the batch; the present stage decides its advantage and its loss.
         """
         rollouts, advantage = batch.rollouts, self.settings.advantage
         advantage.observe(rollouts)

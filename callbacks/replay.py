@@ -59,8 +59,8 @@ class Replay(Replaying):
             if not weighed and module.correction is None:
                 name = type(update.loss).__name__
                 raise ValueError(
-                    f"stage {stage.name!r}: {name} has no importance ratio, which replay.groups needs: set another loss "
-                    "or model.correction, say to app.losses.TokenTIS"
+                    f"stage {stage.name!r}: {name} has no importance ratio, which replay.groups needs: set another "
+                    "loss, or model.correction, say to app.losses.TokenTIS"
                 )
 
     # -- an iteration ---------------------------------------------------------------------------------

@@ -57,8 +57,10 @@ def teaches(rewards: torch.Tensor) -> bool:
     return 0 < rewards.mean() < 1
 
 
-def texts(rollouts: Rollouts, place: int) -> list[str]:
-    return [row.text for row in rollouts.completions[place]]
+def group(rollouts: Rollouts, place: int) -> tuple[Any, ...]:
+    """The problem, its answers and their rewards."""
+    answers = [row.text for row in rollouts.completions[place]]
+    return rollouts.problems[place], rollouts.prompts[place].tolist(), answers, rollouts.rewards[place].tolist()
 
 
 def test_dead_groups_are_replaced_by_earlier_ones_weighed_by_who_sampled_them(
@@ -70,24 +72,18 @@ def test_dead_groups_are_replaced_by_earlier_ones_weighed_by_who_sampled_them(
     for number, each in enumerate(iterations):
         trained = each.fresh if each.mixed is None else each.mixed
         for place in range(4):
-            same = texts(trained, place) == texts(each.fresh, place) and trained.problems[place] == each.fresh.problems[place]
             if teaches(each.fresh.rewards[place]):
-                assert same
-            elif not same:
+                assert group(trained, place) == group(each.fresh, place)
+            elif group(trained, place) != group(each.fresh, place):
                 replayed += 1
                 assert teaches(trained.rewards[place])
-                assert any(
-                    texts(trained, place) == texts(earlier.fresh, there)
-                    and trained.problems[place] == earlier.fresh.problems[there]
-                    and torch.equal(trained.rewards[place], earlier.fresh.rewards[there])
-                    for earlier in iterations[max(0, number - 2) : number]
-                    for there in range(4)
-                )
+                earlier = [before.fresh for before in iterations[max(0, number - 2) : number]]
+                assert group(trained, place) in [group(rollouts, there) for rollouts in earlier for there in range(4)]
         means = trained.rewards.mean(-1, keepdim=True)
         deviations = trained.rewards.std(-1, keepdim=True, correction=0)
         advantages = torch.where(deviations > 0, (trained.rewards - means) / deviations, 0.0)
-        count = int(trained.lengths.sum())
-        naive_update(each.before, trained, advantages, count, on_policy=each.mixed is None, rate=0.05, max_grad_norm=1.0)
+        count, on_policy = int(trained.lengths.sum()), each.mixed is None
+        naive_update(each.before, trained, advantages, count, on_policy, rate=0.05, max_grad_norm=1.0)
         assert distance(parameters(each.before), each.after) < 1e-6
     assert replayed > 8
     assert len(curves["rollout/reward"]) == len(curves["replay/share"]) == 10
@@ -144,7 +140,7 @@ REINFORCE = {"class_path": "app.losses.Reinforce"}
 @pytest.mark.parametrize(
     ("stages", "options", "message"),
     [
-        (explore(2, loss=REINFORCE), [], "stage 'explore': Reinforce has no importance ratio, which replay.groups needs"),
+        (explore(2, loss=REINFORCE), [], "stage 'explore': Reinforce has no importance ratio"),
         ([demonstrated()], [], "replay.groups has no effect: every stage is taught by demonstrations"),
         (explore(2), ["--replay.groups.max_age=0"], "max_age=0 must be at least 1"),
     ],
