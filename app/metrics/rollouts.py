@@ -231,11 +231,23 @@ def evaluation_metrics(
 def component_sums(rollouts: Rollouts) -> dict[str, tuple[float, int]]:
     """By the name of a reward that scores are made of: its sum over the answers that it applies to, and how many."""
     sums: dict[str, tuple[float, int]] = {}
-    for row in rollouts.rows:
+    own = zip(rollouts.completions, rollouts.from_beginning.tolist(), strict=True)
+    for row in (row for group, whole in own if whole for row in group):
         for name, reward in (row.parts or {}).items():
             total, number = sums.get(name, (0.0, 0))
             sums[name] = total + reward, number + 1
     return sums
+
+
+def fresh_metrics(rollouts: Rollouts, advantages: Tensor) -> tuple[dict[str, float | Tensor], int]:
+    """`rollout_metrics` of the problems that were answered without a prefix, and how many these are.
+
+    Where there are none the figures are those of all, to be weighed by 0: processes have the same ones.
+    """
+    places = rollouts.from_beginning.nonzero()[:, 0]
+    if 0 < len(places) < len(rollouts):
+        return rollout_metrics(rollouts.select(places), advantages[places.to(advantages.device)]), len(places)
+    return rollout_metrics(rollouts, advantages), len(places)
 
 
 def rollout_metrics(rollouts: Rollouts, advantages: Tensor) -> dict[str, float | Tensor]:

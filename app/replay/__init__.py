@@ -1,5 +1,6 @@
-"""Earlier rollouts used again: informative groups that are trained on once more."""
+"""Earlier rollouts used again: whole groups that are trained on once more, and answers that new ones begin with."""
 
 from app.replay.groups import Group, GroupReplay
+from app.replay.prefixes import Answered, PrefixReplay, Steered
 
-__all__ = ["Group", "GroupReplay"]
+__all__ = ["Answered", "Group", "GroupReplay", "PrefixReplay", "Steered"]

@@ -26,6 +26,7 @@ class Group:
         problem: the digest that it is known by (`app/draw/record.py`).
         iteration: in which they were sampled.
         temperature: at which they were sampled.
+        prefix: `[l]`, tokens of an earlier answer that all of them begin with; none, as a rule.
         explore: the problem's mark by the EntropySwitch; None where it had none.
         rewards: `[N]`.
         lengths: `[N]`, tokens of each rollout.
@@ -36,6 +37,7 @@ class Group:
     problem: str
     iteration: int
     temperature: float
+    prefix: Tensor
     explore: bool | None
     rewards: Tensor
     lengths: Tensor
@@ -45,12 +47,14 @@ class Group:
     @classmethod
     def of(cls, rollouts: Rollouts, place: int, problem: str, iteration: int) -> Group:
         """The group at this place of a batch."""
-        rows = rollouts.completions[place]
+        rows, given = rollouts.completions[place], rollouts.prefixes[place] if rollouts.prefixes else 0
+        prompt = rollouts.prompts[place]
         known = [name for name in OF_TOKENS if all(getattr(row, name) is not None for row in rows)]
         return cls(
             problem,
             iteration,
             rollouts.temperature,
+            prefix=prompt[len(prompt) - given :].cpu().clone(),
             explore=None if rollouts.explore is None else bool(rollouts.explore[place]),
             rewards=rollouts.rewards[place].cpu().clone(),
             lengths=torch.tensor([len(row.tokens) for row in rows]),

@@ -45,6 +45,25 @@ class ProblemBatch:
 
 
 @dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the N answers to a problem came to.
+
+    Attributes:
+        problem: that was asked.
+        prefix: tokens of an earlier answer that they all begin with.
+        answers: how many of them are scored.
+        passes: how many of these pass.
+        passing: `[L]`, the tokens of the first that passes, with its prefix and without its stop token; None for none.
+    """
+
+    problem: Problem
+    prefix: int
+    answers: int
+    passes: int
+    passing: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Rollouts:
     """P problems with N completions each, and a reward for every one.
 
@@ -60,6 +79,7 @@ class Rollouts:
         importance_ratios: `[P, N]`, pi_theta / pi_sampler of each response, the product over its tokens; None where
             they are all 1.
         vision: P, of each prompt's pictures; empty where no prompt has any.
+        prefixes: P, how many tokens at the end of each prompt are the beginning of its answers; empty for none.
 
     Raises:
         ValueError: for parts whose shapes do not fit, with both.
@@ -74,10 +94,11 @@ class Rollouts:
     explore: Tensor | None = None
     importance_ratios: Tensor | None = None
     vision: Sequence[Vision] = ()
+    prefixes: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.rewards.shape)
-        for name in ("prompts", "completions", "vision"):
+        for name in ("prompts", "completions", "vision", "prefixes"):
             if getattr(self, name) and len(getattr(self, name)) != len(self.problems):
                 raise ValueError(f"{len(getattr(self, name))} {name} for {len(self.problems)} problems")
         if self.completions and {(len(self.problems), len(group)) for group in self.completions} != {shape}:
@@ -116,6 +137,28 @@ class Rollouts:
     def truncated(self) -> Tensor:
         """Which responses ran into `max_new_tokens`.  [P, N], bool"""
         return self._grouped([row.finish == "length" for row in self.rows])
+
+    @property
+    def from_beginning(self) -> Tensor:
+        """Which problems were answered without a prefix.  [P], bool"""
+        return ~torch.tensor(self.prefixes or [0] * len(self), device=self.rewards.device).bool()
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What the answers to each problem came to.  P"""
+        prefixes, passed = self.prefixes or [0] * len(self), self.passed.tolist()
+        counts = zip(self.scored.sum(-1).tolist(), self.passed.sum(-1).tolist(), strict=True)
+        return [
+            Outcome(problem, prefix, *each, passing=self._passing(place, passed[place], prefix))
+            for place, (problem, prefix, each) in enumerate(zip(self.problems, prefixes, counts, strict=True))
+        ]
+
+    def _passing(self, place: int, passed: list[bool], prefix: int) -> Tensor | None:
+        """The first passing answer to a problem, in tokens."""
+        if True not in passed:
+            return None
+        said = self.completions[place][passed.index(True)].tokens[:-1]
+        return torch.cat([self.prompts[place][len(self.prompts[place]) - prefix :].to(said), said])
 
     @property
     def entropies(self) -> Tensor:
@@ -183,6 +226,7 @@ class Rollouts:
             problems=[self.problems[place] for place in places.tolist()],
             prompts=[self.prompts[place] for place in places.tolist()] if self.prompts else [],
             vision=[self.vision[place] for place in places.tolist()] if self.vision else [],
+            prefixes=[self.prefixes[place] for place in places.tolist()] if self.prefixes else [],
             completions=[
                 [row for row, taken in zip(self.completions[place], row_mask, strict=True) if taken]
                 for place, row_mask in zip(places.tolist(), mask.tolist(), strict=True)
@@ -200,7 +244,7 @@ class Rollouts:
                 getattr(other, name)[source[place]] if place in source else each
                 for place, each in enumerate(getattr(self, name))
             ]
-            for name in ("problems", "prompts", "vision", "completions")
+            for name in ("problems", "prompts", "vision", "prefixes", "completions")
         }
         rewards = self.rewards.clone()
         rewards[places] = other.rewards[taken]

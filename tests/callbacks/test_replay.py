@@ -141,7 +141,7 @@ REINFORCE = {"class_path": "app.losses.Reinforce"}
     ("stages", "options", "message"),
     [
         (explore(2, loss=REINFORCE), [], "stage 'explore': Reinforce has no importance ratio"),
-        ([demonstrated()], [], "replay.groups has no effect: every stage is taught by demonstrations"),
+        ([demonstrated()], [], "replay has no effect: every stage is taught by demonstrations"),
         (explore(2), ["--replay.groups.max_age=0"], "max_age=0 must be at least 1"),
     ],
 )
