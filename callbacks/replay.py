@@ -21,8 +21,8 @@ from app.replay import Answered, Group, GroupReplay, PrefixReplay
 from app.replay.groups import as_rollouts, with_old_logprobs
 from app.rollouts.worker import RolloutWorker
 from app.types import Outcome, Problem, ProblemBatch, Request, Rollouts
-from callbacks.lookup import problems_of
-from callbacks.roles import Replaying
+from callbacks.lookup import callback_of, problems_of
+from callbacks.roles import Replaying, Schedule
 from callbacks.schedule.stages import StageSettings
 
 
@@ -57,6 +57,11 @@ class Replay(Replaying):
             if worker.overlap:
                 raise ValueError("replay.prefixes must be null with overlap=true, which samples before they are known")
             worker.prefix_of = partial(self._prefix_of, worker)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        module = RLVRModule.of(pl_module)
+        if callback_of(trainer, Schedule) is None:  # which asks for the check of its stages
+            self.check([StageSettings("", module.settings, module.rollout_worker.settings, None)], module)
 
     def check(self, stages: Sequence[StageSettings], module: RLVRModule) -> None:
         if self.groups is None and self.prefixes is None:

@@ -124,17 +124,20 @@ def test_two_processes_draw_the_problems_that_one_does(passk: CommandLine, name:
         assert curve(alone, curve_of) == curve(both, curve_of)
 
 
-REPLAY = {"groups": {"class_path": "app.replay.GroupReplay", "init_args": {"max_age": 3, "size": 6}}}
+REPLAY = {
+    "groups": {"class_path": "app.replay.GroupReplay", "init_args": {"max_age": 3, "size": 6}},
+    "prefixes": {"class_path": "app.replay.PrefixReplay", "init_args": {"target": 0.7, "gain": 1.0}},
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [DDP, SHARDED], ids=["whole", "in shards"])
-def test_two_processes_replay_the_groups_that_one_does(passk: CommandLine, options: list[str]) -> None:
-    """In the same places, also where one process has none to replace; in two updates, corrected for their age."""
+def test_two_processes_replay_what_one_does(passk: CommandLine, options: list[str]) -> None:
+    """Groups in the same places, also where one process has none to replace, and from the same prefixes."""
     overlay = {
         "data": {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 5}},
         "model": {
-            "policy": {"init_args": {"alphabet": "ab"}}, "minibatch_size": 5, "optimizer": {"init_args": {"eps": 1e-3}},
+            "policy": {"init_args": {"alphabet": "ab"}}, "minibatch_size": 2, "optimizer": {"init_args": {"eps": 1e-3}},
             "correction": {"class_path": "app.losses.TokenTIS"},
         },
         "replay": REPLAY,
@@ -147,13 +150,16 @@ def test_two_processes_replay_the_groups_that_one_does(passk: CommandLine, optio
     assert ended(*[started(run_passk, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
     both = newest(passk)
     assert gap(alone / "stages" / "1-explore", both / "stages" / "1-explore") < 1e-6
-    for curve_of in ("replay/share", "replay/kept", "replay/age"):
+    for curve_of in ("replay/share", "replay/kept", "replay/age", "prefix/share", "prefix/kept", "prefix/tokens"):
         assert curve(alone, curve_of) == curve(both, curve_of)
+    assert (alone / "problems.jsonl").read_text() == (both / "problems.jsonl").read_text()
     assert len({value for _, value in curve(alone, "replay/share")}) > 2
-    one, two = (read_checkpoint(folder / "checkpoints" / "last.ckpt") for folder in (alone, both))
-    assert [each["problem"] for each in one["callbacks"]["Replay"]["groups"]["kept"]] == [
-        each["problem"] for each in two["callbacks"]["Replay"]["groups"]["kept"]
-    ]
+    assert len({value for _, value in curve(alone, "prefix/share")}) > 2
+    one, two = (
+        read_checkpoint(folder / "checkpoints" / "last.ckpt")["callbacks"]["Replay"] for folder in (alone, both)
+    )
+    assert [*one["prefixes"]["steered"]] == [*two["prefixes"]["steered"]]
+    assert [each["problem"] for each in one["groups"]["kept"]] == [each["problem"] for each in two["groups"]["kept"]]
 
 
 @pytest.mark.slow

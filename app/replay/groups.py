@@ -65,10 +65,8 @@ class Group:
     def completions(self) -> list[Completion]:
         """The N rollouts."""
         parts = {name: values.split(self.lengths.tolist()) for name, values in self.of_tokens.items()}
-        return [
-            Completion(**row, **{name: values[index] for name, values in parts.items()})
-            for index, row in enumerate(self.rows)
-        ]
+        of_each = [{name: values[index] for name, values in parts.items()} for index in range(len(self.rows))]
+        return [Completion(**{**row, **tensors}) for row, tensors in zip(self.rows, of_each, strict=True)]
 
     def fits(self, rollouts: Rollouts) -> bool:
         """Whether it may stand in a batch with these: as many rollouts, of the same temperature, with what they have.

@@ -130,7 +130,7 @@ class RolloutWorker:
             rollouts = Rollouts(
                 problems,
                 [request.tokens for request in requests],
-                self._with_prefixes(requests, completions),
+                [self._whole(request, rows) for request, rows in zip(requests, completions, strict=True)],
                 torch.zeros(len(problems), n, device=self.module.device),
                 temperature=sampling.temperature or 1.0,
                 on_policy=on_policy,
@@ -144,7 +144,7 @@ class RolloutWorker:
         with self.interruptible():
             rollouts = self.score(rollouts)
         if training and not engine.demonstrates:
-            self.outcomes += rollouts.outcomes
+            self.outcomes += rollouts.outcomes(with_passing=self.prefix_of is not None)
         self.seconds["sampling"] += sampled - begun
         self.seconds["scoring"] += perf_counter() - sampled
         return rollouts
@@ -164,15 +164,13 @@ class RolloutWorker:
         pairs = [(request, self.prefix_of(request).to(request.tokens)) for request in requests]
         return [replace(each, tokens=torch.cat([each.tokens, begins]), prefix=len(begins)) for each, begins in pairs]
 
-    def _with_prefixes(self, requests: Sequence[Request], groups: list[list[Completion]]) -> list[list[Completion]]:
+    def _whole(self, request: Request, rows: list[Completion]) -> list[Completion]:
         """Completions whose texts are whole answers: what they were given, and how they have gone on."""
-        whole = list[list[Completion]]()
-        for request, rows in zip(requests, groups, strict=True):
-            given = request.tokens[len(request.tokens) - request.prefix :].tolist()
-            said = [[*given, *row.tokens[: len(row.tokens) - (row.finish == "stop")].tolist()] for row in rows]
-            texts = self.module.policy.decode(said) if given else [row.text for row in rows]
-            whole.append([replace(row, text=text) if given else row for row, text in zip(rows, texts, strict=True)])
-        return whole
+        if not request.prefix:
+            return rows
+        given = request.tokens[-request.prefix :].tolist()
+        said = [[*given, *row.tokens[: len(row.tokens) - (row.finish == "stop")].tolist()] for row in rows]
+        return [replace(row, text=text) for row, text in zip(rows, self.module.policy.decode(said), strict=True)]
 
     def score(self, rollouts: Rollouts) -> Rollouts:
         """With rewards, NaN where an answer is unscored and 0 where it was cut off, and with extracted answers.

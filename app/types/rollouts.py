@@ -53,7 +53,8 @@ class Outcome:
         prefix: tokens of an earlier answer that they all begin with.
         answers: how many of them are scored.
         passes: how many of these pass.
-        passing: `[L]`, the tokens of the first that passes, with its prefix and without its stop token; None for none.
+        passing: `[L]`, the tokens of the first that passes, with its prefix and without its stop token; None where none
+            does, or it was not asked for.
     """
 
     problem: Problem
@@ -143,22 +144,21 @@ class Rollouts:
         """Which problems were answered without a prefix.  [P], bool"""
         return ~torch.tensor(self.prefixes or [0] * len(self), device=self.rewards.device).bool()
 
-    @property
-    def outcomes(self) -> list[Outcome]:
-        """What the answers to each problem came to.  P"""
-        prefixes, passed = self.prefixes or [0] * len(self), self.passed.tolist()
+    def outcomes(self, with_passing: bool) -> list[Outcome]:
+        """What the answers to each problem came to, with one that passes where it is asked for.  P"""
+        prefixes = self.prefixes or [0] * len(self)
         counts = zip(self.scored.sum(-1).tolist(), self.passed.sum(-1).tolist(), strict=True)
         return [
-            Outcome(problem, prefix, *each, passing=self._passing(place, passed[place], prefix))
-            for place, (problem, prefix, each) in enumerate(zip(self.problems, prefixes, counts, strict=True))
+            Outcome(problem, prefix, answers, passes, self._passing(place, prefix) if with_passing and passes else None)
+            for place, (problem, prefix, (answers, passes)) in enumerate(
+                zip(self.problems, prefixes, counts, strict=True)
+            )
         ]
 
-    def _passing(self, place: int, passed: list[bool], prefix: int) -> Tensor | None:
-        """The first passing answer to a problem, in tokens."""
-        if True not in passed:
-            return None
-        said = self.completions[place][passed.index(True)].tokens[:-1]
-        return torch.cat([self.prompts[place][len(self.prompts[place]) - prefix :].to(said), said])
+    def _passing(self, place: int, prefix: int) -> Tensor:
+        """The first passing answer to a problem, in tokens.  -> [L]"""
+        prompt, said = self.prompts[place], self.completions[place][int(self.passed[place].int().argmax())].tokens[:-1]
+        return torch.cat([prompt[len(prompt) - prefix :].to(said), said])
 
     @property
     def entropies(self) -> Tensor:
