@@ -27,10 +27,11 @@ from callbacks.schedule.stages import StageSettings
 
 
 class Replay(Replaying):
-    """Have earlier rollouts trained on again (docs/replay.md).
+    """Have earlier rollouts used again (docs/replay.md).
 
-    All processes replay what one would. What is kept is part of the checkpoint. Figures of rollouts, the record of
-    passes and the state of an objective are of fresh rollouts alone; demonstrations are neither kept nor replaced.
+    All processes replay what one would. What is kept is part of the checkpoint. Replayed groups are left out of what is
+    counted of rollouts: figures, the record of passes, the state of an objective. Answers that were given a prefix are
+    left out of the first two. Demonstrations are neither kept nor replaced.
 
     Place it after the RolloutCallback, which samples, and the EntropySwitch, which marks.
 
@@ -216,7 +217,7 @@ class Replay(Replaying):
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What is replayed since the checkpoint was written begins with nothing."""
+        """A part of which the checkpoint has nothing begins empty."""
         for name, part in {"groups": self.groups, "prefixes": self.prefixes}.items():
             if part is not None and name in state_dict:
                 part.load_state_dict(state_dict[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal
 
@@ -121,7 +121,7 @@ class GroupReplay:
 
     def state_dict(self) -> dict[str, Any]:
         """As plain data."""
-        return {"kept": [asdict(group) for group in self.kept]}
+        return {"kept": [dict(vars(group)) for group in self.kept]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.kept = self.newest(Group(**group) for group in state["kept"])
@@ -149,20 +149,15 @@ def with_old_logprobs(rollouts: Rollouts, places: Sequence[int], logprobs: Seque
     """A batch some of whose groups are replayed, with what their importance ratio is taken against.
 
     Args:
-        rollouts: of which `on_policy` is about the others.
+        rollouts: of which the others stay as they are.
         places: of the replayed groups.
         logprobs: of the replayed rollouts in order, by the present policy, for a correction that weighs present
             against sampled; None without one: the ratio is against the policy that sampled them.
     """
-    present, replayed = iter(logprobs or ()), set(places)
-    completions: list[list[Completion]] = []
-    for place, group in enumerate(rollouts.completions):
-        if place not in replayed:
-            exact = logprobs is not None and rollouts.on_policy  # sampled by the present policy
-            completions.append([replace(row, old_logprobs=row.sampler_logprobs) if exact else row for row in group])
-        elif logprobs is not None:
-            completions.append([replace(row, old_logprobs=next(present)) for row in group])
-        else:
-            theirs = [row.sampler_logprobs if row.old_logprobs is None else row.old_logprobs for row in group]
-            completions.append([replace(row, old_logprobs=each) for row, each in zip(group, theirs, strict=True)])
+    completions = [[*group] for group in rollouts.completions]
+    present = iter(logprobs or ())
+    for place in sorted(places):
+        for index, row in enumerate(completions[place]):
+            then = row.sampler_logprobs if row.old_logprobs is None else row.old_logprobs
+            completions[place][index] = replace(row, old_logprobs=then if logprobs is None else next(present))
     return replace(rollouts, completions=completions)

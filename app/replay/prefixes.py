@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -104,7 +104,7 @@ class PrefixReplay:
 
     def state_dict(self) -> dict[str, Any]:
         """As plain data."""
-        return {"steered": {problem: asdict(each) for problem, each in self.steered.items()}}
+        return {"steered": {problem: dict(vars(each)) for problem, each in self.steered.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.steered = {problem: Steered(**each) for problem, each in state["steered"].items()}

@@ -14,6 +14,7 @@ from app.module import RLVRModule
 from app.policy import TinyPolicy
 from app.types import Rollouts
 from benchmarks.kill_and_resume import logged
+from tests.app.architectures import plain_scores
 from tests.app.updates import distance, naive_update, parameters
 from tests.callbacks.test_drawing import AHEAD, COINS
 from tests.conftest import CommandLine, constant, demonstrated, gap, stage, steps
@@ -79,10 +80,8 @@ def test_dead_groups_are_replaced_by_earlier_ones_weighed_by_who_sampled_them(
                 assert teaches(trained.rewards[place])
                 earlier = [before.fresh for before in iterations[max(0, number - 2) : number]]
                 assert group(trained, place) in [group(rollouts, there) for rollouts in earlier for there in range(4)]
-        means = trained.rewards.mean(-1, keepdim=True)
-        deviations = trained.rewards.std(-1, keepdim=True, correction=0)
-        advantages = torch.where(deviations > 0, (trained.rewards - means) / deviations, 0.0)
         count, on_policy = int(trained.lengths.sum()), each.mixed is None
+        advantages = normalised(trained.rewards)
         naive_update(each.before, trained, advantages, count, on_policy, rate=0.05, max_grad_norm=1.0)
         assert distance(parameters(each.before), each.after) < 1e-6
     assert replayed > 8
@@ -91,6 +90,12 @@ def test_dead_groups_are_replaced_by_earlier_ones_weighed_by_who_sampled_them(
     record = cli.trainer.datamodule.stream.record
     assert record.drawn.sum() == 10 * 4
     assert record.answers.sum() < 10 * 4 * 2  # each answer once, those of earlier draws for half
+
+
+def normalised(rewards: torch.Tensor) -> torch.Tensor:
+    """GRPO's advantages.  [P, N] -> [P, N]"""
+    deviations = rewards.std(-1, keepdim=True, correction=0)
+    return torch.where(deviations > 0, (rewards - rewards.mean(-1, keepdim=True)) / deviations, 0.0)
 
 
 def value(curve: list[tuple[int, bytes]]) -> list[bytes]:
@@ -150,6 +155,21 @@ def test_what_would_not_be_exact_is_refused(
 
 
 @pytest.mark.slow
-def test_with_a_correction_it_is_not(passk: CommandLine) -> None:
-    cli = passk.fit(explore(3, loss=REINFORCE), GROUPS, "--model.correction=app.losses.TokenTIS", **OVERLAY)
-    assert cli.model.iteration == 3
+def test_a_correction_weighs_replayed_tokens_by_the_present_policy(
+    passk: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: -w A log pi with w = min(pi_present / pi_sampled, 1.2), which is 1 for fresh ones."""
+    iterations = noted(monkeypatch)
+    correction = "--model.correction={class_path: app.losses.TokenTIS, init_args: {cap: 1.2}}"
+    passk.fit(explore(10, loss=REINFORCE), GROUPS, SGD, correction, "--model.max_grad_norm=1e9", **OVERLAY)
+    for each in iterations:
+        trained = each.fresh if each.mixed is None else each.mixed
+        rows = trained.experience(normalised(trained.rewards))
+        logprobs = plain_scores(each.before.model, rows)[0]
+        assert rows.sampler_logprobs is not None
+        weights = (logprobs.detach() - rows.sampler_logprobs).exp().clamp(max=1.2)
+        loss = -(weights * rows.advantages * logprobs * rows.mask).sum() / int(trained.lengths.sum())
+        grads = torch.autograd.grad(loss, list(each.before.parameters()))
+        expected = [value - 0.05 * grad for value, grad in zip(each.before.parameters(), grads, strict=True)]
+        assert distance(expected, each.after) < 1e-6
+    assert sum(each.mixed is not None for each in iterations) > 3

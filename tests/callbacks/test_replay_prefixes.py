@@ -14,7 +14,7 @@ from app.types import Completion, Request, Rollouts, Sampling
 from benchmarks.kill_and_resume import logged
 from tests.app.updates import distance, naive_update, parameters
 from tests.callbacks.test_drawing import AHEAD
-from tests.callbacks.test_replay import OVERLAY, SGD, STAGES, Iteration, explore, noted
+from tests.callbacks.test_replay import OVERLAY, SGD, STAGES, Iteration, explore, normalised, noted
 from tests.conftest import CommandLine, demonstrated, gap
 
 PREFIXES = "--replay.prefixes={class_path: app.replay.PrefixReplay, init_args: {target: 0.9, gain: 1.5}}"
@@ -48,11 +48,7 @@ def test_answers_go_on_from_an_earlier_one_and_only_what_they_add_is_trained(
                 known[problem.key] = min(max(share + 1.5 * (0.9 - rate), 0.0), 0.9), answer
             if known.get(problem.key, (0.0, []))[0] == 0:
                 known.pop(problem.key, None)
-        means, deviations = (
-            rollouts.rewards.mean(-1, keepdim=True), rollouts.rewards.std(-1, keepdim=True, correction=0),
-        )  # fmt: skip
-        advantages = torch.where(deviations > 0, (rollouts.rewards - means) / deviations, 0.0)
-        count = int(rollouts.lengths.sum())
+        count, advantages = int(rollouts.lengths.sum()), normalised(rollouts.rewards)
         naive_update(each.before, rollouts, advantages, count, on_policy=True, rate=0.05, max_grad_norm=1.0)
         assert distance(parameters(each.before), each.after) < 1e-6
     assert begun > 4
