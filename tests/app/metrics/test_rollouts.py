@@ -23,7 +23,9 @@ from app.metrics.rollouts import (
     ResponseLength,
     TokenEntropy,
     TruncationRate,
+    component_sums,
     evaluation_metrics,
+    fresh_metrics,
     rollout_metrics,
 )
 from app.types import Completion, Rollouts
@@ -276,6 +278,19 @@ def test_what_a_training_iteration_says() -> None:
         },
         abs=1e-6,
     )
+
+
+def test_answers_that_were_given_a_prefix_are_left_out() -> None:
+    batch = random_batch(3, problems=4)
+    advantages = torch.rand(4, 6, dtype=torch.double)
+    given = replace(batch, prefixes=[0, 2, 0, 1])
+    without = batch.select(torch.tensor([0, 2]))
+    figures, number = fresh_metrics(given, advantages)
+    assert number == 2
+    assert figures == rollout_metrics(without, advantages[[0, 2]])
+    assert component_sums(given) == component_sums(without)
+    assert fresh_metrics(replace(batch, prefixes=[1] * 4), advantages)[1] == 0
+    assert fresh_metrics(batch, advantages) == (rollout_metrics(batch, advantages), 4)
 
 
 # -- unscored answers ---------------------------------------------------------------------------------
