@@ -185,6 +185,7 @@ class Replay(Replaying):
         Processes do it together, one without a group too.
         """
         places = torch.tensor([*own], dtype=torch.long)
+        rescored = all(row.old_logprobs is not None for row in rollouts.rows)
         if own:
             problems = [self._problems[group.problem] for group in own.values()]
             requests = module.rollout_worker.encode(problems, "replay")
@@ -207,7 +208,7 @@ class Replay(Replaying):
         log_rho = (logprobs.double() - rows.sampler_logprobs.double())[rows.mask]
         ess = mismatch_of(gather_over_processes(log_rho)[0])["mismatch_ess"]
         of_each = [row[mask] for row, mask in zip(logprobs, rows.mask, strict=True)]
-        rollouts = with_old_logprobs(rollouts, [*own], None if module.correction is None else of_each)
+        rollouts = with_old_logprobs(rollouts, [*own], rescored, None if module.correction is None else of_each)
         return replace(rollouts, on_policy=False), ess
 
     # -- checkpoints ----------------------------------------------------------------------------------

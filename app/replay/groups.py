@@ -145,19 +145,24 @@ def as_rollouts(groups: Sequence[Group], problems: Sequence[Problem], like: Roll
     )
 
 
-def with_old_logprobs(rollouts: Rollouts, places: Sequence[int], logprobs: Sequence[Tensor] | None) -> Rollouts:
+def with_old_logprobs(
+    rollouts: Rollouts, places: Sequence[int], rescored: bool, present: Sequence[Tensor] | None
+) -> Rollouts:
     """A batch some of whose groups are replayed, with what their importance ratio is taken against.
 
     Args:
         rollouts: of which the others stay as they are.
         places: of the replayed groups.
-        logprobs: of the replayed rollouts in order, by the present policy, for a correction that weighs present
-            against sampled; None without one: the ratio is against the policy that sampled them.
+        rescored: whether the others have `old_logprobs`. If not, nor have the replayed ones: as for the others, the
+            sampler's stand for them, or the module computes those of all before the first update. Processes, one with
+            replayed groups alone too, then do the same.
+        present: of the replayed rollouts in order, by the present policy, for a correction that weighs present against
+            sampled; None without one: the ratio is against the policy that sampled them.
     """
-    completions = [[*group] for group in rollouts.completions]
-    present = iter(logprobs or ())
+    completions, given = [[*group] for group in rollouts.completions], iter(present or ())
     for place in sorted(places):
         for index, row in enumerate(completions[place]):
             then = row.sampler_logprobs if row.old_logprobs is None else row.old_logprobs
-            completions[place][index] = replace(row, old_logprobs=then if logprobs is None else next(present))
+            old = None if not rescored else then if present is None else next(given)
+            completions[place][index] = replace(row, old_logprobs=old)
     return replace(rollouts, completions=completions)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from app.draw.record import id_of
 from app.engines.transformers import TransformersEngine
+from app.policy import VisionPolicy
+from app.replay import Answered, GroupReplay, PrefixReplay
 from app.types import Completion, Request, Rollouts, Sampling
 from benchmarks.kill_and_resume import logged
+from callbacks.replay import Replay
 from tests.app.updates import distance, naive_update, parameters
 from tests.callbacks.test_drawing import AHEAD
 from tests.callbacks.test_replay import OVERLAY, SGD, STAGES, Iteration, explore, normalised, noted
-from tests.conftest import CommandLine, demonstrated, gap
+from tests.conftest import CommandLine, EchoProblem, demonstrated, gap
 
 PREFIXES = "--replay.prefixes={class_path: app.replay.PrefixReplay, init_args: {target: 0.9, gain: 1.5}}"
 FOUR: dict[str, Any] = {**OVERLAY, "rollout": {"rollouts": 4}}
@@ -164,3 +169,25 @@ def test_what_would_not_be_exact_is_refused(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("passk: error: ")
     assert message in said
+
+
+@pytest.mark.parametrize(("context", "engine", "tokens"), [(100, 100, 5), (20, 100, 3), (100, 18, 1), (17, 100, 0)])
+def test_a_prefix_is_cut_where_it_would_leave_no_room_for_an_answer(context: int, engine: int, tokens: int) -> None:
+    """A prompt of five tokens, half of an answer of ten, and twelve more."""
+    prefixes, problem = PrefixReplay(gain=2.0), EchoProblem("abc")
+    prefixes.keep([Answered(id_of(problem), 4, 1, torch.arange(10, dtype=torch.int))], 0)
+    settings = SimpleNamespace(engine=SimpleNamespace(max_length=engine), sampling=Sampling(max_new_tokens=12))
+    policy = SimpleNamespace(context_length=context)
+    worker: Any = SimpleNamespace(module=SimpleNamespace(policy=policy), settings=settings)
+    request = Request(problem, torch.zeros(5, dtype=torch.long), "0")
+    assert Replay(prefixes=prefixes)._prefix_of(worker, request).tolist() == [*range(tokens)]
+
+
+def test_pictures_and_data_without_a_train_split_are_refused() -> None:
+    sampled: Any = SimpleNamespace(rollouts=SimpleNamespace(engine=TransformersEngine()))
+    module: Any = SimpleNamespace(policy=VisionPolicy.__new__(VisionPolicy))
+    with pytest.raises(ValueError, match=r"replay\.prefixes must be null with VisionPolicy"):
+        Replay(prefixes=PrefixReplay()).check([sampled], module)
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace())
+    with pytest.raises(ValueError, match="replay has no effect on SimpleNamespace, which keeps no train split"):
+        Replay(GroupReplay()).setup(trainer, module, "fit")

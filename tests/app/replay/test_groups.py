@@ -12,7 +12,7 @@ import torch
 from app.replay import Group, GroupReplay
 from app.replay.groups import as_rollouts, with_old_logprobs
 from app.storage.checkpoint import check_plain
-from app.types import Rollouts
+from app.types import Completion, Rollouts
 from tests.app.updates import sampled
 from tests.conftest import build_tiny_policy
 
@@ -78,19 +78,39 @@ def test_a_group_fits_rollouts_of_its_own_kind_alone(batch: Rollouts) -> None:
     assert not group.fits(batch.select(torch.arange(4), torch.arange(6).expand(4, 6) < 5))
 
 
-def test_ratios_are_against_who_sampled_or_against_the_present_policy(batch: Rollouts) -> None:
-    """Of the replayed rollouts; the others stay as they are."""
-    rescored = [[replace(row, old_logprobs=row.sampler_logprobs + 1) for row in batch.completions[2]]]  # type: ignore[operator]
-    mixed = replace(batch, completions=[*batch.completions[:2], *rescored, batch.completions[3]])
-    behaviour = with_old_logprobs(mixed, [1, 2], None).completions
-    assert [row.old_logprobs for row in [*behaviour[0], *behaviour[3]]] == [None] * 12
-    assert all(row.old_logprobs is row.sampler_logprobs for row in behaviour[1])
-    assert all(equal(row.old_logprobs, mine.old_logprobs) for row, mine in zip(behaviour[2], rescored[0], strict=True))
+def plus(row: Completion, by: float) -> torch.Tensor:
+    assert row.sampler_logprobs is not None
+    return row.sampler_logprobs + by
 
-    present = [row.sampler_logprobs + 2 for row in [*batch.completions[1], *batch.completions[2]]]  # type: ignore[operator]
-    corrected = with_old_logprobs(mixed, [2, 1], present).completions
-    assert [row.old_logprobs for row in [*corrected[0], *corrected[3]]] == [None] * 12
-    assert all(equal(row.old_logprobs, row.sampler_logprobs + 2) for row in [*corrected[1], *corrected[2]])  # type: ignore[operator]
+
+def olds(rollouts: Rollouts) -> list[float]:
+    """By how much the log-probabilities of each group are above the sampler's."""
+    gaps = [[(row.old_logprobs - row.sampler_logprobs) for row in group] for group in rollouts.completions]  # type: ignore[operator]
+    assert all(gap.max() - gap.min() < 1e-5 for group in gaps for gap in group)
+    return [round(torch.cat(group).mean().item(), 4) for group in gaps]
+
+
+def test_ratios_are_against_who_sampled_or_against_the_present_policy(batch: Rollouts) -> None:
+    """Of the replayed rollouts, two groups of four; the others stay as they are."""
+
+    def moved(group: int, by: float) -> list[Completion]:
+        """As by a trainer whose log-probabilities are others than the engine's."""
+        return [replace(row, old_logprobs=plus(row, by)) for row in batch.completions[group]]
+
+    mixed = replace(batch, completions=[moved(0, 1), batch.completions[1], moved(2, 2), moved(3, 3)])
+    then = with_old_logprobs(mixed, [2, 1], True, None)
+    assert olds(then) == [1, 0, 2, 3]
+    present = [plus(row, 4) for row in [*batch.completions[1], *batch.completions[2]]]
+    corrected = with_old_logprobs(mixed, [2, 1], True, present)
+    assert olds(corrected) == [1, 4, 4, 3]
+
+
+def test_where_others_have_none_replayed_rollouts_have_none(batch: Rollouts) -> None:
+    rescored = [replace(row, old_logprobs=plus(row, 1)) for row in batch.completions[2]]
+    mixed = replace(batch, completions=[*batch.completions[:2], rescored, batch.completions[3]])
+    present = [plus(row, 4) for row in rescored]
+    for given in (None, present):
+        assert {row.old_logprobs for row in with_old_logprobs(mixed, [2], False, given).rows} == {None}
 
 
 @pytest.mark.parametrize("argument", ["max_age", "size"])
