@@ -119,7 +119,7 @@ def check_record(record: Any, batches: list[Rollouts]) -> None:
 
 
 def test_prefixes_are_for_training_alone(passk: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not for validations, nor for demonstrations. One problem in an iteration: with a prefix it has no other figure."""
+    """Not for validations, nor for demonstrations; an iteration of one problem then has no other figures."""
     given: dict[str, list[int]] = {"fit": [], "else": []}
     generate = TransformersEngine.generate
 
