@@ -105,14 +105,14 @@ def value(curve: list[tuple[int, bytes]]) -> list[bytes]:
 def test_without_it_nothing_is_another(passk: CommandLine) -> None:
     """What is kept and never needed changes no weight: with many rollouts every coin teaches."""
     many = {**OVERLAY, "rollout": {"rollouts": 16}}
-    plain = Path(passk.fit(explore(4, 1e-3), **many).trainer.log_dir)
-    kept = Path(passk.fit(explore(4, 1e-3), GROUPS, **many).trainer.log_dir)
+    plain = Path(passk.fit(explore(3, 1e-3), **many).trainer.log_dir)
+    kept = Path(passk.fit(explore(3, 1e-3), GROUPS, **many).trainer.log_dir)
     assert gap(plain / "stages" / "1-explore", kept / "stages" / "1-explore") == 0
     assert "replay/share" not in logged(plain)
     assert "replay/ess" not in logged(kept)
 
 
-STAGES = [demonstrated(until=steps(1)), *explore(9)]
+STAGES = [demonstrated(until=steps(1)), *explore(8)]
 
 
 @pytest.mark.slow  # test_replay_prefixes.py has a quick one
@@ -129,7 +129,7 @@ def test_a_run_in_two_parts_is_one_run(passk: CommandLine, tmp_path: Path, optio
     mine, theirs = logged(whole), logged(resumed)
     for name in ("replay/share", "replay/kept", "replay/age", "replay/ess"):
         assert mine[name] == theirs[name]
-    assert len(mine["replay/share"]) == 9  # none of the demonstrations
+    assert len(mine["replay/share"]) == 8  # none of the demonstrations
     assert len(set(value(mine["replay/ess"]))) > 2
 
 
