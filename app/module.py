@@ -23,7 +23,7 @@ from app.distributed.weights import trained_weights
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
-from app.metrics.rollouts import rollout_metrics
+from app.metrics.rollouts import fresh_metrics
 from app.policy import Policy
 from app.policy_module import PolicyModule
 from app.settings import UpdateSettings
@@ -144,14 +144,14 @@ class RLVRModule(PolicyModule):
     def training_step(self, batch: ProblemBatch, batch_idx: int) -> None:
         """One iteration: rollouts -> advantages -> updates of the policy (Algorithm 3, then DAPO's loss).
 
-        The rollout worker has sampled and scored the batch (`app/rollouts/worker.py`); the present stage decides which
-        advantage and loss it meets (`callbacks/schedule/`).
+        The rollout worker has sampled and scored the batch; the present stage decides its advantage and its loss.
         """
         rollouts, advantage = batch.rollouts, self.settings.advantage
         advantage.observe(rollouts)
         advantages = advantage(rollouts)  # [P, N]
-        self.log_metrics(self.mean_over_processes(rollout_metrics(rollouts, advantages), len(rollouts)))
-
+        self.log_metrics(self.mean_over_processes(*fresh_metrics(rollouts, advantages)))
+        if batch.mixed is not None:  # with replayed rollouts, which states and figures do not count
+            rollouts, advantages = batch.mixed, advantage(batch.mixed)
         (num_problems,) = self.sum_over_processes([len(rollouts)])
         num_updates = math.ceil(num_problems / self.settings.minibatch_size)
         experience = rollouts.experience(advantages.float())  # P * N rows of tokens

@@ -102,9 +102,12 @@ class PolicyModule(LightningModule):
         self.figures |= {name: float(value) for name, value in figures.items()}
 
     def mean_over_processes(self, figures: Mapping[str, float | Tensor], weight: int) -> dict[str, float]:
-        """The figures' means, each process counting by its weight; all must bring the same names."""
+        """The figures' means, each process counting by its weight; none where all weigh 0.
+
+        All must bring the same names.
+        """
         *sums, total = self.sum_over_processes([*(float(value) * weight for value in figures.values()), weight])
-        return {name: value / total for name, value in zip(figures, sums, strict=True)}
+        return {name: value / total for name, value in zip(figures, sums, strict=True)} if total else {}
 
     def sum_over_processes(self, numbers: list[Any]) -> list[Any]:
         """Each number's sum over processes; integers stay integers."""

@@ -29,8 +29,9 @@ class ProblemDraw(Callback):
     """Have a sampler decide which problems are drawn, and record how often each is passed in training.
 
     The record counts the answers of all processes, those of problems that dynamic sampling has replaced included, and
-    no demonstrations. It is part of the checkpoint. After each validation, and at the end, it is written to the run
-    folder as `problems.jsonl`: a line for each problem that was drawn.
+    no demonstrations; of answers that were given a prefix, only that their problem was drawn. It is part of the
+    checkpoint. After each validation, and at the end, it is written to the run folder as `problems.jsonl`: a line for
+    each problem that was drawn.
 
     Place it after the RolloutCallback, which samples.
 
@@ -72,13 +73,17 @@ class ProblemDraw(Callback):
         if stream is None:
             return
         module.log_metrics(self._figures(stream))
-        own = [(stream.record.place(problem), *counts) for problem, *counts in module.rollout_worker.outcomes]
-        answers, passes = Counter[int](), Counter[int]()
-        for place, scored, passed in (each for part in gather_objects(own) for each in part):
+        found = module.rollout_worker.outcomes
+        own = [(stream.record.place(each.problem), each.answers, each.passes, each.prefix) for each in found]
+        answers, passes, aside = Counter[int](), Counter[int](), set[int]()
+        for place, scored, passed, prefix in (each for part in gather_objects(own) for each in part):
+            if prefix:
+                aside.add(place)
+                continue
             answers[place] += scored
             passes[place] += passed
         outcomes = {place: (answers[place], passes[place]) for place in answers}
-        stream.record.update(stream.batches - 1, outcomes, self.sampler.solved_at, self.sampler.failed_at)
+        stream.record.update(stream.batches - 1, outcomes, self.sampler.solved_at, self.sampler.failed_at, aside)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit" and not trainer.sanity_checking:

@@ -5,11 +5,13 @@ A callback finds another by its role (`callback_of`), so that none imports anoth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
 
+from app.module import RLVRModule
 from app.types import Rollouts
 from callbacks.evaluation.sets import Evaluated
 from callbacks.schedule.stages import StageSettings
@@ -59,6 +61,14 @@ class Schedule(Callback):
     @property
     def iterations(self) -> int | None:
         """Of all stages together; None where one of them has no fixed length."""
+        raise NotImplementedError
+
+
+class Replaying(Callback):
+    """Has earlier rollouts used again."""
+
+    def check(self, stages: Sequence[StageSettings], module: RLVRModule) -> None:
+        """Raise ValueError where what is replayed would not be weighed rightly in a stage, or has no effect in any."""
         raise NotImplementedError
 
 

@@ -77,6 +77,7 @@ REFERENCE: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
 SINGLE = {
     "run": ["app.module.RLVRModule", "callbacks.schedule.stages.Stage", "callbacks.schedule.stages.Rounds",
             "app.types.sampling.Sampling", "app.knobs.Knobs",
+            "app.replay.groups.GroupReplay", "app.replay.prefixes.PrefixReplay",
             "callbacks.evaluation.sets.Settings", "datamodules.base.chat.Chat"],
     "policies": ["app.policy.LoRA", "app.policy.QLoRA", "app.remote.RemotePolicy"],
     "engines": ["app.engines.vllm.transfer.FileTransfer", "app.engines.vllm.transfer.NCCLTransfer"],

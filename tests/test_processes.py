@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from app.storage.checkpoint import read_checkpoint
 from app.storage.places import run_folders
 from benchmarks.kill_and_resume import logged
 from benchmarks.kill_and_resume import passk as run_passk
@@ -121,6 +122,44 @@ def test_two_processes_draw_the_problems_that_one_does(passk: CommandLine, name:
     assert (alone / "problems.jsonl").read_text() == (both / "problems.jsonl").read_text()
     for curve_of in ("draw/pass_rate", "draw/new", "draw/seen"):
         assert curve(alone, curve_of) == curve(both, curve_of)
+
+
+REPLAY = {
+    "groups": {"class_path": "app.replay.GroupReplay", "init_args": {"max_age": 3, "size": 6}},
+    "prefixes": {"class_path": "app.replay.PrefixReplay", "init_args": {"target": 0.7, "gain": 1.0}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [DDP, SHARDED], ids=["whole", "in shards"])
+def test_two_processes_replay_what_one_does(passk: CommandLine, options: list[str]) -> None:
+    """Groups in the same places, also where one process has none to replace, and from the same prefixes."""
+    overlay = {
+        "data": {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 5}},
+        "model": {
+            "policy": {"init_args": {"alphabet": "ab"}}, "minibatch_size": 2, "optimizer": {"init_args": {"eps": 1e-3}},
+            "correction": {"class_path": "app.losses.TokenTIS"},
+        },
+        "replay": REPLAY,
+        "rollout": {"rollouts": 2},
+        "schedule": {"stages": [stage("explore", learning_rate=constant(1e-2), until=steps(10))]},
+        "trainer": {"logger": {"init_args": {"name": "maze"}}},
+    }  # fmt: skip
+    alone = Path(passk("fit", cached=False, **overlay).trainer.log_dir)
+    log, arguments = log_of(passk), ["fit", *passk.options(*options, cached=False, **overlay)]
+    assert ended(*[started(run_passk, arguments, log, place) for place in group()]) == [0, 0], log.read_text()
+    both = newest(passk)
+    assert gap(alone / "stages" / "1-explore", both / "stages" / "1-explore") < 1e-6
+    for curve_of in ("replay/share", "replay/kept", "replay/age", "prefix/share", "prefix/kept", "prefix/tokens"):
+        assert curve(alone, curve_of) == curve(both, curve_of)
+    assert (alone / "problems.jsonl").read_text() == (both / "problems.jsonl").read_text()
+    assert len({value for _, value in curve(alone, "replay/share")}) > 2
+    assert len({value for _, value in curve(alone, "prefix/share")}) > 2
+    one, two = (
+        read_checkpoint(folder / "checkpoints" / "last.ckpt")["callbacks"]["Replay"] for folder in (alone, both)
+    )
+    assert [*one["prefixes"]["steered"]] == [*two["prefixes"]["steered"]]
+    assert [each["problem"] for each in one["groups"]["kept"]] == [each["problem"] for each in two["groups"]["kept"]]
 
 
 @pytest.mark.slow

@@ -79,6 +79,29 @@ def test_problems_drawn_by_what_was_passed_are_drawn_again(tmp_path: Path, name:
     assert len(drawn["draw/pass_rate"]) == len(drawn["stage/index"]) > 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=lambda by: by.name)
+def test_what_was_kept_is_replayed_again(tmp_path: Path, by: signal.Signals) -> None:
+    """Groups and prefixes at random moments, with an objective that marks problems and another that has a state."""
+    adaptive = "{class_path: app.advantages.Adaptive, init_args: {explore: {class_path: app.advantages.PassK, "
+    more = [
+        *COINS, "--replay.groups={class_path: app.replay.GroupReplay, init_args: {max_age: 3, size: 7}}",
+        "--schedule.explore.advantage=app.advantages.CurveRL", "--rollout.rollouts=3",
+        "--model.learning_rate.peak=0.001",
+        "--replay.prefixes={class_path: app.replay.PrefixReplay, init_args: {target: 0.7, gain: 1.0}}",
+        f"--schedule.exploit.advantage={adaptive}init_args: {{k: 2}}}}}}}}",
+    ]  # fmt: skip
+    assert run([*arguments_for(tmp_path / "whole"), *more], tmp_path / "whole" / "log") == 0
+    random = Random(f"replay {by.name}")
+    phases = random.sample(("sampling", "backward", "validation", "checkpoint", "transition"), 3)
+    moments = [(phase, random.randint(1, 3), random.uniform(0, 0.05)) for phase in phases]
+    assert trial(tmp_path / "killed", moments, by, more=more) > 0
+    assert differences(tmp_path / "whole", tmp_path / "killed") == []
+    replayed = logged(newest(tmp_path / "whole"))
+    assert len(replayed["replay/ess"]) > 3
+    assert len(replayed["prefix/reward"]) > 3
+
+
 CSV = "{class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: runs, name: maze}}"
 WANDB = "{class_path: lightning.pytorch.loggers.WandbLogger, init_args: {save_dir: runs, project: maze, offline: true}}"
 

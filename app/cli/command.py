@@ -45,6 +45,7 @@ from app.storage.resume import check_source, source_of, version_of
 from app.storage.run_folder import PassKTrainer, claim
 from callbacks.drawing import ProblemDraw
 from callbacks.evaluation.evaluation import PassKEvaluation
+from callbacks.replay import Replay
 from callbacks.rollout import RolloutCallback
 from callbacks.saving.checkpoints import Checkpoints
 from callbacks.saving.events import name_unwritten
@@ -93,6 +94,7 @@ class PassKCLI(LightningCLI):
         parser.add_lightning_class_args(RolloutCallback, "rollout")
         parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
         parser.add_lightning_class_args(ProblemDraw, "draw")  # records what the rollouts tell
+        parser.add_lightning_class_args(Replay, "replay")  # replaces what the others have marked and recorded
         parser.add_lightning_class_args(StageSchedule, "schedule")
         stages_by_name(parser)
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
@@ -144,7 +146,8 @@ class PassKCLI(LightningCLI):
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
             rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
         trainer._checkpoint_connector = Restoring(trainer)
-        first = [self._get(self.config_init, name) for name in ("checkpoints", "rollout", "entropy_switch", "draw")]
+        names = ("checkpoints", "rollout", "entropy_switch", "draw", "replay")
+        first = [self._get(self.config_init, name) for name in names]
         trainer.callbacks.sort(key=lambda callback: first.index(callback) if callback in first else len(first))
         checkpoints = first[0]
         self._choose_folder(trainer)

@@ -9,7 +9,10 @@ from typing import Any
 
 from jsonargparse import DefaultHelpFormatter
 
-ORDER = ("schedule", "model", "data", "rollout", "draw", "evaluation", "chat", "checkpoints", "entropy_switch")
+ORDER = (
+    *("schedule", "model", "data", "rollout", "draw", "replay"),
+    *("evaluation", "chat", "checkpoints", "entropy_switch"),
+)
 """The sections of a configuration, as they follow what concerns the command."""
 LATER = "trainer"
 MODULES = re.compile(r"\b(?:app|callbacks|datamodules|lightning|torch|torchmetrics|transformers)\.(?:\w+\.)*(?=[A-Z])")

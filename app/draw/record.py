@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,14 @@ class PassRecord:
 
     # -- what it learns -----------------------------------------------------------------------------
 
-    def update(self, batch: int, outcomes: Mapping[int, tuple[int, int]], solved_at: float, failed_at: float) -> None:
+    def update(
+        self,
+        batch: int,
+        outcomes: Mapping[int, tuple[int, int]],
+        solved_at: float,
+        failed_at: float,
+        aside: Collection[int] = (),
+    ) -> None:
         """Count the outcomes of one batch.
 
         Args:
@@ -92,7 +99,12 @@ class PassRecord:
             outcomes: of each drawn problem's place, its scored answers and its passing ones, over all processes.
             solved_at: a draw with at least this pass rate is solved.
             failed_at: a draw with at most this pass rate is failed.
+            aside: places of problems that were drawn, whose answers do not count for their pass rates.
         """
+        if aside:
+            places = torch.tensor(sorted(aside))
+            self.drawn[places] += 1
+            self.last[places] = batch
         if not outcomes:
             return
         places = torch.tensor(sorted(outcomes))

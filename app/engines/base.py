@@ -32,6 +32,9 @@ class RolloutEngine(ABC):
         syncs_together: whether `sync` waits for the run's other processes, which must call it as often.
         is_rescored: whether the trainer recomputes log-probabilities and entropies (`old_logprobs`), because the
             engine's log-probabilities differ numerically and it returns no entropies.
+        continues_tokens: whether completions go on from just the tokens of a request, which may be a prompt and the
+            beginning of an answer.
+        max_length: tokens of a prompt and its answer at most.
     """
 
     samples_the_policy: bool = True
@@ -40,6 +43,8 @@ class RolloutEngine(ABC):
     supports_async: bool = False
     syncs_together: bool = False
     is_rescored: bool = False
+    continues_tokens: bool = False
+    max_length: int = 2**31
 
     def setup(self, policy: Policy) -> None:  # noqa: B027 - most have nothing to prepare
         """Prepare for this policy: called once it is built and on its device, with the process group initialised."""

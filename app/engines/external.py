@@ -45,6 +45,7 @@ class ExternalEngine(RolloutEngine):
 
     samples_the_policy = False
     is_rescored = True
+    continues_tokens = True
     accepts_pictures = False
 
     def __init__(self, bound: float | None = None) -> None:
@@ -52,7 +53,6 @@ class ExternalEngine(RolloutEngine):
             raise ValueError(f"bound={bound} must be above 0")
         self.bound = bound
         self.policy: Policy | None = None
-        self.max_length = 2**31  # tokens of a prompt and its answer
 
     def sync(self, policy: Policy) -> None:
         """Send the policy's gathered weights, and check that the engine samples with them."""

@@ -31,6 +31,8 @@ class TransformersEngine(RolloutEngine):
             as many turns as that needs, each problem's rollouts together. None: 2 on a CPU, a third of a GPU's.
     """
 
+    continues_tokens = True
+
     def __init__(self, memory_gb: float | None = None) -> None:
         if memory_gb is not None and not memory_gb > 0:
             raise ValueError(f"memory_gb={memory_gb} must be above 0")

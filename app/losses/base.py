@@ -24,7 +24,12 @@ class PolicyLoss(ABC):
     Args:
         reduction: the weights of tokens; defaults to TokenMean.
         tokens: which tokens are trained; defaults to all.
+
+    Attributes:
+        weighs_by_ratio: whether a token counts by its importance ratio, which rollouts of an earlier policy need.
     """
+
+    weighs_by_ratio: bool = True
 
     def __init__(self, reduction: Reduction | None = None, tokens: TokenFilter | None = None) -> None:
         self.reduction = reduction or TokenMean()

@@ -19,6 +19,8 @@ class Reinforce(PolicyLoss):
     `app.advantages.MaxKOffPolicy` do.
     """
 
+    weighs_by_ratio = False
+
     def per_token(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
         return -rows.advantages * logprobs
 

@@ -11,15 +11,16 @@ from app.types import Rollouts
 class ComponentMeans:
     """Of each reward by name: its sum over the answers that it applies to, and how many these are.
 
-    Unscored and truncated answers have no rewards. No metric of torchmetrics, whose states have names that all
-    processes know beforehand.
+    Unscored and truncated answers have no rewards; answers that were given a prefix are left out. No metric of
+    torchmetrics, whose states have names that all processes know beforehand.
     """
 
     def __init__(self) -> None:
         self.sums: dict[str, tuple[float, int]] = {}
 
     def update(self, rollouts: Rollouts) -> None:
-        for row in rollouts.rows:
+        own = zip(rollouts.completions, rollouts.from_beginning.tolist(), strict=True)
+        for row in (row for group, whole in own if whole for row in group):
             for name, reward in (row.parts or {}).items():
                 total, number = self.sums.get(name, (0.0, 0))
                 self.sums[name] = total + reward, number + 1

@@ -228,6 +228,17 @@ def evaluation_metrics(
     )
 
 
+def fresh_metrics(rollouts: Rollouts, advantages: Tensor) -> tuple[dict[str, float | Tensor], int]:
+    """`rollout_metrics` of the problems that were answered without a prefix, and how many these are.
+
+    Where there are none the figures are those of all, to be weighed by 0: processes have the same ones.
+    """
+    places = rollouts.from_beginning.nonzero()[:, 0]
+    if 0 < len(places) < len(rollouts):
+        return rollout_metrics(rollouts.select(places), advantages[places.to(advantages.device)]), len(places)
+    return rollout_metrics(rollouts, advantages), len(places)
+
+
 def rollout_metrics(rollouts: Rollouts, advantages: Tensor) -> dict[str, float | Tensor]:
     """What a training iteration says of its rollouts.  advantages: [P, N] or [P, N, T]"""
     passed, scored = rollouts.passed, rollouts.scored

@@ -10,6 +10,7 @@ from itertools import islice
 from time import perf_counter
 
 import torch
+from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, informative_problems
 from app.compute.allocation import return_freed_memory
@@ -19,7 +20,7 @@ from app.policy_module import PolicyModule
 from app.rollouts.prefetch import RolloutPrefetcher, thread_autocast
 from app.scoring import BatchScorer, Verdict
 from app.settings import RolloutSettings
-from app.types import Completion, Problem, Request, Rollouts
+from app.types import Completion, Outcome, Problem, Request, Rollouts
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,9 @@ class RolloutWorker:
         listeners: told of every activity that begins.
         interruptible: a context entered to sample and to score, which a signal may leave at once.
         seconds: spent in each activity since `begin_iteration`.
-        outcomes: of each problem that the policy was trained on since `begin_iteration`, resampled ones included: its
-            scored answers and its passing ones.
+        outcomes: of each problem that the policy was trained on since `begin_iteration`, resampled ones included.
+        prefix_of: gives the tokens `[l]` of an earlier answer that those of a training request begin with; None for
+            none of any.
         first_cause: why the first answer without a score has none.
     """
 
@@ -67,7 +69,8 @@ class RolloutWorker:
         self.interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
         self.seconds = {"sampling": 0.0, "scoring": 0.0}
         self.first_cause = ""
-        self.outcomes: list[tuple[Problem, int, int]] = []
+        self.outcomes: list[Outcome] = []
+        self.prefix_of: Callable[[Request], Tensor] | None = None
         self._warned: set[str] = set()  # kinds of failing scorers that the user has been told of
         self._engines: list[RolloutEngine] = []  # to be closed
         self._module: PolicyModule | None = None
@@ -116,7 +119,7 @@ class RolloutWorker:
         engine, n, sampling = settings.engine, settings.rollouts, settings.sampling
         begun = self._begin("sampling")
         return_freed_memory()
-        requests = self.encode(problems, phase)
+        requests = self.encode(problems, phase, begun=training and not engine.demonstrates)
         with self.interruptible(), self._precision():
             completions = self.prefetcher.take(requests)
             on_policy = engine.samples_the_policy and completions is None
@@ -127,11 +130,12 @@ class RolloutWorker:
             rollouts = Rollouts(
                 problems,
                 [request.tokens for request in requests],
-                completions,
+                [self._whole(request, rows) for request, rows in zip(requests, completions, strict=True)],
                 torch.zeros(len(problems), n, device=self.module.device),
                 temperature=sampling.temperature or 1.0,
                 on_policy=on_policy,
                 vision=[request.vision for request in requests],
+                prefixes=[request.prefix for request in requests],
             )
             if problems and (engine.is_rescored or (training and lacks_logprobs(engine, rollouts))):
                 rollouts = self.module.rescored(rollouts)
@@ -140,19 +144,33 @@ class RolloutWorker:
         with self.interruptible():
             rollouts = self.score(rollouts)
         if training and not engine.demonstrates:
-            counts = zip(rollouts.scored.sum(-1).tolist(), rollouts.passed.sum(-1).tolist(), strict=True)
-            self.outcomes += [(problem, *each) for problem, each in zip(problems, counts, strict=True)]
+            self.outcomes += rollouts.outcomes(with_passing=self.prefix_of is not None)
         self.seconds["sampling"] += sampled - begun
         self.seconds["scoring"] += perf_counter() - sampled
         return rollouts
 
-    def encode(self, problems: Sequence[Problem], phase: str) -> list[Request]:
-        """What an engine is asked: prompts in tokens, with seeds unique to this phase of the run."""
+    def encode(self, problems: Sequence[Problem], phase: str, begun: bool = False) -> list[Request]:
+        """What an engine is asked: prompts in tokens, with seeds unique to this phase of the run.
+
+        begun: with the beginnings of earlier answers, where `prefix_of` has any.
+        """
         encoded = [self.module.policy.encode_with_vision(problem.prompt) for problem in problems]
-        return [
+        requests = [
             Request(problem, tokens.to(self.module.device), f"{self.seed}/{phase}/{problem.key}", vision)
             for problem, (tokens, vision) in zip(problems, encoded, strict=True)
         ]
+        if self.prefix_of is None or not begun:
+            return requests
+        pairs = [(request, self.prefix_of(request).to(request.tokens)) for request in requests]
+        return [replace(each, tokens=torch.cat([each.tokens, begins]), prefix=len(begins)) for each, begins in pairs]
+
+    def _whole(self, request: Request, rows: list[Completion]) -> list[Completion]:
+        """Completions whose texts are whole answers: what they were given, and how they have gone on."""
+        if not request.prefix:
+            return rows
+        given = request.tokens[-request.prefix :].tolist()
+        said = [[*given, *row.tokens[: len(row.tokens) - (row.finish == "stop")].tolist()] for row in rows]
+        return [replace(row, text=text) for row, text in zip(rows, self.module.policy.decode(said), strict=True)]
 
     def score(self, rollouts: Rollouts) -> Rollouts:
         """With rewards, NaN where an answer is unscored and 0 where it was cut off, and with extracted answers.

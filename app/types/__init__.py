@@ -13,13 +13,14 @@ Axes, used everywhere:
 
 from app.types.experience import Experience
 from app.types.problems import Composite, Problem, Prompt, Unscored, Vision
-from app.types.rollouts import ProblemBatch, Rollouts
+from app.types.rollouts import Outcome, ProblemBatch, Rollouts
 from app.types.sampling import Completion, Request, Sampling
 
 __all__ = [
     "Completion",
     "Composite",
     "Experience",
+    "Outcome",
     "Problem",
     "ProblemBatch",
     "Prompt",

@@ -21,10 +21,13 @@ class ProblemBatch:
     Attributes:
         problems: P of them.
         sampled: what the RolloutCallback has had sampled and scored; None before.
+        mixed: the same with replayed groups in the places of some, on all processes or on none; None where nothing
+            is replayed. Updates are made of these, figures and states of `sampled`.
     """
 
     problems: Sequence[Problem]
     sampled: Rollouts | None = None
+    mixed: Rollouts | None = None
 
     def __len__(self) -> int:
         return len(self.problems)
@@ -39,6 +42,26 @@ class ProblemBatch:
     def to(self, device: torch.device | str, **kwargs: Any) -> ProblemBatch:
         """Lightning's hook; problems stay on the host, and rollouts are sampled where the policy is."""
         return self
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the N answers to a problem came to.
+
+    Attributes:
+        problem: that was asked.
+        prefix: tokens of an earlier answer that they all begin with.
+        answers: how many of them are scored.
+        passes: how many of these pass.
+        passing: `[L]`, the tokens of the first that passes, with its prefix and without its stop token; None where none
+            does, or it was not asked for.
+    """
+
+    problem: Problem
+    prefix: int
+    answers: int
+    passes: int
+    passing: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +80,7 @@ class Rollouts:
         importance_ratios: `[P, N]`, pi_theta / pi_sampler of each response, the product over its tokens; None where
             they are all 1.
         vision: P, of each prompt's pictures; empty where no prompt has any.
+        prefixes: P, how many tokens at the end of each prompt are the beginning of its answers; empty for none.
 
     Raises:
         ValueError: for parts whose shapes do not fit, with both.
@@ -71,10 +95,11 @@ class Rollouts:
     explore: Tensor | None = None
     importance_ratios: Tensor | None = None
     vision: Sequence[Vision] = ()
+    prefixes: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.rewards.shape)
-        for name in ("prompts", "completions", "vision"):
+        for name in ("prompts", "completions", "vision", "prefixes"):
             if getattr(self, name) and len(getattr(self, name)) != len(self.problems):
                 raise ValueError(f"{len(getattr(self, name))} {name} for {len(self.problems)} problems")
         if self.completions and {(len(self.problems), len(group)) for group in self.completions} != {shape}:
@@ -113,6 +138,27 @@ class Rollouts:
     def truncated(self) -> Tensor:
         """Which responses ran into `max_new_tokens`.  [P, N], bool"""
         return self._grouped([row.finish == "length" for row in self.rows])
+
+    @property
+    def from_beginning(self) -> Tensor:
+        """Which problems were answered without a prefix.  [P], bool"""
+        return ~torch.tensor(self.prefixes or [0] * len(self), device=self.rewards.device).bool()
+
+    def outcomes(self, with_passing: bool) -> list[Outcome]:
+        """What the answers to each problem came to, with one that passes where it is asked for.  P"""
+        prefixes = self.prefixes or [0] * len(self)
+        counts = zip(self.scored.sum(-1).tolist(), self.passed.sum(-1).tolist(), strict=True)
+        return [
+            Outcome(problem, prefix, answers, passes, self._passing(place, prefix) if with_passing and passes else None)
+            for place, (problem, prefix, (answers, passes)) in enumerate(
+                zip(self.problems, prefixes, counts, strict=True)
+            )
+        ]
+
+    def _passing(self, place: int, prefix: int) -> Tensor:
+        """The first passing answer to a problem, in tokens.  -> [L]"""
+        prompt, said = self.prompts[place], self.completions[place][int(self.passed[place].int().argmax())].tokens[:-1]
+        return torch.cat([prompt[len(prompt) - prefix :].to(said), said])
 
     @property
     def entropies(self) -> Tensor:
@@ -180,6 +226,7 @@ class Rollouts:
             problems=[self.problems[place] for place in places.tolist()],
             prompts=[self.prompts[place] for place in places.tolist()] if self.prompts else [],
             vision=[self.vision[place] for place in places.tolist()] if self.vision else [],
+            prefixes=[self.prefixes[place] for place in places.tolist()] if self.prefixes else [],
             completions=[
                 [row for row, taken in zip(self.completions[place], row_mask, strict=True) if taken]
                 for place, row_mask in zip(places.tolist(), mask.tolist(), strict=True)
@@ -197,11 +244,15 @@ class Rollouts:
                 getattr(other, name)[source[place]] if place in source else each
                 for place, each in enumerate(getattr(self, name))
             ]
-            for name in ("problems", "prompts", "vision", "completions")
+            for name in ("problems", "prompts", "vision", "prefixes", "completions")
         }
         rewards = self.rewards.clone()
         rewards[places] = other.rewards[taken]
-        return replace(self, **parts, rewards=rewards)
+        explore = self.explore
+        if explore is not None and other.explore is not None:
+            explore = explore.clone()
+            explore[places] = other.explore[taken]
+        return replace(self, **parts, rewards=rewards, explore=explore)
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Rollouts:
         """Lightning's hook for predictions: with the rewards there; completions stay where they were sampled."""

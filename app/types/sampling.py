@@ -51,12 +51,16 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One problem put to an engine: its prompt in tokens `[L]`, the sentence that seeds its samples, its pictures."""
+    """One problem put to an engine: its prompt in tokens `[L]`, the sentence that seeds its samples, its pictures.
+
+    The last `prefix` of the tokens are the beginning of an earlier answer, which the samples go on with.
+    """
 
     problem: Problem
     tokens: Tensor
     seed: str
     vision: Vision = field(default_factory=dict)
+    prefix: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class Completion:
     """One sampled answer.
 
     Attributes:
-        text: the answer as the problem scores it, without its stop token.
-        tokens: `[T]`, the stop token included: ending is a decision of the policy and is trained.
+        text: the answer as the problem scores it, without its stop token; with the prefix that it was given, if any.
+        tokens: `[T]`, without the prefix, the stop token included: ending is a decision of the policy and is trained.
         finish: "stop", or "length" where `max_new_tokens` cut it off.
         sampler_logprobs: `[T]`, log-probability of each token by the engine that sampled it; None for a demonstration.
         entropies: `[T]`, entropy of each token's distribution in nats, or None.

@@ -43,7 +43,7 @@ class Health(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
         module = RLVRModule.of(pl_module)
-        self._watch_what_is_learnt(trainer, module, batch.rollouts)
+        self._watch_what_is_learnt(trainer, module, batch)
         ratio = exp(min(module.figures.get("train/logprob_gap", 0.0), 700.0))
         if ratio >= self.ratio:
             text = f"{ratio:.3g} times as likely or unlikely as then, at iteration {module.iteration}"
@@ -54,13 +54,14 @@ class Health(Callback):
             result = "its answers to a problem will all be the same"
             self._warn(trainer, "entropy", f"the entropy has collapsed: {text}; {result}")
 
-    def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: Rollouts) -> None:
+    def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: ProblemBatch) -> None:
         self.iterations += 1
-        if module.figures["rollout/informative"] > 0:
+        informative = module.figures.get("rollout/informative", 1.0)  # not where all answers were given a prefix
+        if informative > 0 or batch.mixed is not None:
             self.in_a_row = 0
             return
         self.in_a_row += 1
-        kind, self.cause = why_idle(batch, module.settings.advantage)
+        kind, self.cause = why_idle(batch.rollouts, module.settings.advantage)
         if self.in_a_row == self.idle:
             text = f"nothing was learnt in the last {self.idle} iterations, to iteration {module.iteration}"
             self._warn(trainer, kind, f"{text}: {self.cause}")

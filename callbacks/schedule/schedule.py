@@ -22,9 +22,9 @@ from callbacks.checks import (
     check_learning_rate,
     check_sampling,
 )
-from callbacks.lookup import batch_size_of, problems_of
+from callbacks.lookup import batch_size_of, callback_of, problems_of
 from callbacks.prompts import PromptCheck, asked, skip_prompts
-from callbacks.roles import Schedule
+from callbacks.roles import Replaying, Schedule
 from callbacks.saving.export import export, replacing_together
 from callbacks.schedule.stages import Rounds, Stage, StageSettings, check_stages
 from callbacks.triggers import Steps
@@ -87,6 +87,9 @@ class StageSchedule(Schedule):
                 check_learning_rate(module.policy, settings.name, settings.update.learning_rate)
             if stage.engine is not None:
                 module.rollout_worker.set_up(stage.engine)
+        replaying = callback_of(trainer, Replaying)
+        if replaying is not None:
+            replaying.check(self.settings, module)
         self._read(trainer, module)
 
     def _read(self, trainer: Trainer, module: RLVRModule) -> None:

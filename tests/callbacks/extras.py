@@ -180,3 +180,9 @@ class FailingAside(SnapshotEngine):
             if self.times == 2:
                 raise RuntimeError("the other GPU is gone")
         return super().generate(requests, n, sampling)
+
+
+class Guess(SnapshotEngine):
+    """Does not say that it goes on from tokens."""
+
+    continues_tokens = False

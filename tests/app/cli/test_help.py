@@ -25,8 +25,8 @@ def test_help_is_of_passks_own_arguments(command: str, capsys: pytest.CaptureFix
     assert text.startswith(f"usage: passk {command} [-c FILE.yaml ...]")
     sections = re.findall(r"^(\w+):", text, re.MULTILINE)
     assert sections == [
-        "usage", "options", "checkpoint", "schedule", "model", "data", "rollout", "draw", "evaluation", "chat",
-        "checkpoints", "entropy_switch",
+        "usage", "options", "checkpoint", "schedule", "model", "data", "rollout", "draw", "replay", "evaluation",
+        "chat", "checkpoints", "entropy_switch",
     ]  # fmt: skip
     assert len(text.splitlines()) < 250
     assert not re.search(r"--trainer|^  --\w+\.\w+\.help|app\.\w+\.[A-Z]", text, re.MULTILINE)

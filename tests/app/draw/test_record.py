@@ -33,6 +33,15 @@ def test_counts() -> None:
     assert record.failed.tolist() == [0, 0, 0, 0, 0, 0]
 
 
+def test_draws_that_tell_no_pass_rate_are_draws_alone() -> None:
+    record, without = filled(), filled()
+    record.update(5, {}, 1.0, 0.0, aside=[5, 1])
+    assert (record.drawn - without.drawn).tolist() == [0, 1, 0, 0, 0, 1]
+    assert record.last.tolist() == [4, 5, 0, 0, -1, 5]
+    for name in ("answers", "passes", "solved", "failed"):
+        assert torch.equal(getattr(record, name), getattr(without, name))
+
+
 def test_rows_of_solved_and_failed_draws() -> None:
     """A draw without a score breaks no row; the bounds are the sampler's."""
     record = PassRecord(PROBLEMS)

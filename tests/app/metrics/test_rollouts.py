@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from app.metrics.answers import answer_entropies, distinct_wrong, majority_votes
+from app.metrics.components import ComponentMeans
 from app.metrics.rollouts import (
     Accuracy,
     AnswerDiversity,
@@ -25,6 +26,7 @@ from app.metrics.rollouts import (
     TokenEntropy,
     TruncationRate,
     evaluation_metrics,
+    fresh_metrics,
     rollout_metrics,
 )
 from app.types import Completion, Rollouts
@@ -301,6 +303,22 @@ def test_what_a_training_iteration_says() -> None:
         },
         abs=1e-6,
     )
+
+
+def test_answers_that_were_given_a_prefix_are_left_out() -> None:
+    batch = random_batch(3, problems=4)
+    advantages = torch.rand(4, 6, dtype=torch.double)
+    given = replace(batch, prefixes=[0, 2, 0, 1])
+    without = batch.select(torch.tensor([0, 2]))
+    figures, number = fresh_metrics(given, advantages)
+    assert number == 2
+    assert figures == rollout_metrics(without, advantages[[0, 2]])
+    means = ComponentMeans(), ComponentMeans()
+    for each, rollouts in zip(means, (given, without), strict=True):
+        each.update(rollouts)
+    assert means[0].sums == means[1].sums
+    assert fresh_metrics(replace(batch, prefixes=[1] * 4), advantages)[1] == 0
+    assert fresh_metrics(batch, advantages) == (rollout_metrics(batch, advantages), 4)
 
 
 # -- unscored answers ---------------------------------------------------------------------------------

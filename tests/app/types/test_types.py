@@ -157,6 +157,29 @@ def test_pictures_stay_with_their_problems() -> None:
     assert batch().experience(torch.ones(2, 3)).vision_or_empty == [{}, {}]
 
 
+def test_marks_and_prefixes_stay_with_their_problems() -> None:
+    one = batch(explore=torch.tensor([True, False]), prefixes=[0, 1])
+    other = batch(explore=torch.tensor([False, True]), prefixes=[1, 0])
+    mixed = one.substitute(torch.tensor([1]), other, torch.tensor([1]))
+    assert mixed.explore is not None
+    assert (mixed.explore.tolist(), mixed.prefixes) == ([True, True], [0, 0])
+    assert one.explore is not None
+    assert one.explore.tolist() == [True, False]
+    assert one.select(torch.tensor([1])).prefixes == [1]
+    assert one.from_beginning.tolist() == [True, False]
+    assert batch().from_beginning.tolist() == [True, True]
+
+
+def test_outcomes_hold_the_first_passing_answer_from_its_beginning() -> None:
+    found = batch(prefixes=[0, 1], rewards=torch.tensor([[0.0, torch.nan, 0.0], [0.0, 1.0, 1.0]]))
+    one, two = found.outcomes(with_passing=True)
+    assert (one.problem, one.prefix, one.answers, one.passes, one.passing) == (found.problems[0], 0, 2, 0, None)
+    assert (two.prefix, two.answers, two.passes) == (1, 3, 2)
+    assert two.passing is not None
+    assert two.passing.tolist() == [*found.prompts[1][-1:].tolist(), *found.completions[1][1].tokens[:-1].tolist()]
+    assert found.outcomes(with_passing=False)[1].passing is None
+
+
 def test_figures_stay_grouped() -> None:
     rollouts = batch()
     assert len(rollouts) == 2

@@ -1,0 +1,168 @@
+"""Informative groups of earlier iterations, to be trained on in the places of problems that teach nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from app.types import Completion, Problem, Rollouts
+
+OF_TOKENS: tuple[Literal["tokens", "sampler_logprobs", "entropies", "old_logprobs"], ...] = (
+    "tokens", "sampler_logprobs", "entropies", "old_logprobs",
+)  # fmt: skip
+"""What a completion holds of each of its tokens."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A problem's N rollouts as they were sampled and scored, on the CPU.
+
+    Attributes:
+        problem: the digest that it is known by (`app/draw/record.py`).
+        iteration: in which they were sampled.
+        temperature: at which they were sampled.
+        prefix: `[l]`, tokens of an earlier answer that all of them begin with; none, as a rule.
+        explore: the problem's mark by the EntropySwitch; None where it had none.
+        rewards: `[N]`.
+        lengths: `[N]`, tokens of each rollout.
+        of_tokens: by name, what the rollouts hold of each token, end to end: `[M]`.
+        rows: N, what else each of them holds.
+    """
+
+    problem: str
+    iteration: int
+    temperature: float
+    prefix: Tensor
+    explore: bool | None
+    rewards: Tensor
+    lengths: Tensor
+    of_tokens: dict[str, Tensor]
+    rows: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, rollouts: Rollouts, place: int, problem: str, iteration: int) -> Group:
+        """The group at this place of a batch."""
+        rows, given = rollouts.completions[place], rollouts.prefixes[place] if rollouts.prefixes else 0
+        prompt = rollouts.prompts[place]
+        known = [name for name in OF_TOKENS if all(getattr(row, name) is not None for row in rows)]
+        return cls(
+            problem,
+            iteration,
+            rollouts.temperature,
+            prefix=prompt[len(prompt) - given :].cpu().clone(),
+            explore=None if rollouts.explore is None else bool(rollouts.explore[place]),
+            rewards=rollouts.rewards[place].cpu().clone(),
+            lengths=torch.tensor([len(row.tokens) for row in rows]),
+            of_tokens={name: torch.cat([getattr(row, name) for row in rows]).cpu() for name in known},
+            rows=[{name: value for name, value in vars(row).items() if name not in OF_TOKENS} for row in rows],
+        )
+
+    def completions(self) -> list[Completion]:
+        """The N rollouts."""
+        parts = {name: values.split(self.lengths.tolist()) for name, values in self.of_tokens.items()}
+        of_each = [{name: values[index] for name, values in parts.items()} for index in range(len(self.rows))]
+        return [Completion(**{**row, **tensors}) for row, tensors in zip(self.rows, of_each, strict=True)]
+
+    def fits(self, rollouts: Rollouts) -> bool:
+        """Whether it may stand in a batch with these: as many rollouts, of the same temperature, with what they have.
+
+        Log-probabilities of the trainer aside, in whose place those of the sampler stand.
+        """
+        others = rollouts.completions[0]
+        theirs = {name for name in OF_TOKENS if all(getattr(row, name) is not None for row in others)}
+        return (
+            len(self.rows) == len(others)
+            and self.temperature == rollouts.temperature
+            and (self.explore is None) == (rollouts.explore is None)
+            and theirs - {"old_logprobs"} <= self.of_tokens.keys()
+        )
+
+
+class GroupReplay:
+    """Replay of informative rollouts: earlier groups stand in for problems that teach nothing under the objective.
+
+    A group is kept if it was informative, whole: its problem with all N rollouts, their rewards and the
+    log-probabilities that they were sampled with. It is drawn at random among those that would be informative now,
+    each at most once in an iteration.
+
+    Args:
+        max_age: iterations after the one that sampled it, in which a group may be trained on again.
+        size: groups that are kept at most, the newest, over all processes.
+
+    Attributes:
+        kept: the newest first; the same on every process.
+    """
+
+    def __init__(self, max_age: int = 8, size: int = 64) -> None:
+        for name, value in {"max_age": max_age, "size": size}.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+        self.max_age, self.size = max_age, size
+        self.kept: list[Group] = []
+
+    def newest(self, groups: Iterable[Group]) -> list[Group]:
+        """At most `size` of them, in an order that does not depend on who sampled them."""
+        return sorted(groups, key=lambda group: (-group.iteration, group.problem))[: self.size]
+
+    def keep(self, groups: Iterable[Group], iteration: int) -> None:
+        """Add an iteration's groups, and forget what is too old for the next or has no room."""
+        young = [group for group in self.kept if iteration + 1 - group.iteration <= self.max_age]
+        self.kept = self.newest([*groups, *young])
+
+    def shuffled(self, iteration: int, seed: int) -> list[Group]:
+        """All that are young enough, in the order in which they are drawn in this iteration."""
+        young = [group for group in self.kept if iteration - group.iteration <= self.max_age]
+        return Random(f"{seed}/replay/{iteration}").sample(young, len(young))
+
+    def state_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"kept": [dict(vars(group)) for group in self.kept]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.kept = self.newest(Group(**group) for group in state["kept"])
+
+
+def as_rollouts(groups: Sequence[Group], problems: Sequence[Problem], like: Rollouts) -> Rollouts:
+    """Groups as a batch of their own, without prompts.
+
+    Args:
+        groups: P of them, of equally many rollouts.
+        problems: P, theirs.
+        like: a batch that they fit, on whose device they are put.
+    """
+    device, explore = like.rewards.device, [bool(group.explore) for group in groups]
+    return Rollouts(
+        problems,
+        completions=[[row.to(device) for row in group.completions()] for group in groups],
+        rewards=torch.stack([group.rewards for group in groups]).to(device),
+        temperature=like.temperature,
+        explore=None if like.explore is None else torch.tensor(explore, device=device),
+    )
+
+
+def with_old_logprobs(
+    rollouts: Rollouts, places: Sequence[int], rescored: bool, present: Sequence[Tensor] | None
+) -> Rollouts:
+    """A batch some of whose groups are replayed, with what their importance ratio is taken against.
+
+    Args:
+        rollouts: of which the others stay as they are.
+        places: of the replayed groups.
+        rescored: whether the others have `old_logprobs`. If not, nor have the replayed ones: as for the others, the
+            sampler's stand for them, or the module computes those of all before the first update. Processes, one with
+            replayed groups alone too, then do the same.
+        present: of the replayed rollouts in order, by the present policy, for a correction that weighs present against
+            sampled; None without one: the ratio is against the policy that sampled them.
+    """
+    completions, given = [[*group] for group in rollouts.completions], iter(present or ())
+    for place in sorted(places):
+        for index, row in enumerate(completions[place]):
+            then = row.sampler_logprobs if row.old_logprobs is None else row.old_logprobs
+            old = None if not rescored else then if present is None else next(given)
+            completions[place][index] = replace(row, old_logprobs=old)
+    return replace(rollouts, completions=completions)
