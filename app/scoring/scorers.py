@@ -72,6 +72,7 @@ def judge(problem: Problem, text: str) -> Verdict:
     """
     try:
         score = problem.score(text)
+        score = score.item() if hasattr(score, "item") else score  # of numpy or torch
         if isinstance(score, Unscored):
             return Verdict(nan, one_line(score.cause))
         if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
