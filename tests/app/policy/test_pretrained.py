@@ -98,7 +98,7 @@ def test_a_model_without_its_head_is_refused(tiny_policy: Callable[..., TinyPoli
     policy = tiny_policy()
     policy.save(tmp_path)
     policy.model.base_model.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="1 of its weights are not there, such as lm_head.weight"):
+    with pytest.raises(ValueError, match=r"1 of its weights are not there, such as lm_head\.weight"):
         PretrainedPolicy(str(tmp_path)).build()
 
 
@@ -125,7 +125,7 @@ def test_a_token_without_an_embedding_is_refused(tiny_policy: Callable[..., Tiny
     policy = tiny_policy()
     policy.tokenizer.add_tokens(["<think>"])
     policy._check = lambda what, text: None  # type: ignore[method-assign]
-    with pytest.raises(ValueError, match="the prompt has the token '<think>', number 99, and .* embeddings for 99"):
+    with pytest.raises(ValueError, match=r"the prompt has the token '<think>', number 99, and .* embeddings for 99"):
         policy.encode("S<think>")
 
 
