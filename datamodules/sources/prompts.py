@@ -11,7 +11,7 @@ from app.types import Prompt
 from datamodules.values import text_of
 
 WRITTEN_CHAT = re.compile(r"""\s*\[\s*\{\s*(["'])(role|content)\1\s*:""")
-"""How messages begin that were printed into a column of text, as JSON or by Python: a policy would read the brackets."""
+"""How messages begin that were printed into a column of text, by JSON or Python: a policy would read the brackets."""
 
 
 def read_prompt(value: Any) -> Prompt:

@@ -121,6 +121,13 @@ def test_a_checkpoint_in_four_bits_is_refused_before_it_trains(tiny_policy: Call
         check_export(policy)
 
 
+def test_weights_that_are_not_finite_are_refused(tiny_policy: Callable[..., TinyPolicy]) -> None:
+    policy = tiny_policy()
+    torch.nn.init.constant_(policy.model.get_output_embeddings().weight, torch.nan)  # type: ignore[union-attr,arg-type]
+    with pytest.raises(ValueError, match="gives logits that are not finite: its weights are damaged"):
+        assert policy.shares_prompts
+
+
 def test_a_token_without_an_embedding_is_refused(tiny_policy: Callable[..., TinyPolicy]) -> None:
     policy = tiny_policy()
     policy.tokenizer.add_tokens(["<think>"])
