@@ -98,7 +98,18 @@ def check_policy(engine: RolloutEngine, policy: Policy) -> None:
 
 
 def check_export(policy: Policy) -> None:
-    """Raise ValueError for a policy that can't be saved as a transformers folder: all but its weights is, for a try."""
+    """Raise ValueError for a policy that can't be saved as a transformers folder: all but its weights is, for a try.
+
+    Weights that were read quantised can't be: transformers has no way back from them, and they can't be trained.
+    """
+    quantizer = getattr(policy.model, "hf_quantizer", None)
+    if quantizer is not None and quantizer.pre_quantized:
+        method = quantizer.quantization_config.quant_method
+        method = getattr(method, "value", method)
+        raise ValueError(
+            f"the policy's checkpoint is quantised ({method}), and can be neither trained nor saved: give one of full "
+            "weights, which app.policy.QLoRA quantises as it reads them"
+        )
     with TemporaryDirectory() as folder:
         try:
             write_model(policy.model, {}, folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -52,7 +54,7 @@ class RewardFunctions(Scorer):
             if not 0 < weight < float("inf"):
                 raise ValueError(f"the reward weight {weight} must be above 0")
         self.places = [absolute(each) for each in reward_funcs]
-        self.functions = {function.__name__: function for function in map(load, self.places)}
+        self.functions = {name_of(place): load(place) for place in self.places}
         if len(self.functions) < len(self.places):
             raise ValueError(f"reward_funcs must have names of their own: {', '.join(reward_funcs)}")
         self.weights = dict(zip(self.functions, weights, strict=True))
@@ -60,16 +62,16 @@ class RewardFunctions(Scorer):
 
     def __getstate__(self) -> dict[str, Any]:
         """By the functions' places: a process finds them again. With their modules, which it imports once."""
-        modules = [function.__module__ for function in self.functions.values()]
+        modules = [getattr(function, "__module__", "") for function in self.functions.values()]
         return {name: value for name, value in vars(self).items() if name != "functions"} | {"modules": modules}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.functions = {function.__name__: function for function in map(load, self.places)}
+        self.functions = {name_of(place): load(place) for place in self.places}
 
     def score(self, response: str, answer: Any) -> float:
         arguments = self.arguments(answer, response)
-        rewards = {name: reward_of(function, arguments) for name, function in self.functions.items()}
+        rewards = {name: reward_of(name, function, arguments) for name, function in self.functions.items()}
         applying = {name: reward for name, reward in rewards.items() if reward is not None}
         if not applying:
             return Unscored("no reward function applies: all gave None")
@@ -112,7 +114,7 @@ class RewardFunctions(Scorer):
         return False  # the answer of a row need be no whole response
 
 
-def reward_of(function: Callable[..., Any], arguments: Mapping[str, list[Any]]) -> float | None:
+def reward_of(name: str, function: Callable[..., Any], arguments: Mapping[str, list[Any]]) -> float | None:
     """What a function gives for one answer; ValueError unless it is a list of one number, or of None."""
     given = function(**arguments)
     if inspect.isawaitable(given):
@@ -120,12 +122,12 @@ def reward_of(function: Callable[..., Any], arguments: Mapping[str, list[Any]]) 
     try:
         (reward,) = given
     except (TypeError, ValueError):
-        raise ValueError(f"{function.__name__} gave {given!r:.80}, which is no list with one reward") from None
+        raise ValueError(f"{name} gave {given!r:.80}, which is no list with one reward") from None
     reward = reward.item() if hasattr(reward, "item") else reward  # of numpy or torch
     if reward is None:
         return None
     if not isinstance(reward, Real) or not isfinite(reward):
-        raise ValueError(f"{function.__name__} gave {reward!r:.80}, which is neither a finite number nor None")
+        raise ValueError(f"{name} gave {reward!r:.80}, which is neither a finite number nor None")
     return float(reward)
 
 
@@ -147,6 +149,11 @@ def absolute(place: str) -> str:
     """A function's place, a file by its whole path."""
     file, _, name = place.rpartition(":")
     return f"{Path(file).absolute()}:{name}" if file.endswith(".py") else place
+
+
+def name_of(place: str) -> str:
+    """What a function is called there; its own name may be another's: of a lambda, or of one that a function made."""
+    return re.split("[:.]", place)[-1]
 
 
 def load(place: str) -> Callable[..., Any]:
@@ -174,8 +181,8 @@ def load(place: str) -> Callable[..., Any]:
 def _module_of(file: Path) -> Any:
     if not file.is_file():
         raise ValueError(f"reward_funcs: there is no file {file}")
-    spec = spec_from_file_location(file.stem, file)
+    spec = spec_from_file_location(str(file), file)
     assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
+    module = sys.modules[spec.name] = module_from_spec(spec)  # where dataclasses look for it; a path hides no module
     spec.loader.exec_module(module)
     return module

@@ -34,7 +34,7 @@ from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
 from app.cli.shipped import contents_of, with_shipped
 from app.cli.stages import spelt_out, stages_by_name
-from app.cli.trainer_arguments import check_parts, check_trainer, launched
+from app.cli.trainer_arguments import check_parts, check_trainer, launched, one_progress_bar
 from app.engines.base import EngineError
 from app.module import RLVRModule
 from app.storage.checkpoint import PlainCheckpointIO
@@ -138,6 +138,7 @@ class PassKCLI(LightningCLI):
             for given in (arguments.plugins, arguments.callbacks)
         )
         check_parts(callbacks if self.subcommand == "fit" else [], plugins)
+        arguments.callbacks = one_progress_bar(callbacks)
         if arguments.enable_progress_bar is False:
             arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]
         if arguments.logger in (True, None):  # Lightning's own would be named by SLURM's job, which changes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
@@ -66,7 +67,15 @@ def hinted(message: str, parser: Any) -> str:
     options = [name for name in options if re.fullmatch(r"--[\w.]+(?<!\.help)", name)]
     for pattern, close in _patterns(options).items():
         message = re.sub(pattern, lambda found, close=close: found[0] + _meant(close(found)), message)
-    return message
+    return re.sub(r"module '([\w.]+)' has no attribute '\w+'", lambda found: found[0] + _hiding(found[1]), message)
+
+
+def _hiding(module: str) -> str:
+    """Of a module that an installed one of the same name hides in the working folder, which file it is."""
+    wanted, file = Path(*module.split(".")).with_suffix(".py"), getattr(sys.modules.get(module), "__file__", None)
+    if not wanted.is_file() or (file is not None and wanted.samefile(file)):
+        return ""
+    return f" ({file or 'it is built into Python'} comes before {wanted} of this folder: give that another name)"
 
 
 def _patterns(options: list[str]) -> dict[str, Callable[[re.Match[str]], str | None]]:

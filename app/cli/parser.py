@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +14,19 @@ from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from app.cli.completion import one_level
 from app.cli.errors import hinted
 from app.cli.help import grouped
+
+
+def write_as(kind: type, plain: Callable[[Any], Any]) -> None:
+    """Have YAML write what is of a subclass of str, int or float as it writes these: an Enum of texts, numpy's float64.
+
+    A class may have such a default, as Lightning's Timer has, and a run writes its whole configuration.
+    """
+    yaml.SafeDumper.add_multi_representer(kind, lambda dumper, value: dumper.represent_data(plain(value)))
+
+
+write_as(str, str.__str__)
+write_as(int, int)
+write_as(float, float)
 
 
 class ReadOnceParser(LightningArgumentParser):

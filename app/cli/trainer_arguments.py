@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -124,3 +124,15 @@ def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
             raise ValueError(f"trainer.plugins: {name} can't be had: set trainer.precision to {KNOWN_PRECISIONS}")
         if isinstance(plugin, CheckpointIO):
             raise ValueError(f"trainer.plugins: {name} can't be had: passk writes checkpoints itself")
+
+
+def one_progress_bar(callbacks: Sequence[Callback]) -> list[Callback]:
+    """The callbacks with the last of several progress bars: a file or argument of the user's comes after the defaults.
+
+    Lightning takes one alone.
+    """
+    bars = [each for each in callbacks if isinstance(each, lightning_callbacks.ProgressBar)]
+    for bar in bars[:-1]:
+        text = "trainer.callbacks: %s takes the place of %s"
+        rank_zero_only(log.info)(text, type(bars[-1]).__name__, type(bar).__name__)
+    return [each for each in callbacks if each not in bars[:-1]]

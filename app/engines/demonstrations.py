@@ -57,7 +57,8 @@ class DemonstrationEngine(RolloutEngine):
         """The text as the policy would have said it, ended or truncated."""
         if self.policy is None:
             raise RuntimeError("sync the engine with a policy before sampling")
-        tokens = [*self.policy.spell(text), self.policy.tokenizer.eos_token_id]
+        end = self.policy.tokenizer.eos_token_id
+        tokens = [*self.policy.spell(text), self.policy.stop_ids(sampling)[0] if end is None else end]
         whole = len(tokens) <= sampling.max_new_tokens
         return Completion(
             text=text if whole else self.policy.decode([tokens[: sampling.max_new_tokens]])[0],

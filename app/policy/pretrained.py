@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from app.hub import offline_where_unreachable
 from app.policy.base import Policy
 from app.policy.lora import LoRA
-from app.policy.sources import check_gguf, forget_quantization, locate
+from app.policy.sources import check_gguf, check_loaded, check_no_adapter, forget_quantization, locate, reason_of
 from app.policy.tokenizer_files import load_tokenizer
 from app.types import Prompt
 
@@ -63,28 +63,29 @@ class PretrainedPolicy(Policy):
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
         source |= {} if self.gguf_file is None else {"gguf_file": self.gguf_file}
-        unreadable = (OSError, ValueError) if self.gguf_file is None else Exception  # of a broken file, anything
         try:
             folder = locate(self.path)
             check_gguf(folder, self.gguf_file)
+            check_no_adapter(folder)
             if not Path(folder).is_dir():
                 offline_where_unreachable()
             config = AutoConfig.from_pretrained(folder, **source)
             tokenizer = load_tokenizer(folder, **source)
-            model = self.kind.from_pretrained(
+            model, loaded = self.kind.from_pretrained(
                 folder,
                 config=config,
                 dtype=self.dtype,
                 attn_implementation=self.attention,
                 quantization_config=None if self.adapter is None else self.adapter.quantization,
+                ignore_mismatched_sizes=True,  # they are refused by name
+                output_loading_info=True,
                 **source,
             )
+            check_loaded(model, loaded)
         except ImportError:
             raise
-        except unreadable as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            reason = "no such folder, nor an id of the hub" if "Repo id" in reason else reason
-            raise ValueError(f"no policy could be loaded from {self.path!r}: {reason}") from error
+        except Exception as error:  # of a broken file transformers raises anything
+            raise ValueError(f"no policy could be loaded from {self.path!r}: {reason_of(error)}") from error
         if self.gguf_file is not None:
             forget_quantization(model)
         return model, tokenizer

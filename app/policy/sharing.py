@@ -36,7 +36,7 @@ def proves_sharing(policy: Packs) -> bool:
     """Score a few responses both ways; an architecture that bends attention falls back to ordinary rows.
 
     Raises:
-        UnknownHeadError: where not even ordinary rows can be scored.
+        UnknownHeadError: where not even ordinary rows can be scored, or the model's own logits are not finite.
     """
     model, name = policy.model, type(policy.model).__name__
     training = model.training
@@ -80,6 +80,10 @@ def _check_head(policy: Packs, rows: Experience) -> None:
     prompt, vision = rows.prompts[0], rows.vision_or_empty[0]
     start = torch.tensor([len(prompt)], device=prompt.device)
     own = policy.forward_logits(prompt, vision)
+    if not own.isfinite().all():
+        raise UnknownHeadError(
+            f"{type(policy.model).__name__} gives logits that are not finite: its weights are damaged"
+        )
     ours = policy.logits(policy.hidden(**policy.plain_inputs(prompt[None], start, [vision])))
     if own.shape != ours.shape or not (own - ours).abs().max() <= 1e-2 * own.abs().max():
         raise UnknownHeadError(f"{type(policy.model).__name__} does more to its logits than passk knows of")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -47,6 +49,47 @@ def check_gguf(folder: str, file: str | None) -> None:
         raise ImportError(f"gguf_file needs {' and '.join(missing)}: {install('gguf')}")
     if Path(folder).is_dir() and not Path(folder, file).is_file():
         raise ValueError(f"gguf_file={file!r} is not in {folder}: {listed}")
+
+
+def check_no_adapter(folder: str) -> None:
+    """Raise ValueError for a folder with an adapter of peft, which is no whole model, or which stands beside one.
+
+    transformers would put it into the model and freeze all weights, or leave it out where peft is not installed.
+    """
+    file = Path(folder, "adapter_config.json")
+    if file.is_file():
+        raise ValueError(UNMERGED)
+
+
+UNMERGED = (
+    "it holds an adapter of peft (adapter_config.json): merge it into its model (merge_and_unload), and give the "
+    "folder of that"
+)
+
+
+def check_loaded(model: PreTrainedModel, loaded: Mapping[str, Any]) -> None:
+    """Raise ValueError for a model that was not read whole: transformers fills with random numbers what is not there.
+
+    loaded: what `from_pretrained` says of it (`output_loading_info`).
+    """
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise ValueError(UNMERGED)
+    for name, there, wanted in sorted(loaded["mismatched_keys"]):
+        raise ValueError(f"{name} has the shape {[*there]}, and by config.json {[*wanted]}")
+    if missing := sorted(loaded["missing_keys"]):
+        raise ValueError(
+            f"{len(missing)} of its weights are not there, such as {missing[0]}: it is cut short, or no whole "
+            f"{type(model).__name__}"
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """Why transformers could not load a checkpoint, in a line, with the error's class where that is not its own."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = " ".join(lines[: 1 + any(line.endswith(":") for line in lines[:1])])
+    if "Repo id" in line:
+        return "no such folder, nor an id of the hub"
+    return line if isinstance(error, (OSError, ValueError)) and line else f"{type(error).__name__}: {line}"
 
 
 def forget_quantization(model: PreTrainedModel) -> None:

@@ -43,7 +43,12 @@ class TokenizerMixin:
     def encode(self, prompt: Prompt) -> Tensor:
         """A prompt's tokens, through the chat template where it is a chat.  -> [L]
 
+        A chat that ends in a message of the assistant's is one whose answer has begun: the policy goes on with it.
         Messages for a tokenizer without a chat template are joined by blank lines.
+
+        Raises:
+            ValueError: for a prompt that the tokenizer or its template refuses, or that holds a token that the model
+                has no embedding for.
         """
         if pictures_of(prompt):
             raise ValueError(f"{type(self).__name__} can't read the prompt's pictures: app.policy.VisionPolicy does")
@@ -52,7 +57,7 @@ class TokenizerMixin:
                 "prompts are chats, and the policy's tokenizer has no chat template, as a base model's has none: their "
                 "messages are joined by blank lines"
             )
-            prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n"
+            prompt = "\n\n".join(message["content"] for message in prompt) + "\n\n" * (not has_begun(prompt))
         tokenizer: Any = self.tokenizer
         if isinstance(prompt, str) and tokenizer.chat_template is not None:
             self._warn_of_form(
@@ -68,6 +73,13 @@ class TokenizerMixin:
         regular = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
         if unknown is not None and unknown not in regular and unknown in tokens:
             raise ValueError(f"the policy's tokenizer has no token for a part of the prompt {prompt!r:.200}")
+        size = self.model.config.get_text_config().vocab_size
+        if max(tokens) >= size:
+            token = tokenizer.convert_ids_to_tokens(max(tokens))
+            raise ValueError(
+                f"the prompt has the token {token!r}, number {max(tokens)}, and the policy has embeddings for {size}: "
+                "a token added to a tokenizer needs model.resize_token_embeddings"
+            )
         return torch.tensor(tokens)
 
     def _warn_of_form(self, text: str) -> None:
@@ -92,7 +104,12 @@ class TokenizerMixin:
         day = {"strftime_now": DAY.strftime} if self.asks_for_the_day else {}
         try:
             return tokenizer.apply_chat_template(
-                list(prompt), add_generation_prompt=True, return_dict=False, **day, **self.chat_template_kwargs
+                list(prompt),
+                add_generation_prompt=not has_begun(prompt),
+                continue_final_message=has_begun(prompt),
+                return_dict=False,
+                **day,
+                **self.chat_template_kwargs,
             )
         except TemplateError as error:
             raise ValueError(f"the policy's chat template refuses the prompt: {error}") from error
@@ -120,7 +137,10 @@ class TokenizerMixin:
         return self.tokenizer.batch_decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def stop_ids(self, sampling: Sampling) -> list[int]:
-        """The tokens that end a completion: the model's own ends of sequence and the named ones."""
+        """The tokens that end a completion: the model's own ends of sequence and the named ones.
+
+        ValueError where there is none: every answer would run into `max_new_tokens`, and none could pass.
+        """
         tokenizer: Any = self.tokenizer
         own = self.model.generation_config.eos_token_id if self.model.generation_config else None
         ids = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
@@ -130,4 +150,15 @@ class TokenizerMixin:
             if len(spelt) != 1 or (token is None and spelt[0] == tokenizer.unk_token_id):
                 raise ValueError(f"stop token {name!r} is not in the policy's vocabulary")
             ids.append(spelt[0])
-        return sorted({token for token in ids if token is not None})
+        stops = sorted({token for token in ids if token is not None})
+        if not stops:
+            raise ValueError(
+                "nothing ends an answer: the policy's tokenizer and generation_config.json name no end of sequence; "
+                "sampling.stop_tokens can name one"
+            )
+        return stops
+
+
+def has_begun(prompt: tuple[dict[str, Any], ...]) -> bool:
+    """Whether the last message of a chat is the beginning of its answer."""
+    return prompt[-1]["role"] == "assistant"

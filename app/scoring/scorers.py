@@ -71,7 +71,8 @@ def judge(problem: Problem, text: str) -> Verdict:
     is no text.
     """
     try:
-        score = problem.score(text)
+        given: Any = problem.score(text)
+        score: float = given.item() if hasattr(given, "item") else given  # of numpy or torch
         if isinstance(score, Unscored):
             return Verdict(nan, one_line(score.cause))
         if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:

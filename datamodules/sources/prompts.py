@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from string import Formatter
 from typing import Any
@@ -9,12 +10,23 @@ from typing import Any
 from app.types import Prompt
 from datamodules.values import text_of
 
+WRITTEN_CHAT = re.compile(r"""\s*\[\s*\{\s*(["'])(role|content)\1\s*:""")
+"""How messages begin that were printed into a column of text, by JSON or Python: a policy would read the brackets."""
+
 
 def read_prompt(value: Any) -> Prompt:
-    """The chat messages of a row, or its plain text; ValueError where it is neither."""
+    """The chat messages of a row, or its plain text; ValueError where it is neither, or asks nothing."""
     if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("the prompt is empty")
+        if WRITTEN_CHAT.match(value):
+            raise ValueError(
+                f"the prompt is a chat written as text: {value!r:.60}: give messages, as JSON or in Parquet"
+            )
         return value
     if isinstance(value, list) and value and all(map(is_message, value)):
+        if not any(message["content"].strip() for message in value):
+            raise ValueError("the prompt is empty")
         return tuple({"role": message["role"], "content": message["content"]} for message in value)
     raise ValueError("the prompt is neither text nor a list of messages with a role and a content")
 

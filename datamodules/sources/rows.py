@@ -8,15 +8,14 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
-
-from numpy import float32
 
 from app.hub import offline_where_unreachable
 from app.types import Problem
 from datamodules.sources.folders import split_files
+from datamodules.sources.plain import as_written
 
 log = logging.getLogger(__name__)
 
@@ -277,16 +276,6 @@ def _undecoded(feature: Any) -> Any:
         return replace(feature, feature=_undecoded(feature.feature))
     opens = hasattr(feature, "decode") and type(feature).__name__ != "Json"
     return replace(feature, decode=False) if opens else feature
-
-
-def as_written(table: Any) -> list[dict[str, Any]]:
-    """The rows of a table of pyarrow, numbers in single precision as their author wrote them: 0.1, not 0.1000000015."""
-    narrow = [field.name for field in table.schema if str(field.type) in ("float", "halffloat")]
-    rows = table.to_pylist()
-    for row, name in product(rows, narrow):
-        if row[name] is not None:
-            row[name] = float(str(float32(row[name])))
-    return rows
 
 
 def parse_json(text: str) -> Any:

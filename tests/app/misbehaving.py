@@ -68,6 +68,16 @@ class Misbehaving(Problem):
             return said[response]
         return getattr(self, response, lambda: float(response == "yes"))()
 
+    def of_numpy(self) -> Any:
+        from numpy import bool_
+
+        return bool_(True)
+
+    def batch(self) -> Any:
+        from numpy import ones
+
+        return ones(2)
+
     def extract_answer(self, response: str) -> Any:
         if response == "extracts by raising":
             raise ZeroDivisionError("by\nzero")

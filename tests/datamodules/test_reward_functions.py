@@ -17,6 +17,11 @@ from datamodules.scorers import AtLeast, Exact, Row, Weighted
 from datamodules.task import TaskDataModule
 
 CODE = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
 import numpy
 
 
@@ -48,6 +53,28 @@ def scalar(completions, **kwargs):
 
 def word(completions, **kwargs):
     return ["good"]
+
+
+def ends_in(letter):
+    def reward(completions, **kwargs):
+        return [text.endswith(letter) for text in completions]
+
+    return reward
+
+
+ends_in_a, ends_in_b = ends_in("a"), ends_in("b")
+ends_in_c = partial(lambda completions, letter, **kwargs: [completions[0].endswith(letter)], letter="c")
+
+
+@dataclass
+class EndsIn:
+    letter: str
+
+    def __call__(self, completions, **kwargs):
+        return [numpy.bool_(completions[0].endswith(self.letter))]
+
+
+ends_in_d = EndsIn("d")
 """
 
 
@@ -82,6 +109,15 @@ def test_the_sum_is_mapped_from_its_least_and_most(file: Path) -> None:
     assert sorted(said, key=lambda text: ours[said.index(text)]) == sorted(
         said, key=lambda text: theirs[said.index(text)]
     )
+
+
+def test_functions_go_by_the_names_they_are_given_by(file: Path, tmp_path: Path) -> None:
+    """What makes a function calls all that it makes alike, and what is called like one may have no name at all."""
+    names = [f"ends_in_{letter}" for letter in "abcd"]
+    scorer = build(file, *names, bounds={"ends_in_d": (0, 2)})
+    (verdict,) = SubprocessScorer()([(problem(tmp_path, scorer), "b")])
+    assert (verdict.parts, verdict.cause) == (dict(zip(names, (0, 1, 0, 0), strict=True)), "")
+    assert verdict.score == pytest.approx(1 / 5)
 
 
 def test_none_is_left_out_of_the_sum(file: Path) -> None:

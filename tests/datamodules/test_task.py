@@ -112,6 +112,24 @@ def test_numbers_of_a_parquet_file_are_those_that_were_written(
     assert problem.score(text) == 1
 
 
+def test_so_are_those_that_lists_objects_and_maps_hold(tmp_path: Path) -> None:
+    """verl's reward_model is an object; a list of single-precision numbers would be 0.10000000149011612 too."""
+    single = pa.float32()
+    kinds = {
+        "list": (pa.list_(single), [0.1, None]),
+        "object": (pa.struct([("truth", single), ("float", pa.int64())]), {"truth": 0.1, "float": 3}),
+        "deep": (pa.list_(pa.struct([("x", pa.large_list(single))])), [{"x": [0.3]}]),
+        "map": (pa.map_(pa.string(), single), [("k", 0.1)]),
+        "half": (pa.float16(), 0.1),
+        "double": (pa.list_(pa.float64()), [0.1]),
+    }
+    columns = {name: pa.array([value], kind) for name, (kind, value) in kinds.items()}
+    pq.write_table(pa.table({"prompt": ["one?"], **columns}), tmp_path / "rows.parquet")
+    for name, (_, value) in kinds.items():
+        table = Table(str(tmp_path / "rows.parquet"), answer=name)
+        assert [*table.read("train", lambda prompt, answer: answer)] == [value]
+
+
 @pytest.mark.parametrize("answer", [{"any": "json"}, ["3"], "", "  ", float("nan"), None])
 @pytest.mark.parametrize("scorer", [Exact(), Weighted([Exact()], [1.0])])
 def test_an_answer_that_nobody_could_give_is_refused(tmp_path: Path, scorer: Exact, answer: object) -> None:

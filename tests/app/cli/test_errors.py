@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,16 @@ def test_short_names_do_for_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
     for name in ("app.engines.scripted.ScriptedEngine", "app.losses.CISPO", "app.advantages.RLOOK"):
         assert f"class_path: {name}\n" in said
     assert "ArithmeticDataModule\n" in said
+
+
+def test_a_module_that_an_installed_one_hides_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "colorsys.py").write_text("class Mine: pass\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["fit", "--model.loss", "colorsys.Mine"])
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(
+        r"'colorsys' has no attribute 'Mine' \(/.*colorsys.py comes before colorsys.py of this folder", said
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.callbacks.timer import Interval
+from numpy import float64
 
 from app.cli.parser import ReadOnceParser, written_out
 
@@ -32,3 +34,11 @@ def test_a_configuration_is_written_out_with_its_types(parser: ReadOnceParser) -
     """But for the keys of a mapping, which jsonargparse writes as text."""
     assert written_out(parser, parser.parse_args(["--rate=1e-6"])) == {"sizes": {"7": 64}, "rate": 1e-6}
     assert written_out(parser, parser.parse_args([]))["rate"] is None
+
+
+def test_values_of_subclasses_are_written_as_what_they_are(parser: ReadOnceParser) -> None:
+    """Lightning's Timer has a member of an Enum as its default, others a number of numpy."""
+    parser.add_argument("--interval", type=str, default=Interval.step)
+    parser.add_argument("--eps", type=float, default=float64(0.5))
+    written = written_out(parser, parser.parse_args([]))
+    assert (written["interval"], written["eps"]) == ("step", 0.5)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lightning.pytorch.callbacks import EarlyStopping, GradientAccumulationScheduler, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, GradientAccumulationScheduler, RichProgressBar, WeightAveraging
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision, Precision
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from app.cli.trainer_arguments import check_parts, check_trainer, launched
+from app.cli.trainer_arguments import check_parts, check_trainer, launched, one_progress_bar
+from callbacks.display.dashboard import Dashboard
 
 STRATEGIES = "lightning.pytorch.strategies."
 
@@ -97,3 +98,11 @@ def test_callbacks_and_plugins_that_cannot_serve_are_named() -> None:
     for plugin in (HalfPrecision("bf16-true"), TorchCheckpointIO()):
         with pytest.raises(ValueError, match=f"trainer.plugins: {type(plugin).__name__} can't be had: "):
             check_parts([], [plugin])
+
+
+def test_a_progress_bar_of_the_users_takes_the_place_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    dashboard, stopping, rich = Dashboard(), EarlyStopping("eval/pass@1"), RichProgressBar()
+    assert one_progress_bar([dashboard, stopping, rich]) == [stopping, rich]
+    assert caplog.messages == ["trainer.callbacks: RichProgressBar takes the place of Dashboard"]
+    assert one_progress_bar([dashboard, stopping]) == [dashboard, stopping]

@@ -46,8 +46,9 @@ def test_ordinary_scores_are_those_of_the_problems(scorer: BatchScorer) -> None:
     batch: list[Answer] = [(Plain(f"p{index}"), f"p{index % 7}") for index in range(500)]
     assert list(scorer(batch)) == [Verdict(problem.score(text), answer=text) for problem, text in batch]
     assert list(scorer([])) == []
-    assert [verdict.score for verdict in verdicts(scorer, "half", "one", "true", "yes", "é\n\ud800")] == [
+    assert [verdict.score for verdict in verdicts(scorer, "half", "one", "of_numpy", "true", "yes", "é\n\ud800")] == [
         0.5,
+        1,
         1,
         1,
         1,
@@ -64,6 +65,7 @@ def test_ordinary_scores_are_those_of_the_problems(scorer: BatchScorer) -> None:
         ("word", "a score of 'great' is no number in [0, 1]"),
         ("nothing", "a score of None is no number in [0, 1]"),
         ("list", "a score of [1.0] is no number in [0, 1]"),
+        ("batch", "ValueError: can only convert an array of size 1"),
         ("nan", "a score of nan is no number in [0, 1]"),
         ("inf", "a score of inf is no number in [0, 1]"),
         ("two", "a score of 2 is no number in [0, 1]"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from datamodules.sources import columns_of, fill
+from datamodules.sources import columns_of, fill, read_prompt
 
 ROW = {"question": "2+2?", "hint": 5.0, "a.b": "dotted", "x[0]": "indexed", "list": ["4"], "inject": "{question}"}
 
@@ -45,3 +48,25 @@ def test_nothing_else_of_format_holds(template: str, message: str) -> None:
 def test_a_value_that_is_no_text_is_told_with_its_column() -> None:
     with pytest.raises(ValueError, match=r"the column 'list' holds neither text nor a number, but \['4'\]"):
         fill("{list}", ROW.__getitem__)
+
+
+CHAT = [{"role": "user", "content": "2+2?"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "the prompt is empty"),
+        (" \n", "the prompt is empty"),
+        ([{"role": "system", "content": ""}, {"role": "user", "content": " "}], "the prompt is empty"),
+        (json.dumps(CHAT), r"the prompt is a chat written as text: '\[{\"role\": .*: give messages"),
+        (str(CHAT), r"the prompt is a chat written as text: .*: give messages"),
+        (5, "the prompt is neither text nor a list of messages"),
+    ],
+)
+def test_a_prompt_that_asks_nothing_or_is_no_prompt(value: Any, message: str) -> None:
+    """A missing value is an empty field of CSV, and a chat there is text."""
+    with pytest.raises(ValueError, match=message):
+        read_prompt(value)
+    assert read_prompt("Read [{'a': 1}]") == "Read [{'a': 1}]"
+    assert read_prompt(CHAT) == tuple(CHAT)
