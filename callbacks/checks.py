@@ -150,6 +150,15 @@ def unknown_monitor(callback: Callback, names: Iterable[str]) -> str:
     return f"{type(callback).__name__}: monitor={monitor!r} must be one of {', '.join(sorted(names))}"
 
 
+def check_ends(policy: Policy, sampling: Sampling) -> None:
+    """Raise ValueError for an unknown stop token, and where nothing would end an answer, so that none could pass."""
+    if not policy.stop_ids(sampling) and not isinstance(policy, RemotePolicy):
+        raise ValueError(
+            "nothing ends an answer: the policy's tokenizer and generation_config.json name no end of sequence; "
+            "sampling.stop_tokens can name one"
+        )
+
+
 def check_sampling(engine: RolloutEngine, sampling: Sampling) -> None:
     """Raise ValueError where samples would not be of the distribution that training takes them to be of."""
     if sampling.temperature == 0:

@@ -20,7 +20,7 @@ from app.rollouts.worker import RolloutWorker
 from app.scoring import BatchScorer, SubprocessScorer
 from app.settings import RolloutSettings
 from app.types import Problem, ProblemBatch, Rollouts, Sampling
-from callbacks.checks import check_engine, check_overlap, check_policy
+from callbacks.checks import check_ends, check_engine, check_overlap, check_policy
 from callbacks.lookup import predict_on, problems_of
 from callbacks.prompts import PromptCheck, check_prompts
 
@@ -105,7 +105,7 @@ class RolloutCallback(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         policy, sampling = RLVRModule.of(pl_module).policy, self.worker.settings.sampling
-        policy.stop_ids(sampling)
+        check_ends(policy, sampling)
         check_prompts(
             PromptCheck(policy),
             {self.predict_split: problems_of(trainer, self.predict_split)},

@@ -137,10 +137,7 @@ class TokenizerMixin:
         return self.tokenizer.batch_decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def stop_ids(self, sampling: Sampling) -> list[int]:
-        """The tokens that end a completion: the model's own ends of sequence and the named ones.
-
-        ValueError where there is none: every answer would run into `max_new_tokens`, and none could pass.
-        """
+        """The tokens that end a completion: the model's own ends of sequence and the named ones."""
         tokenizer: Any = self.tokenizer
         own = self.model.generation_config.eos_token_id if self.model.generation_config else None
         ids = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
@@ -150,13 +147,7 @@ class TokenizerMixin:
             if len(spelt) != 1 or (token is None and spelt[0] == tokenizer.unk_token_id):
                 raise ValueError(f"stop token {name!r} is not in the policy's vocabulary")
             ids.append(spelt[0])
-        stops = sorted({token for token in ids if token is not None})
-        if not stops:
-            raise ValueError(
-                "nothing ends an answer: the policy's tokenizer and generation_config.json name no end of sequence; "
-                "sampling.stop_tokens can name one"
-            )
-        return stops
+        return sorted({token for token in ids if token is not None})
 
 
 def has_begun(prompt: tuple[dict[str, Any], ...]) -> bool:

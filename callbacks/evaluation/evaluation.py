@@ -22,7 +22,7 @@ from app.settings import RolloutSettings
 from app.storage.files import appending
 from app.storage.run_folder import folder_line, run_folder
 from app.types import Problem, ProblemBatch, Rollouts, Sampling
-from callbacks.checks import check_monitored_ks
+from callbacks.checks import check_ends, check_monitored_ks
 from callbacks.evaluation.results import Tally, line_of, write_results
 from callbacks.evaluation.sets import (
     ALL,
@@ -110,7 +110,7 @@ class PassKEvaluation(Evaluation):
         self.asked = tuple(parts) or (self.plan.default, *self.plan.by_name.values())
         policy = RLVRModule.of(pl_module).policy
         for settings in parts:
-            policy.stop_ids(settings.sampling)
+            check_ends(policy, settings.sampling)
         splits = asked(trainer, "validation", "test")
         check_prompts(PromptCheck(policy), splits, lambda problem: self.plan.of(problem).sampling.max_new_tokens)
 

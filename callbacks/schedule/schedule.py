@@ -16,6 +16,7 @@ from app.storage.run_folder import run_folder
 from callbacks.checks import (
     at_iteration,
     check_demonstrations,
+    check_ends,
     check_engine,
     check_export,
     check_knobs,
@@ -115,7 +116,7 @@ class StageSchedule(Schedule):
                 check_sampling(now.engine, now.sampling)
         if settings.knobs.k is not None:
             settings.update.advantage.set_k(int(settings.knobs.at(0)["k"]))  # as it is drawn at the run's start
-        module.policy.stop_ids(rollouts.sampling)
+        check_ends(module.policy, rollouts.sampling)
         check_demonstrations(problems_of(trainer, "train"), rollouts.engine, worker.scorer)
         number = len(problems_of(trainer, "train"))
         if number and settings.problems is not None and settings.problems > number:

@@ -15,7 +15,7 @@ from transformers.utils.quantization_config import QuantizationMethod
 from app.engines.demonstrations import DemonstrationEngine
 from app.policy import LoRA, PretrainedPolicy, TinyPolicy
 from app.types import Sampling
-from callbacks.checks import check_export
+from callbacks.checks import check_ends, check_export
 from tests.app.architectures import draw_rows
 from tests.app.policy.test_base import RAGGED
 
@@ -140,7 +140,7 @@ def test_a_policy_that_can_never_end_is_refused(tiny_policy: Callable[..., TinyP
     policy = tiny_policy()
     policy.tokenizer.eos_token = policy.model.generation_config.eos_token_id = None  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="nothing ends an answer"):
-        policy.stop_ids(Sampling())
+        check_ends(policy, Sampling())
     named = Sampling(stop_tokens=("E",))
     engine = DemonstrationEngine()
     engine.sync(policy)
