@@ -81,7 +81,7 @@ def test_help_and_the_page_name_every_kind(capsys: pytest.CaptureFixture[str]) -
     assert listed(["--help"]) == 0
     assert capsys.readouterr().out == f"usage: passk list [{' | '.join(KINDS)}]\n"
     page = " ".join((ROOT / "docs" / "runs.md").read_text().split())
-    assert f"the first sentence of each: {', '.join(KINDS)}." in page
+    assert f"or of one, with a summary: {', '.join(KINDS)}." in page
 
 
 def test_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
