@@ -152,8 +152,7 @@ class RLVRModule(PolicyModule):
         self.log_metrics(self.mean_over_processes(*fresh_metrics(rollouts, advantages)))
         if batch.mixed is not None:  # with replayed rollouts, which states and figures do not count
             rollouts, advantages = batch.mixed, advantage(batch.mixed)
-        (num_problems,) = self.sum_over_processes([len(rollouts)])
-        num_updates = math.ceil(num_problems / self.settings.minibatch_size)
+        num_updates = math.ceil(self.sum_over_processes([len(rollouts)])[0] / self.settings.minibatch_size)
         experience = rollouts.experience(advantages.float())  # P * N rows of tokens
         experience = self.add_old_and_reference_logprobs(experience, rollouts.on_policy and num_updates == 1)
         for index, update in enumerate(experience.split(num_updates)):
@@ -231,8 +230,8 @@ class RLVRModule(PolicyModule):
 
     def loss_of(self, rows: Experience, on_policy: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a micro-batch, summed, and the sums that are reported of it."""
-        shaping = self.settings.loss.shaping(rows)
-        logprobs, entropies = self.policy.score(rows, self.entropy_bonus > 0, shaping)  # [B, T] twice
+        shaping, with_entropy = self.settings.loss.shaping(rows), self.entropy_bonus > 0
+        logprobs, entropies = self.policy.score(rows, with_entropy, shaping)  # [B, T] twice
         now = logprobs.detach()
         sampled = now if rows.sampler_logprobs is None else rows.sampler_logprobs
         old = now if on_policy else sampled if rows.old_logprobs is None else rows.old_logprobs
@@ -243,7 +242,7 @@ class RLVRModule(PolicyModule):
         weights = self.settings.loss.reduction.weights(rows.mask)  # [B, T]
         clip_mask = self.settings.loss.clip_mask(log_ratio.detach(), rows)
         figures = {"clip_fraction": clip_mask, "logprob_gap": (logprobs - sampled).abs()}
-        if rows.sampler_logprobs is not None and self.entropy_bonus > 0:
+        if rows.sampler_logprobs is not None and with_entropy:
             losses = losses - self.entropy_bonus * entropies
             figures["entropy"] = entropies
         if rows.reference_logprobs is not None and self.kl is not None:
