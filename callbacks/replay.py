@@ -36,7 +36,7 @@ class Replay(Replaying):
     Place it after the RolloutCallback, which samples, and the EntropySwitch, which marks.
 
     Args:
-        groups: keeps informative groups, which stand in for those that teach nothing; None replays none.
+        groups: keeps informative groups, which replace those with zero advantages; None replays none.
         prefixes: keeps beginnings of passing answers, from which answers to hard problems go on; None gives none.
     """
 
@@ -142,7 +142,7 @@ class Replay(Replaying):
     # -- groups ---------------------------------------------------------------------------------------
 
     def _replace_dead(self, trainer: Trainer, module: RLVRModule, batch: ProblemBatch) -> None:
-        """Have groups replayed in the places of those that teach nothing, where there are both."""
+        """Have groups replayed in place of those with zero advantages, where there are both."""
         assert self.groups is not None
         rollouts = batch.rollouts
         self._informative = informative_problems(module.settings.advantage, rollouts)

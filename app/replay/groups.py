@@ -1,4 +1,4 @@
-"""Informative groups of earlier iterations, to be trained on in the places of problems that teach nothing."""
+"""Informative groups of earlier iterations, to be trained on in place of problems with zero advantages."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Group:
 
 
 class GroupReplay:
-    """Replay of informative rollouts: earlier groups stand in for problems that teach nothing under the objective.
+    """Replay of informative rollouts: earlier groups replace problems with zero advantages under the objective.
 
     A group is kept if it was informative, whole: its problem with all N rollouts, their rewards and the
     log-probabilities that they were sampled with. It is drawn at random among those that would be informative now,

@@ -99,7 +99,7 @@ def gradient(module: RLVRModule, rollouts: Rollouts, advantages: Tensor) -> Tens
     with torch.random.fork_rng([module.device] if module.device.type == "cuda" else []):
         rows = loss.informative(replace(rows, token_mask=loss.select_tokens(rows)))
         for part in module.microbatches(rows):
-            logprobs, _ = module.policy.score(part, with_entropy=False)
+            logprobs, _ = module.policy.score(part, shaping=loss.shaping(part))
             old = logprobs.detach() if rollouts.on_policy or part.sampler_logprobs is None else part.sampler_logprobs
             losses = loss(logprobs - old, logprobs, part) * loss.reduction.weights(part.mask)
             gradients = torch.autograd.grad(losses.sum() / count, weights, allow_unused=True, materialize_grads=True)

@@ -64,10 +64,14 @@ def test_weights_and_optimizer_are_bit_identical_with_it_and_without(passk: Comm
     torch.testing.assert_close(state(measured), state(plain), rtol=0, atol=0)
 
 
-def test_the_gradient_is_that_of_the_update(passk: CommandLine) -> None:
+SPREAD = {"class_path": "app.losses.SimKO", "init_args": {"smoothing": 0.5, "top_weight": 3.0, "quantile": 0.0}}
+
+
+@pytest.mark.parametrize("loss", ["app.losses.Clipped", SPREAD], ids=["clipped", "shaped"])
+def test_the_gradient_is_that_of_the_update(passk: CommandLine, loss: Any) -> None:
     """In micro-batches, and over rows of which some have no advantage."""
     own = "tests.callbacks.display.test_objectives.Norm"
-    cli = coins(passk, [stage("explore", PASS_1, until=steps(4))], own, microbatch_tokens=16)
+    cli = coins(passk, [stage("explore", PASS_1, until=steps(4), loss=loss)], own, microbatch_tokens=16)
     norms = callback(cli, "Norm").norms
     assert len(norms) == 4
     assert any(update > 0 for _, update in norms)
