@@ -122,6 +122,14 @@ def test_every_picture_and_page_that_a_page_links_to_exists() -> None:
             assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+def test_no_page_or_configuration_has_marks_of_a_merge() -> None:
+    files = [*ROOT.glob("*.md"), *ROOT.glob("*.yaml"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "configs").rglob("*")]
+    marked = [
+        file.name for file in files if file.is_file() and re.search(r"^(<{7}|={7}$|>{7})", file.read_text(), re.M)
+    ]
+    assert marked == []
+
+
 def names_of(page: Path) -> set[str]:
     """Files, folders, modules and classes of ours that a page names as code."""
     text = page.read_text()
