@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from math import lgamma, log, log1p, nan
 from statistics import fmean
 
@@ -55,15 +56,16 @@ def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float], k: i
         sizes, shares = [*map(len, passed.values())], [*map(fmean, passed.values())]
         chances = {}  # of an answer that comes this often
         for size in {size for size, share in zip(sizes, shares, strict=True) if share}:
-            others = sizes.copy()
+            others = sorted(sizes)  # problems whose answers come equally often have equal chances
             others.remove(size)
-            chances[size] = _chance_of_majority(size, others, scored - sum(sizes), k)
+            chances[size] = _chance_of_majority(size, tuple(others), scored - sum(sizes), k)
         return sum(share * chances[size] for size, share in zip(sizes, shares, strict=True) if share)
     most = max(map(len, passed.values()))
     return fmean(fmean(voters) for voters in passed.values() if len(voters) == most)
 
 
-def _chance_of_majority(size: int, others: Sequence[int], silent: int, k: int) -> float:
+@lru_cache(maxsize=1 << 14)
+def _chance_of_majority(size: int, others: tuple[int, ...], silent: int, k: int) -> float:
     """Chance that an answer wins the vote of k responses that are drawn without replacement, ties broken at random.
 
     Where m of the k give the answer, no other answer may come more often, and with t others that come as often it wins
@@ -94,13 +96,16 @@ def _chance_of_majority(size: int, others: Sequence[int], silent: int, k: int) -
     return float(wins / counts[n][k])
 
 
+@lru_cache(maxsize=1 << 12)
 def _binomial(n: int, most: int, p: float) -> np.ndarray:
     """The chance of each count from 0 to `most` in n tries that succeed with the chance p.  [most + 1]"""
     logs = [
         lgamma(n + 1) - lgamma(count + 1) - lgamma(n - count + 1) + count * log(p) + (n - count) * log1p(-p)
         for count in range(min(n, most) + 1)
     ]
-    return np.pad(np.exp(logs), (0, most - min(n, most)))
+    chances = np.pad(np.exp(logs), (0, most - min(n, most)))
+    chances.flags.writeable = False  # it is kept
+    return chances
 
 
 def answer_entropies(rollouts: Rollouts) -> list[float]:

@@ -7,11 +7,13 @@ from statistics import mean, quantiles
 
 import pytest
 
-from app.metrics.intervals import bootstrap_interval
+from app.metrics.intervals import COUNTED, bootstrap_interval
 
 
-def test_it_is_what_drawing_problems_one_by_one_gives() -> None:
-    values, counts = [0.0, 0.25, 0.7, 1.0], [9, 5, 4, 12]
+@pytest.mark.parametrize("times", [1, 3], ids=["drawn", "counted"])
+def test_it_is_what_drawing_problems_one_by_one_gives(times: int) -> None:
+    values, counts = [0.0, 0.25, 0.7, 1.0], [times * count for count in (9, 5, 4, 12)]
+    assert (len(values) * COUNTED < sum(counts)) == (times == 3)
     problems = [value for value, number in zip(values, counts, strict=True) for _ in range(number)]
     random = Random(0)
     means = [mean(random.choices(problems, k=len(problems))) for _ in range(10_000)]
