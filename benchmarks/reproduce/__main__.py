@@ -1,4 +1,4 @@
-"""`python -m benchmarks.reproduce CLAIM` trains; `python -m benchmarks.reproduce document` writes the page."""
+"""`python -m benchmarks.reproduce CLAIM` trains; `python -m benchmarks.reproduce document` writes the pages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.reproduce.claims import CLAIMS
+from benchmarks.reproduce.comparisons import COMPARISONS
 from benchmarks.reproduce.curves import RESULTS, collect
 from benchmarks.reproduce.document import write
 from benchmarks.reproduce.runs import runs_of, train_all
@@ -18,11 +19,11 @@ DOCUMENT = "document"
 
 def main(args: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
-    claims = {claim.name: claim for claim in CLAIMS}
+    claims = {claim.name: claim for claim in (*CLAIMS, *COMPARISONS)}
     told = "\n".join(f"  {name:<20} {claim.title}; {claim.iterations:,} iterations" for name, claim in claims.items())
     parser = ArgumentParser(
         "python -m benchmarks.reproduce",
-        description=f"Train the arms of a claim and keep what they measured, or write docs/reproduction.md.\n\n{told}",
+        description=f"Train the arms of a claim or a comparison and keep the results, or write the pages.\n\n{told}",
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("claim", choices=[*claims, DOCUMENT], metavar="CLAIM", help=f"one of these, or {DOCUMENT}")
@@ -34,7 +35,7 @@ def main(args: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(args)
     if given.claim == DOCUMENT:
-        print(write())
+        print(*write(), sep="\n")
         return 0
     claim, root = claims[given.claim], given.runs.resolve()
     seeds = tuple(given.seeds or claim.seeds)

@@ -1,4 +1,4 @@
-"""Writes docs/reproduction.md from the CSV files: every figure and every verdict on it is computed here."""
+"""Writes docs/reproduction.md and docs/comparisons.md from the CSV files: each figure and verdict is computed here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from benchmarks.reproduce.claim import FOLDER, Claim, Sentence
 from benchmarks.reproduce.claims import CLAIMS
+from benchmarks.reproduce.compared import comparison_page
+from benchmarks.reproduce.comparisons import COMPARISONS
 from benchmarks.reproduce.curves import RESULTS, Curves, cpu_hours, read
 from benchmarks.reproduce.draw import OBJECTIONS, PANELS, SPENDING, draw
 from benchmarks.reproduce.markdown import shown, table
@@ -17,6 +19,7 @@ from benchmarks.reproduce.verdicts import VERDICTS, Verdict, judge
 HEAD = ("statement of the paper", "where", "in miniature", "seeds", "claim")
 DOCS = FOLDER.parents[1] / "docs"
 PAGE = DOCS / "reproduction.md"
+COMPARISON_PAGE = DOCS / "comparisons.md"
 PICTURES = DOCS / "reproduction"
 INTRODUCTION = """\
 # The paper's claims, tested in miniature
@@ -48,15 +51,16 @@ def page(folder: Path = RESULTS) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def write() -> Path:
-    """The page and its pictures."""
-    for claim in CLAIMS:
+def write() -> tuple[Path, Path]:
+    """Both pages and their pictures."""
+    for claim in (*CLAIMS, *COMPARISONS):
         draw(read(claim), PANELS, PICTURES / f"{claim.name}.svg")
     both = {arm: seeds if arm in ARMS else {} for arm, seeds in read(CLAIMS[0]).items()}  # with the colors of the first
     for name, panels in {"objections": OBJECTIONS, "spending": SPENDING}.items():
         draw(both, panels, PICTURES / f"{name}.svg")
     PAGE.write_text(page())
-    return PAGE
+    COMPARISON_PAGE.write_text(comparison_page())
+    return PAGE, COMPARISON_PAGE
 
 
 def overview(results: Sequence[tuple[Claim, Curves]]) -> str:

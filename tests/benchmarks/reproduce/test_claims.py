@@ -10,8 +10,10 @@ import pytest
 from app.advantages import AdvantageEstimator
 from benchmarks.reproduce.claim import FOLDER, Claim, Sentence, Stage
 from benchmarks.reproduce.claims import CLAIMS
+from benchmarks.reproduce.comparisons import COMPARISONS
 
-STAGES = {id(stage): stage for claim in CLAIMS for arm in claim.arms.values() for stage in arm}.values()
+ALL = (*CLAIMS, *COMPARISONS)
+STAGES = {id(stage): stage for claim in ALL for arm in claim.arms.values() for stage in arm}.values()
 EXPLORED = 100
 """Seeds from here on chose the setting."""
 
@@ -26,8 +28,8 @@ def built(value: Any) -> Any:
 
 
 def test_runs_of_a_name_are_the_same() -> None:
-    for setting in {claim.setting for claim in CLAIMS}:
-        arms = [arm for claim in CLAIMS if claim.setting == setting for arm in claim.arms.values()]
+    for setting in {claim.setting for claim in ALL}:
+        arms = [arm for claim in ALL if claim.setting == setting for arm in claim.arms.values()]
         stages = {id(stage): stage.name for arm in arms for stage in arm}
         assert len(stages) == len({*stages.values()}), setting
         assert (FOLDER / setting).exists()
@@ -44,11 +46,16 @@ def test_a_stage_can_be_built(stage: Stage) -> None:
 
 
 def test_every_claim_can_be_decided_by_fresh_seeds() -> None:
-    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
-    for claim in CLAIMS:
-        assert claim.sentences
+    assert len({claim.name for claim in ALL}) == len(ALL)
+    for claim in ALL:
+        assert claim.sentences or claim in COMPARISONS
         assert len(set(claim.seeds)) >= 3
         assert max(claim.seeds) < EXPLORED
+
+
+def test_arms_of_a_comparison_have_as_many_rollouts() -> None:
+    for claim in COMPARISONS:
+        assert {sum(stage.steps for stage in arm) for arm in claim.arms.values()} == {125 + 475}
 
 
 def test_a_sentence_about_an_unknown_arm_is_refused() -> None:

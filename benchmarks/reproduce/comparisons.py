@@ -1,0 +1,94 @@
+"""What passk has beyond the paper, trained side by side. Nothing of the paper is decided here.
+
+Each comparison's first arm is what the others are compared with. Its figures are those of the last validation, at equal
+rollouts, with the same seeds. Committed before the runs: arms, lengths, arguments and seeds. No argument was tuned:
+each is its class's default, k is 8 as in the claims. The learning rate is that of the claims for all of them; Adam
+divides by the size of the gradients, so that estimators of another scale take steps of the same size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.reproduce.claim import Arm, Claim, Stage
+from benchmarks.reproduce.claims import (
+    COLD,
+    CORE,
+    DESIGNS,
+    FIRST,
+    PASS_1,
+    PASS_8,
+    RATE,
+    SECOND,
+    K,
+    advantage,
+    alone,
+    linear,
+)
+
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def annealed(name: str, first: float, last: float) -> Arm:
+    """Pass@k in one stage as long as the others, whose k goes from first to last."""
+    steps = FIRST + SECOND
+    knobs = {"k": {"class_path": "app.knobs.Ramp", "init_args": {"first": first, "last": last, "end": steps}}}
+    rate = linear(peak=RATE, warmup=5, start=FIRST + SECOND * 3 // 4, end=steps)
+    return (COLD, Stage(name, PASS_8, steps, {"learning_rate": rate, "reset_optimizer": True, "knobs": knobs}))
+
+
+def drawn(name: str, **overlay: Any) -> Arm:
+    """Pass@8 training on mazes that are drawn, or used again, in another way."""
+    return alone(name, PASS_8, **overlay)
+
+
+def sampler(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"sampler": {"class_path": f"app.draw.{name}", "init_args": arguments}}
+
+
+def replay(kind: str, name: str) -> dict[str, Any]:
+    return {kind: {"class_path": f"app.replay.{name}"}}
+
+
+OBJECTIVES = Claim(
+    "objectives",
+    "Objectives",
+    {
+        "Pass@1": CORE["Pass@1"],
+        "Pass@8": CORE["Pass@8"],
+        "Pass@8, then Pass@1": CORE["Pass@8, then Pass@1"],
+        "Pass@k, k from 8 to 1": annealed("annealed", 8, 1),
+        "Pass@4": K.arms["Pass@4"],
+        "Pass@16": K.arms["Pass@16"],
+        **{arm: DESIGNS.arms[arm] for arm in DESIGNS.arms if arm not in CORE},
+        "PKPO": alone("pkpo", advantage("PKPOLeaveOneOutMinusOne", k=8)),
+        "MaxRL": alone("maxrl", advantage("MaxRL")),
+        "F-GRPO": alone("f-grpo", advantage("FGRPO")),
+        "RS-GRPO": alone("rs-grpo", advantage("RSGRPO")),
+        "QAE": alone("qae", advantage("QAE")),
+        "CurveRL": alone("curverl", advantage("CurveRL")),
+        "SimKO": alone("simko", PASS_1, model={"loss": {"class_path": "app.losses.SimKO"}}),
+    },
+    (),
+    SEEDS,
+)
+
+RAMP = {"class_path": "app.knobs.Ramp", "init_args": {"first": 0.8, "last": 0.3, "start": COLD.steps,
+                                                      "end": COLD.steps + FIRST + SECOND}}  # fmt: skip
+DRAWS = Claim(
+    "draws",
+    "Which problems are drawn, and replay",
+    {
+        "uniform": drawn("pass@8"),
+        "ByPassRate": drawn("by-pass-rate", draw=sampler("ByPassRate", by="informative")),
+        "Pools": drawn("pools", draw=sampler("Pools")),
+        "Curriculum": drawn("curriculum", draw=sampler("Curriculum", target=RAMP)),
+        "GroupReplay": drawn("group-replay", replay=replay("groups", "GroupReplay")),
+        "PrefixReplay": drawn("prefix-replay", replay=replay("prefixes", "PrefixReplay")),
+    },
+    (),
+    SEEDS,
+    "mazes_again.yaml",
+)
+
+COMPARISONS = (OBJECTIVES, DRAWS)
