@@ -97,8 +97,12 @@ def canonical(prompt: Prompt) -> str:
     """
     if isinstance(prompt, str):
         return _settled(prompt)
-    messages = [[message["role"], _settled(message["content"])] for message in prompt]
-    return messages[0][1] if len(messages) == 1 else json.dumps(messages, ensure_ascii=False)
+    messages: list[list[Any]] = []
+    for message in prompt:
+        others = {key: message[key] for key in sorted(message) if key not in ("role", "content")}
+        messages.append([message["role"], _settled(message["content"]), *([others] if others else [])])
+    plain = len(messages) == 1 and len(messages[0]) == 2
+    return messages[0][1] if plain else json.dumps(messages, ensure_ascii=False, default=str)
 
 
 def _settled(content: Any) -> str:

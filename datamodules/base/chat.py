@@ -9,7 +9,7 @@ from typing import Any
 from app.types import Problem, Prompt
 from app.types.pictures import canonical
 from datamodules.base.wrapped import WrappedProblem
-from datamodules.sources.prompts import is_message
+from datamodules.sources.prompts import as_given, is_message
 from datamodules.sources.rows import check_source, parse_rows, read_rows
 
 
@@ -87,10 +87,10 @@ def read_messages(given: list[dict[str, str]] | str | None) -> list[dict[str, An
 
 
 def as_message(value: Any) -> dict[str, Any]:
-    """A message with its role and content alone; ValueError where it lacks one."""
+    """A message; ValueError where it lacks a role or a content."""
     if not is_message(value):
         raise ValueError(f"chat.few_shot: {value!r:.80} is no message with a role and a content")
-    return {"role": value["role"], "content": value["content"]}
+    return as_given(value)
 
 
 @dataclass(frozen=True)

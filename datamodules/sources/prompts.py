@@ -25,15 +25,24 @@ def read_prompt(value: Any) -> Prompt:
             )
         return value
     if isinstance(value, list) and value and all(map(is_message, value)):
-        if not any(message["content"].strip() for message in value):
+        messages = tuple(map(as_given, value))
+        if not any(message["content"].strip() for message in messages):
             raise ValueError("the prompt is empty")
-        return tuple({"role": message["role"], "content": message["content"]} for message in value)
+        return messages
     raise ValueError("the prompt is neither text nor a list of messages with a role and a content")
 
 
 def is_message(value: Any) -> bool:
-    """Is it one message of a chat?"""
-    return isinstance(value, dict) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)
+    """Is it one message of a chat? One that calls tools may have no content."""
+    if not isinstance(value, dict) or not isinstance(value.get("role"), str):
+        return False
+    content = value.get("content")
+    return isinstance(content, str) or (content is None and bool(value.get("tool_calls")))
+
+
+def as_given(message: dict[str, Any]) -> dict[str, Any]:
+    """A message with all that a chat template may read of it, such as tool calls; Parquet has None for what is not."""
+    return {"content": "", **{key: value for key, value in message.items() if value is not None}}
 
 
 def columns_of(template: str) -> list[tuple[str, str | None]]:

@@ -23,6 +23,7 @@ from app.policy import PretrainedPolicy
 from app.policy.tokenizer_files import load_tokenizer
 from app.types import Prompt, Request, Sampling
 from datamodules.base.chat import Chat
+from datamodules.sources import read_prompt
 from tests.app.checkpoints import R1
 from tests.conftest import CommandLine, EchoProblem, constant, stage
 
@@ -163,6 +164,18 @@ def test_it_begins_once(name: str, policy: PretrainedPolicy, prompt: Prompt) -> 
     tokens = policy.encode(prompt).tolist()
     assert tokens.count(begin) == (begin is not None)
     assert begin is None or tokens[0] == begin
+
+
+def test_tool_calls_of_a_row_are_in_the_prompt(name: str, policy: PretrainedPolicy) -> None:
+    if not name.startswith("qwen"):
+        pytest.skip("the template of these packages takes no calls, or has an own form of them")
+    call = {"type": "function", "function": {"name": "add", "arguments": {"a": 12, "b": 7}}}
+    row = [
+        {"role": "user", "content": "12 + 7?", "tool_calls": None},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "19", "tool_calls": None},
+    ]
+    assert '{"name": "add", "arguments": {"a": 12, "b": 7}}' in spelt(policy, read_prompt(row))
 
 
 def test_a_text_that_was_rendered_before_begins_once(name: str, policy: PretrainedPolicy) -> None:

@@ -40,7 +40,7 @@ def test_pictures_of_a_question_stay(tmp_path: Path) -> None:
 def test_examples_may_be_a_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"shots{suffix}"
     lines = (
-        [json.dumps({**message, "more": 1}) for message in SHOTS]
+        [json.dumps({**message, "name": None}) for message in SHOTS]
         if suffix == ".jsonl"
         else ["role,content", *(f"{message['role']},{message['content']}" for message in SHOTS)]
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.types.pictures import canonical
 from datamodules.sources import columns_of, fill, read_prompt
 
 ROW = {"question": "2+2?", "hint": 5.0, "a.b": "dotted", "x[0]": "indexed", "list": ["4"], "inject": "{question}"}
@@ -70,3 +71,21 @@ def test_a_prompt_that_asks_nothing_or_is_no_prompt(value: Any, message: str) ->
         read_prompt(value)
     assert read_prompt("Read [{'a': 1}]") == "Read [{'a': 1}]"
     assert read_prompt(CHAT) == tuple(CHAT)
+
+
+CALL = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "add", "arguments": {"a": 1}}}]}
+
+
+def test_a_message_keeps_what_a_chat_template_may_read() -> None:
+    """Parquet gives every message the keys of all."""
+    question = {"role": "user", "content": "1 + 1?", "tool_calls": None, "name": None}
+    result = {"role": "tool", "content": "2", "tool_calls": None, "name": "add"}
+    assert read_prompt([question, CALL, result]) == (
+        {"role": "user", "content": "1 + 1?"}, {**CALL, "content": ""}, {"role": "tool", "content": "2", "name": "add"},
+    )  # fmt: skip
+    other = {**CALL, "tool_calls": [{"function": {"name": "add", "arguments": {"a": 2}}}]}
+    one, another = (canonical(read_prompt([question, call, result])) for call in (CALL, other))
+    assert one != another
+    assert canonical(read_prompt([question])) == "1 + 1?"
+    with pytest.raises(ValueError, match="neither text nor a list of messages"):
+        read_prompt([question, {"role": "assistant", "content": None}])
