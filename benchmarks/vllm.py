@@ -1,9 +1,9 @@
-"""What handing weights to vLLM costs, and its sampling against bare vLLM on the same requests.
+"""What handing weights to vLLM costs, and its sampling against bare vLLM and passk's own engine on the same requests.
 
-    python -m benchmarks.vllm --policy DIR [--served] [--problems 16] [--rollouts 16] [--max-new-tokens 64] [--rounds 5]
+    python -m benchmarks.vllm --policy DIR [--served] [--dtype bfloat16] [--problems 16] [--rollouts 16] [--rounds 5]
 
-In turn, several times: an update with its proof, then the engine's `generate` and, in process, vLLM's own. Prints
-medians as JSON.
+In turn, several times: an update with its proof, the engine's `generate`, vLLM's own (in process), and that of
+`TransformersEngine`. Prints medians and the ratios of each round as JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 from collections.abc import Callable
 from time import perf_counter
 
+from app.engines.transformers import TransformersEngine
 from app.engines.vllm.inprocess import VLLMEngine
 from app.engines.vllm.server import VLLMServerEngine
 from app.types import Sampling
@@ -37,11 +38,15 @@ def main() -> None:
     parser.add_argument("--prompt-chars", type=int, default=100)
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; vLLM's are set by its own variables")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     options = parser.parse_args()
-    policy = load_policy(options.policy, threads=1)
+    policy = load_policy(options.policy, options.threads, options.dtype)
     engine = VLLMServerEngine() if options.served else VLLMEngine()
+    own = TransformersEngine()
     sampling = Sampling(max_new_tokens=options.max_new_tokens)
     engine.sync(policy)
+    own.sync(policy)
     asked = requests(policy, random_problems(policy.tokenizer, options.problems, options.prompt_chars, 0), "benchmark")
     works: dict[str, Callable[[], object]] = {
         "update": lambda: engine.update(policy),
@@ -52,6 +57,7 @@ def main() -> None:
         prompts, parameters = engine.as_vllm(asked, options.rollouts, sampling, policy.stop_ids(sampling))
         llm = engine.llm
         works["bare_sampling"] = lambda: llm.generate(prompts, parameters, use_tqdm=False)
+    works["transformers_sampling"] = lambda: own.generate(asked, options.rollouts, sampling)
     for work in works.values():
         work()
     rows: list[dict[str, float]] = [{} for _ in range(options.rounds)]
@@ -64,10 +70,14 @@ def main() -> None:
     print(json.dumps({**figures, "parameters": sum(each.numel() for each in policy.parameters()), **ratios(rows)}))
 
 
-def ratios(rows: list[dict[str, float]]) -> dict[str, float | list[float]]:
-    """Bare vLLM's time as a share of the engine's, of every round and in the middle; nothing of a server."""
-    shares = [round(row["bare_sampling"] / row["sampling"], 3) for row in rows if "bare_sampling" in row]
-    return {"of_bare": statistics.median(shares), "ratios": shares} if shares else {}
+def ratios(rows: list[dict[str, float]]) -> dict[str, dict[str, float | list[float]]]:
+    """vLLM's time, bare (not of a server) and by the engine, over another's: of each round, and the median."""
+    found: dict[str, dict[str, float | list[float]]] = {}
+    for one, other in (("bare_sampling", "sampling"), ("sampling", "transformers_sampling")):
+        shares = [round(row[one] / row[other], 3) for row in rows if one in row]
+        if shares:
+            found[f"{one} / {other}"] = {"median": statistics.median(shares), "rounds": shares}
+    return found
 
 
 if __name__ == "__main__":
