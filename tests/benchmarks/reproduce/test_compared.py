@@ -1,0 +1,52 @@
+"""The page of comparisons is what the CSV files say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.reproduce.compared import comparison_page
+from benchmarks.reproduce.comparisons import COMPARISONS, OBJECTIVES
+from benchmarks.reproduce.document import COMPARISON_PAGE
+
+
+def test_the_page_is_generated_from_the_csv_files() -> None:
+    assert COMPARISON_PAGE.read_text() == comparison_page(), "run python -m benchmarks.reproduce document"
+
+
+def test_without_results_nothing_is_compared(tmp_path: Path) -> None:
+    text = comparison_page(tmp_path)
+    assert text.count("Not run yet: 5 seeds") == len(COMPARISONS)
+    for claim in COMPARISONS:
+        assert f"`python -m benchmarks.reproduce {claim.name}`" in text
+
+
+def made_up(path: Path, ends: dict[str, dict[int, tuple[float, float]]]) -> str:
+    """The section of the objectives, by their Pass@1 and Pass@8 at the end, with entropy 0.5."""
+    lines = ["arm,seed,stage,iteration,trained,cpu_s,eval/pass@1,eval/pass@8,eval/pass@32,eval/greedy,eval/entropy"]
+    for arm, seeds in ends.items():
+        for seed, (one, many) in seeds.items():
+            lines.append(f'"{arm}",{seed},cold_start,125,0,36,0.1,0.2,0.3,0.4,0.9')
+            lines.append(f'"{arm}",{seed},x,600,1,36,{one},{many},0.9,0.6,0.5')
+    (path / f"{OBJECTIVES.name}.csv").write_text("\n".join(lines) + "\n")
+    return comparison_page(path).partition("## draws")[0]
+
+
+def test_a_difference_is_paired_and_bold_where_its_interval_excludes_zero(tmp_path: Path) -> None:
+    text = made_up(
+        tmp_path,
+        {
+            "Pass@1": {1: (0.4, 0.5), 2: (0.5, 0.6), 3: (0.6, 0.7)},
+            "Pass@8": {1: (0.3, 0.5), 2: (0.4, 0.7), 3: (0.5, 0.7)},
+            "MaxRL": {2: (0.7, 0.8)},
+        },
+    )
+    rows = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| ")}
+    assert rows["| Pass@1"].startswith("| Pass@1 | 3 | 50.0 [25.2, 74.8] |  | 60.0 [35.2, 84.8] |  |")
+    pass_8 = "| Pass@8 | 3 | 40.0 [15.2, 64.8] | **-10.0 [-10.0, -10.0]** | 63.3 [34.6, 92.0] | 3.3 [-11.0, 17.7] |"
+    assert rows["| Pass@8"] == f"{pass_8} 90.0 | 60.0 | 0.500 |"
+    assert rows["| MaxRL"] == "| MaxRL | 1 | 70.0 | 20.0 | 80.0 | 20.0 | 90.0 | 60.0 | 0.500 |"
+    assert "Not run yet: Pass@8, then Pass@1, " in text
+
+
+def test_without_the_first_arm_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    assert "Not run yet: 5 seeds" in made_up(tmp_path, {"Pass@8": {1: (0.3, 0.5)}})
