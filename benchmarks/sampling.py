@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM
 
 from app.engines.transformers import TransformersEngine
@@ -29,12 +30,14 @@ def with_passk(engine: TransformersEngine, asked: list[Request], n: int, samplin
 
 @torch.no_grad()
 def with_generate(model: Any, policy: Policy, asked: list[Request], n: int, sampling: Sampling) -> int:
-    """Useful tokens that transformers' `generate` samples; prompts are equally long, so nothing is padded."""
-    ids = torch.stack([request.tokens for request in asked]).to(model.device)
+    """Useful tokens that transformers' `generate` samples; prompts are padded where a tokenizer merges characters."""
+    prompts = [request.tokens.flip(0) for request in asked]
+    ids = pad_sequence(prompts, batch_first=True).flip(1).to(model.device)  # [P, S], padded on the left
+    seen = pad_sequence([torch.ones_like(each) for each in prompts], batch_first=True).flip(1).to(model.device)
     ended = policy.stop_ids(sampling)
     output: Tensor = model.generate(
         ids,
-        attention_mask=torch.ones_like(ids),
+        attention_mask=seen,
         do_sample=True,
         temperature=1.0,
         top_k=0,
