@@ -35,7 +35,7 @@ TOP = {
 """Pages of the repository outside docs/, and what they are on the site."""
 
 CALLBACKS = ("callbacks", "Callback", "ProgressBar", "ModelCheckpoint", "BasePredictionWriter")
-ROLES = ("Evaluation", "Saving", "Schedule")
+ROLES = ("Evaluation", "Replaying", "Saving", "Schedule")
 """What callbacks are to one another: not to be named by a user."""
 
 REFERENCE: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {

@@ -33,7 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "styles": ("datamodules", "PromptStyle"),
     "callbacks": (
         "callbacks", "Callback", "ModelCheckpoint", "BasePredictionWriter", "ProgressBar",
-        "Evaluation", "Saving", "Schedule",
+        "Evaluation", "Replaying", "Saving", "Schedule",
     ),
 }  # fmt: skip
 """By the name of a kind: where its classes are, and what they are derived from, which is not listed itself."""
@@ -154,7 +154,7 @@ def _exported(tree: ast.Module) -> set[str]:
 def _facts(node: ast.ClassDef) -> tuple[tuple[str, ...], str, frozenset[str], frozenset[str]]:
     bases = tuple(ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases)
     doc = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
-    found = re.match(r"(.+?[.:])(?= [A-Z(]|$)", doc)
+    found = re.match(r"(.+?(?<!\bDr)[.:])(?= [A-Z(]|$)", doc)
     methods = [part for part in node.body if isinstance(part, ast.FunctionDef)]
     abstract = {
         each.name for each in methods if any("abstractmethod" in ast.unparse(mark) for mark in each.decorator_list)

@@ -24,7 +24,7 @@ LINES = 8
 
 
 class Samples(Callback):
-    """After every validation: Pass@k against k, a table of sampled answers, a few problems drawn.
+    """Show Pass@k against k, a table of sampled answers and a few problems drawn, after every validation.
 
     They go to every logger and to the run's folder (`callbacks/display/media.py`).
 
