@@ -1,8 +1,8 @@
-"""What handing weights to vLLM costs, and its sampling against bare vLLM on the same requests.
+"""Times of sending weights to vLLM, and of sampling compared with plain vLLM on the same requests.
 
     python -m benchmarks.vllm --policy DIR [--served] [--problems 16] [--rollouts 16] [--max-new-tokens 64] [--rounds 5]
 
-In turn, several times: an update with its proof, then the engine's `generate` and, in process, vLLM's own. Prints
+Alternately, several times: an update with its check, then the engine's `generate` and, in process, vLLM's own. Prints
 medians as JSON.
 """
 
@@ -21,7 +21,7 @@ from benchmarks.workload import load_policy, random_problems, requests
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """That a call takes."""
+    """The seconds that a call takes."""
     start = perf_counter()
     work()
     return perf_counter() - start
@@ -57,7 +57,7 @@ def main() -> None:
     rows: list[dict[str, float]] = [{} for _ in range(options.rounds)]
     for row in rows:
         for name, work in works.items():
-            engine.forget()  # or the second to sample finds the prompts read
+            engine.forget()  # else the second one has the prompts cached
             row[name] = seconds(work)
     engine.close()
     figures = {name: round(statistics.median(row[name] for row in rows), 3) for name in works}
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def ratios(rows: list[dict[str, float]]) -> dict[str, float | list[float]]:
-    """Bare vLLM's time as a share of the engine's, of every round and in the middle; nothing of a server."""
+    """Plain vLLM's time as a share of the engine's, for every round and as a median; {} for a server."""
     shares = [round(row["bare_sampling"] / row["sampling"], 3) for row in rows if "bare_sampling" in row]
     return {"of_bare": statistics.median(shares), "ratios": shares} if shares else {}
 
