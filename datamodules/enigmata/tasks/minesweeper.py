@@ -118,7 +118,7 @@ def mines(solver: Minisat22) -> set[int]:
 
 
 def add_count(solver: Minisat22, variables: list[int], number: int) -> None:
-    """Add clauses for exactly n = `number` true variables of m: one of any n + 1 is false, one of any m - n + 1 true."""
+    """Add clauses for exactly n = `number` true of m variables: any n + 1 have a false, any m - n + 1 a true one."""
     for more in combinations(variables, number + 1):
         solver.add_clause([-variable for variable in more])
     if number > len(variables):
