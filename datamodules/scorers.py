@@ -73,7 +73,7 @@ class Scorer(ABC):
 
 
 class Exact(Scorer):
-    """Passes the answer itself, up to white space around it; a number in plain digits (`datamodules/values.py`)."""
+    """Passes the answer itself, up to surrounding white space; numbers in plain digits (`datamodules/values.py`)."""
 
     def score(self, response: str, answer: Any) -> float:
         return float(response.strip() == text_of(answer).strip())

@@ -17,7 +17,7 @@ from callbacks.saving.logs import CURVES
 
 
 class AdvantageCurves(Callback):
-    """Plots A_pos, A_neg and eta of every stage's objective in one figure for every logger, at the start of `fit`.
+    """Plots A_pos, A_neg and eta of every stage's objective for every logger, at the start of `fit`.
 
     They are plotted against the pass rate, each for its stage's number of rollouts (Section 4.1, Eq. 16, Figure 9).
     """

@@ -46,7 +46,7 @@ BEFORE = "before training"
 
 
 class PassKEvaluation(Evaluation):
-    """Samples n answers to every validation or test problem and reports unbiased Pass@k and majority votes.
+    """Samples n answers to every validation or test problem; reports unbiased Pass@k and majority votes.
 
     Metrics are named "eval/pass@8" over all problems and, if there are several sets (such as maze sizes),
     "eval/<set>/pass@8" for each; the mean of a component of the reward is "eval/reward/<name>" and

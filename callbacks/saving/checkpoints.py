@@ -217,7 +217,7 @@ class Checkpoints(Saving):
 
 
 class BestCheckpoints(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which also writes a transformers folder `<name>` beside each `<name>.ckpt`."""
+    """Lightning's ModelCheckpoint that also writes a transformers folder `<name>` for each `<name>.ckpt`."""
 
     exports = True
 

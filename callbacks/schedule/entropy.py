@@ -23,7 +23,7 @@ class EntropySwitch(Callback):
     Place it after the RolloutCallback, which fills the batch.
 
     Args:
-        share: of the problems that is exploited, half of them in the paper.
+        share: the share of the problems that is exploited; half of them in the paper.
     """
 
     def __init__(self, share: float = 0.5) -> None:

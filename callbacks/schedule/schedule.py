@@ -41,8 +41,8 @@ class StageSchedule(Schedule):
     written to `stages/<number>-<name>` in the run folder.
 
     Args:
-        stages: in order, or rounds of them; one is changed by its name, as in `--schedule.explore.k 4`.
-        save_stages: whether to write those folders.
+        stages: the stages in order, or rounds of them; one is changed by its name, as in `--schedule.explore.k 4`.
+        save_stages: whether to write `stages/<number>-<name>`.
     """
 
     def __init__(self, stages: tuple[Stage | Rounds, ...], save_stages: bool = True) -> None:

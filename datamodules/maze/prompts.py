@@ -51,7 +51,7 @@ class BarePrompt(PromptStyle):
 
 @dataclass(frozen=True)
 class InstructivePrompt(PromptStyle):
-    """One chat message that explains the symbols and asks for `<answer>` tags, as the paper's does (Figure 14)."""
+    """One chat message that explains the symbols and asks for `<answer>` tags, as in the paper (Figure 14)."""
 
     def render(self, grid: Grid) -> Prompt:
         return ({"role": "user", "content": INSTRUCTION.format(maze="\n".join(grid))},)
