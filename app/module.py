@@ -1,4 +1,4 @@
-"""The RLVR step: verified rollouts in, clipped policy updates out."""
+"""The RLVR training step: clipped policy updates from scored rollouts."""
 
 from __future__ import annotations
 
@@ -36,33 +36,33 @@ if TYPE_CHECKING:
 
 
 class RLVRModule(PolicyModule):
-    """One policy and one step: reinforcement learning from verifiable rewards.
+    """Trains a policy by reinforcement learning from verifiable rewards (RLVR).
 
-    One Lightning batch is one iteration: P problems with N verified rollouts each, turned into
+    One Lightning batch is one iteration: P problems with N scored rollouts each, and
     one optimizer step for every `minibatch_size` problems.
 
     Args:
         policy: the model that is trained.
         advantage: the objective, defaults to PassK; overridden by each stage of a schedule.
         optimizer: built from parameters, defaults to AdamW; its lr has no effect, since `learning_rate` sets it.
-        learning_rate: of each update since the stage began.
+        learning_rate: a function of the number of updates since the stage began.
         loss: what an update minimises, defaults to the clipped surrogate over all tokens.
-        kl: a penalty for leaving a reference policy, on responses that the policy sampled.
+        kl: penalty on the KL divergence from a reference policy, on responses that the policy sampled.
         entropy_bonus: coefficient of each token's entropy, subtracted from its loss on these responses (Section 3.1).
         correction: importance-sampling correction for the mismatch of sampler and trainer.
         minibatch_size: problems per optimizer step at most, over all processes; an iteration is cut
             into equal parts, the first of which is on-policy.
         microbatch_tokens: tokens in one forward and backward pass; bounds memory, not the result.
-        max_grad_norm: of the gradient over all parameters.
+        max_grad_norm: largest norm of the gradient over all parameters; a larger one is scaled down.
         max_consecutive_nonfinite_updates: updates in a row that may be skipped because their loss or gradient is not
-            finite; one more ends the run. The first is kept in the run's folder for `passk diagnose`.
-        count_skipped_tokens: whether rows without advantage, which are not computed, still count in
-            the loss's divisor, as they do in a plain mean.
+            finite; one more ends the run. The first is saved in the run folder for `passk diagnose`.
+        count_skipped_tokens: whether rows with zero advantage, which are not computed, still count in
+            the divisor of the loss, as they do in a plain mean.
 
     Attributes:
-        settings: what updates are made with; a stage puts its own in their place.
-        stage: the name of the present stage; "" without a schedule.
-        worker: samples and scores; a RolloutCallback brings it.
+        settings: the settings of updates; a stage replaces them by its own.
+        stage: the name of the current stage; "" without a schedule.
+        worker: samples and scores; set by a RolloutCallback.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class RLVRModule(PolicyModule):
 
     @staticmethod
     def of(pl_module: LightningModule) -> RLVRModule:
-        """What a callback is given, as what it must be; TypeError otherwise."""
+        """Return a callback's `pl_module`, typed as RLVRModule; TypeError if it is another module."""
         if not isinstance(pl_module, RLVRModule):
             raise TypeError(f"passk's callbacks need an RLVRModule, not {type(pl_module).__name__}")
         return pl_module
 
     @property
     def rollout_worker(self) -> RolloutWorker:
-        """The worker; ValueError where no RolloutCallback has brought one."""
+        """The worker; ValueError if no RolloutCallback has set one."""
         if self.worker is None:
             raise ValueError("the Trainer has no RolloutCallback, which samples")
         return self.worker
@@ -130,7 +130,7 @@ class RLVRModule(PolicyModule):
         return LossScale(self.trainer)
 
     def begin_stage(self, name: str, settings: UpdateSettings, is_new: bool) -> None:
-        """Train with these settings from now on; a new stage counts updates from 0 and renews the KL reference."""
+        """Train with these settings from now on; a new stage counts updates from 0 and resets the KL reference."""
         self.stage, self.settings = name, settings
         if is_new:
             self.updates = 0
@@ -138,19 +138,19 @@ class RLVRModule(PolicyModule):
                 self.kl.reference.begin(self.policy)
 
     def on_train_start(self) -> None:
-        if self.kl is not None and not self.kl.reference.weights:  # neither resumed nor in a later stage
+        if self.kl is not None and not self.kl.reference.weights:  # not set by a checkpoint or by a stage
             self.kl.reference.begin(self.policy)
 
     def training_step(self, batch: ProblemBatch, batch_idx: int) -> None:
         """One iteration: rollouts -> advantages -> updates of the policy (Algorithm 3, then DAPO's loss).
 
-        The rollout worker has sampled and scored the batch; the present stage decides its advantage and its loss.
+        The rollout worker has sampled and scored the batch; the current stage sets the advantage and the loss.
         """
         rollouts, advantage = batch.rollouts, self.settings.advantage
         advantage.observe(rollouts)
         advantages = advantage(rollouts)  # [P, N]
         self.log_metrics(self.mean_over_processes(*fresh_metrics(rollouts, advantages)))
-        if batch.mixed is not None:  # with replayed rollouts, which states and figures do not count
+        if batch.mixed is not None:  # has replayed rollouts, which metrics and states leave out
             rollouts, advantages = batch.mixed, advantage(batch.mixed)
         num_updates = math.ceil(self.sum_over_processes([len(rollouts)])[0] / self.settings.minibatch_size)
         experience = rollouts.experience(advantages.float())  # P * N rows of tokens
@@ -163,10 +163,10 @@ class RLVRModule(PolicyModule):
         if self.kl is not None:
             self.kl.reference.update(self.policy)
         self.iteration += 1
-        self.log("step", float(self.iteration))  # the x of every curve
+        self.log("step", float(self.iteration))  # the x axis of all logged curves
 
     def add_old_and_reference_logprobs(self, rows: Experience, on_policy: bool) -> Experience:
-        """With the log-probabilities that must be known before the first update."""
+        """Return the rows with the log-probabilities that must be computed before the first update."""
         if rows.sampler_logprobs is None:
             return rows
         if self.correction is not None and not on_policy and rows.old_logprobs is None:
@@ -177,15 +177,15 @@ class RLVRModule(PolicyModule):
         return rows
 
     def recompute_advantages(self, rollouts: Rollouts, update: Experience) -> Experience:
-        """The update with advantages by the importance ratios of its responses, pi_theta / pi_sampler.
+        """Recompute advantages by the importance ratios of the update's responses, pi_theta / pi_sampler.
 
-        A process without a row in this update estimates all the same: an estimator may wait for all of them.
+        Processes without rows in this update call the estimator too: it may be a collective.
         """
         if update.sampler_logprobs is None:
             return update
         log_ratio = ((self.rescore(update) - update.sampler_logprobs) * update.mask).sum(-1)  # [B]
         problems = update.problem.unique()
-        of_update = rollouts.scored.clone()  # [P, N], those with a row in it
+        of_update = rollouts.scored.clone()  # [P, N], True for responses with a row in this update
         of_update[~torch.isin(torch.arange(len(rollouts), device=problems.device), problems)] = False
         ratios = torch.ones_like(rollouts.rewards)
         ratios[of_update] = ratio_of(log_ratio).to(ratios)
@@ -194,10 +194,10 @@ class RLVRModule(PolicyModule):
         return replace(update, advantages=recomputed.select(torch.isin(recomputed.problem, problems)).advantages)
 
     def update_policy(self, update: Experience, on_policy: bool, problems: Sequence[Problem]) -> None:
-        """One optimizer step on the rows that have a gradient; none where no process has any.
+        """Make one optimizer step on the rows with a gradient; none if no process has such rows.
 
-        AdamW moves on a zero gradient too (momentum, weight decay), so an update without a single
-        informative row is left out, by all processes or by none.
+        AdamW changes the weights on a zero gradient too (momentum, weight decay). An update without
+        informative rows is therefore skipped, by all processes together.
         """
         update = replace(update, token_mask=self.settings.loss.select_tokens(update))
         penalised = self.kl is not None and self.kl.coefficient > 0
@@ -229,7 +229,7 @@ class RLVRModule(PolicyModule):
         self.log_metrics({**figures, "train/grad_norm": norm, "train/updates": float(self.updates)})
 
     def loss_of(self, rows: Experience, on_policy: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a micro-batch, summed, and the sums that are reported of it."""
+        """Return the loss of a micro-batch, summed over tokens, and the sums of its logged metrics."""
         shaping, with_entropy = self.settings.loss.shaping(rows), self.entropy_bonus > 0
         logprobs, entropies = self.policy.score(rows, with_entropy, shaping)  # [B, T] twice
         now = logprobs.detach()
@@ -254,7 +254,7 @@ class RLVRModule(PolicyModule):
         return loss, {"loss": loss.detach(), **sums}
 
     def sum_gradients(self) -> float:
-        """Sum gradients over processes and clip them.  -> their norm before, the same on all processes"""
+        """Sum gradients over processes and clip them.  -> their norm before clipping, the same on all processes"""
         parameters = [*trained_weights(self.policy).values()]
         scale = self.loss_scale.of(parameters[0])
         if self.loss_scale.scaler is not None:
@@ -262,7 +262,7 @@ class RLVRModule(PolicyModule):
         return sum_and_clip(parameters, self.max_grad_norm * scale) / scale
 
     def step(self) -> None:
-        """Step and forget."""
+        """Make an optimizer step with the learning rate of this update, then clear the gradients."""
         optimizer: Any = self.optimizers()
         rate = self.settings.learning_rate(self.updates)
         for group in optimizer.param_groups:
@@ -274,14 +274,14 @@ class RLVRModule(PolicyModule):
         self.log_metrics({"train/learning_rate": rate})
 
     def skip(self, rows: Experience, problems: Sequence[Problem], loss: float, norm: float) -> None:
-        """Forget an update that is not finite, on all processes alike."""
+        """Discard an update whose loss or gradient is not finite, on all processes together."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
         facts = {"iteration": self.iteration, "update": self.updates, "loss": loss, "norm": norm}
         self.nonfinite.add(run_folder(self.trainer), self.policy, rows, problems, facts)
 
     def figures_of(self, sums: Mapping[str, Tensor], count: int, trained: Experience) -> dict[str, float]:
-        """What is reported of an update: the loss as minimised, everything else as a mean over the tokens computed."""
+        """Return an update's metrics: the loss as minimised, all others as means over the computed tokens."""
         names = ["loss", "clip_fraction", "logprob_gap"]
         if trained.sampler_logprobs is not None:
             names += ["entropy"] * (self.entropy_bonus > 0) + ["kl"] * (self.kl is not None)

@@ -1,4 +1,4 @@
-"""A policy in Lightning: built late, saved with what has to fit it, scored in parts, its figures logged."""
+"""The LightningModule of a policy: builds the model, computes log-probabilities, logs metrics, saves and restores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.types import Experience, ProblemBatch, Rollouts
 
 
 class PolicyModule(LightningModule):
-    """What the RLVR step (`module.py`) stands on, and nothing of the method.
+    """Base class of RLVRModule (`module.py`): all that does not depend on the training method.
 
     Args:
         policy: the model that is trained.
@@ -36,40 +36,40 @@ class PolicyModule(LightningModule):
         self.policy, self.microbatch_tokens = policy, microbatch_tokens
         self.iteration = 0
         self.updates = 0  # since the stage began
-        self.figures: dict[str, float] = {}  # of the latest iteration, by their logged names
+        self.figures: dict[str, float] = {}  # metrics of the latest iteration, by their logged names
         self._figures_of = 0
 
     def configure_model(self) -> None:
         self.policy.build()
-        mesh: Any = self._device_mesh  # of Lightning's ModelParallelStrategy
+        mesh: Any = self._device_mesh  # set by Lightning's ModelParallelStrategy
         if mesh is not None and not isinstance(self.policy, FSDPModule):
             if mesh["tensor_parallel"].size() > 1:
                 raise ValueError("tensor_parallel_size must be 1: weights are sharded over data-parallel processes")
             shard(self.policy, mesh["data_parallel"])
-            self.strict_loading = self.policy.adapter is None  # or Lightning wants the frozen weights too
+            self.strict_loading = self.policy.adapter is None  # True requires frozen weights too
 
     def validation_step(self, batch: ProblemBatch, batch_idx: int) -> None:
-        """Sampled and scored by callbacks/evaluation/evaluation.py; here for Lightning to have a loop to run."""
+        """Does nothing: callbacks/evaluation/evaluation.py samples and scores. Lightning requires this method."""
 
     test_step = validation_step
 
     def predict_step(self, batch: ProblemBatch, batch_idx: int) -> Rollouts:
         return batch.rollouts
 
-    # -- scores ---------------------------------------------------------------------------------------
+    # -- log-probabilities ----------------------------------------------------------------------------
 
     def microbatches(self, rows: Experience) -> Iterator[Experience]:
-        """Parts that fit into one forward pass."""
+        """Split the rows into parts that fit into one forward pass."""
         return rows.microbatches(self.microbatch_tokens, self.policy.shares_prompts)
 
     def rescore(self, rows: Experience) -> Tensor:
-        """Log-probabilities by the policy as it now stands.  -> [B, T]"""
+        """Log-probabilities by the current policy.  -> [B, T]"""
         return self.scores(rows, with_entropy=False)[0]
 
     @torch.no_grad()
     def scores(self, rows: Experience, with_entropy: bool = True) -> Tensor:
-        """Log-probabilities and entropies by the policy as it now stands.  -> [2, B, T]"""
-        with gathered(self.policy):  # all processes together, one without rows too
+        """Log-probabilities and entropies by the current policy.  -> [2, B, T]"""
+        with gathered(self.policy):  # a collective: a process without rows takes part
             split = self.microbatches(rows) if len(rows) else ()
             parts = [torch.stack(self.policy.score(part, with_entropy)) for part in split]
         if not parts:
@@ -78,7 +78,10 @@ class PolicyModule(LightningModule):
         return torch.cat([pad(part, (0, width - part.shape[2])) for part in parts], dim=1)
 
     def rescored(self, rollouts: Rollouts) -> Rollouts:
-        """With the trainer's own log-probabilities and entropies; the former stand for a sampler's that gave none."""
+        """Return the rollouts with log-probabilities and entropies of the trainer.
+
+        The log-probabilities also become `sampler_logprobs` where the sampler gave none.
+        """
         nothing = torch.zeros_like(rollouts.rewards)
         rows = replace(rollouts, rewards=nothing).experience(nothing)
         scored = (
@@ -92,25 +95,25 @@ class PolicyModule(LightningModule):
         )
         return replace(rollouts, completions=[[*islice(scored, len(group))] for group in rollouts.completions])
 
-    # -- figures --------------------------------------------------------------------------------------
+    # -- metrics --------------------------------------------------------------------------------------
 
     def log_metrics(self, figures: Mapping[str, float | Tensor]) -> None:
-        """Log figures that all processes share, and keep those of this iteration for triggers and the dashboard."""
+        """Log metrics that are equal on all processes; keep this iteration's for triggers and the dashboard."""
         self.log_dict(dict(figures), batch_size=1)
         if self._figures_of != self.iteration:
             self.figures, self._figures_of = {}, self.iteration
         self.figures |= {name: float(value) for name, value in figures.items()}
 
     def mean_over_processes(self, figures: Mapping[str, float | Tensor], weight: int) -> dict[str, float]:
-        """The figures' means, each process counting by its weight; none where all weigh 0.
+        """Means of the metrics over processes, weighted by `weight`; {} if all weights are 0.
 
-        All must bring the same names.
+        All processes must pass the same names.
         """
         *sums, total = self.sum_over_processes([*(float(value) * weight for value in figures.values()), weight])
         return {name: value / total for name, value in zip(figures, sums, strict=True)} if total else {}
 
     def sum_over_processes(self, numbers: list[Any]) -> list[Any]:
-        """Each number's sum over processes; integers stay integers."""
+        """Sum each number over processes; integers stay integers."""
         exact = all(isinstance(number, int) for number in numbers)
         numbers_of_all = torch.tensor(numbers, device=self.device, dtype=torch.long if exact else torch.double)
         return sum_over_processes(numbers_of_all).tolist()

@@ -1,1 +1,1 @@
-"""What measures speed. Run each as `python -m benchmarks.<name>`; nothing here is imported by the program."""
+"""Benchmarks. Run each as `python -m benchmarks.<name>`; passk itself imports nothing from here."""

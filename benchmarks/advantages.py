@@ -1,9 +1,9 @@
-"""The analytic Pass@k advantage: all problems at once against a loop over rows; and how it grows with the batch.
+"""Times the analytic Pass@k advantage, vectorised and as a loop over rows, and for growing batches.
 
     python -m benchmarks.advantages
 
-The loop is written afresh in the manner of the authors' reference implementation: rewards on tokens, a dictionary from
-a row's problem to its scores, binomials problem by problem, and row by row back into a tensor.
+The loop is new code in the style of the authors' reference implementation: rewards on tokens, a dictionary from
+a row's problem to its scores, binomials for each problem, and a tensor filled row by row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.passk import pass_k_advantage
 
 
 def looped(token_rewards: Tensor, problems: list[str], mask: Tensor, k: int) -> Tensor:
-    """Eqs. 11-15, one problem and one row after another.  [B, T], B names, [B, T] -> [B, T]"""
+    """Eqs. 11-15, problem by problem and row by row.  [B, T], B names, [B, T] -> [B, T]"""
     scores = token_rewards.sum(-1)
     groups: dict[str, list[float]] = defaultdict(list)
     for row, problem in enumerate(problems):
@@ -54,7 +54,7 @@ def seconds(run: Callable[[], object], repeats: int) -> float:
 
 
 def measure(num_problems: int = 128, num_rollouts: int = 32, k: int = 8, width: int = 64) -> dict[str, float]:
-    """Both on one batch, in turn; ValueError where they differ."""
+    """Time both on one batch, alternately; ValueError if they differ."""
     generator = torch.Generator().manual_seed(0)
     draws, rates = (torch.rand(num_problems, size, generator=generator) for size in (num_rollouts, 1))
     passed = draws < rates

@@ -1,11 +1,11 @@
-"""How fast Enigmata's tasks are drawn and judged, and whether hostile answers disturb or deceive a scorer.
+"""Speed of generating and scoring Enigmata's tasks, and robustness of the scorers against hostile answers.
 
     python -m benchmarks.enigmata [--tasks game24 sudoku] [--number 100] [--hostile 100000] [--seed 0]
 
-Every task and difficulty: milliseconds to draw a problem, and answers judged per second (half of them right). Of the
-hostile answers: how many were accepted, how many of these the task's oracle calls wrong (false accepts; each is shown),
-how many raised, and the slowest by the clock and by the processor, which a busy machine does not slow. A line of
-JSON for each task, then the totals.
+For every task and difficulty: milliseconds to generate a problem, and answers scored per second (half of them right).
+For hostile answers: how many were accepted, how many of these are wrong by the task's oracle (false accepts, each
+shown), how many raised, and the slowest by wall-clock time and by CPU time, which does not depend on the load. Prints
+a line of JSON for each task, then the totals.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.oracles.reading import block
 
 
 def drawn(puzzle: TaskPuzzle, number: int, sentence: str) -> list[TaskProblem]:
-    """So many problems."""
+    """Generate `number` problems."""
     found: list[TaskProblem] = []
     index = 0
     while len(found) < number:
@@ -37,7 +37,7 @@ def drawn(puzzle: TaskPuzzle, number: int, sentence: str) -> list[TaskProblem]:
 
 
 def draw_all(name: str, number: int) -> tuple[list[TaskProblem], dict[str, Any]]:
-    """So many problems of each difficulty, and what drawing them took."""
+    """Generate `number` problems of each difficulty; also returns the times."""
     problems: list[TaskProblem] = []
     figures: dict[str, Any] = {}
     for difficulty in DIFFICULTIES:
@@ -48,7 +48,7 @@ def draw_all(name: str, number: int) -> tuple[list[TaskProblem], dict[str, Any]]
 
 
 def judged_per_second(problems: Sequence[TaskProblem]) -> int:
-    """Right answers and mutations of them, one each of every problem."""
+    """Answers scored per second: for every problem a right answer and a mutation of it."""
     random = Random("benchmark")
     pairs = [(each, each.solution) for each in problems]
     pairs += [(each, mutations(random, each.answer, ())) for each in problems]
@@ -59,7 +59,7 @@ def judged_per_second(problems: Sequence[TaskProblem]) -> int:
 
 
 def attack(name: str, problems: Sequence[TaskProblem], number: int, others: Sequence[str], seed: int) -> dict[str, Any]:
-    """So many hostile answers; an accepted one must be right for the oracle, too."""
+    """Score `number` hostile answers; an accepted one must also be right by the oracle."""
     random, right = Random(f"{seed}/{name}"), oracle_named(name)
     counts = {"hostile": number, "accepted": 0, "false_accepts": 0, "raised": 0}
     slowest, slowest_cpu = 0.0, 0.0
@@ -81,7 +81,7 @@ def attack(name: str, problems: Sequence[TaskProblem], number: int, others: Sequ
 
 
 def totals(results: Sequence[dict[str, Any]], number: int) -> dict[str, Any]:
-    """Over all tasks."""
+    """Totals over all tasks."""
     seconds = [sum(row[f"{level}_ms"] for level in DIFFICULTIES) * number / 1e3 for row in results]
     return {
         "seconds_to_draw_all": round(sum(seconds), 1),

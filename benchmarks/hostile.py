@@ -1,6 +1,6 @@
-"""Answers that no honest policy would give: what a scorer has to bear without an exception, a pause or a mistake.
+"""Generates hostile answers, which a scorer must score without an exception, a delay or a mistake.
 
-Half of them are a right answer that was changed a little, or not at all: there a scorer errs, if it does.
+Half of them are right answers with a small change or none, on which mistakes are most likely.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ _PART = re.compile(r"\s+|\w+|[^\w\s]")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 Maker = Callable[[Random, str, Sequence[str]], str]
-"""A random stream, a right answer to the question, answers to other puzzles -> what is given."""
+"""(random stream, right answer to the question, answers to other puzzles) -> hostile answer."""
 
 
 def fenced(text: str) -> str:
-    """In a block of its own."""
+    """The text in a fenced block."""
     return f"{FENCE}\n{text}\n{FENCE}"
 
 
 def random_bytes(random: Random, right: str, others: Sequence[str]) -> str:
-    """Any character there is, but for the halves of pairs."""
+    """Random characters of all kinds, except surrogates."""
     length = random.choice((1, 10, 100, 1000))
     text = "".join(chr(random.choice((random.randrange(1, 128), random.randrange(128, 0xD800)))) for _ in range(length))
     return fenced(text)
 
 
 def numbers(random: Random, right: str, others: Sequence[str]) -> str:
-    """Huge, negative, fractional, in other scripts."""
+    """Numbers: huge, negative, fractional, in other scripts."""
     kinds = (
         "9" * random.choice((20, 400, 5000)),
         "-1",
@@ -49,7 +49,7 @@ def numbers(random: Random, right: str, others: Sequence[str]) -> str:
 
 
 def brackets(random: Random, right: str, others: Sequence[str]) -> str:
-    """Deep, unbalanced, or around the right answer."""
+    """Brackets: deeply nested, unbalanced, or around the right answer."""
     depth = random.choice((1, 10, 1000, 4000))
     opening, closing = random.choice(("()", "[]", "{}"))
     inside = random.choice((right, "1", ""))
@@ -65,14 +65,14 @@ CODE = (
 
 
 def code(random: Random, right: str, others: Sequence[str]) -> str:
-    """What an `eval` would run."""
+    """Code that an `eval` would run."""
     return fenced(
         random.choice((random.choice(CODE), f"{right} {random.choice(CODE)}", f"{random.choice(CODE)}\n{right}"))
     )
 
 
 def fences(random: Random, right: str, others: Sequence[str]) -> str:
-    """Half-finished, nested, many, empty."""
+    """Fences: incomplete, nested, many, empty."""
     return random.choice(
         (
             f"{FENCE}\n{right}", f"{right}\n{FENCE}", FENCE * random.randint(1, 2000),
@@ -83,14 +83,14 @@ def fences(random: Random, right: str, others: Sequence[str]) -> str:
 
 
 def long(random: Random, right: str, others: Sequence[str]) -> str:
-    """Up to a million characters, in a block or around one."""
+    """Up to a million characters, in a block or around it."""
     size = random.choice((10_001, 100_000, 1_000_000)) if random.random() < 0.02 else 10_000
     letter = random.choice("0 (\n[,LA*+" + right[:1])
     return random.choice((fenced(letter * size), letter * size + fenced(right + " "), fenced((right + "\n") * 50)))
 
 
 def others_answers(random: Random, right: str, others: Sequence[str]) -> str:
-    """Right, for another puzzle."""
+    """The right answer to another puzzle."""
     return fenced(random.choice(others))
 
 
@@ -130,7 +130,7 @@ def near_misses(random: Random, right: str, others: Sequence[str]) -> str:
 
 
 def in_lines(random: Random, right: str, others: Sequence[str]) -> str:
-    """The right answer with its lines, or what stands between commas, in another order, doubled or dropped."""
+    """The right answer with lines, or parts between commas, reordered, doubled or dropped."""
     between = random.choice(("\n", ", ", "," if "," in right else " "))
     parts = right.split(between)
     kind = random.randrange(4)
@@ -146,7 +146,7 @@ def in_lines(random: Random, right: str, others: Sequence[str]) -> str:
 
 
 def spelled(random: Random, right: str, others: Sequence[str]) -> str:
-    """The right answer as people write it, with talk around it."""
+    """The right answer in other usual formats, with text around it."""
     text = random.choice((right, right.lower(), right.upper(), f'"{right}"', f" {right} ", f"[{right}]", f"{right}."))
     text = random.choice((text, text.replace(" ", ""), text.replace(" ", ", "), text.replace("\n", "\n\n")))
     return f"{random.choice(('', 'So it is this:', fenced('no')))}\n{fenced(text)}\nDone."
@@ -157,5 +157,5 @@ FAR: tuple[Maker, ...] = (random_bytes, numbers, brackets, code, fences, long, o
 
 
 def hostile(random: Random, right: str, others: Sequence[str]) -> str:
-    """One such response, of either sort equally often."""
+    """One hostile response; with probability 1/2 derived from the right answer."""
     return random.choice(random.choice((NEAR, FAR)))(random, right, others)

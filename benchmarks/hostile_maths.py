@@ -1,4 +1,4 @@
-"""Hostile answers to questions of mathematics: monsters for sympy, mutilated LaTeX, hedging, and what `hostile` has."""
+"""Hostile answers to mathematics questions: expensive expressions, invalid LaTeX, several answers, and `hostile`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFERENCES = (
     r"1.6\times 10^{-19}",
     "1010_2",
 )
-"""Answers of every kind that references have."""
+"""Answers of every kind that occurs in references."""
 
 PIECES = (
     "9", "10^9", "999999999", "x", "y", "n", "e", r"\pi", r"\infty", "i", "0", "1", "-1", "0.3", "1e309", r"\%", "!",
@@ -60,7 +60,7 @@ SETTINGS = (
     "%s or so", r"\text{%s or 7}", "%s %s", r"1\,%s", "%s.", r"%s\ldots", r"\text{~}%s^{\text{th}}",
     r"\textcolor{red}{%s}",
 )  # fmt: skip
-"""What an answer is set in, some of which change it."""
+"""Formats around an answer, some of which change its value."""
 LINES = (
     "**Answer**: %s", "Answer:\n%s", "Answer:\n$$\n%s", "## Final Answer\n\n**%s**", "The answer is **%s**.",
     "Answer: %s\nAnswer:",
@@ -69,7 +69,7 @@ LINES = (
 
 
 def expression(random: Random, depth: int) -> str:
-    """Anything that the pieces make."""
+    """A random expression of the pieces."""
     if depth == 0:
         return "".join(random.choice(PIECES) for _ in range(random.randint(1, 3)))
     wrap = random.choice(WRAPS)
@@ -77,7 +77,7 @@ def expression(random: Random, depth: int) -> str:
 
 
 def mutilated(random: Random, text: str) -> str:
-    """With a few characters gone, doubled or replaced."""
+    """The text with a few characters deleted, doubled or replaced."""
     letters = list(text)
     for _ in range(random.randint(1, 4)):
         place = random.randrange(len(letters) + 1)
@@ -88,20 +88,20 @@ def mutilated(random: Random, text: str) -> str:
 
 
 def hedged(random: Random, right: str, others: Sequence[str]) -> str:
-    """The right answer among others."""
+    """The right answer together with others."""
     joiner = random.choice((", ", r" \text{ or } ", r" \cup ", ";", " ", "=", "|", r"\\", r"}{", "} \\boxed{"))
     return joiner.join(random.sample([right, *others, "7"], 3))
 
 
 def dressed(random: Random, text: str) -> str:
-    """In fonts, with units and signs around it, one in another."""
+    """The text in nested fonts, units and signs."""
     for _ in range(random.choice((1, 1, 2, 3, 30))):
         text = random.choice(SETTINGS).replace("%%", "%").replace("%s", text[:LONGEST])
     return text
 
 
 def hostile_maths(random: Random, right: str, others: Sequence[str]) -> str:
-    """One response."""
+    """One hostile response."""
     kind = random.randrange(10)
     if kind == 0:
         return hostile(random, right, others).replace("```", r"\boxed{", 1).replace("```", "}", 1)

@@ -1,9 +1,9 @@
-"""A run that is killed again and again against one that is not: `python -m benchmarks.kill_and_resume --kills 30`.
+"""Compares runs that are killed and resumed with one that is not: `python -m benchmarks.kill_and_resume --kills 30`.
 
-SIGKILL comes at random moments of a cold start, sampling, backward passes, validations, the writing of checkpoints and
-transitions from stage to stage; a run is killed three times before it may end. Then everything it leaves is compared
+SIGKILL is sent at random moments of a cold start, sampling, backward passes, validations, the writing of checkpoints
+and transitions between stages; a run is killed three times before it may end. Then all its files are compared
 bit for bit: checkpoints with weights, optimizer, schedule and Lightning's counters, exported policies, results.jsonl,
-and every curve and picture of TensorBoard but `time/`.
+and every curve and picture of TensorBoard except `time/`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ PHASES = ("cold start", "sampling", "backward", "validation", "checkpoint", "tra
 
 
 class Announcer(Callback):
-    """Says on file descriptor 3 what the run is about to do."""
+    """Writes to file descriptor 3 which phase of the run begins."""
 
     def __init__(self) -> None:
         self.stage = 0
@@ -103,14 +103,14 @@ def say(phase: str) -> None:
 
 
 ANNOUNCEMENTS = "PASSK_ANNOUNCEMENTS"
-"""Holds the file descriptor that phases are announced on."""
+"""The file descriptor to which phases are written."""
 
 SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload(["app.cli.command"])
 
 
 def start(arguments: list[str], log: Path) -> tuple[ForkServerProcess, Iterator[str]]:
-    """`passk` in a process forked from one that has imported everything and runs no threads, and what it announces."""
+    """Start `passk` in a fork of a process with all imports and no threads.  -> the process, and its phases"""
     read, write = SERVER.Pipe(duplex=False)
     process = SERVER.Process(target=_announcing, args=(arguments, log, write, dict(os.environ)))
     process.start()
@@ -123,20 +123,20 @@ def _announcing(arguments: list[str], log: Path, announcements: Connection, envi
 
 
 def passk(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
-    """Be `python -m app` in this environment, in a fork of the server; what it prints is added to the log."""
+    """Run `python -m app` in this environment, in a fork of the server; its output is appended to the log."""
     os.environ.clear()
     os.environ.update(environment)
     printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
-    torch.set_num_threads(1)  # other runs may be at work beside it
+    torch.set_num_threads(1)  # other runs may run beside it
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.argv = ["passk", *arguments]
     run_module("app", run_name="__main__", alter_sys=True)
 
 
 def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = None, by: int = signal.SIGKILL) -> int:
-    """Run it to its end, or to so many seconds after it has announced a phase so many times; its exit status."""
+    """Run to the end, or kill it some seconds after the n-th announcement of a phase.  -> its exit status"""
     process, announced = start(arguments, log)
     phase, times, seconds = kill or ("", 0, 0.0)
     for line in announced:
@@ -146,7 +146,7 @@ def run(arguments: list[str], log: Path, kill: tuple[str, int, float] | None = N
             assert process.pid is not None
             os.kill(process.pid, by)
             break
-    for _ in announced:  # to the end of the process
+    for _ in announced:  # until the process ends
         pass
     process.join()
     assert process.exitcode is not None
@@ -160,9 +160,9 @@ def trial(
     logger: str = "",
     more: Sequence[str] = (),
 ) -> int:
-    """A run that is killed at these moments and resumed each time, as long as it lasts; how often it was.
+    """Run, kill at these moments and resume each time, until the run ends.  -> how often it was killed
 
-    more: arguments of the command.
+    more: further arguments of the command.
     """
     arguments, done = [*arguments_for(folder, logger), *more], 0
     for kill in kills:
@@ -177,7 +177,7 @@ def trial(
 
 
 def arguments_for(folder: Path, logger: str = "") -> list[str]:
-    """The command line of a run that keeps its files there, with this logger in YAML, or else TensorBoard's."""
+    """The command line of a run in this folder, with a logger in YAML, by default TensorBoard's."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
     config.write_text(CONFIG + (f"  logger: {logger}\n" if logger else ""))
@@ -185,11 +185,11 @@ def arguments_for(folder: Path, logger: str = "") -> list[str]:
     return ["fit", f"--config={config}", *places, f"--data.cache_dir={folder.parent}"]
 
 
-# -- what a run leaves ------------------------------------------------------------------------------
+# -- comparing files --------------------------------------------------------------------------------
 
 
 def differences(whole: Path, resumed: Path) -> list[str]:
-    """Where two runs' folders differ, bit for bit; empty where nowhere."""
+    """The places where two runs' folders differ, compared bit for bit."""
     mine, theirs = newest(whole), newest(resumed)
     names, other_names = files(mine), files(theirs)
     found = [] if names == other_names else [f"the files are {names} and {other_names}"]
@@ -205,7 +205,7 @@ def differences(whole: Path, resumed: Path) -> list[str]:
 
 
 def content(path: Path) -> bytes:
-    """A file's bytes; of a model card, without the blocks that say the command and the configuration."""
+    """A file's bytes; a model card without the blocks with the command and the configuration."""
     read = path.read_bytes()
     return re.sub(rb"^```.*?^```", b"", read, flags=re.DOTALL | re.MULTILINE) if path.name == "README.md" else read
 
@@ -216,14 +216,14 @@ def newest(folder: Path) -> Path:
 
 
 def files(folder: Path) -> list[str]:
-    """All that a run leaves, but for what it logs and is configured with."""
+    """All files of a run, except logs and configuration."""
     kept = [path for path in folder.rglob("*") if path.is_file()]
     aside = ("events", "hparams", "metrics.csv", "config.yaml", "results.html", LOCK)
     return sorted(str(path.relative_to(folder)) for path in kept if not path.name.startswith(aside))
 
 
 def unequal(one: Any, other: Any, folders: list[str], place: str = "") -> Iterator[str]:
-    """Places in two checkpoints that hold different values, where the runs lie and are logged aside."""
+    """Places in two checkpoints with different values, except the runs' paths and loggers."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for key in one:
             if key not in ("config", "folder", "logs", "ids"):
@@ -239,7 +239,7 @@ def unequal(one: Any, other: Any, folders: list[str], place: str = "") -> Iterat
 
 
 def logged(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
-    """Every value in a run's event files, as it stands there, with its step; of each name in order. Times aside."""
+    """All values in a run's event files with their steps, by name, in order; without times."""
     values = defaultdict[str, list[tuple[int, bytes]]](list)
     for path in event_files(folder):
         for event in read_events(path):

@@ -1,9 +1,9 @@
-"""Write a small random policy to benchmark with: `python -m benchmarks.make_policy DIR [--seed 0]`.
+"""Write a small random policy for benchmarks: `python -m benchmarks.make_policy DIR [--seed 0]`.
 
-A Qwen2-shaped causal LM of about 4.4 million parameters (117 with `--width 768 --layers 12`), nearly all of them in
-its blocks, with a tokenizer of one token per character, saved as an ordinary transformers folder. Its weights are
-random, so every token has about the same probability, `<eos>` too: 1 in 99, which lets about half of all responses
-reach a limit of 64 tokens. With `--vocabulary 151936` the LM head has a Qwen2.5's size; the other tokens say nothing.
+A Qwen2 causal LM of about 4.4 million parameters (117 with `--width 768 --layers 12`), nearly all of them in
+its blocks, with a tokenizer of one token per character, saved as a transformers folder. Its weights are
+random, so every token has about the same probability, `<eos>` too: 1 in 99, so that about half of all responses
+reach a limit of 64 tokens. With `--vocabulary 151936` the LM head has Qwen2.5's size; the added tokens have no text.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def build_tokenizer() -> Qwen2Tokenizer:
     """Return a tokenizer that maps each printable ASCII character to one token, and back without loss.
 
     It is byte-level BPE without merges, not WordLevel: for a Qwen2 model AutoTokenizer of transformers 5 ignores the
-    `tokenizer_class` that was saved and builds a Qwen2Tokenizer, whose pre-tokenizer would lose white space otherwise.
+    saved `tokenizer_class` and builds a Qwen2Tokenizer, whose pre-tokenizer would lose white space otherwise.
     """
     vocabulary = {token: index for index, token in enumerate((*SPECIAL_TOKENS, *ALPHABET))}
     pad, eos, unk = SPECIAL_TOKENS
@@ -29,7 +29,7 @@ def build_tokenizer() -> Qwen2Tokenizer:
 
 
 def build_model(tokenizer: Qwen2Tokenizer, seed: int, width: int, layers: int, vocabulary: int) -> Qwen2ForCausalLM:
-    """Return the randomly initialised model that goes with `tokenizer`; its heads are of 64 numbers."""
+    """Return a randomly initialised model for `tokenizer`, with a head dimension of 64."""
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=max(len(tokenizer), vocabulary),

@@ -1,7 +1,7 @@
-"""Write a small random policy that sees: `python -m benchmarks.make_vision_policy DIR [--seed 0]`.
+"""Write a small random vision policy: `python -m benchmarks.make_vision_policy DIR [--seed 0]`.
 
-A Qwen2.5-VL of some 200,000 parameters with a tokenizer of one token per character, a chat template and an image
-processor, saved as an ordinary transformers folder. A square of 8 x 8 pixels is one token.
+A Qwen2.5-VL of about 200,000 parameters with a tokenizer of one token per character, a chat template and an image
+processor, saved as a transformers folder. A square of 8 x 8 pixels is one token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from benchmarks.make_policy import build_tokenizer
 
 PIXELS = 8
-"""A side of the square of a picture that makes one token: two patches of four pixels."""
+"""The side, in pixels, of the square that makes one token: two patches of four pixels."""
 
 TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 TEMPLATE = (
@@ -48,7 +48,7 @@ TOWER = {
 def build_model(
     tokenizer: PreTrainedTokenizerBase, seed: int, text: dict[str, Any] = TEXT
 ) -> Qwen2_5_VLForConditionalGeneration:
-    """The randomly initialised model that goes with a tokenizer which has TOKENS."""
+    """A randomly initialised model for a tokenizer that has TOKENS."""
     start, end, image, video = tokenizer.convert_tokens_to_ids(list(TOKENS))  # type: ignore[misc]
     ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     torch.manual_seed(seed)
@@ -66,14 +66,14 @@ def build_model(
 
 
 def build_processor() -> Qwen2VLImageProcessorPil:
-    """Of pictures of 1 to 400 tokens; others are scaled."""
+    """An image processor for pictures of 1 to 400 tokens; others are scaled."""
     return Qwen2VLImageProcessorPil(
         patch_size=PIXELS // 2, size={"shortest_edge": PIXELS**2, "longest_edge": 400 * PIXELS**2}
     )
 
 
 def make_vision_policy(folder: Path, seed: int = 0) -> int:
-    """Write it to `folder` and return the number of parameters."""
+    """Write the policy to `folder` and return the number of parameters."""
     tokenizer = build_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": list(TOKENS)})
     tokenizer.chat_template = TEMPLATE

@@ -1,8 +1,8 @@
-"""Hostile answers to questions of mathematics, scored as in a run: in a worker with limits of time and memory.
+"""Scores hostile answers to mathematics questions as in a run: in a worker with limits of time and memory.
 
     python -m benchmarks.maths --answers 100000
 
-The worker's peak memory and the slowest answers are printed. Nothing is compared: a scorer either bears them or not.
+Prints the worker's peak memory and the slowest answers. Scores are not checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BATCH = 1000
 
 
 def answers(number: int) -> Iterator[tuple[ScoredProblem, str]]:
-    """Each is decided by its number alone."""
+    """Hostile answers; each depends only on its number."""
     scorer = MathScorer()
     problems = [ScoredProblem(f"Say {reference}.", reference, scorer, "hostile") for reference in REFERENCES]
     for index in range(number):
@@ -42,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     scorer = SubprocessScorer(options.seconds, options.memory)
     seconds, causes, passed, started = list[tuple[float, str]](), Counter[str](), 0, perf_counter()
-    list(scorer(list(answers(1))))  # the worker starts, which takes seconds
+    list(scorer(list(answers(1))))  # starts the worker, which takes seconds
     waiting = answers(options.answers)
     while batch := [pair for pair, _ in zip(waiting, range(BATCH), strict=False)]:
         before = perf_counter()

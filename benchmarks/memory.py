@@ -1,7 +1,7 @@
-"""RL iterations of a 0.5B-shaped random policy and the memory they take: `python -m benchmarks.memory --json`.
+"""Peak memory of RL iterations with a random policy of the size of Qwen2.5-0.5B: `python -m benchmarks.memory --json`.
 
-Qwen2.5-0.5B's config with random weights, the real Trainer, module, callback and engine; peak resident memory beside
-the estimate of `app/compute/memory.py`. All is multiplied in bfloat16; weights are kept in single precision or in
+Qwen2.5-0.5B's config with random weights, the real Trainer, module, callback and engine; prints peak resident memory
+and the estimate of `app/compute/memory.py`. Computation is in bfloat16; weights are in single precision or in
 bfloat16.
 """
 
@@ -35,11 +35,11 @@ SHAPE = {
     "vocab_size": 151_936,
     "tie_word_embeddings": True,
 }
-"""Of Qwen2.5-0.5B."""
+"""The shape of Qwen2.5-0.5B."""
 
 
 class Shaped(Policy):
-    """A random Qwen2 model of a shape, with a token for each character and many that are no text."""
+    """A random Qwen2 model of a given shape, with a token for each character and many without text."""
 
     def __init__(self, shape: dict[str, Any], dtype: torch.dtype, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -48,7 +48,7 @@ class Shaped(Policy):
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         ids = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
         default = torch.get_default_dtype()
-        torch.set_default_dtype(self.dtype)  # never a copy in another
+        torch.set_default_dtype(self.dtype)  # avoids a copy in another type
         try:
             model = Qwen2ForCausalLM(Qwen2Config(**self.shape, **ids))
         finally:
@@ -57,7 +57,7 @@ class Shaped(Policy):
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """From building the policy to the last optimizer step; from the second on, moments are held all the time."""
+    """Measure from building the policy to the last optimizer step; Adam's moments exist from the second on."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     before = peak_memory_mib()

@@ -1,7 +1,7 @@
-"""Sampling against `model.generate` on the same model and prompts: `python -m benchmarks.sampling --policy DIR`.
+"""Sampling compared with `model.generate`, same model and prompts: `python -m benchmarks.sampling --policy DIR`.
 
-Both draw N answers of varying length to each of P prompts at temperature 1, in turn, several times;
-what is printed is the ratio of their useful tokens per second (an answer's tokens up to its end).
+Both sample N answers of varying length to each of P prompts at temperature 1, alternately, several times.
+Prints the ratio of their useful tokens per second (an answer's tokens up to its end).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from benchmarks.workload import load_policy, random_problems, requests
 
 
 def with_passk(engine: TransformersEngine, asked: list[Request], n: int, sampling: Sampling) -> int:
-    """Useful tokens that the engine samples."""
+    """Sample with the engine.  -> useful tokens"""
     return sum(len(row.tokens) for group in engine.generate(asked, n, sampling) for row in group)
 
 
 @torch.no_grad()
 def with_generate(model: Any, policy: Policy, asked: list[Request], n: int, sampling: Sampling) -> int:
-    """Useful tokens that transformers' `generate` samples; prompts are padded where a tokenizer merges characters."""
+    """Sample with transformers' `generate`; prompts are left-padded to equal lengths.  -> useful tokens"""
     prompts = [request.tokens.flip(0) for request in asked]
     ids = pad_sequence(prompts, batch_first=True).flip(1).to(model.device)  # [P, S], padded on the left
     seen = pad_sequence([torch.ones_like(each) for each in prompts], batch_first=True).flip(1).to(model.device)
@@ -49,15 +49,15 @@ def with_generate(model: Any, policy: Policy, asked: list[Request], n: int, samp
     )
     answers = output[:, ids.shape[1] :]
     ends = torch.isin(answers, torch.tensor(ended, device=answers.device))
-    running = ends.long().cumsum(-1) - ends.long()  # ends met before this token
+    running = ends.long().cumsum(-1) - ends.long()  # end tokens before this one
     return int((running == 0).sum())
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Time both in turn."""
+    """Time both alternately."""
     policy = load_policy(options.policy, options.threads, options.dtype).to(options.device)
     policy.eval()
-    plain = AutoModelForCausalLM.from_pretrained(options.policy, dtype=options.dtype).eval()  # untouched by passk
+    plain = AutoModelForCausalLM.from_pretrained(options.policy, dtype=options.dtype).eval()  # not modified by passk
     plain = plain.to(options.device)
     engine = TransformersEngine()
     engine.sync(policy)

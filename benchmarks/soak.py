@@ -1,7 +1,7 @@
-"""A long run of the tiny policy, and what it holds on to: `python -m benchmarks.soak --iterations 2000`.
+"""Memory, files and times over a long run of the tiny policy: `python -m benchmarks.soak --iterations 2000`.
 
-The default run's own command line, with validations, pictures and checkpoints, but with one stage whose learning
-rate is next to nothing: all iterations have the same work to do, so that drift is the program's.
+The default run's command line, with validations, pictures and checkpoints, but with one stage whose learning
+rate is nearly 0: all iterations do the same work, so that any drift comes from the program.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ STAGE: dict[str, Any] = {
 
 
 class Gauge(Callback):
-    """After every iteration: resident memory, open files, threads, seconds of wall clock and of CPU."""
+    """Records resident memory, open files, threads, wall-clock and CPU seconds after every iteration."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self.before = perf_counter(), process_time()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self.before = perf_counter(), process_time()  # a validation between two iterations is not theirs
+        self.before = perf_counter(), process_time()  # excludes validations between iterations
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -58,7 +58,7 @@ class Gauge(Callback):
 
 
 def soak(iterations: int, folder: Path) -> dict[str, Any]:
-    """Run, and say what grew."""
+    """Run and return the measurements."""
     torch.set_num_threads(1)
     until = {"class_path": "callbacks.triggers.Steps", "init_args": {"steps": iterations}}
     overlay = {
@@ -84,7 +84,7 @@ def soak(iterations: int, folder: Path) -> dict[str, Any]:
 
 
 def figures(rows: list[dict[str, float]]) -> dict[str, Any]:
-    """Growth and drift after the warm-up; of times, the medians of the first and the last hundred iterations."""
+    """Growth and drift after the warm-up; for times, the medians of the first and the last hundred iterations."""
     settled = rows[WARM_UP:]
     first, last = settled[:WINDOW], settled[-WINDOW:]
     ratio = lambda name: (  # noqa: E731

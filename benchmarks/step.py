@@ -27,7 +27,7 @@ from datamodules.base.stream import ProblemStream
 
 
 class NeverZero(AdvantageEstimator):
-    """Alternately 1 and -1: every rollout is trained."""
+    """Advantages 1 and -1 alternately, so that every rollout is trained."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         signs = torch.arange(rollouts.rewards.shape[1], device=rollouts.rewards.device) % 2 * 2.0 - 1
@@ -35,7 +35,7 @@ class NeverZero(AdvantageEstimator):
 
 
 class Clock(Callback):
-    """Wall and CPU seconds from before the sampling to after the optimizer step; stands first among the callbacks."""
+    """Measures wall-clock and CPU seconds from sampling to the optimizer step; must be the first callback."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -56,7 +56,7 @@ class Clock(Callback):
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """One iteration to warm up, then the timed ones."""
+    """Run a warm-up iteration, then the timed ones."""
     policy = load_policy(options.policy, options.threads)
     problems = random_problems(policy.tokenizer, options.problems * (options.steps + 1), options.prompt_chars, 0)
     batches = ProblemStream(problems, options.problems, seed=0)

@@ -1,10 +1,10 @@
-r"""Time whole GRPO steps of TRL's GRPOTrainer, the baseline that `benchmarks.step` is held against.
+r"""Time whole GRPO steps of TRL's GRPOTrainer, the baseline for `benchmarks.step`.
 
     python -m benchmarks.trl_step --policy DIR --problems 8 --rollouts 16 --prompt-chars 100 --max-new-tokens 64 \
         --steps 3 --json
 
-One step is one optimizer step over all P x N rollouts: sampling, scoring, forward, backward, update. TRL is needed
-here only; install it in an environment of its own: `pip install trl==1.16.0 datasets`.
+One step is one optimizer step over all P x N rollouts: sampling, scoring, forward, backward, update. Only this file
+needs TRL; install it in a separate environment: `pip install trl==1.16.0 datasets`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ FASTEST_MICRO_BATCH = 16  # see trl_config
 
 
 class StepClock(TrainerCallback):
-    """Records wall and CPU seconds of every step, from its beginning (before sampling) to its end."""
+    """Records wall-clock and CPU seconds of every step, from its beginning (before sampling) to its end."""
 
     def __init__(self) -> None:
         self.wall: list[float] = []
@@ -47,9 +47,9 @@ class StepClock(TrainerCallback):
 
 
 def random_prompts(tokenizer: Any, count: int, length: int, seed: int) -> list[str]:
-    """Return `count` distinct prompts of `length` random characters, each a token of its own.
+    """Return `count` distinct prompts of `length` random characters, one token each.
 
-    All are equally long, which is the best case for TRL: no padding before the prompts.
+    All have equal lengths, which is the best case for TRL: no padding before the prompts.
     """
     ordinary = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
     alphabet = [text for text in map(tokenizer.decode, ordinary) if len(text) == 1]
@@ -61,7 +61,7 @@ def random_prompts(tokenizer: Any, count: int, length: int, seed: int) -> list[s
 
 
 def random_reward(lengths: list[list[int]], seed: int) -> Callable[..., list[float | None]]:
-    """Return a reward function of random rewards (no group is without advantage) that adds the lengths to `lengths`."""
+    """Return a function of random rewards (no group has zero advantages) that appends lengths to `lengths`."""
     generator = random.Random(seed)
 
     def reward(completion_ids: list[list[int]], **_: Any) -> list[float | None]:
@@ -82,7 +82,7 @@ def trl_config(options: argparse.Namespace, folder: str) -> GRPOConfig:
     # - torch_compile is 4 to 5 % faster after a minute of compiling; off, as `benchmarks.step` is not compiled either.
     # - bf16 is autocast over fp32 weights, TRL's own default, which samples in fp32. With bf16 weights too it is 3 %
     #   (100) to 9 % (400) faster: --set 'model_init_kwargs={"dtype": "bfloat16"}'.
-    # - The allocator is no setting of TRL's and helps whatever trains, so tune it for both sides or for neither:
+    # - The allocator is no setting of TRL and helps any trainer, so tune it for both or for neither:
     #   MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ at 100000000000 save up to 10 % of TRL's step with glibc.
     rollouts = options.problems * options.rollouts
     micro_batch = options.micro_batch or math.gcd(rollouts, FASTEST_MICRO_BATCH)
@@ -116,7 +116,7 @@ def trl_config(options: argparse.Namespace, folder: str) -> GRPOConfig:
 
 
 def peak_memory_mib() -> float:
-    """Return the most memory this process has held, in MiB: the GPU's where there is one, else resident memory."""
+    """Return this process's peak memory in MiB: the GPU's if there is one, else resident memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -124,7 +124,7 @@ def peak_memory_mib() -> float:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Train for one warm-up step and `options.steps` timed ones; return the figures."""
+    """Train for one warm-up step and `options.steps` timed ones; return the measurements."""
     torch.set_num_threads(options.threads)
     tokenizer = AutoTokenizer.from_pretrained(options.policy, padding_side="left")
     prompts = random_prompts(tokenizer, options.problems * (options.steps + 1), options.prompt_chars, options.seed)

@@ -1,8 +1,8 @@
-"""What handing weights to vLLM costs, and its sampling against bare vLLM and passk's own engine on the same requests.
+"""Times of sending weights to vLLM, and of sampling compared with plain vLLM and passk's own engine.
 
     python -m benchmarks.vllm --policy DIR [--served] [--dtype bfloat16] [--problems 16] [--rollouts 16] [--rounds 5]
 
-In turn, several times: an update with its proof, the engine's `generate`, vLLM's own (in process), and that of
+Alternately, several times: an update with its check, then the engine's `generate`, vLLM's own (in process), and that of
 `TransformersEngine`. Prints medians and the ratios of each round as JSON.
 """
 
@@ -22,7 +22,7 @@ from benchmarks.workload import load_policy, random_problems, requests
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """That a call takes."""
+    """The seconds that a call takes."""
     start = perf_counter()
     work()
     return perf_counter() - start
@@ -63,7 +63,7 @@ def main() -> None:
     rows: list[dict[str, float]] = [{} for _ in range(options.rounds)]
     for row in rows:
         for name, work in works.items():
-            engine.forget()  # or the second to sample finds the prompts read
+            engine.forget()  # else the second one has the prompts cached
             row[name] = seconds(work)
     engine.close()
     figures = {name: round(statistics.median(row[name] for row in rows), 3) for name in works}
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def ratios(rows: list[dict[str, float]]) -> dict[str, dict[str, float | list[float]]]:
-    """vLLM's time, bare (not of a server) and by the engine, over another's: of each round, and the median."""
+    """Times of plain vLLM (not of a server) over the engine's, and of the engine's over `TransformersEngine`'s."""
     found: dict[str, dict[str, float | list[float]]] = {}
     for one, other in (("bare_sampling", "sampling"), ("sampling", "transformers_sampling")):
         shares = [round(row[one] / row[other], 3) for row in rows if one in row]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: problems of random characters, peak memory, a policy on one thread."""
+"""Code shared by benchmarks: problems of random characters, peak memory, loading a policy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.types import Problem, Prompt, Request
 
 @dataclass(frozen=True)
 class RandomProblem(Problem):
-    """Random characters for a prompt; an answer's score is a hash of it."""
+    """A prompt of random characters; an answer's score is a hash of it."""
 
     prompt: Prompt
     key: str
@@ -30,7 +30,7 @@ class RandomProblem(Problem):
 
 
 def random_problems(tokenizer: Any, count: int, length: int, seed: int) -> list[RandomProblem]:
-    """So many distinct prompts of `length` characters, each of which is a token of its own."""
+    """`count` distinct prompts of `length` characters, one token each."""
     texts = {tokenizer.decode([index]) for index in range(len(tokenizer))}
     alphabet = sorted(text for text in texts if len(text) == 1 and len(tokenizer(text)["input_ids"]) == 1)
     return [
@@ -40,12 +40,12 @@ def random_problems(tokenizer: Any, count: int, length: int, seed: int) -> list[
 
 
 def requests(policy: Policy, problems: Sequence[Problem], seed: str) -> list[Request]:
-    """The problems as an engine takes them."""
+    """The problems as requests to an engine."""
     return [Request(problem, policy.encode(problem.prompt), f"{seed}/{problem.key}") for problem in problems]
 
 
 def load_policy(path: str, threads: int, dtype: str = "float32") -> PretrainedPolicy:
-    """The checkpoint in `path`, on so many threads."""
+    """Load the checkpoint in `path`, and use `threads` threads."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     policy = PretrainedPolicy(path, dtype=dtype)
@@ -54,7 +54,7 @@ def load_policy(path: str, threads: int, dtype: str = "float32") -> PretrainedPo
 
 
 def peak_memory_mib() -> float:
-    """The most memory this process has held: the GPU's where there is one, else resident memory."""
+    """This process's peak memory in MiB: the GPU's if there is one, else resident memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

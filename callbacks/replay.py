@@ -1,4 +1,4 @@
-"""Earlier rollouts used again: what is kept of an iteration, and where it comes again."""
+"""Replays earlier rollouts: what is kept of each iteration, and where it is used again."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from callbacks.schedule.stages import StageSettings
 
 
 class Replay(Replaying):
-    """Have earlier rollouts used again (docs/replay.md).
+    """Uses earlier rollouts again in training (docs/replay.md).
 
-    All processes replay what one would. What is kept is part of the checkpoint. Replayed groups are left out of what is
-    counted of rollouts: figures, the record of passes, the state of an objective. Answers that were given a prefix are
-    left out of the first two. Demonstrations are neither kept nor replaced.
+    The result does not depend on the number of processes. What is kept is part of the checkpoint. Replayed groups are
+    left out of metrics, of the record of passes and of the objective's state. Answers that began with a prefix are left
+    out of the first two. Demonstrations are neither kept nor replaced.
 
-    Place it after the RolloutCallback, which samples, and the EntropySwitch, which marks.
+    Place it after the RolloutCallback, which samples, and the EntropySwitch, which marks problems to explore.
 
     Args:
         groups: keeps informative groups, which replace those with zero advantages; None replays none.
-        prefixes: keeps beginnings of passing answers, from which answers to hard problems go on; None gives none.
+        prefixes: keeps beginnings of passing answers, with which answers to hard problems begin; None uses none.
     """
 
     def __init__(self, groups: GroupReplay | None = None, prefixes: PrefixReplay | None = None) -> None:
         self.groups, self.prefixes = groups, prefixes
-        self._informative: Tensor | None = None  # of the iteration under way, [P]; None where nothing is kept of it
-        self._problems: dict[str, Problem] = {}  # of the train split, by their digests
+        self._informative: Tensor | None = None  # of the current iteration, [P]; None if none of it is kept
+        self._problems: dict[str, Problem] = {}  # of the train split, by digest
 
     # -- before the first iteration -------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ class Replay(Replaying):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         module = RLVRModule.of(pl_module)
-        if callback_of(trainer, Schedule) is None:  # which asks for the check of its stages
+        if callback_of(trainer, Schedule) is None:  # a Schedule calls `check` itself
             self.check([StageSettings("", module.settings, module.rollout_worker.settings, None)], module)
 
     def check(self, stages: Sequence[StageSettings], module: RLVRModule) -> None:
@@ -102,7 +102,7 @@ class Replay(Replaying):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
-        """Keep what is to be replayed: an iteration that a checkpoint redoes has kept nothing yet."""
+        """Keep this iteration's rollouts: at its end, so that an iteration which a resumed run repeats is kept once."""
         module, rollouts = RLVRModule.of(pl_module), batch.rollouts
         iteration = module.iteration - 1
         if self.prefixes is not None:
@@ -118,7 +118,7 @@ class Replay(Replaying):
     # -- prefixes -------------------------------------------------------------------------------------
 
     def _prefix_of(self, worker: RolloutWorker, request: Request) -> Tensor:
-        """What the answers to a request begin with, cut where they would have no room.  -> [l]"""
+        """The prefix of the answers to a request, cut so that a whole answer fits into the context.  -> [l]"""
         assert self.prefixes is not None
         engine, longest = worker.settings.engine, worker.settings.sampling.max_new_tokens
         room = min(worker.module.policy.context_length, engine.max_length) - longest - len(request.tokens)
@@ -126,7 +126,7 @@ class Replay(Replaying):
 
     @staticmethod
     def _prefix_figures(module: RLVRModule, prefixes: PrefixReplay, rollouts: Rollouts) -> dict[str, float]:
-        """How many problems had a prefix, of how many tokens, and what their answers came to."""
+        """The share of problems with a prefix, its mean length, and the mean reward of their answers."""
         given = ~rollouts.from_beginning
         rewards = rollouts.rewards[given]
         rewards = rewards[~rewards.isnan()]
@@ -142,7 +142,7 @@ class Replay(Replaying):
     # -- groups ---------------------------------------------------------------------------------------
 
     def _replace_dead(self, trainer: Trainer, module: RLVRModule, batch: ProblemBatch) -> None:
-        """Have groups replayed in place of those with zero advantages, where there are both."""
+        """Replace groups with zero advantages by kept ones, as far as there are any."""
         assert self.groups is not None
         rollouts = batch.rollouts
         self._informative = informative_problems(module.settings.advantage, rollouts)
@@ -158,16 +158,16 @@ class Replay(Replaying):
     def _assigned(
         self, trainer: Trainer, module: RLVRModule, rollouts: Rollouts
     ) -> tuple[list[Group], dict[int, Group]]:
-        """The groups that all processes replay together, and those of this one by the places that they take."""
+        """The groups that all processes replay, and those of this process by the position that they replace."""
         assert self.groups is not None and self._informative is not None
         parts = gather_objects((~self._informative).nonzero()[:, 0].tolist())
-        dead = sorted((place, of) for of, places in enumerate(parts) for place in places)  # as one process has them
+        dead = sorted((place, of) for of, places in enumerate(parts) for place in places)  # as with one process
         usable = self._usable(trainer, module, rollouts) if dead else []
         pairs = [*zip(dead, usable, strict=False)]
         return [group for _, group in pairs], {place: group for (place, of), group in pairs if of == rank()}
 
     def _usable(self, trainer: Trainer, module: RLVRModule, rollouts: Rollouts) -> list[Group]:
-        """What may be replayed now, in the order in which it is drawn: all that would be informative."""
+        """The groups that can be replayed now, in random order: those that are informative to the objective."""
         assert self.groups is not None
         self._problems = self._problems or {id_of(problem): problem for problem in problems_of(trainer, "train")}
         drawn = self.groups.shuffled(module.iteration, module.rollout_worker.seed)
@@ -180,9 +180,9 @@ class Replay(Replaying):
         return [group for group, teaches in zip(fitting, useful, strict=True) if teaches]
 
     def _mixed(self, module: RLVRModule, rollouts: Rollouts, own: dict[int, Group]) -> tuple[Rollouts, float]:
-        """The batch with these groups in these places, and the effective sample size of all replayed tokens.
+        """The batch with these groups at these positions, and the effective sample size of all replayed tokens.
 
-        Processes do it together, one without a group too.
+        A collective: processes without a group take part.
         """
         places = torch.tensor([*own], dtype=torch.long)
         rescored = all(row.old_logprobs is not None for row in rollouts.rows)
@@ -218,13 +218,13 @@ class Replay(Replaying):
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """A part of which the checkpoint has nothing begins empty."""
+        """Restore both parts; one that the checkpoint lacks starts empty."""
         for name, part in {"groups": self.groups, "prefixes": self.prefixes}.items():
             if part is not None and name in state_dict:
                 part.load_state_dict(state_dict[name])
 
 
 def told(outcome: Outcome) -> Answered:
-    """For other processes, which know the problem by its digest; on the CPU."""
+    """An outcome to be sent to other processes: the problem by its digest, tensors on the CPU."""
     passing = None if outcome.passing is None else outcome.passing.to("cpu", torch.int)
     return Answered(id_of(outcome.problem), outcome.answers, outcome.passes, passing)

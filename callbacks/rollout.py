@@ -1,4 +1,4 @@
-"""When to sample: a batch of problems has its rollouts before the step sees it. How: `app/rollouts/worker.py`."""
+"""Samples the rollouts of each batch before the training step; `app/rollouts/worker.py` does the sampling."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from callbacks.prompts import PromptCheck, check_prompts
 
 
 class RolloutCallback(Callback):
-    """Have the rollout worker answer every problem N times, and score the answers.
+    """Has the rollout worker sample N answers to every problem, and score them.
 
     A truncated answer gets reward 0. An answer whose scorer fails is unscored (`app/scoring/`) and is left out.
-    Once as many answers in a row as an iteration samples have no score, the run ends with the first cause.
+    If as many answers in a row as an iteration samples have no score, the run ends with the first cause.
 
     Args:
-        engine: samples the policy, defaults to TransformersEngine; a stage may put another in its place.
+        engine: samples from the policy, defaults to TransformersEngine; a stage may use another.
         rollouts: N, answers to each problem in training and in `predict`.
-        sampling: how they are drawn.
+        sampling: temperature, top_p and limits of these answers.
         max_resampling_rounds: dynamic sampling (DAPO, 2503.14476): problems with zero advantages are replaced by others
-            of the train split, which are sampled too, until none is left; at most this many rounds, the first
-            included; 1 keeps them.
-        scorer: has the answers scored, defaults to SubprocessScorer.
+            of the train split, which are sampled too, until none is left. The largest number of rounds, the first
+            included; 1 replaces none.
+        scorer: scores the answers, defaults to SubprocessScorer.
         max_unscored: the share of a batch's answers, on one process, that may be unscored before the run ends.
-        max_skipped_prompts: the share of the train split that the policy may be unable to read, or to answer for want
-            of context: such problems are left out and counted. With more of them the first ends the run at its start.
-        overlap: sample every iteration of a stage but its first while the one before it trains, with the weights
+        max_skipped_prompts: the share of the train split that may be skipped because the policy cannot read the prompt
+            or its context has no room for an answer; skipped problems are counted. A larger share is an error at start.
+        overlap: sample every iteration of a stage but its first while the iteration before it trains, with the weights
             from before that training: one iteration off-policy, which requires `model.correction`.
-        predict_split: what `predict` answers: train, validation or test.
-        seed: rollout r of a problem in iteration i draws from "<seed>/fit/<i>/<problem>/<r>"; defaults to the run's
-            `seed_everything`.
+        predict_split: the split that `predict` samples answers to: train, validation or test.
+        seed: rollout r of a problem in iteration i is sampled with the seed "<seed>/fit/<i>/<problem>/<r>"; defaults
+            to the run's `seed_everything`.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class RolloutCallback(Callback):
         limits = {"max_unscored": max_unscored, "max_skipped_prompts": max_skipped_prompts}
         self.worker = RolloutWorker(settings, scorer or SubprocessScorer(), overlap=overlap, seed=seed or 0, **limits)
         self.max_resampling_rounds, self.predict_split = max_resampling_rounds, predict_split
-        self.unscored = 0  # answers of training in a row, over all processes
-        self.begun = 0.0  # training, at this time
+        self.unscored = 0  # training answers in a row without a score, over all processes
+        self.begun = 0.0  # when training of this iteration began, in seconds of `perf_counter`
 
-    # -- the worker's life ----------------------------------------------------------------------------
+    # -- setup and teardown ---------------------------------------------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         module, worker = RLVRModule.of(pl_module), self.worker
@@ -130,7 +130,7 @@ class RolloutCallback(Callback):
     # -- an iteration ---------------------------------------------------------------------------------
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The same batches in every epoch, where `overfit_batches` is above 0."""
+        """Repeat the same batches in every epoch if `overfit_batches` is above 0."""
         stream = getattr(getattr(trainer, "datamodule", None), "stream", None)
         if trainer.overfit_batches and stream is not None:  # type: ignore[attr-defined]
             stream.rewind()
@@ -169,9 +169,9 @@ class RolloutCallback(Callback):
         batch.sampled = self.worker.sample(batch.problems, "predict")
 
     def _end_where_nothing_is_scored(self, module: RLVRModule, rollouts: Rollouts) -> None:
-        """Raise ValueError once as many answers in a row as an iteration draws, to two problems or more, have no score.
+        """Raise ValueError if as many answers in a row as an iteration samples, of two problems at least, are unscored.
 
-        Truncated answers, which no scorer was asked about, neither count nor break the row.
+        Truncated answers are not given to the scorer; they do not count and do not reset the count.
         """
         scored = int((rollouts.scored & ~rollouts.truncated).sum())
         scored, unscored, problems = module.sum_over_processes([scored, int((~rollouts.scored).sum()), len(rollouts)])
@@ -181,7 +181,7 @@ class RolloutCallback(Callback):
             raise ValueError(f"none of the last {self.unscored} answers could be scored; the first: {cause}")
 
     def _resample(self, trainer: Trainer, module: RLVRModule, rollouts: Rollouts) -> Rollouts:
-        """Have problems in the objective's dead zone replaced, and report how many there were."""
+        """Replace problems with zero advantages, and log their share."""
         others = self._others(trainer, f"{self.worker.seed}/dynamic/{module.iteration}", rollouts)
         advantage, phase = module.settings.advantage, f"fit/{module.iteration}"
         rollouts, counts = self.worker.resample(rollouts, phase, advantage, others, self.max_resampling_rounds)
@@ -192,7 +192,7 @@ class RolloutCallback(Callback):
 
     @staticmethod
     def _others(trainer: Trainer, sentence: str, rollouts: Rollouts) -> Iterator[Problem]:
-        """Problems of the train split that no process has in its batch, in an order that all processes share."""
+        """Problems of the train split that are in no process's batch, in the same order on all processes."""
         seen = union_over_processes({problem.key for problem in rollouts.problems})
         train = problems_of(trainer, "train")
         stream = getattr(trainer.datamodule, "stream", None)  # type: ignore[attr-defined]

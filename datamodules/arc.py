@@ -1,4 +1,4 @@
-"""ARC-AGI 1: grids that a rule, shown by examples, turns into others (arXiv 1911.01547; docs/generalisation.md)."""
+"""Data module of ARC-AGI 1: find a rule from pairs of grids and apply it (arXiv 1911.01547; docs/generalisation.md)."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from datamodules.sources import check_source, located, placed, read_rows
 
 
 class ArcDataModule(ProblemDataModule):
-    """ARC tasks from files or the hub; deduplicated by examples and test grids, test wins.
+    """ARC tasks from files or the hub; deduplicated by examples and test grids, duplicates stay in test.
 
     A source is a folder of task files (`<id>.json`), one .json file of tasks by id, or a .jsonl or .parquet file or
-    hub id whose rows hold a task: `train` and `test`, lists of pairs of `input` and `output`.
+    hub id whose rows are tasks: `train` and `test`, lists of pairs of `input` and `output`.
 
     Args:
         validation: a source.
-        train: a source, or None where there is nothing to train on.
+        train: a source, or None for none.
         test: a source, or None.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
 
     Raises:
-        ValueError: where a source can't be read, naming it and the task.
+        ValueError: a source cannot be read; names it and the task.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ArcDataModule(ProblemDataModule):
 
 
 def tasks_of(source: str, split: str) -> Iterator[tuple[str, Any]]:
-    """The tasks of a source, each with what to call it in an error."""
+    """The tasks of a source, each with its name in errors."""
     path = Path(source)
     if path.is_dir():
         for file in sorted(path.glob("*.json")):
@@ -78,7 +78,7 @@ def tasks_of(source: str, split: str) -> Iterator[tuple[str, Any]]:
 
 
 def read_json(path: Path) -> Any:
-    """What a file holds as JSON; ValueError where it can't be read."""
+    """The JSON value in a file; ValueError if it cannot be read."""
     try:
         return json.loads(path.read_text())
     except (ValueError, RecursionError, OSError) as error:
@@ -86,7 +86,7 @@ def read_json(path: Path) -> Any:
 
 
 def problem_of(task: Any) -> ArcProblem:
-    """The problem of a task; ValueError where it is none."""
+    """The problem of a task; ValueError if it is no valid task."""
     if not isinstance(task, dict):
         raise ValueError("not an object with train and test")
     examples, tests = (pairs_of(task.get(name), name) for name in ("train", "test"))
@@ -94,14 +94,14 @@ def problem_of(task: Any) -> ArcProblem:
 
 
 def pairs_of(pairs: Any, name: str) -> tuple[Pair, ...]:
-    """At least one pair of grids; ValueError where there is none, or one has no output."""
+    """At least one pair of grids; ValueError if there is none, or one has no output."""
     if not isinstance(pairs, list) or not pairs or not all(isinstance(pair, dict) for pair in pairs):
         raise ValueError(f"{name} is no list of pairs")
     return tuple((as_grid(pair.get("input"), name), as_grid(pair.get("output"), name)) for pair in pairs)
 
 
 def as_grid(rows: Any, name: str) -> Grid:
-    """A rectangle of figures 0 to 9; ValueError where it is none."""
+    """A rectangle of digits 0 to 9; ValueError if it is not one."""
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows) or not is_grid(rows):
         raise ValueError(f"a grid of {name} is no rectangle of figures 0 to 9 with sides of 1 to {LARGEST}")
     return tuple(map(tuple, rows))

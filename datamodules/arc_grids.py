@@ -1,4 +1,4 @@
-"""A task of ARC, and how the grids of a response are read."""
+"""ARC problems, and parsing of grids from responses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from datamodules.enigmata.tasks.answers import FENCE, LONGEST
 
 Grid: TypeAlias = tuple[tuple[int, ...], ...]
 Pair: TypeAlias = tuple[Grid, Grid]
-"""A grid and what the rule makes of it."""
+"""A grid, and the grid that the rule makes of it."""
 
 LARGEST = 30
-"""Rows and columns of a grid, at most."""
+"""The most rows and columns of a grid."""
 FIGURES = frozenset("0123456789")
 
 _ARRAY = re.compile(r"(?:np\.|numpy\.)?array\(")
@@ -30,9 +30,9 @@ class ArcProblem(Problem):
     """Examples of a rule, and one or more grids to apply it to.
 
     Args:
-        examples: of the rule.
-        tests: the grids to answer for, with the right answers; all must be right.
-        label: the set it is reported under.
+        examples: pairs of grids.
+        tests: the test grids with the right answers; all answers must be right.
+        label: the set under which it is reported.
     """
 
     examples: tuple[Pair, ...]
@@ -76,7 +76,7 @@ class ArcProblem(Problem):
 
 
 def is_grid(rows: list[list[Any]]) -> bool:
-    """Is it a rectangle of figures 0 to 9, with sides of 1 to 30?"""
+    """Whether it is a rectangle of digits 0 to 9, with sides of 1 to 30."""
     widths = {len(row) for row in rows}
     return (
         1 <= len(rows) <= LARGEST
@@ -87,22 +87,22 @@ def is_grid(rows: list[list[Any]]) -> bool:
 
 
 def drawn(grid: Grid) -> str:
-    """A line for each row."""
+    """The grid as text, a line for each row."""
     return "\n".join(" ".join(map(str, row)) for row in grid)
 
 
 def last_grids(response: str, number: int) -> list[Grid] | None:
-    """What the last `number` fenced blocks hold, where each is a grid; None otherwise.  Linear in the text."""
+    """The grids in the last `number` fenced blocks; None unless each is a grid.  Takes linear time."""
     blocks = response.split(FENCE)[1:-1:2]
     grids = [parse_grid(block) for block in blocks[-number:]]
     return None if len(blocks) < number or None in grids else [grid for grid in grids if grid is not None]
 
 
 def parse_grid(block: str) -> Grid | None:
-    """The rows of figures in a block, its language tag aside.
+    """The grid in a block, without its language tag; None if it is no grid.
 
-    Rows are lines, or brackets within brackets wherever lines end. White space, commas or bars stand between all
-    figures of a row, or nothing does.
+    Rows are lines, or nested brackets with any line breaks. White space, commas or bars separate all
+    digits of a row, or nothing does.
     """
     if len(block) > LONGEST:
         return None
@@ -122,12 +122,12 @@ def parse_grid(block: str) -> Grid | None:
 
 
 def holds_a_figure_a_line(row: str) -> bool:
-    """Whether each line holds one figure at most, as indented JSON has them."""
+    """Whether each line has at most one digit, as in indented JSON."""
     return all(len(line.strip(" \t,")) <= 1 for line in row.split("\n"))
 
 
 def parse_row(text: str) -> list[int] | None:
-    """The figures of a row: all of them apart, or all of them together; None where it holds anything else."""
+    """The digits of a row, all separated or none; None if it has anything else."""
     figures = [figure for figure in _BETWEEN.split(text) if figure]
     figures = [*figures[0]] if len(figures) == 1 else figures
     return [*map(int, figures)] if all(figure in FIGURES for figure in figures) else None

@@ -1,4 +1,4 @@
-"""KOR-Bench, reasoning by rules that nobody knows beforehand, for `validate` (docs/generalisation.md)."""
+"""Data module of KOR-Bench, reasoning by new rules, for `validate` (docs/generalisation.md)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ CATEGORIES = ("operation", "logic", "cipher", "puzzle", "counterfactual")
 
 
 class KORBenchDataModule(ProblemDataModule):
-    """KOR-Bench's questions, reported by category; there is nothing to train on.
+    """KOR-Bench's questions, reported by category; it has no train split.
 
     Args:
-        validation: a folder as the benchmark's repository has it (`<category>/sample.jsonl` and `rule.jsonl`), or a
+        validation: a folder like the benchmark's repository (`<category>/sample.jsonl` and `rule.jsonl`), or a
             .parquet, .jsonl or .csv file or hub id whose rows have the columns category, rule_id, idx,
             rule_content, question and answer.
-        seed: unused by itself.
-        batch_size: unused by itself.
+        seed: has no effect without a train split.
+        batch_size: has no effect without a train split.
         eval_batch_size: problems per batch and rank.
 
     Raises:
-        ValueError: where the source can't be read, naming it and the row.
+        ValueError: the source cannot be read; names it and the row.
     """
 
     def __init__(self, validation: str, seed: int = 0, batch_size: int = 16, eval_batch_size: int = 64) -> None:
@@ -39,14 +39,14 @@ class KORBenchDataModule(ProblemDataModule):
         self.source = validation
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-        """All categories, one after the other."""
+        """The questions of all categories, in order, as the validation split."""
         rows = folder_rows(Path(self.source)) if Path(self.source).is_dir() else read_rows(self.source, "test")
         problems = [*parse_rows(self.source, rows, problem_of)]
         return deduplicate({"train": [], "validation": mostly_passing(self.source, problems), "test": []})
 
 
 def folder_rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """The questions of every category that the folder has, each with its rule."""
+    """The questions of every category in the folder, each with its rule."""
     found = [category for category in CATEGORIES if (folder / category / "sample.jsonl").is_file()]
     if not found:
         raise ValueError(f"{folder} holds no <category>/sample.jsonl for any of {', '.join(CATEGORIES)}")
@@ -57,7 +57,7 @@ def folder_rows(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def problem_of(row: Any) -> KORProblem:
-    """The problem of a row; ValueError where a column is missing or the category is unknown."""
+    """The problem of a row; ValueError for a missing column or an unknown category."""
     columns = ("category", "rule_id", "idx", "rule_content", "question", "answer")
     missing = [name for name in columns if not isinstance(row, dict) or is_missing(row.get(name)) or row[name] == ""]
     if missing:

@@ -1,8 +1,8 @@
-"""A question of KOR-Bench and how it is judged (arXiv 2410.06526): a rule for each category, and for some questions.
+"""Questions of KOR-Bench and their scoring (arXiv 2410.06526), by category and for some questions separately.
 
-The official verifier was read; this is not its code. It departs from it where that could be cheated or
-could run text: arithmetic is parsed and not evaluated by Python, an empty answer never passes, one of several
-words must be a whole one, and expressions are compared by `datamodules/math`.
+Written after the official verifier, with other code. It differs where that could be cheated or
+could execute text: arithmetic is parsed and not evaluated by Python, an empty answer never passes, one of several
+words must be a complete one, and expressions are compared by `datamodules/math`.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from datamodules.enigmata.tasks.expressions import evaluate, tokens
 from datamodules.math.answers import UndecidedError, decided, equivalent
 
 LONGEST = 4_000
-"""Characters of an answer; a longer one is none."""
+"""The most characters of an answer; a longer one counts as none."""
 
 MATHEMATICAL = frozenset((
     18, 73, 74, 77, 94, 115, 116, 117, 121, 122, 123, 125, 131, 132, 134, 135, 136, 141, 143, 145, 146, 147, 149,
     151, 152, 153, 154, 155, 156, 160, 161, 162, 164, 165, 166, 170, 206, 209, 211, 212, 213, 214, 215, 217, 218,
 ))  # fmt: skip
-"""Questions of the category operation that are answered by an expression."""
+"""Questions of the category operation whose answer is an expression."""
 INEQUALITIES = frozenset((178, 179))
-"""Questions of the category operation that are answered by bounds."""
+"""Questions of the category operation whose answer is bounds."""
 
 _BOUND = re.compile(r"([≥≤])\s*(-?[0-9]+\.?[0-9]*)")
 _SIGNS = re.compile(r"[-+*/]")
 _OR = re.compile(r"\\(?:text|mathrm|mbox)\s*\{\s*or\s*\}")
 _SIZES = re.compile(r"\\(?:left|right|displaystyle)(?![a-zA-Z])")
 _GLUED = re.compile(r"(?<=[0-9])(?=[a-z](?![a-z]))")
-"""Between a number and a letter: math-verify reads the i of 2i as another letter than the i of 2 + i."""
+"""Matches between a number and a letter: math-verify parses the i of 2i as another letter than the i of 2 + i."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What decides how an answer is judged.
+    """The facts that decide how an answer is scored.
 
     Args:
         category: operation, logic, cipher, puzzle or counterfactual.
         rule: the number of the rule in its category.
         index: the number of the question in its category.
-        answer: the official one, in double square brackets.
+        answer: the official answer, in double square brackets.
     """
 
     category: str
@@ -59,19 +59,19 @@ def judge(question: Question, response: str) -> bool:
 
 
 def extracted(question: Question, response: str) -> str | None:
-    """The first answer in double square brackets, without quotes, and with single spaces; None where there is none."""
+    """The first answer in double square brackets, without quotes, with single spaces; None if there is none."""
     given = _given(question, response)
     return None if given is None else " ".join(given.replace('"', " ").split()) or None
 
 
 def _given(question: Question, response: str) -> str | None:
-    """The answer as it stands; None where there is none, or it is too long."""
+    """The answer, unchanged; None if there is none, or it is too long."""
     given = bracketed(response, question.category == "puzzle")
     return given if given is not None and given.strip() and len(given) <= LONGEST else None
 
 
 def reference(question: Question) -> str:
-    """An answer that passes: the official one, or its first word where it lists several of which one is asked."""
+    """An answer that passes: the official one, or its first word if it lists several of which one is asked."""
     if question.category != "puzzle" or question.rule not in ("2", "4"):
         return question.answer
     words = bracketed(question.answer, True) or question.answer
@@ -79,9 +79,9 @@ def reference(question: Question) -> str:
 
 
 def bracketed(text: str, strict: bool) -> str | None:
-    r"""What the first [[..]] holds; unless strict, else the first $\boxed{..}$, else the first [..].
+    r"""The content of the first [[..]]; if not strict, else of the first $\boxed{..}$, else of the first [..].
 
-    Double brackets may be written as LaTeX or Markdown do: `\left[\left[..\right]\right]`, `\[\[..\]\]`.
+    Double brackets may be in LaTeX or Markdown: `\left[\left[..\right]\right]`, `\[\[..\]\]`.
     """
     found = _between(text, "[[", "]]")
     if found is not None or strict:
@@ -98,7 +98,7 @@ def _between(text: str, opening: str, closing: str) -> str | None:
 
 
 def _judge_of(question: Question) -> Callable[[str, str], bool]:
-    """The comparison of a given and a wanted answer that belongs to a question."""
+    """The function that compares a given with the wanted answer of a question."""
     if question.category == "puzzle":
         return PUZZLES.get(question.rule, _same_by(_words_alone))
     if question.category == "logic":
@@ -120,7 +120,7 @@ def _operation(question: Question) -> Callable[[str, str], bool]:
 
 
 def _expressions(given: str, wanted: str) -> bool:
-    """Each of the expressions between "or" has its equal on the other side."""
+    """Whether each of the expressions separated by "or" has an equal one on the other side."""
     ours, theirs = ([_right_side(part) for part in text.split("or")] for text in (_or(given), _or(wanted)))
     if len(ours) != len(theirs):
         return False
@@ -128,7 +128,7 @@ def _expressions(given: str, wanted: str) -> bool:
 
 
 def _is_among(expression: str, others: list[str]) -> bool:
-    """Whether it equals one of the others; UndecidedError where it equals none of which that could be said."""
+    """Whether it equals one of the others; UndecidedError if it equals none and one could not be compared."""
     undecided = None
     for other in others:
         try:
@@ -142,7 +142,7 @@ def _is_among(expression: str, others: list[str]) -> bool:
 
 
 def _right_side(text: str) -> str:
-    """What follows the last equals sign, without brackets that don't group, and without unmatched closing braces."""
+    """The text after the last equals sign, without brackets that do not group and unmatched closing braces."""
     text = re.sub(r'["\n$\[\]]|\\[()\[\]]', "", _SIZES.sub("", text)).rpartition("=")[2]
     text = _GLUED.sub(" ", text.replace("\\*", "*")).strip().rstrip(" .\\")
     while text.endswith("}") and text.count("{") < text.count("}"):
@@ -155,7 +155,7 @@ def _or(text: str) -> str:
 
 
 def _same_by(form: Callable[[str], object]) -> Callable[[str, str], bool]:
-    """Equal in this form."""
+    """A comparison of answers in this form."""
     return lambda given, wanted: form(given) == form(wanted)
 
 
@@ -180,7 +180,7 @@ def _letters(text: str) -> str:
 
 
 def _equation(given: str, wanted: str) -> bool:
-    """The same signs in the same order, between single figures, and the wanted value."""
+    """Whether it has the same signs in the same order, between single digits, and the wanted value."""
     ours, theirs = (tokens(text.partition("=")[0]) or [] for text in (given, wanted))
     value = re.search(r"=\s*(-?[0-9]{1,9})", wanted)
     figures = [token for token in ours if token.isdecimal()]
@@ -193,7 +193,7 @@ def _equation(given: str, wanted: str) -> bool:
 
 
 def _twenty_four(given: str, wanted: str) -> bool:
-    """The same figures, and 24."""
+    """Whether it has the same digits and the value 24."""
     ours, theirs = (
         tokens(text.strip().split("\n")[0].partition("=")[0].rstrip(" .")) or [] for text in (given, wanted)
     )
@@ -211,17 +211,17 @@ PUZZLES: dict[str, Callable[[str, str], bool]] = {
     "10": _twenty_four,
     "18": _same_by(lambda text: re.sub(r"[,\s\[\]]+", "", text)),
 }
-"""By the number of the rule; the others are judged by letters and figures alone."""
+"""Comparisons by the number of the rule; other rules compare only letters and digits."""
 
 
 @dataclass(frozen=True)
 class KORProblem(Problem):
-    """A question about a rule that stands above it.
+    """A question with a rule above it.
 
     Args:
-        rule: its text.
-        text: the question, which says what its answer must look like.
-        question: how it is judged.
+        rule: the text of the rule.
+        text: the question, which says the format of the answer.
+        question: how it is scored.
     """
 
     rule: str

@@ -1,4 +1,4 @@
-"""Names that a package imports when they are asked for."""
+"""Lazy imports: a package imports names when they are used."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def on_demand(package: str, module: str, names: tuple[str, ...]) -> Callable[[str], Any]:
-    """A package's `__getattr__` (PEP 562) that takes these names from one of its modules.
+    """A package's `__getattr__` (PEP 562) that imports these names from one of its modules.
 
-    A data module imports Lightning, which takes seconds; the process that scores needs the problems alone.
+    A data module imports Lightning, which takes seconds; the scoring process needs only the problems.
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Prompts to be answered by `passk predict`, whether or not an answer is known."""
+"""Data module of prompts for `passk predict`, with or without reference answers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from datamodules.values import is_missing, text_of
 
 
 class PromptsDataModule(ProblemDataModule):
-    """A file of prompts, each of which is answered, in order and without a score.
+    """A file of prompts for `predict`, answered in order and without scores.
 
     Args:
         prompts: a .parquet, .jsonl or .csv file, or a hub id, owner/name[/configuration][:split].
         prompt: the column of the prompts: text, or the messages of a chat.
-        answer: the column of the references, which rows may lack.
-        template: the prompt as text with columns in braces, in place of the column `prompt`.
+        answer: the column of the references; may be missing in rows.
+        template: the prompt as text with columns in braces, instead of the column `prompt`.
         label: the name of the set.
         eval_batch_size: prompts per batch and rank.
 
     Raises:
-        ValueError: where the source can't be read, naming it and the row.
+        ValueError: the source cannot be read; names it and the row.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Mazes in the format the authors published (RUC-AIBOX/Passk_Training_Maze), from a file or the hub."""
+"""Data module of mazes in the authors' published format (RUC-AIBOX/Passk_Training_Maze), from a file or the hub."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from datamodules.sources import check_source, parse_rows, read_prompt, read_rows
 
 
 class PublishedMazeDataModule(ProblemDataModule):
-    """The authors' mazes, or any in their format, as they are; deduplicated by the maze, test wins.
+    """The authors' mazes, or any in their format; deduplicated by maze, duplicates stay in test.
 
-    A source is a `.parquet` file, a `.jsonl` file, or a hub id `owner/name`, which takes the hub's split of the same
-    name as ours unless it is given, as in `owner/name:train`.
+    A source is a `.parquet` file, a `.jsonl` file, or a hub id `owner/name`, of which the hub's split of the same
+    name is read unless one is given, as in `owner/name:train`.
 
     Args:
         train_path: source of the train split.
         validation_path: source of the validation split.
         test_path: source of the test split, or None for none.
-        style: puts every maze in this style; None keeps the prompt of the data, answered in `<answer>` tags.
-        moves_per_square: an answer with more characters than this for each free square scores 0.
+        style: the prompt style of all mazes; None keeps the prompts of the data, answered in `<answer>` tags.
+        moves_per_square: an answer with more characters per free square than this scores 0.
         seed: of the order of training.
         batch_size: P, mazes per iteration over all ranks.
         eval_batch_size: mazes per batch and rank in validation, test and prediction.
 
     Raises:
-        ValueError: naming the file and the row, where a source can't be read; at construction where a file is missing.
+        ValueError: a source cannot be read; names the file and the row; for a missing file at construction.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Reward functions as TRL's GRPOTrainer takes them, unchanged, as one scorer."""
+"""A scorer of reward functions in the interface of TRL's GRPOTrainer."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from datamodules.scorers import Row, Scorer
 from datamodules.values import text_of
 
 OURS = ("prompts", "completions")
-"""What a function is given beside the row's columns; a column of such a name is not."""
+"""Arguments that a function gets besides the row's columns; columns of these names are not passed."""
 
 
 class RewardFunctions(Scorer):
     """The weighted sum of reward functions `reward(prompts, completions, **columns) -> list[float | None]`.
 
-    As with TRL's `GRPOTrainer`, a function gets the columns of the row by name; completions are messages where the
-    prompt is a chat, and text otherwise; None stands for a reward that does not apply, and is left out of the sum. Each
-    answer is judged by itself: the lists have one element. The sum is mapped to [0, 1] by the least and the most that
-    it can be: an answer passes where every function that applies gives its most. Each reward's mean is logged as
-    `reward/<name>`, of held-out problems as `eval/reward/<name>`.
+    As in TRL's `GRPOTrainer`, a function gets the columns of the row by name; completions are messages if the
+    prompt is a chat, and text otherwise; None means that a reward does not apply, and is left out of the sum. Each
+    answer is scored separately: the lists have one element. The sum is mapped to [0, 1] by its minimum and maximum: an
+    answer passes if every function that applies returns its maximum. Each reward's mean is logged as
+    `reward/<name>`, for held-out problems as `eval/reward/<name>`.
 
     Args:
         reward_funcs: each by a dotted path, `my_rewards.accuracy_reward`, or a file, `my_rewards.py:accuracy_reward`.
-        reward_weights: of each in the sum, above 0; 1 where None.
-        bounds: the least and the most that a function gives, by its name, where these are not 0 and 1.
+        reward_weights: the weight of each in the sum, above 0; None: 1.
+        bounds: minimum and maximum of a function by its name, if they are not 0 and 1.
 
     Raises:
         ValueError: for a function that is not found, and values out of range.
@@ -61,7 +61,7 @@ class RewardFunctions(Scorer):
         self.bounds = {name: (0.0, 1.0) for name in self.functions} | check_bounds(bounds or {}, [*self.functions])
 
     def __getstate__(self) -> dict[str, Any]:
-        """By the functions' places: a process finds them again. With their modules, which it imports once."""
+        """The state has the functions' paths, by which another process loads them, and their modules."""
         modules = [getattr(function, "__module__", "") for function in self.functions.values()]
         return {name: value for name, value in vars(self).items() if name != "functions"} | {"modules": modules}
 
@@ -80,13 +80,13 @@ class RewardFunctions(Scorer):
             if not low <= reward <= high:
                 return Unscored(f"{name} gave {reward:g}, outside of its bounds [{low:g}, {high:g}]: see `bounds`")
         if all(reward == self.bounds[name][1] for name, reward in applying.items()):
-            return Composite(1.0, applying)  # which rounding might miss
+            return Composite(1.0, applying)  # rounding may give less
         least, most = (sum(self.weights[name] * self.bounds[name][end] for name in applying) for end in (0, 1))
         total = sum(self.weights[name] * reward for name, reward in applying.items())
         return Composite(min(max((total - least) / (most - least), 0.0), 1.0), applying)
 
     def arguments(self, row: Row, response: str) -> dict[str, list[Any]]:
-        """What a function is called with, each a list of one."""
+        """The arguments of a function, each a list of one."""
         is_chat = not isinstance(row.prompt, str)
         prompt = [dict(message) for message in row.prompt] if is_chat else row.prompt
         completion = [{"role": "assistant", "content": response}] if is_chat else response
@@ -97,7 +97,7 @@ class RewardFunctions(Scorer):
         return "" if answer.answer is None else text_of(answer.answer)
 
     def check(self, answer: Any) -> None:
-        """Raise ValueError where a function wants what the row has not."""
+        """Raise ValueError if a function requires a column that the row does not have."""
         arguments = self.arguments(answer, "")
         for name, function in self.functions.items():
             try:
@@ -111,11 +111,11 @@ class RewardFunctions(Scorer):
 
     @property
     def promises(self) -> bool:
-        return False  # the answer of a row need be no whole response
+        return False  # a row's answer need not be a whole response
 
 
 def reward_of(name: str, function: Callable[..., Any], arguments: Mapping[str, list[Any]]) -> float | None:
-    """What a function gives for one answer; ValueError unless it is a list of one number, or of None."""
+    """The reward of a function for one answer; ValueError unless it returns a list of one number, or of None."""
     given = function(**arguments)
     if inspect.isawaitable(given):
         given = asyncio.run(_awaited(given))
@@ -123,7 +123,7 @@ def reward_of(name: str, function: Callable[..., Any], arguments: Mapping[str, l
         (reward,) = given
     except (TypeError, ValueError):
         raise ValueError(f"{name} gave {given!r:.80}, which is no list with one reward") from None
-    reward = reward.item() if hasattr(reward, "item") else reward  # of numpy or torch
+    reward = reward.item() if hasattr(reward, "item") else reward  # a scalar of numpy or torch
     if reward is None:
         return None
     if not isinstance(reward, Real) or not isfinite(reward):
@@ -136,7 +136,7 @@ async def _awaited(given: Any) -> Any:
 
 
 def check_bounds(bounds: Mapping[str, Sequence[float]], names: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Bounds by the names of functions; ValueError for another name, and where the most is not above the least."""
+    """Bounds by the names of functions; ValueError for an unknown name, and if the maximum is not above the minimum."""
     for name, (low, high) in bounds.items():
         if name not in names:
             raise ValueError(f"bounds of {name!r}, which is no reward function: there are {', '.join(names)}")
@@ -146,18 +146,18 @@ def check_bounds(bounds: Mapping[str, Sequence[float]], names: Sequence[str]) ->
 
 
 def absolute(place: str) -> str:
-    """A function's place, a file by its whole path."""
+    """A function's path, with a file's absolute path."""
     file, _, name = place.rpartition(":")
     return f"{Path(file).absolute()}:{name}" if file.endswith(".py") else place
 
 
 def name_of(place: str) -> str:
-    """What a function is called there; its own name may be another's: of a lambda, or of one that a function made."""
+    """A function's name in its path; `__name__` may differ, for a lambda or a function made by a function."""
     return re.split("[:.]", place)[-1]
 
 
 def load(place: str) -> Callable[..., Any]:
-    """The function at a place; ValueError where there is none."""
+    """Load the function of a path; ValueError if there is none."""
     file, _, name = place.rpartition(":")
     if file.endswith(".py"):
         module = _module_of(Path(file))
@@ -169,7 +169,7 @@ def load(place: str) -> Callable[..., Any]:
             module = import_module(path)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{path}.".startswith(f"{error.name}."):
-                raise  # of what the module imports
+                raise  # raised by an import of the module
             raise ValueError(f"reward_funcs: there is no module {error.name!r} for {place!r}") from None
     function = getattr(module, name, None)
     if not callable(function) or isinstance(function, type):
@@ -183,6 +183,6 @@ def _module_of(file: Path) -> Any:
         raise ValueError(f"reward_funcs: there is no file {file}")
     spec = spec_from_file_location(str(file), file)
     assert spec is not None and spec.loader is not None
-    module = sys.modules[spec.name] = module_from_spec(spec)  # where dataclasses look for it; a path hides no module
+    module = sys.modules[spec.name] = module_from_spec(spec)  # for dataclasses; a path hides no module
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""A prompt with an answer, judged by a scorer, and one that nobody judges."""
+"""Problems with a scorer, and prompts without one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from datamodules.scorers import Scorer
 
 @dataclass(frozen=True)
 class ScoredProblem(Problem):
-    """A prompt with an answer, judged by a scorer.
+    """A prompt with an answer and a scorer.
 
     Args:
-        prompt: what the policy reads.
-        answer: as the row has it.
-        scorer: judges.
-        label: the set it is reported under.
+        prompt: the prompt for the policy.
+        answer: the row's answer.
+        scorer: scores responses by the answer.
+        label: the set under which it is reported.
     """
 
     prompt: Prompt
@@ -28,7 +28,7 @@ class ScoredProblem(Problem):
 
     @property
     def key(self) -> str:  # type: ignore[override]
-        """The prompt, its pictures by what they show."""
+        """The prompt, with digests of its pictures' contents."""
         return canonical(self.prompt)
 
     @property
@@ -37,7 +37,7 @@ class ScoredProblem(Problem):
 
     @property
     def identity(self) -> str:
-        """Asks nothing of the scorer, whose `solve` may fail or change its mind."""
+        """Does not call the scorer, whose `solve` may fail or change."""
         return f"{self.key}\n{self.answer}"
 
     def score(self, response: str) -> float:
@@ -49,12 +49,12 @@ class ScoredProblem(Problem):
 
 @dataclass(frozen=True)
 class AskedPrompt(Problem):
-    """A prompt whose answers nobody judges.
+    """A prompt whose answers are not scored.
 
     Args:
-        prompt: what the policy reads.
-        solution: the reference that is written beside an answer; empty where there is none.
-        label: the set it is reported under.
+        prompt: the prompt for the policy.
+        solution: the reference written beside an answer; "" for none.
+        label: the set under which it is reported.
     """
 
     prompt: Prompt

@@ -1,4 +1,4 @@
-"""What judges a response by the answer in its row: the one class that a task of your own needs.
+"""Scorers: score a response by the answer in its row. The only class that your own task needs.
 
 A scorer is named in YAML by its class_path, with its arguments; scorers compose.
 """
@@ -16,12 +16,12 @@ from datamodules.values import text_of
 
 @dataclass(frozen=True)
 class Row:
-    """A row, for a scorer that judges by more than the answer.
+    """A row, for a scorer that needs more than the answer.
 
     Args:
-        prompt: as the row asks: text, or a tuple of messages.
-        answer: of the answer's column; None where the row has none.
-        columns: all of the row's, by name.
+        prompt: the row's prompt: text, or a tuple of messages.
+        answer: the value of the answer's column; None if the row has none.
+        columns: all columns of the row, by name.
     """
 
     prompt: Any
@@ -30,50 +30,50 @@ class Row:
 
 
 class Scorer(ABC):
-    """Judges a response to a question whose row holds `answer`."""
+    """Base class of scorers: scores a response by the `answer` of its row."""
 
     @abstractmethod
     def score(self, response: str, answer: Any) -> float:
-        """A number in [0, 1], of which 1 alone passes; best total, quick and without side effects.
+        """A number in [0, 1]; only 1 passes. It should never raise, be quick and have no side effects.
 
         Args:
-            response: what the policy wrote, without its stop token.
-            answer: as the row has it: text, a number, or whatever JSON holds.
+            response: the policy's response, without its stop token.
+            answer: the row's answer: text, a number, or any other JSON value.
         """
 
     def extract_answer(self, response: str, answer: Any) -> str | None:
-        """The part of a response that `score` judges, in a form that is equal where answers are; the whole by default.
+        """The extracted answer, in a form that is equal for equal answers; by default the whole response.
 
-        Responses are compared by it, for their diversity and for the majority vote. None where there is no answer.
+        Diversity and the majority vote compare responses by it. None if there is no answer.
         """
         return response.strip() or None
 
     def solve(self, answer: Any) -> str:
-        """A response that passes, for demonstrations to imitate; the answer itself unless said."""
+        """A response that passes, used as a demonstration; by default the answer itself."""
         return text_of(answer)
 
     def check(self, answer: Any) -> None:  # noqa: B027 - most take any answer
-        """Raise ValueError for an answer that no response could pass by; asked of every row when it is read."""
+        """Raise ValueError for an answer with which no response could pass; called for every row when it is read."""
 
     @property
     def judges_rows(self) -> bool:
-        """Whether it is given the whole row, as a `Row`, in place of the answer; TaskDataModule alone has it."""
+        """Whether `answer` is the whole row, a `Row`; only TaskDataModule supports this."""
         return False
 
     @property
     def is_proven(self) -> bool:
-        """Whether `solve` passes by every answer that `check` lets through, so that none needs to be tried."""
+        """Whether `solve` passes for every answer that `check` accepts, so that solutions need not be tested."""
         return False
 
     @property
     def promises(self) -> bool:
-        """Whether what `solve` gives is meant to pass: where a class writes it with `score` or after."""
+        """Whether solutions are meant to pass: `solve` is defined in the class of `score`, or in a subclass of it."""
         score, solve = (next(k for k in type(self).__mro__ if name in vars(k)) for name in ("score", "solve"))
         return issubclass(solve, score)
 
 
 class Exact(Scorer):
-    """Passes the answer itself, white space around it aside; a number in plain digits (`datamodules/values.py`)."""
+    """Passes the answer itself, up to surrounding white space; numbers in plain digits (`datamodules/values.py`)."""
 
     def score(self, response: str, answer: Any) -> float:
         return float(response.strip() == text_of(answer).strip())
@@ -84,15 +84,15 @@ class Exact(Scorer):
 
     @property
     def is_proven(self) -> bool:
-        return type(self) is Exact  # another's `score` may ask for more
+        return type(self) is Exact  # a subclass may require more
 
 
 class Weighted(Scorer):
-    """A weighted mean of scorers: continuous, and 1 only where all of them say 1.
+    """A weighted mean of scorers: continuous, and 1 only if all of them give 1.
 
     Args:
-        scorers: at least one; the first one's solution is the solution, and what it extracts the answer.
-        weights: of each, above 0; they need not sum to 1.
+        scorers: at least one; the first one gives the solution and the extracted answer.
+        weights: the weight of each, above 0; they need not sum to 1.
     """
 
     def __init__(self, scorers: list[Scorer], weights: Sequence[float]) -> None:
@@ -109,9 +109,9 @@ class Weighted(Scorer):
         scores = [scorer.score(response, answer) for scorer in self.scorers]
         for score in scores:
             if not 0 <= score <= 1:
-                return score  # and so the answer is unscored
+                return score  # the answer is unscored
         if min(scores) == 1:
-            return 1.0  # which the rounding of a mean might miss
+            return 1.0  # the rounded mean may be less
         return sum(weight * score for weight, score in zip(self.weights, scores, strict=True)) / sum(self.weights)
 
     def extract_answer(self, response: str, answer: Any) -> str | None:
@@ -126,14 +126,14 @@ class Weighted(Scorer):
 
     @property
     def promises(self) -> bool:
-        return False  # the first one's solution may lack what another asks for
+        return False  # the first one's solution may fail another
 
 
 class AtLeast(Scorer):
-    """Binary: 1 where another scorer gives at least so much, 0 elsewhere.
+    """Binary: 1 if another scorer gives at least the threshold, else 0.
 
     Args:
-        scorer: the other.
+        scorer: the other scorer.
         threshold: in (0, 1].
     """
 

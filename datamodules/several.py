@@ -1,4 +1,4 @@
-"""Several data modules as one: trained on some of them, validated on all, each set under a name of its own."""
+"""Joins several data modules: training on some of them, validation on all, with a name for each set."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from datamodules.base.wrapped import NamedProblem
 
 
 class SeveralDataModule(ProblemDataModule):
-    """The problems of several data modules, deduplicated over all of them, test wins.
+    """The problems of several data modules, deduplicated over all of them, duplicates stay in test.
 
-    A set is reported by its name, and where it has parts (tasks, sizes, categories) by "<name>.<part>". The data
-    modules' own batch sizes and seeds of order are not used.
+    A set is reported by its name, and if it has parts (tasks, sizes, categories) by "<name>.<part>". The data
+    modules' own batch sizes and seeds of the order are not used.
 
     Args:
         sets: data modules by the names under which their problems are reported.
-        train: of which of them the train splits are trained on, one after the other; none is for `validate`.
+        train: the sets whose train splits are used, concatenated; none for `validate`.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
 
     Raises:
-        ValueError: for a name that is no set, or one with a "/" or a "." in it.
+        ValueError: for an unknown name, or one with a "/" or a "." in it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SeveralDataModule(ProblemDataModule):
             if name not in sets:
                 raise ValueError(f"train: {name!r} must be one of the sets {', '.join(sets)}")
         self.sets, self.trained = sets, train
-        self.task_name = "_".join(train)  # those that are only evaluated are not the task
+        self.task_name = "_".join(train)  # without sets that are only evaluated
 
     def prepare_data(self) -> None:
         for data in self.sets.values():
@@ -65,7 +65,7 @@ class SeveralDataModule(ProblemDataModule):
 
 
 def named(name: str, problems: Sequence[Problem]) -> list[Problem]:
-    """The problems of a split under the set's name, and by part of the set where it has several."""
+    """The problems of a split under the set's name, and by part of the set if it has several."""
     parts = {part for problem in problems for part in problem.sets}
     if len(parts) == 1:
         return [NamedProblem(problem, (name,)) for problem in problems]

@@ -1,4 +1,4 @@
-"""A task of your own: rows with a prompt and an answer, and a scorer (docs/your_own_task.md)."""
+"""Data module of your own task: rows with a prompt and an answer, and a scorer (docs/your_own_task.md)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that hold a question and its answer.
+    """A table of questions and answers.
 
     Args:
         source: a .parquet, .jsonl or .csv file, or a hub id, owner/name[/configuration][:split].
         prompt: the column of the question; "extra_info.question" is the key question of the objects in extra_info.
-        answer: the column of the answer, or a key behind it, such as verl's "reward_model.ground_truth".
-        max_skipped_rows: the share of rows that may be unreadable, which are left out and counted; else the first is
-            refused.
-        template: the question in place of `prompt`, with columns in braces: "Question: {question}\\nAnswer:". A brace
+        answer: the column of the answer, or a key in its objects, such as verl's "reward_model.ground_truth".
+        max_skipped_rows: the share of rows that may be unreadable; they are skipped and counted. If there are more,
+            the first one is an error.
+        template: the question instead of `prompt`, with columns in braces: "Question: {question}\\nAnswer:". A brace
             of the text is written twice.
     """
 
@@ -46,7 +46,7 @@ class Table:
             check_template(self.template, self.prompt, "prompt", self.answer)
 
     def read(self, split: str, make: Callable[[Any, Any], T]) -> Iterator[T]:
-        """What `make` makes of each prompt and answer; ValueError names the source and the row."""
+        """Apply `make` to each prompt and answer; ValueError names the source and the row."""
         return parse_rows(
             self.source,
             read_rows(self.source, split),
@@ -55,7 +55,7 @@ class Table:
         )
 
     def read_whole(self, split: str, make: Callable[[Any, Row], T]) -> Iterator[T]:
-        """What `make` makes of each prompt and its whole row, which may lack the answer; see `read`."""
+        """Apply `make` to each prompt and its whole row, which may have no answer; see `read`."""
         return parse_rows(
             self.source,
             read_rows(self.source, split),
@@ -69,14 +69,14 @@ class Table:
         return Row(read_prompt(self.question_of(row)), answer, dict(row))
 
     def question_of(self, row: Any) -> Any:
-        """What a row asks; ValueError where it asks nothing."""
+        """The question of a row; ValueError if it is empty."""
         if self.template is None:
             return value_in(row, self.prompt)
         return fill(self.template, lambda column: value_in(row, column))
 
 
 def check_template(template: str, column: str, default: str, answer: str) -> None:
-    """Raise ValueError for a template beside a column of the question that was given, or that tells the answer."""
+    """Raise ValueError for a template together with a question column, or one that contains the answer."""
     names = [name for _, name in columns_of(template)]
     if column != default:
         raise ValueError(f"template and {default}={column} can't both be given: the template names its columns")
@@ -85,7 +85,7 @@ def check_template(template: str, column: str, default: str, answer: str) -> Non
 
 
 def value_in(row: Any, column: str) -> Any:
-    """What a row holds in a column, or in an object there behind its keys; ValueError where that is nothing."""
+    """The value of a column, or of a dotted key in its objects; ValueError if there is none."""
     if not isinstance(row, dict):
         raise ValueError("not an object with named columns")
     if column in row:
@@ -101,24 +101,24 @@ def value_in(row: Any, column: str) -> Any:
 
 
 class TaskDataModule(ProblemDataModule):
-    """Your prompts and answers, judged by your scorer; deduplicated by prompt, test wins.
+    """Your prompts and answers with your scorer; deduplicated by prompt, duplicates stay in test.
 
-    A prompt is plain text, given as it stands, or a list of messages, which goes through the policy's chat template.
+    A prompt is plain text, used unchanged, or a list of messages, which goes through the policy's chat template.
 
     Args:
         train, validation, test: a .parquet, .jsonl or .csv file, or a hub id; `test` may be None.
-        scorer: judges a response by the row's answer.
+        scorer: scores a response by the row's answer.
         prompt: the column of the prompts.
-        answer: the column of the answers; rows may be without the default one where the scorer judges whole rows.
+        answer: the column of the answers; the default one may be missing if the scorer uses whole rows.
         label: the name of the set, and of the task.
-        max_skipped_rows: see `Table`, where `prompt` and `answer` are explained too.
-        template: the prompt as plain text with columns in braces, in place of the column `prompt`; see `Table`.
+        max_skipped_rows: see `Table`, which also explains `prompt` and `answer`.
+        template: the prompt as plain text with columns in braces, instead of the column `prompt`; see `Table`.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
 
     Raises:
-        ValueError: where a source can't be read, naming it and the row.
+        ValueError: a source cannot be read; names it and the row.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a column holds as the text of an answer: the one place where a number becomes digits."""
+"""Converts a column's value to the text of an answer; the only code that converts numbers to digits."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from math import isnan
 from typing import Any
 
 LARGEST_EXPONENT = 400
-"""Powers of ten that are written out; a double has no more than 308."""
+"""The largest power of ten that is written without exponent; a double's largest is 308."""
 
 
 def text_of(value: Any) -> str:
     """The text of a value: a number in plain decimal digits, anything else as Python prints it.
 
-    A column of JSON or Parquet numbers holds 5.0 and 1e-07 where its author wrote 5 and 0.0000001, so a number has
-    neither an exponent nor zeros behind its last figure. Total: a value that is no number has a text too.
+    A column of JSON or Parquet numbers has 5.0 and 1e-07 where its author wrote 5 and 0.0000001, so a number gets
+    neither an exponent nor zeros after its last digit. Never raises: a value that is no number has a text too.
     """
     if isinstance(value, str):
         return value
@@ -26,7 +26,7 @@ def text_of(value: Any) -> str:
 
 
 def digits(number: Decimal) -> str:
-    """A finite number without an exponent, unless that has hundreds of digits."""
+    """A finite number without an exponent, unless it would have hundreds of digits."""
     if abs(number.adjusted()) > LARGEST_EXPONENT:
         return str(number)
     text = format(number, "f")
@@ -35,5 +35,5 @@ def digits(number: Decimal) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value is what pandas and databases put where there is none: null or NaN."""
+    """Whether a value is null or NaN, with which pandas and databases mark missing values."""
     return value is None or (isinstance(value, float) and isnan(value))

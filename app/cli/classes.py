@@ -1,4 +1,4 @@
-"""The classes that a configuration can name, found in the source without importing it."""
+"""Finds the classes that a configuration can name, by parsing the source without importing it."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ KINDS: dict[str, tuple[str, ...]] = {
         "Evaluation", "Replaying", "Saving", "Schedule",
     ),
 }  # fmt: skip
-"""By the name of a kind: where its classes are, and what they are derived from, which is not listed itself."""
+"""By the name of a kind: the folder of its classes, and their base classes, which are not listed themselves."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A class of the source.
+    """A class found in the source.
 
     Args:
-        path: by which it is named.
-        bases: their names.
-        summary: its docstring's first sentence.
-        abstract: the methods that it leaves to others.
-        defined: all else that it has.
+        path: its import path in configurations.
+        bases: names of its base classes.
+        summary: the first sentence of its docstring.
+        abstract: its abstract methods.
+        defined: its other attributes and methods.
     """
 
     path: str
@@ -64,12 +64,12 @@ class Known:
 
 @cache
 def classes(kind: str) -> dict[str, Known]:
-    """The classes of a kind by their short names, in the order of the alphabet; what is abstract is left out."""
+    """The classes of a kind by their short names, in alphabetical order, without abstract ones."""
     return derived(*KINDS[kind])
 
 
 def derived(folder: str, *bases: str) -> dict[str, Known]:
-    """The classes of a folder that are derived from one of these, as `classes` has them."""
+    """The classes of a folder that are derived from one of `bases`; keys and order as in `classes`."""
     there = {each.name: each for each in _read(folder)}
     found = {*bases}
     while more := {name for name, each in there.items() if name not in found and found.intersection(each.bases)}:
@@ -79,30 +79,30 @@ def derived(folder: str, *bases: str) -> dict[str, Known]:
 
 
 def _left(known: Known, there: dict[str, Known]) -> frozenset[str]:
-    """The methods that a class and those it is derived from leave to others."""
+    """The abstract methods of a class and its bases that are not implemented."""
     inherited = [_left(there[base], there) for base in known.bases if base in there]
     return known.abstract | (frozenset().union(*inherited) - known.defined)
 
 
 def import_named(text: str) -> None:
-    """Import every class whose short name is a word of the text, so that jsonargparse knows it by that name.
+    """Import every class whose short name is a word of the text, so that jsonargparse accepts the short name.
 
-    text: of arguments and YAML files; what stands behind a # is none.
+    text: of arguments and YAML files; comments (from # on) are ignored.
     """
     words = set(re.findall(r"(?<![\w.])[A-Z]\w+", re.sub(r"(^|\s)#.*", "", text, flags=re.MULTILINE)))
     for kind in KINDS:
         for name in sorted(words & classes(kind).keys()):
-            getattr(import_module(classes(kind)[name].path.rpartition(".")[0]), name)  # some are imported on demand
+            getattr(import_module(classes(kind)[name].path.rpartition(".")[0]), name)  # some are imported lazily
 
 
 def alike(name: str) -> str | None:
-    """The known class whose short name is the closest; None where none is close."""
+    """The known class with the most similar short name; None if none is similar."""
     known = [each for kind in KINDS for each in classes(kind)]
     return next(iter(get_close_matches(name, known, n=1)), None)
 
 
 def listed(arguments: Sequence[str]) -> int:
-    """Print the classes of one kind, or of all; the exit status."""
+    """Print the classes of one kind, or of all.  -> the exit status"""
     if arguments and arguments[0] not in KINDS:
         given = arguments[0]
         if given in ("-h", "--help"):
@@ -131,7 +131,7 @@ def _read(folder: str) -> Iterator[Known]:
 
 
 def _module(file: Path, name: str, shown: dict[Path, set[str]]) -> str:
-    """The package that a class is exported by, or else the module that it is in."""
+    """The package that exports a class, or else its module."""
     place = next((folder for folder in file.parents if name in shown.get(folder, ())), file.with_suffix(""))
     return ".".join(place.relative_to(ROOT).parts).removesuffix(".__init__")
 

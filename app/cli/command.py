@@ -1,4 +1,4 @@
-"""The command line, where all meet: `passk fit`, `validate`, `test`, `predict`, `diagnose`."""
+"""The command line, which connects all parts: `passk fit`, `validate`, `test`, `predict`, `diagnose`."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ SUBCOMMANDS = ("fit", "validate", "test", "predict")
 
 
 class PassKCLI(LightningCLI):
-    """LightningCLI with `lightning.yaml` under every command and the run's callbacks as top-level keys.
+    """LightningCLI with `lightning.yaml` as every command's defaults and the run's callbacks as top-level keys.
 
     Args:
-        wanted: the commands whose arguments will be asked for; the others are known by name alone, which starts sooner.
-        given: the arguments as they were given.
+        wanted: the commands whose arguments are parsed; the others have only their names, which is faster.
+        given: the arguments of the command line.
     """
 
     def __init__(self, *args: Any, wanted: Sequence[str], given: Sequence[str], **kwargs: Any) -> None:
@@ -92,19 +92,19 @@ class PassKCLI(LightningCLI):
         parser.add_class_arguments(Chat, "chat")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(RolloutCallback, "rollout")
-        parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # marks what the rollouts filled
-        parser.add_lightning_class_args(ProblemDraw, "draw")  # records what the rollouts tell
-        parser.add_lightning_class_args(Replay, "replay")  # replaces what the others have marked and recorded
+        parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # after rollouts: marks problems
+        parser.add_lightning_class_args(ProblemDraw, "draw")  # after rollouts: records passes
+        parser.add_lightning_class_args(Replay, "replay")  # after both: replaces groups
         parser.add_lightning_class_args(StageSchedule, "schedule")
         stages_by_name(parser)
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Lightning would warn that the arguments are not the command line's own, which they are."""
+        """Avoids Lightning's warning that the arguments are not those of `sys.argv`; they are."""
         self.config = parser.parse_args(args)
 
     def _parse_ckpt_path(self) -> None:
-        """Lightning would merge the checkpoint's hyperparameters over the configuration."""
+        """Does nothing: Lightning would merge the checkpoint's hyperparameters into the configuration."""
 
     def before_instantiate_classes(self) -> None:
         config = self.config[str(self.subcommand)]
@@ -115,7 +115,7 @@ class PassKCLI(LightningCLI):
         if config.rollout.seed is None:
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
-            config.verbose = False  # the table of callbacks/evaluation/tables.py stands in for Lightning's
+            config.verbose = False  # callbacks/evaluation/tables.py prints a table instead of Lightning's
         config.trainer.strategy = launched(config.trainer.strategy)
         self.config_dump = written_out(self.parser, self.config)[str(self.subcommand)]
         check_trainer(self.config_dump["trainer"], str(self.subcommand))
@@ -128,9 +128,10 @@ class PassKCLI(LightningCLI):
         set_chat(self.datamodule, self._get(self.config_init, "chat"))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """With the run's own folder, plain and atomic checkpoint files, and callbacks in the order of an iteration.
+        """Make the Trainer with a run folder, plain and atomic checkpoints, and callbacks in the required order.
 
-        First who saves what the others change, then who samples and logs its seconds: others find rollouts and figures.
+        First Checkpoints, which reads the state before others change it; then the RolloutCallback, whose rollouts and
+        metrics the others use.
         """
         arguments = self._get(self.config_init, "trainer")
         plugins, callbacks = (
@@ -141,7 +142,7 @@ class PassKCLI(LightningCLI):
         arguments.callbacks = one_progress_bar(callbacks)
         if arguments.enable_progress_bar is False:
             arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]
-        if arguments.logger in (True, None):  # Lightning's own would be named by SLURM's job, which changes
+        if arguments.logger in (True, None):  # Lightning names its own after SLURM's job, which changes
             kwargs["logger"] = TensorBoardLogger(arguments.default_root_dir or os.getcwd())
         trainer: Any = super().instantiate_trainer(plugins=[*plugins, PlainCheckpointIO()], **kwargs)
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
@@ -157,14 +158,14 @@ class PassKCLI(LightningCLI):
         return trainer
 
     def _choose_folder(self, trainer: PassKTrainer) -> None:
-        """Find what the command goes on from, and have the run's folder before any logger starts."""
+        """Find the checkpoint to resume from, and claim the run folder before any logger starts."""
         config, command = self.config[str(self.subcommand)], str(self.subcommand)
         fit = command == "fit"
         places = places_of(trainer.loggers, trainer.default_root_dir, task_of(self.datamodule))
         self.source = source_of(config.ckpt_path, fit and config.auto_resume, places[0])
         self.changes = check_source(self.source, self.config_dump if fit else {})
         self.folder: AbstractContextManager[Any] = nullcontext()
-        if trainer.is_global_zero and self._get(self.config_init, "trainer").fast_dev_run:  # leaves no files
+        if trainer.is_global_zero and self._get(self.config_init, "trainer").fast_dev_run:  # writes no files
             self.folder = TemporaryDirectory(prefix="passk-")
             trainer.use_folder(Path(self.folder.name))
         elif trainer.is_global_zero:
@@ -190,22 +191,22 @@ MISTAKES = (
     ImportError,
     EngineError,
 )
-"""What a user's mistake raises, here and in the libraries."""
+"""Exceptions for mistakes of the user, here and in libraries."""
 
 
 def main(args: list[str] | None = None) -> PassKCLI:
     """Run a command.
 
     Args:
-        args: as on the command line, without the program's name; None takes the command line's.
+        args: arguments without the program's name; None takes those of the command line.
 
-    A user's mistake ends in one line and exit status 2; with PASSK_DEBUG=1 it keeps its traceback. Ctrl-C ends with
-    status 130: a run that trains writes its checkpoint first (callbacks/saving/checkpoints.py), all else ends at once.
+    A user's mistake ends with one line and exit status 2; with PASSK_DEBUG=1 also with a traceback. Ctrl-C ends with
+    status 130: `fit` first writes a checkpoint (callbacks/saving/checkpoints.py), other commands end at once.
     """
     quiet()
     freeze_imports()
     if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # where a user has modules of their own; last, so that they hide none
+        sys.path.append(os.getcwd())  # the user's modules; last, to hide no others
     given = sys.argv[1:] if args is None else args
     strict: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False, "formatter_class": ShortHelp}
     defaults = {"default_config_files": [str(DEFAULTS)]}
@@ -244,13 +245,13 @@ LOST = {
     "predict": "some completions are not written",
     "diagnose": "some rows were not looked at",
 }
-"""What is said of a command that was ended early, outside training."""
+"""The line printed when a signal ends a command outside training."""
 
 
 def ended_early(end: BaseException, given: Sequence[str]) -> Any:
-    """The exit status, after a line where a signal has ended the command; a run that trains has said its own."""
+    """The exit status; prints a line if a signal ended the command, except in training, which prints its own."""
     command = next((name for name in given if name in LOST), "fit")
-    interrupted = any(isinstance(each, KeyboardInterrupt) for each in (end, end.__context__))  # Lightning has 1
+    interrupted = any(isinstance(each, KeyboardInterrupt) for each in (end, end.__context__))  # Lightning exits with 1
     terminated = isinstance(end, SIGTERMException) and command != "fit"
     if not interrupted and not terminated:
         return getattr(end, "code", None)
@@ -261,19 +262,19 @@ def ended_early(end: BaseException, given: Sequence[str]) -> Any:
 
 @cache
 def freeze_imports() -> None:
-    """What is imported by now stays: no collection of garbage looks through it again, for tenths of a second."""
+    """Exclude all imported objects from garbage collection, which otherwise takes tenths of a second each time."""
     gc.freeze()
 
 
 class PresentStderr(logging.Handler):
-    """Writes to what sys.stderr is now, so that a progress bar that has replaced it is not written over."""
+    """Writes to the current sys.stderr, so that log lines do not overwrite a progress bar that has replaced it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)
 
 
 def quiet() -> None:
-    """Keep what libraries tell their developers from what passk tells its users."""
+    """Hide messages of libraries that are meant for their developers."""
     logging.basicConfig(format="%(message)s", handlers=[PresentStderr()])
     disable_progress_bar()
     threading.excepthook = name_unwritten

@@ -1,8 +1,8 @@
-"""A shell's completion script, small enough to be loaded: jsonargparse's own goes into the arguments of arguments.
+"""A shell completion script of usable size: jsonargparse's own includes arguments of nested classes.
 
-It offers an option for every argument of every class that an argument of a class may be: 39,000 options in 82 MB, in
-minutes, nearly all of it to read the same signatures again. Here the arguments of a configuration's own classes are
-offered, and the classes for each of these, but not the arguments of the latter.
+It has an option for every argument of every class that an argument of a class can be: 39,000 options in 82 MB, which
+takes minutes, mostly to read the same signatures repeatedly. Here the script has the arguments of a configuration's
+own classes, and the classes that each can be, but not the arguments of those.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 @contextmanager
 def one_level() -> Iterator[None]:
-    """Inside, a completion script has the arguments of classes, and not those of classes within them."""
-    completions: Any = import_module("jsonargparse._completions")  # private: were it gone, the rest would still run
+    """A context in which a completion script has the arguments of classes, but not of classes nested in them."""
+    completions: Any = import_module("jsonargparse._completions")  # private; only this needs it
     add, read = completions.add_subactions_and_get_subclass_choices, completions.get_signature_parameters
     depth = 0
 

@@ -1,4 +1,4 @@
-"""A user's mistake in one line, with the name that was meant or the class that has the argument."""
+"""Error messages in one line, with the closest known name or the class that has the argument."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FRAMES = (
     "Expected a path but",
     "Expected a <class 'NoneType'>",
 )
-"""How the lines begin that jsonargparse puts around the cause of an error."""
+"""Prefixes of the lines that jsonargparse adds around the cause of an error."""
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message on one line: where jsonargparse lists all that it tried, the first cause and the key."""
+    """An error's message on one line; of jsonargparse's list of attempts only the first cause and the key."""
     if isinstance(error, OSError) and error.strerror:
         if error.filename is None:
             return error.strerror
@@ -56,11 +56,11 @@ PRECISION = re.compile(r'Parser key "trainer.precision":.*Given value: (\S+)$', 
 
 
 def hinted(message: str, parser: Any) -> str:
-    """An error's message with "did you mean" after what is not known, where something like it is."""
+    """An error's message with "did you mean" after an unknown name that is similar to a known one."""
     wrong = PRECISION.search(message)
     if wrong:
         return f"trainer.precision={wrong[1]} must be {KNOWN_PRECISIONS}"
-    if "did you mean" in message:  # by the parser of the command
+    if "did you mean" in message:  # added by the command's parser
         return message
     message = OPTION.sub(_argument, message)
     options = [name for each in _with_commands(parser) for name in each._option_string_actions]
@@ -71,7 +71,7 @@ def hinted(message: str, parser: Any) -> str:
 
 
 def _hiding(module: str) -> str:
-    """Of a module that an installed one of the same name hides in the working folder, which file it is."""
+    """Names the file in the working folder that is hidden by an installed module of the same name."""
     wanted, file = Path(*module.split(".")).with_suffix(".py"), getattr(sys.modules.get(module), "__file__", None)
     if not wanted.is_file() or (file is not None and wanted.samefile(file)):
         return ""
@@ -79,7 +79,7 @@ def _hiding(module: str) -> str:
 
 
 def _patterns(options: list[str]) -> dict[str, Callable[[re.Match[str]], str | None]]:
-    """What names something unknown, and how what was meant is found."""
+    """Patterns of messages with an unknown name, and functions that find the closest known one."""
     return {
         r"unrecognized arguments: (--[\w.]+)(=\S*)?( .*)?": lambda found: _option(found[1], options),
         r"does not accept option '([\w.]+)'": lambda found: _option(f"--{found[1]}", options),
@@ -89,7 +89,7 @@ def _patterns(options: list[str]) -> dict[str, Callable[[re.Match[str]], str | N
 
 
 def _with_commands(parser: Any) -> list[Any]:
-    """A parser and those of its commands."""
+    """A parser and the parsers of its commands."""
     commands = parser._subcommands_action
     return [parser, *(commands._name_parser_map.values() if commands else ())]
 
@@ -99,7 +99,7 @@ def _closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _option(name: str, options: list[str]) -> str | None:
-    """The closest option: of the same section by its own name, or else by all of it."""
+    """The closest option: by its own name within the same section, or else by its full name."""
     section, _, own = name.rpartition(".")
     there = {each.rpartition(".")[2]: each for each in options if each.rpartition(".")[0] == section}
     close = get_close_matches(own, there, n=1, cutoff=0.75) if section else []
@@ -111,7 +111,7 @@ def _meant(close: str | None) -> str:
 
 
 def _argument(found: re.Match[str]) -> str:
-    """An argument that its class does not have, with the closest that it has, or the classes that have it."""
+    """For an argument that its class does not have: the closest one of the class, or the classes that have it."""
     path, option = found[1], found[2]
     own = _arguments(path)
     refused = f"Option '{option}' is not accepted by {path}"
@@ -129,7 +129,7 @@ def _paths(kind: str) -> set[str]:
 
 
 def _having(kind: str) -> dict[str, list[str]]:
-    """The arguments of every class of a kind; of one that can't be imported, none."""
+    """The arguments of every class of a kind; [] for one that cannot be imported."""
     return {name: _arguments(known.path) for name, known in classes(kind).items()}
 
 

@@ -1,4 +1,4 @@
-"""The command line before anything large is imported: help, version and what a command may be called, at once."""
+"""The first part of the command line, before large imports: answers help, version, list and unknown commands."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ passk COMMAND --help has a command's arguments; passk fit without any trains the
 passk --version prints the version.
 """
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
-"""Where Lightning looks for the number of a process among several, in its order."""
+"""Environment variables from which Lightning reads a process's rank, in its order."""
 
 
 def version() -> str:
-    """Of the installed distribution."""
+    """The version of the installed distribution."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
 
@@ -48,12 +48,12 @@ def version() -> str:
 
 
 def is_first() -> bool:
-    """Is this the only process of a run, or the first of several?"""
+    """Whether this is the only process of a run, or the first of several."""
     return int(next((os.environ[name] for name in RANKS if name in os.environ), 0)) == 0
 
 
 def answered(arguments: Sequence[str]) -> int | None:
-    """The exit status of what can be answered without the libraries; None for all else."""
+    """Answer a command that needs no libraries.  -> its exit status; None for all other commands"""
     first = arguments[0] if arguments else "--help"
     if first in ("-h", "--help"):
         print(HELP.format(commands="\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())), end="")
@@ -92,7 +92,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
 
 
 def run() -> None:
-    """The console script, whose return value would be its exit status."""
+    """The console script; returns nothing, since a return value would become the exit status."""
     if is_first() and sys.argv[1:] and sys.argv[1] != "list" and sys.argv[1] in COMMANDS:
         print(f"passk {version()}: loading ...", file=sys.stderr, flush=True)
     main()

@@ -1,4 +1,4 @@
-"""A command's help: what is passk's own first, and Lightning's Trainer by `--help_all` alone."""
+"""The help of a command: passk's arguments first; those of Lightning's Trainer only with `--help_all`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ ORDER = (
     *("schedule", "model", "data", "rollout", "draw", "replay"),
     *("evaluation", "chat", "checkpoints", "entropy_switch"),
 )
-"""The sections of a configuration, as they follow what concerns the command."""
+"""The sections of a configuration, in the order of the help, after the command's own arguments."""
 LATER = "trainer"
 MODULES = re.compile(r"\b(?:app|callbacks|datamodules|lightning|torch|torchmetrics|transformers)\.(?:\w+\.)*(?=[A-Z])")
-"""What precedes a class's name in its path."""
+"""The module part of a class path."""
 COMMAND = {
     "ckpt_path": "the checkpoint to go on from; `last` for the last one of the newest run that has one",
     "weights_only": "whether nothing but plain data is read from it, as passk writes it",
 }
-"""What is said of Lightning's own arguments of a command, whose help is long."""
+"""Short help texts for Lightning's own arguments of a command."""
 LONGEST = 160
-"""Characters of a default, or of the names of classes, that are printed."""
+"""The most characters printed of a default, or of the names of classes."""
 EPILOG = """--KEY.help lists the classes for a key, and --KEY.help CLASS a class's arguments; --help_all has them all,
 and Lightning's Trainer. A stage is changed by its name, as in --schedule.explore.k 4."""
 
 
 class HelpAll(_HelpAction):
-    """`--help_all`."""
+    """The action of `--help_all`."""
 
     def __call__(self, parser: Any, *arguments: Any) -> None:
         parser.shows_all = True
@@ -37,7 +37,7 @@ class HelpAll(_HelpAction):
 
 
 class ShortHelp(DefaultHelpFormatter):
-    """Names a class without its module, and leaves out what would fill pages."""
+    """Prints class names without modules, and leaves out long lists."""
 
     def _expand_help(self, action: Action) -> str:
         text = super()._expand_help(action)
@@ -51,19 +51,19 @@ class ShortHelp(DefaultHelpFormatter):
 
 
 def about(command: str, what: str) -> dict[str, str]:
-    """The words around the arguments of a command, as a parser takes them."""
+    """A parser's arguments for the texts around a command's arguments."""
     usage = f"passk {command} [-c FILE.yaml ...] [--key value ...] [--print_config]"
     return {"description": f"{what[0].upper()}{what[1:]}.", "usage": usage, "epilog": EPILOG}
 
 
 def shorten(parser: Any) -> None:
-    """Say in a line each what Lightning's own arguments of a command are."""
+    """Replace the help of Lightning's own arguments of a command by one line each."""
     for action in parser._actions:
         action.help = COMMAND.get(action.dest, action.help)
 
 
 def grouped(groups: list[Any], shows_all: bool) -> list[Any]:
-    """A parser's groups of arguments, in the order of its help, without what `--help_all` is for."""
+    """A parser's argument groups in the order of its help; without those that only `--help_all` shows."""
     keys = [_key(group) for group in groups]
     first = [group for group, key in zip(groups, keys, strict=True) if key not in (*ORDER, LATER)]
     own = [_named(groups[keys.index(key)], key) for key in ORDER if key in keys]
@@ -76,7 +76,7 @@ def grouped(groups: list[Any], shows_all: bool) -> list[Any]:
 
 
 def _key(group: Any) -> str:
-    """The section of a configuration that a group stands for; "" for none."""
+    """The configuration section of a group; "" for none."""
     names = {action.dest.partition(".")[0] for action in group._group_actions if action.dest != SUPPRESS}
     return next(iter(names)) if len(names) == 1 else ""
 
@@ -88,7 +88,7 @@ def _named(group: Any, key: str) -> Any:
 
 
 def _short(group: Any) -> Any:
-    """Without a key's list of classes, and without a file for the section alone."""
+    """The group without a key's list of classes, and without the argument for a section's own file."""
     group = copy(group)
     group._group_actions = [
         action

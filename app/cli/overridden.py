@@ -1,4 +1,4 @@
-"""What was configured for a run and has no effect, since every stage of its schedule has its own."""
+"""Finds settings of a run that have no effect, because every stage of its schedule has its own."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ OF_STAGES = {
     "rollout.sampling": "sampling",
     "data.batch_size": "problems",
 }
-"""What a stage may have of its own, by what it stands for in the configuration."""
+"""Settings of a stage, by the setting in the configuration that they replace."""
 
 
 def without_effect(config: Config, defaults: Path) -> list[str]:
-    """What differs from `lightning.yaml` and no stage uses, by its dotted names with the values."""
+    """Settings that differ from `lightning.yaml` and that no stage uses, as dotted names with values."""
     usual, stages = yaml.safe_load(defaults.read_text()), unrolled(config["schedule"]["stages"])
     found = []
     for name, of_stage in OF_STAGES.items():
         if not all(stage.get(of_stage) is not None for stage in stages):
             continue
         if name == "rollout.sampling" and config["evaluation"].get("sampling") is None:
-            continue  # validations sample with it
+            continue  # used by validations
         mine = _at(config, name)
         found += [f"{key}={now}" for key, _, now in differences(_spelt_out(_at(usual, name), mine), mine, name)]
     return found
 
 
 def _at(config: Mapping[str, Any], name: str) -> Any:
-    """The value of a dotted name, in which a class's own arguments follow it at once; None where there is none."""
+    """The value of a dotted name without `init_args`; None if there is none."""
     section, key = name.split(".")
     value = config.get(section) or {}
     return value.get("init_args", value).get(key)
 
 
 def _spelt_out(usual: Any, mine: Any) -> Any:
-    """The same, with a class that is given by its path alone as it stands in a configuration that was read."""
+    """The value, with a class given only by its path expanded to the form of a parsed configuration."""
     if isinstance(usual, str) and isinstance(mine, dict):
         return {"class_path": usual, "init_args": {}}
     if isinstance(usual, dict) and isinstance(mine, dict):

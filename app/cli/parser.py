@@ -1,4 +1,4 @@
-"""Reads a command's configuration, and writes it, with each file read and each value checked no more than needed."""
+"""Reads and writes a command's configuration; reads files and checks values only as often as needed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.cli.help import grouped
 
 
 def write_as(kind: type, plain: Callable[[Any], Any]) -> None:
-    """Have YAML write what is of a subclass of str, int or float as it writes these: an Enum of texts, numpy's float64.
+    """Make YAML write subclasses of str, int or float like these types: a string Enum, numpy's float64.
 
-    A class may have such a default, as Lightning's Timer has, and a run writes its whole configuration.
+    Some classes have such defaults, Lightning's Timer for one, and a run writes its whole configuration.
     """
     yaml.SafeDumper.add_multi_representer(kind, lambda dumper, value: dumper.represent_data(plain(value)))
 
@@ -30,14 +30,14 @@ write_as(float, float)
 
 
 class ReadOnceParser(LightningArgumentParser):
-    """Reads `lightning.yaml` once: jsonargparse asks for the defaults of a command twice while it parses one line.
+    """A parser that reads `lightning.yaml` only once; jsonargparse would read a command's defaults twice.
 
-    Its errors say what was meant, and its help begins with what is passk's own.
+    Its errors suggest known names, and its help begins with passk's own arguments.
     """
 
     _read: Namespace | None = None
     shows_all = False
-    """Whether help is printed by `--help_all`."""
+    """Whether the help is that of `--help_all`."""
 
     def get_defaults(self, skip_validation: bool = False, **kwargs: Any) -> Namespace:
         if not (skip_validation and self.default_config_files):
@@ -63,9 +63,9 @@ class ReadOnceParser(LightningArgumentParser):
 
 
 def written_out(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:
-    """A parsed configuration as plain mappings, lists and values. Parsing has checked it: it is not checked again."""
+    """A parsed configuration as plain mappings, lists and values; not checked again."""
     text = parser.dump(config, format="yaml", skip_link_targets=False, skip_unset=False, skip_validation=True)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # the one in C reads ten times as fast
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # the C loader is ten times as fast
     try:
         return loader.get_single_data()
     finally:
@@ -73,13 +73,13 @@ def written_out(parser: LightningArgumentParser, config: Namespace) -> dict[str,
 
 
 class ConfigOfRun(SaveConfigCallback):
-    """Writes `config.yaml` when the setup has succeeded: a command that fails there leaves nothing."""
+    """Writes `config.yaml` after the setup has succeeded; a command that fails in its setup leaves no files."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         pass
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        folder = Path(str(trainer.log_dir))  # asked by all processes: the first tells the others
+        folder = Path(str(trainer.log_dir))  # on all processes: rank 0 broadcasts the folder
         if trainer.is_global_zero and not self.already_saved:
             folder.mkdir(parents=True, exist_ok=True)
             text = self.parser.dump(self.config, skip_unset=False, skip_validation=True)

@@ -1,4 +1,4 @@
-"""Configurations that come with passk, found wherever a command is run."""
+"""Finds the configurations shipped with passk, from any working directory."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ FOLDER = "configs"
 
 
 def with_shipped(arguments: Sequence[str]) -> list[str]:
-    """Command-line arguments, with `-c configs/NAME.yaml` as the file of passk where the working directory has none.
+    """Replace `-c configs/NAME.yaml` by passk's own file if the working directory has no such file.
 
-    Which file is read in its place is printed on stderr.
+    The path of the file that is read is printed to stderr.
     """
     return list(_found(arguments))
 
 
 def contents_of(arguments: Sequence[str]) -> Iterator[str]:
-    """The text of every configuration file that the arguments give; of what can't be read, nothing."""
+    """The text of every configuration file in the arguments; unreadable files are skipped."""
     for _, name in _options(arguments):
         if name and "\n" not in name and Path(name).is_file():
             yield Path(name).read_text(errors="replace")
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each argument as what precedes a configuration file's name, and that name, which may be empty."""
+    """Each argument as two parts: what precedes a configuration file's name, and the name, "" if there is none."""
     is_value = False
     for argument in arguments:
         yield ("", argument) if is_value else _split(argument)
@@ -47,6 +47,6 @@ def _found(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _split(argument: str) -> tuple[str, str]:
-    """`--config=FILE` and `-cFILE` in two; what gives no file, as it is and nothing."""
+    """Split `--config=FILE` and `-cFILE` in two; for other arguments the second part is ""."""
     found = re.fullmatch(r"(--config=|-c=?)(.+)", argument)
     return (found[1], found[2]) if found else (argument, "")

@@ -1,4 +1,4 @@
-"""Stages by name: what an overlay, or an argument of the command line, changes in a schedule."""
+"""Changes of a schedule's stages by name, from an overlay or the command line."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from callbacks.schedule.schedule import StageSchedule
 from callbacks.schedule.stages import Rounds, Stage
 
 Part = dict[str, Any]
-"""A stage, or rounds of stages, as YAML has it."""
+"""A stage, or rounds of stages, as a mapping from YAML."""
 
 OF_STAGE, OF_ROUNDS = ([field.name for field in fields(kind)] for kind in (Stage, Rounds))
 CLASSES = ("advantage", "until", "loss", "learning_rate", "engine")
-"""What of a stage is a class with arguments."""
+"""The settings of a stage that are classes with arguments."""
 SHORT = ("advantage", "until")
-"""The classes whose arguments may be given as the stage's own: `explore.k` is `explore.advantage.k`."""
+"""The settings whose class arguments may be given without their name: `explore.k` is `explore.advantage.k`."""
 
 
 class StagesAction(ActionTypeHint):
-    """`schedule.stages`: a list is a schedule of its own, a mapping changes stages of the present one by name."""
+    """The type of `schedule.stages`: a list replaces the schedule, a mapping changes its stages by name."""
 
     def _check_type(self, value: Any, append: bool = False, cfg: Any = None, mode: Any = None) -> Any:
         if isinstance(value, NestedArg):
@@ -46,12 +46,12 @@ class StagesAction(ActionTypeHint):
 
 
 def stages_by_name(parser: ArgumentParser) -> None:
-    """Let the parser's argument `--schedule.stages` take changes by name."""
+    """Make the parser's argument `--schedule.stages` accept changes by name."""
     next(action for action in parser._actions if action.dest == "schedule.stages").__class__ = StagesAction
 
 
 def spelt_out(arguments: Sequence[str]) -> list[str]:
-    """Command-line arguments, with `--schedule.explore.k` as `--schedule.stages.explore.k`."""
+    """Replace `--schedule.explore.k` by `--schedule.stages.explore.k` in command-line arguments."""
     own = [*inspect.signature(StageSchedule).parameters, "help"]
     begin = "--schedule."
     is_stage = [each.startswith(begin) and re.split("[.=+]", each[len(begin) :])[0] not in own for each in arguments]
@@ -62,10 +62,10 @@ def spelt_out(arguments: Sequence[str]) -> list[str]:
 
 
 def merged(stages: list[Part], changes: Part) -> list[Part]:
-    """The stages with these changes by name.
+    """Apply changes by name to the stages.
 
-    Null removes a stage, or rounds; a name that is not there, with an advantage or stages, is a new one at the end.
-    ValueError for a name or a key that is not known.
+    Null removes a stage, or rounds; a new name with an advantage or stages is added at the end.
+    ValueError for an unknown name or key.
     """
     stages = deepcopy(stages)
     for name, change in changes.items():
@@ -89,14 +89,14 @@ def merged(stages: list[Part], changes: Part) -> list[Part]:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """What is said after an unknown name: the closest known one, or all of them."""
+    """The hint after an unknown name: the closest known name, or all of them."""
     known = list(known)
     close = get_close_matches(name, known, n=1)
     return f": did you mean {close[0]!r}?" if close else f": there are {', '.join(known)}"
 
 
 def _is_whole(change: Any) -> bool:
-    """Is this a stage, and not only a change of one?"""
+    """Whether this is a complete stage, not a change of one."""
     if not isinstance(change, dict):
         return False
     advantage = change.get("advantage")
@@ -106,14 +106,14 @@ def _is_whole(change: Any) -> bool:
 
 
 def _everywhere(parts: list[Part]) -> Iterator[tuple[list[Part], Part]]:
-    """Every stage, and rounds, with the list it is in."""
+    """Every stage and rounds, with the list that contains it."""
     for part in parts:
         yield parts, part
         yield from _everywhere(part.get("stages") or [])
 
 
 def _changed(stage: Part, changes: Part) -> Part:
-    """The stage with changes of its settings, or of its advantage's or its trigger's arguments."""
+    """The stage with changed settings, or changed arguments of its advantage or trigger."""
     stage, own = dict(stage), OF_ROUNDS if "repeat" in stage else OF_STAGE
     for key in sorted(changes, key=lambda key: key not in own):  # a new class before its arguments
         change, into = changes[key], key
@@ -129,7 +129,7 @@ def _changed(stage: Part, changes: Part) -> Part:
 
 
 def _owner(stage: Part, key: str, own: list[str]) -> str:
-    """Which of the stage's classes has an argument of this name; ValueError for none."""
+    """The setting of the stage whose class has an argument of this name; ValueError if none has."""
     arguments = {name: _arguments(stage.get(name)) for name in SHORT}
     owner = next((name for name in SHORT if key in arguments[name]), None)
     if owner is None:
@@ -139,7 +139,7 @@ def _owner(stage: Part, key: str, own: list[str]) -> str:
 
 
 def _arguments(given: Any) -> list[str]:
-    """The names of the arguments of a class, as YAML has it."""
+    """The names of a class's arguments; the class as in YAML."""
     if not isinstance(given, dict) or "class_path" not in given:
         return []
     module, _, name = given["class_path"].rpartition(".")
@@ -148,7 +148,7 @@ def _arguments(given: Any) -> list[str]:
 
 
 def _overlaid(before: Any, after: Any) -> Any:
-    """A value with changes; of another class, it keeps nothing of what it was."""
+    """Merge changes into a value; a new class keeps nothing of the old value."""
     if not isinstance(before, dict):
         return after
     if "class_path" in before:
@@ -165,19 +165,19 @@ def _overlaid(before: Any, after: Any) -> Any:
 
 
 def _same(path: str, other: str | None) -> bool:
-    """Do two class paths, one of which may be short, name the same class?"""
+    """Whether two class paths, which may be short, name the same class."""
     return other is None or path.rpartition(".")[2] == other.rpartition(".")[2]
 
 
 def _nested(keys: list[str], value: Any) -> Any:
-    """The value under these keys, one in another."""
+    """A nested mapping with these keys and the value at its end."""
     for key in reversed(keys):
         value = {key: value}
     return value
 
 
 def _plain(value: Any) -> Any:
-    """As YAML has it: without jsonargparse's namespaces, and a dataclass by its values alone."""
+    """Plain data as in YAML: jsonargparse's namespaces and dataclasses become mappings."""
     if isinstance(value, Namespace):
         value = vars(value)
         value = vars(value["init_args"]) if value.get("__subclasses_disabled__") else value

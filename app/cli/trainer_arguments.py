@@ -1,7 +1,7 @@
-"""What of Lightning's Trainer a run can be given; what can't be had is refused at the start, with what to use instead.
+"""Checks arguments of Lightning's Trainer at the start; errors for unsupported ones say what to use instead.
 
-The step is Lightning's manual optimization on batches of problems: what Lightning does to gradients, to tensors in a
-batch or by copying the module has no place in it.
+The training step uses Lightning's manual optimization on batches of problems. Features of Lightning that change
+gradients or tensors in a batch, or that copy the module, cannot be used.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ INSTEAD = {
     "enable_checkpointing": "a run keeps checkpoints/last.ckpt to go on from (for fewer files: "
     "schedule.save_stages=false, and leave callbacks.saving.checkpoints.BestCheckpoints out of trainer.callbacks)",
 }
-"""Arguments of training that have no meaning here, and what stands in their place."""
+"""Training arguments without effect here, and what to use instead."""
 UNSET = {"accumulate_grad_batches": 1, "enable_checkpointing": True, "barebones": False}
-"""Their values that ask for nothing, beside null."""
+"""Their values, besides null, that are allowed because they do nothing."""
 LIMITS = ("limit_train_batches", "max_steps", "max_epochs")
 OF_COMMAND = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
 
@@ -55,13 +55,13 @@ CALLBACKS: dict[str, str] = {
     "BaseFinetuning": "model.policy.adapter, as in configs/lora.yaml, trains a part of the weights",
     "ModelPruning": "the weights of a policy are saved whole",
 }
-"""Lightning's callbacks that can't serve, their subclasses included, and why."""
+"""Lightning's callbacks that do not work here, with their subclasses, and why."""
 
 
 def check_trainer(arguments: Mapping[str, Any], command: str) -> None:
-    """Raise ValueError for an argument of the Trainer, as configured, that can't be had, and name what can.
+    """Raise ValueError for an unsupported argument of the Trainer, and name what to use instead.
 
-    command: "fit", "validate", "test" or "predict"; what concerns training is asked of the first alone.
+    command: "fit", "validate", "test" or "predict"; training arguments are checked only for "fit".
     """
     check_strategy(arguments.get("strategy"))
     precision = arguments.get("precision")
@@ -84,9 +84,9 @@ def check_trainer(arguments: Mapping[str, Any], command: str) -> None:
 
 
 def launched(strategy: Any) -> Any:
-    """In place of a strategy that forks or spawns the processes of DDP, the one that launches them, after a line.
+    """Replace a DDP strategy that forks or spawns processes by the one that launches them, and log it.
 
-    A fork shares the scorer's process and what the callbacks hold, and what is spawned would have to be pickled.
+    Forks would share the scorer's process and the callbacks' state; spawned processes would need pickling.
     """
     if not isinstance(strategy, str) or not FORKING.match(strategy):
         return strategy
@@ -95,7 +95,7 @@ def launched(strategy: Any) -> Any:
 
 
 def check_strategy(strategy: Any) -> None:
-    """Raise ValueError for a strategy, by its name or as a class and its arguments, that no run can be spread by."""
+    """Raise ValueError for an unsupported strategy, given by name or as a class with arguments."""
     if strategy is None or strategy in STRATEGIES:
         return
     refusal = f"must be one of {KNOWN_STRATEGIES}"
@@ -113,7 +113,7 @@ def check_strategy(strategy: Any) -> None:
 
 
 def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
-    """Raise ValueError for a callback or a plugin that can't serve, and say why."""
+    """Raise ValueError for an unsupported callback or plugin, with the reason."""
     for callback in callbacks:
         for kind, reason in CALLBACKS.items():
             if isinstance(callback, getattr(lightning_callbacks, kind)):
@@ -127,9 +127,9 @@ def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
 
 
 def one_progress_bar(callbacks: Sequence[Callback]) -> list[Callback]:
-    """The callbacks with the last of several progress bars: a file or argument of the user's comes after the defaults.
+    """The callbacks with only the last progress bar: the user's come after the defaults.
 
-    Lightning takes one alone.
+    Lightning allows only one.
     """
     bars = [each for each in callbacks if isinstance(each, lightning_callbacks.ProgressBar)]
     for bar in bars[:-1]:

@@ -1,1 +1,1 @@
-"""Forward passes that fit: attention over shared prompts, large linear layers, allocation and its estimate."""
+"""Speed and memory of forward passes: attention over shared prompts, linear layers, allocation, estimates."""

@@ -1,4 +1,4 @@
-"""How the process keeps the memory that it frees."""
+"""Controls how the C library keeps or returns freed memory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import resource
 import sys
 from pathlib import Path
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 LARGEST = 2**24
-"""Bytes of a tensor whose memory is kept."""
+"""The largest tensor, in bytes, whose freed memory is kept."""
 
 UNUSED = 2**30
-"""Bytes that a process may hold beside what is allocated; libraries take half of it."""
+"""Resident bytes beyond the allocated ones above which memory is returned; libraries take half of them."""
 
 
 class Heap(ctypes.Structure):
@@ -28,12 +28,12 @@ class Heap(ctypes.Structure):
 
 
 def reuse_freed_memory() -> None:
-    """Have freed memory used again rather than given back to the system, where the C library is glibc.
+    """Make glibc reuse freed memory instead of returning it to the system; other C libraries: does nothing.
 
-    By default what lies free at the end of the heap is given back, more than 64 MB of it after every micro-batch, and
-    the next one meets fresh pages, which the system first has to clear: 4 % of an iteration on a CPU. Tensors above
-    LARGEST are mapped one by one: on the heap they leave gaps that little else fills, which for a policy of 134 M
-    parameters with 49,152 tokens made 8 GB of 4 in twenty iterations.
+    By default glibc returns free memory at the end of the heap, more than 64 MB after every micro-batch, and the next
+    micro-batch gets new pages, which the system first has to clear: 4 % of an iteration on a CPU. Tensors above
+    LARGEST are mapped separately: on the heap they leave gaps that few tensors fit into; with a policy of 134 M
+    parameters and 49,152 tokens, 4 GB grew to 8 GB in twenty iterations.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -42,10 +42,10 @@ def reuse_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give what lies free back to the system where much of it is resident and the C library is glibc 2.33 or later.
+    """Return free memory to the system if much of it is resident; needs glibc 2.33 or later, else does nothing.
 
-    Called before and after sampling: its tensors do not fit into the gaps that those of training have left, nor
-    the other way round.
+    Called before and after sampling: tensors of sampling do not fit into the gaps that those of training leave, and
+    vice versa.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     asked, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
@@ -57,6 +57,6 @@ def return_freed_memory() -> None:
 
 
 def resident_bytes() -> int:
-    """What the process holds at this moment; 0 where the system does not tell."""
+    """The process's resident memory at this moment; 0 if the system does not report it."""
     told = Path("/proc/self/statm")
     return int(told.read_text().split()[1]) * resource.getpagesize() if told.is_file() else 0

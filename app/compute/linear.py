@@ -1,16 +1,14 @@
-"""Linear layers on a CPU: what is faster than the products that PyTorch makes by itself.
+"""Linear layers on a CPU that are faster than PyTorch's.
 
-Single precision is left to Intel's MKL.
+PyTorch computes single precision with Intel's MKL. On processors of other makers MKL uses half of the vector width.
+oneDNN does not: on AMD's Zen 4 a product of 64 to 256 rows takes a quarter less time with it, one of 2,000 a tenth
+less. It is called by the names that PyTorch's own compiler uses. On Intel's processors (Sapphire Rapids) MKL is a tenth
+faster in whole iterations and is kept; there products of up to 128 rows take an eighth less time with a transposed copy
+of the weight, made once per sampling, which thus takes 4 % less. Results differ only by the order of summation.
 
-On other makers' processors MKL uses half of the vector width. oneDNN does not ask who made it: on AMD's Zen 4 a
-product of 64 to 256 rows takes a quarter less time by it, one of 2,000 a tenth. It is called by the names that
-PyTorch's own compiler calls it by. On Intel's own (Sapphire Rapids) MKL is a tenth faster in whole iterations and
-stays; there products of up to 128 rows take an eighth less time by the transposed weight, laid out once for a
-sampling, which thus takes 4 % less. Sums run in another order, nothing else differs.
-
-bfloat16 is multiplied by oneDNN anyway, but autocast casts every weight again in every step of sampling, and oneDNN
-lays it out again. Here both are done once for a sampling: with 576 x 1,536 weights a product of 16 rows takes 0.09 ms
-for 0.52, one of 256 rows 0.7 for 1.5 (one thread with AMX).
+PyTorch computes bfloat16 with oneDNN already, but in every step of sampling autocast casts every weight again and
+oneDNN packs it again. Here both are done once per sampling: with 576 x 1,536 weights a product of 16 rows takes 0.09 ms
+instead of 0.52, one of 256 rows 0.7 instead of 1.5 (one thread with AMX).
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 SMALLEST = 2**16
-"""Weights of fewer entries stay with BLAS: calling oneDNN would cost more than it saves."""
+"""Weights with fewer entries are multiplied by BLAS: calling oneDNN would cost more than it saves."""
 
 _pack: Any = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
 _multiply: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
@@ -34,14 +32,14 @@ AVAILABLE = torch.backends.mkldnn.is_available() and None not in (_pack, _multip
 
 
 def is_faster() -> bool:
-    """Whether oneDNN is there and the processor is one that MKL holds back on: any that is not Intel's."""
+    """Whether oneDNN is available and MKL is slow on this processor, that is, on any that is not Intel's."""
     described = Path("/proc/cpuinfo")
     intel = described.is_file() and "GenuineIntel" in described.read_text()
     return AVAILABLE and not (intel and torch.backends.mkl.is_available())
 
 
 def multiply_faster(model: nn.Module) -> None:
-    """Have the model's linear layers multiply in the way that is fastest here; parameters and their names stay."""
+    """Use the fastest multiplication for the model's linear layers; parameters and their names do not change."""
     if is_faster():
         multiply_by(OneDNNLinear, model)
     elif torch.backends.mkl.is_available():
@@ -49,7 +47,7 @@ def multiply_faster(model: nn.Module) -> None:
 
 
 def multiply_by(kind: type[PackedLinear], model: nn.Module) -> None:
-    """Make the model's linear layers of this kind."""
+    """Change the class of the model's linear layers to `kind`."""
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = kind
@@ -57,12 +55,12 @@ def multiply_by(kind: type[PackedLinear], model: nn.Module) -> None:
 
 @contextmanager
 def packed_weights(model: nn.Module) -> Iterator[None]:
-    """Lay the weights out once for all forward passes in the block; they must not change in it."""
+    """Pack the weights once for all forward passes in the context; they must not change in it."""
     layers = [module for module in model.modules() if isinstance(module, PackedLinear)]
     for layer in layers:
         if _is_multiplied_in_bfloat16(layer.weight):
             layer.halved = _pack(layer.weight.detach().bfloat16())
-        elif _fits(layer.weight) and not torch.is_autocast_enabled("cpu"):  # which multiplies copies of its own
+        elif _fits(layer.weight) and not torch.is_autocast_enabled("cpu"):  # autocast multiplies its own copies
             layer.packed = layer.pack()
     try:
         yield
@@ -72,13 +70,13 @@ def packed_weights(model: nn.Module) -> Iterator[None]:
 
 
 class PackedLinear(nn.Linear):
-    """`nn.Linear`, whose weight may be laid out for sampling: `packed` in single precision, `halved` in bfloat16."""
+    """`nn.Linear` whose weight can be packed for sampling: `packed` in single precision, `halved` in bfloat16."""
 
     packed: Tensor | None = None
     halved: Tensor | None = None
 
     def pack(self) -> Tensor:
-        """The weight as `multiply_packed` wants it."""
+        """The weight in the format of `multiply_packed`."""
         raise NotImplementedError
 
     def multiply_packed(self, rows: Tensor, packed: Tensor) -> Tensor:
@@ -86,7 +84,7 @@ class PackedLinear(nn.Linear):
         raise NotImplementedError
 
     def multiply(self, states: Tensor) -> Tensor:
-        """With gradients.  [.., I] -> [.., O]"""
+        """The product with the unpacked weight, with gradients.  [.., I] -> [.., O]"""
         return linear(states, self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -104,7 +102,7 @@ class PackedLinear(nn.Linear):
 
 
 class TransposedLinear(PackedLinear):
-    """By BLAS, from the transposed weight while sampling."""
+    """Multiplies by BLAS, with a transposed copy of the weight while sampling."""
 
     def pack(self) -> Tensor:
         return self.weight.detach().t().contiguous()
@@ -114,7 +112,7 @@ class TransposedLinear(PackedLinear):
 
 
 class OneDNNLinear(PackedLinear):
-    """By oneDNN."""
+    """Multiplies by oneDNN."""
 
     def pack(self) -> Tensor:
         return _pack(self.weight.detach())
@@ -127,7 +125,7 @@ class OneDNNLinear(PackedLinear):
 
 
 def _is_multiplied_in_bfloat16(weight: Tensor) -> bool:
-    """Whether oneDNN multiplies this weight in bfloat16: by instructions of the processor, or PyTorch would not."""
+    """Whether oneDNN multiplies this weight in bfloat16, as PyTorch does only if the processor supports it."""
     if not (AVAILABLE and weight.device.type == "cpu" and weight.numel() >= SMALLEST and _has_bfloat16()):
         return False
     if torch.is_autocast_enabled("cpu"):
@@ -136,7 +134,7 @@ def _is_multiplied_in_bfloat16(weight: Tensor) -> bool:
 
 
 def _is_bfloat16(states: Tensor) -> bool:
-    """Whether they are multiplied in bfloat16 at this moment."""
+    """Whether these inputs are multiplied in bfloat16, by their type or by autocast."""
     return states.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
 
 

@@ -1,4 +1,4 @@
-"""The loss in half precision is multiplied so that small gradients don't vanish (16-mixed, arXiv 1710.03740)."""
+"""Scales the loss in half precision, so that small gradients do not become 0 (16-mixed, arXiv 1710.03740)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 class LossScale:
-    """What the loss, and so each gradient, is multiplied with: torch's GradScaler in 16-mixed, else 1.
+    """The scale of the loss and so of each gradient: torch's GradScaler in 16-mixed, else 1.
 
-    Gradients stay scaled until the optimizer's step, in which Lightning's plugin divides them.
+    Gradients stay scaled until the optimizer's step, in which Lightning's plugin unscales them.
 
     Args:
-        trainer: whose precision decides.
+        trainer: its precision plugin has the GradScaler.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -30,17 +30,17 @@ class LossScale:
         """The scale of this parameter's gradient."""
         if self.scaler is None:
             return 1.0
-        self.scaler.scale(parameter.detach().new_zeros(()))  # which a process without rows has not made ready
+        self.scaler.scale(parameter.detach().new_zeros(()))  # initialises it in a process without rows
         return self.scaler.get_scale()
 
     def overflows(self, loss: float) -> bool:
-        """Is a gradient not finite for its scale alone?"""
+        """Whether a gradient is not finite only because of its scale."""
         return self.scaler is not None and math.isfinite(loss) and self.scaler.get_scale() > 1
 
     def lower(self, optimizer: Any, iteration: int) -> None:
-        """Forget an update whose gradient has overflowed in this iteration, and scale the next by half as much."""
+        """Discard an update whose gradient has overflowed, and halve the scale."""
         assert self.scaler is not None
-        self.scaler.unscale_(optimizer)  # takes note of it
+        self.scaler.unscale_(optimizer)  # records the overflow
         self.scaler.update()
         optimizer.zero_grad()
         text = "iteration %d: a gradient overflows in half precision: update skipped, loss scale lowered to %g"

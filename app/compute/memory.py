@@ -1,19 +1,19 @@
-"""What a run will hold in memory, estimated from the shape of its policy before the first iteration.
+"""Estimates a run's memory from the shape of its policy, before the first iteration.
 
-Per process, in bytes, with n weights of which m are trained (a process's own shard of them, where they are sharded):
+Per process, in bytes, with n weights of which m are trained (if weights are sharded, those of the process's shard):
 
-    process       what is resident before the policy is built, on a CPU: libraries, the tokenizer, the problems
+    process       resident memory before the policy is built, on a CPU: libraries, the tokenizer, the problems
     weights       4 n, or 2 n in bfloat16
-    gradients     as many bytes as the trained weights, and once more the largest of them, in which it is summed
+    gradients     as many bytes as the trained weights, and the largest of them once more, for its summation
     optimizer     2 m numbers for Adam's two moments, m for SGD with momentum
     activations   of a micro-batch of T tokens, see `activations`
-    cache         keys and values while sampling: 2 layers x key heads x their size, for every token sampled or read
-    logits        of the rollouts under way, drawn from in single precision: 20 V each; on a CPU, by a few rows, less
-    copies        the weights as they are multiplied while sampling: in another precision, or laid out by `linear.py`
+    cache         keys and values while sampling: 2 layers x key heads x their size, for each prompt or sampled token
+    logits        of the rollouts sampled at once, in single precision: 20 V each; less on a CPU, which takes few rows
+    copies        copies of the weights while sampling: in another precision, or packed by `linear.py`
 
-Training holds all but the last three, sampling all but gradients and activations. Left out is what the
-allocator adds, and a GPU's own libraries; tests/app/compute/test_memory.py holds the rest to within a factor of 1.3 of
-what was measured.
+Training has all but the last three, sampling all but gradients and activations. Not included are the allocator's
+overhead and a GPU's own libraries; tests/app/compute/test_memory.py checks that the rest is within a factor of 1.3 of
+measurements.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from app.policy import Policy
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on one device."""
+    """The estimate, in bytes on one device."""
 
     weights: int
     gradients: int
@@ -80,14 +80,14 @@ def estimate(
     rows: int,
     process: int = 0,
 ) -> Memory:
-    """Of a built policy.
+    """Estimate the memory of a built policy.
 
     Args:
-        compute: what linear layers multiply in.
+        compute: the data type in which linear layers multiply.
         microbatch_tokens: T, prompts and responses of one forward and backward pass.
-        cached_tokens: prompts and responses, summed, of all rollouts that are sampled at once.
-        rows: those rollouts.
-        process: bytes that were resident before.
+        cached_tokens: the sum of prompts and responses of all rollouts that are sampled at once.
+        rows: the number of these rollouts.
+        process: bytes that were resident before the policy was built.
     """
     sizes = [_bytes(parameter) for parameter in trained_weights(policy).values()]
     return Memory(
@@ -103,17 +103,17 @@ def estimate(
 
 
 def cache_bytes(policy: Policy, compute: torch.dtype, tokens: int) -> int:
-    """Keys and values of this many tokens."""
+    """Bytes of the keys and values of this many tokens."""
     return 2 * _layers(policy) * _widths(policy)["key"] * compute.itemsize * tokens
 
 
 def logits_bytes(policy: Policy, rows: int) -> int:
-    """What drawing a token holds, for this many rollouts."""
+    """Bytes for sampling a token, for this many rollouts."""
     return 20 * policy.model.config.get_text_config().vocab_size * rows
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """What a process can have on its device, what it has already included; None where the system does not tell."""
+    """Bytes that a process can have on its device, including those in use; None if the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     told = Path("/proc/meminfo")
@@ -124,19 +124,19 @@ def available_bytes(device: torch.device) -> int | None:
 
 
 def moments(optimizer: Optimizer) -> int:
-    """Numbers that the optimizer keeps of every trained weight."""
+    """Numbers that the optimizer keeps for every trained weight."""
     return len(optimizer.defaults.get("betas", ())) or int(bool(optimizer.defaults.get("momentum")))
 
 
 def activations(policy: Policy, compute: torch.dtype, tokens: int) -> int:
-    """What the backward pass of T tokens needs.
+    """Bytes for the backward pass of T tokens.
 
-    With hidden size h, queries a, keys k and MLP f wide, b bytes a number in the linear layers and 4 in the norms:
+    With hidden size h, widths a of queries, k of keys and f of the MLP, b bytes a number in linear layers, 4 in norms:
 
-        a layer    T (24 h + (4 a + 2 k + 4 f) b), and b for each of its weights where they are cast to be multiplied
+        a layer    T (24 h + (4 a + 2 k + 4 f) b), and b for each of its weights if they are cast for the product
         the head   2 b c V, for c = min(T, head_tokens) tokens at a time: the logits and their gradient
 
-    With gradient checkpointing it is one layer, and 4 T h for the input of each.
+    With gradient checkpointing: one layer, and 4 T h for the input of each layer.
     """
     width, layers = _widths(policy), _layers(policy)
     b, hidden = compute.itemsize, width["hidden"]
@@ -150,7 +150,7 @@ def activations(policy: Policy, compute: torch.dtype, tokens: int) -> int:
 
 
 def _widths(policy: Policy) -> dict[str, int]:
-    """Numbers that a token has in a layer; in a mixture's MLP, those of all experts that it goes to."""
+    """Widths of a layer's parts, in numbers per token; for a mixture of experts, summed over a token's experts."""
     config: Any = policy.model.config.get_text_config()
     hidden, heads = config.hidden_size, getattr(config, "num_attention_heads", None) or 1
     size = getattr(config, "head_dim", None) or hidden // heads
@@ -166,15 +166,15 @@ def _layers(policy: Policy) -> int:
 
 
 def _layer_weights(policy: Policy) -> int:
-    """Weights of one layer: all but the embeddings', evenly."""
+    """Weights of one layer: all weights but the embeddings, divided by the number of layers."""
     model: Any = policy.model
-    embeddings = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}  # one, where they are tied
+    embeddings = {model.get_input_embeddings().weight, model.get_output_embeddings().weight}  # one if tied
     rest = (parameter.numel() for parameter in model.parameters() if parameter not in embeddings)
     return sum(rest) // _layers(policy)
 
 
 def _copies(policy: Policy, compute: torch.dtype) -> int:
-    """All weights but embeddings that aren't the LM head's too."""
+    """Bytes of copies of all weights but input embeddings that are not tied to the LM head."""
     model: Any = policy.model
     if compute == model.dtype and (model.device.type != "cpu" or compute != torch.float32):
         return 0

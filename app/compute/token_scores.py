@@ -1,7 +1,7 @@
-"""Log-probabilities and entropies of tokens from their logits, without a copy of the distributions.
+"""Log-probabilities and entropies of tokens from their logits, without storing the distributions.
 
-Kept for the backward pass are the logits, in the type in which the LM head made them. The distributions are made again,
-few rows at a time, on a CPU so few that they stay in its cache.
+Only the logits are kept for the backward pass, in the LM head's data type. The distributions are recomputed,
+a few rows at a time; on a CPU so few that they stay in its cache.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 IN_CACHE, ON_DEVICE = 2**18, 2**26
-"""Logits that are worked on at a time on a CPU and elsewhere: a mebibyte and 256 in single precision."""
+"""Logits computed at a time on a CPU and on other devices: 1 MiB and 256 MiB in single precision."""
 
 
 @dataclass(frozen=True)
 class Shaping:
-    """What a loss does to the gradients of log-probabilities, by what the distributions of these tokens are.
+    """How a loss changes the gradients of log-probabilities, depending on the tokens' distributions.
 
     With the K most probable tokens v_1 .. v_K of a token's distribution, s its smoothing and w its `top_weight` if it
     is v_1, else 1, the gradient of log pi is `w ((1 - s) grad log pi + s / K sum_k grad log pi(v_k))`.
 
     Attributes:
         candidates: K, at least 1; all tokens of a smaller vocabulary.
-        smoothing, top_weight: of each token, `[B, T]` or `[M]`.
+        smoothing, top_weight: for each token, `[B, T]` or `[M]`.
     """
 
     candidates: int
@@ -35,25 +35,25 @@ class Shaping:
     top_weight: Tensor
 
     def __getitem__(self, tokens: Any) -> Shaping:
-        """Of these tokens alone."""
+        """Only for these tokens."""
         return Shaping(self.candidates, self.smoothing[tokens], self.top_weight[tokens])
 
 
 def token_scores(
     logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool, shaping: Shaping | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Log-probabilities and entropies in nats, in single precision at least; entropies 0 unless asked for.
+    """Log-probabilities and entropies in nats, in single precision or better; entropies 0 unless `with_entropy`.
 
     [M, V], [M] -> [M] twice
 
     Args:
-        shaping: of M tokens; changes gradients of log-probabilities, not their values.
+        shaping: for M tokens; changes gradients of log-probabilities, not their values.
     """
     return TokenScores.apply(logits, targets, temperature, with_entropy, shaping)  # type: ignore[return-value]
 
 
 class TokenScores(torch.autograd.Function):
-    """`token_scores` with its gradient."""
+    """`token_scores` as an autograd function."""
 
     @staticmethod
     def forward(
@@ -77,7 +77,7 @@ class TokenScores(torch.autograd.Function):
             with torch.enable_grad():
                 given = logits[rows].detach().requires_grad_()
                 scores = _scores(given, targets[rows], temperature, with_entropy, shaping and shaping[rows])
-            used = 2 if with_entropy else 1  # without entropies, the log-probabilities alone
+            used = 2 if with_entropy else 1  # without entropies, only the log-probabilities
             (of_logits[rows],) = torch.autograd.grad(scores[:used], given, [grad[rows] for grad in grads[:used]])
         return of_logits, None, None, None, None
 
@@ -85,7 +85,7 @@ class TokenScores(torch.autograd.Function):
 def _scores(
     logits: Tensor, targets: Tensor, temperature: float, with_entropy: bool, shaping: Shaping | None = None
 ) -> tuple[Tensor, Tensor]:
-    """See `token_scores`; with a shaping, log-probabilities have its gradients and other values."""
+    """See `token_scores`; with a shaping, log-probabilities have its gradients, and other values."""
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     logs = (logits if temperature == 1 else logits / temperature).log_softmax(-1)  # [R, V]
     logprobs = logs.gather(-1, targets[:, None])[:, 0]
@@ -98,6 +98,6 @@ def _scores(
 
 
 def _row_chunks(logits: Tensor) -> Iterator[slice]:
-    """Rows to be worked on at a time."""
+    """Slices of rows that are computed at a time."""
     size = max(1, (IN_CACHE if logits.device.type == "cpu" else ON_DEVICE) // logits.shape[-1])
     return (slice(first, first + size) for first in range(0, len(logits), size))

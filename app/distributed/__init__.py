@@ -1,1 +1,1 @@
-"""Several processes: collectives, sharded weights, and weights gathered from them."""
+"""Training with several processes: collectives, sharded weights, and their full weights."""

@@ -1,4 +1,4 @@
-"""Gradients of all processes together."""
+"""Summing and clipping of gradients over all processes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from app.distributed.sharding import is_sharded, whole
 
 
 def sum_and_clip(parameters: Sequence[Tensor], max_norm: float) -> float:
-    """Sum gradients over processes, those in shards being summed already, and scale them to a norm of `max_norm`.
+    """Sum gradients over processes (sharded ones are already summed), and clip their norm to `max_norm`.
 
     Returns:
-        The norm over all parameters before, the same on all processes.
+        The norm over all parameters before clipping, the same on all processes.
     """
     if world_size() > 1:
         for parameter in (each for each in parameters if not is_sharded(each)):

@@ -1,4 +1,4 @@
-"""Sums, lists and counts over all processes of a run; with one process, what was given."""
+"""Collectives over all processes of a run; with one process they return their argument."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch import Tensor
 T = TypeVar("T")
 
 PLACE = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""Environment variables that tell a process its place among those of a run."""
+"""Environment variables with a process's rank and the addresses of the others."""
 
 
 def environment_outside() -> dict[str, str]:
-    """This process's environment for one that is none of the run's: without a place among them."""
+    """This process's environment without these variables, for a process outside the run."""
     return {name: value for name, value in os.environ.items() if name not in PLACE}
 
 
 def world_size() -> int:
-    """How many processes train together."""
+    """The number of processes of the run."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def sum_over_processes(values: Tensor) -> Tensor:
-    """Elementwise; every process gets the same."""
+    """The elementwise sum over processes, the same on all of them."""
     if world_size() == 1:
         return values
     total = values.clone()
@@ -36,17 +36,17 @@ def sum_over_processes(values: Tensor) -> Tensor:
 
 
 def max_over_processes(number: int, device: torch.device) -> int:
-    """The largest that any process has."""
+    """The largest number of any process."""
     return int(gather_over_processes(torch.tensor([number], device=device))[0].max())
 
 
 def rank() -> int:
-    """Which of the processes this is; the first, 0, writes what all share."""
+    """The rank of this process; rank 0 writes shared files."""
     return dist.get_rank() if world_size() > 1 else 0
 
 
 def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:
-    """The processes' values [n], which may differ in number, end to end, and where this process's begin."""
+    """The concatenated values [n] of all processes, whose n may differ, and the index of this process's first."""
     if world_size() == 1:
         return values, 0
     sizes = [torch.zeros(1, dtype=torch.long, device=values.device) for _ in range(world_size())]
@@ -59,7 +59,7 @@ def gather_over_processes(values: Tensor) -> tuple[Tensor, int]:
 
 
 def union_over_processes(values: set[str]) -> set[str]:
-    """What any process has."""
+    """The union of the sets of all processes."""
     if world_size() == 1:
         return values
     parts: list[set[str]] = [set() for _ in range(world_size())]
@@ -68,7 +68,7 @@ def union_over_processes(values: set[str]) -> set[str]:
 
 
 def gather_objects(value: T) -> list[T]:
-    """Every process's value, in order."""
+    """The values of all processes, in order of rank."""
     parts = [value] * world_size()
     if len(parts) > 1:
         dist.all_gather_object(parts, value)
@@ -76,7 +76,7 @@ def gather_objects(value: T) -> list[T]:
 
 
 def sum_of_counters(counter: Counter[T]) -> Counter[T]:
-    """Of all processes, key by key."""
+    """The sum of all processes' counters, key by key."""
     if world_size() == 1:
         return counter
     parts: list[Counter[T]] = [Counter() for _ in range(world_size())]

@@ -1,10 +1,10 @@
-"""A policy in shards (FSDP2): each process keeps its part of every weight, gradient and optimizer state.
+"""Sharded policies (FSDP2): each process has its part of every weight, gradient and optimizer state.
 
-A layer's weights are gathered while it computes, and its gradients summed into their shards, so all
-processes must pass through the same layers equally often. Here they don't by themselves: each samples
-for as long as its own responses go on, and trains as many micro-batches as its own rows make. So a
-process that samples holds the whole weights meanwhile, and one that has trained its last micro-batch
-runs dummy zero-loss passes until all have finished.
+A layer's weights are gathered while it computes, and its gradients are summed into their shards. All
+processes must therefore run the same layers equally often. By themselves they do not: each samples
+until its own responses end, and trains as many micro-batches as its own rows need. So the full
+weights are gathered for sampling, and a process that has trained its last micro-batch
+runs dummy passes with zero loss until all have finished.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def shard(policy: Policy, mesh: DeviceMesh) -> None:
     """Shard a built policy over the processes of a mesh: each layer as one FSDP unit, the rest as another.
 
     Raises:
-        ValueError: for a model that doesn't name its layers.
+        ValueError: for a model that does not name its layers (`_no_split_modules`).
     """
     kinds = set(policy.model._no_split_modules or ())
     layers = [module for module in policy.model.modules() if type(module).__name__ in kinds]
@@ -43,14 +43,14 @@ def shard(policy: Policy, mesh: DeviceMesh) -> None:
     register_fsdp_forward_method(policy, "score")
     for part in _parts(policy):
         part.set_gradient_divide_factor(1.0)  # a sum: losses are divided by the count of all processes
-        part.set_force_sum_reduction_for_comms(True)  # which gloo can do
+        part.set_force_sum_reduction_for_comms(True)  # gloo supports sums
     with torch.no_grad():
-        policy.score(_stub(policy))  # the first to compute becomes the root, and that must not be a layer
+        policy.score(_stub(policy))  # the first module to compute becomes the root: not a layer
 
 
 @contextmanager
 def gathered(policy: Policy) -> Iterator[None]:
-    """Inside, each process has the whole weights and computes without the others; all enter and leave together."""
+    """A context in which each process has the full weights; all processes must enter and leave it together."""
     parts = _parts(policy)
     for part in parts:
         part.set_reshard_after_forward(False, recurse=False)
@@ -64,7 +64,7 @@ def gathered(policy: Policy) -> Iterator[None]:
 
 
 def idle_passes(policy: Policy, num_passes: int) -> int:
-    """How many dummy passes this process must add to match the busiest one; a collective call before the first pass.
+    """How many dummy passes this process must add to have as many as any; a collective, called before the first pass.
 
     0 if the weights are not sharded.
     """
@@ -77,11 +77,11 @@ def idle_loss(policy: Policy) -> Tensor:
 
 
 def empty(optimizer: Optimizer, policy: Policy) -> None:
-    """Reset an optimizer to zeroed state at step 0.
+    """Reset an optimizer to zeros at step 0.
 
-    PyTorch makes the state of one in shards when it is saved or read, by a step on zero gradients, which Adam counts:
-    a run would go on otherwise for having been saved. So it is made here and the count put back; for whole
-    weights too, since shards can't go on from a checkpoint whose optimizer has no state.
+    PyTorch creates the state of a sharded optimizer when it is saved or loaded, by a step on zero gradients, which Adam
+    counts: saving would change the run. Therefore the state is created here and the count reset; also for full
+    weights, since a sharded run cannot resume from a checkpoint whose optimizer has no state.
     """
     optimizer.state.clear()
     get_optimizer_state_dict(policy, optimizer)
@@ -91,12 +91,12 @@ def empty(optimizer: Optimizer, policy: Policy) -> None:
 
 
 def is_sharded(parameter: Tensor) -> bool:
-    """Whether this is a process's part, whose gradient is the sum over all processes already."""
+    """Whether this is a shard, whose gradient is already summed over all processes."""
     return isinstance(parameter, DTensor)
 
 
 def whole(value: Tensor) -> Tensor:
-    """A number or tensor, gathered where it is in parts."""
+    """A number or tensor; a sharded one is gathered."""
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
@@ -105,6 +105,6 @@ def _parts(policy: Policy) -> list[FSDPModule]:
 
 
 def _stub(policy: Policy) -> Experience:
-    """A response of one token to a prompt of one."""
+    """An experience with a response of one token to a prompt of one token."""
     one = torch.zeros(1, 1, dtype=torch.long, device=policy.model.device)
     return Experience([one[0]], one[0], one, one == 0, one.float())

@@ -1,4 +1,4 @@
-"""A policy's weights as a transformers checkpoint names them, whole on every process."""
+"""A policy's full weights under the names of a transformers checkpoint."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from app.distributed.processes import rank
 
 
 def trained_weights(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights that are trained, by name: all of them, or those of the adapter."""
+    """The trained weights by name: all of them, or those of the adapter."""
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
 @torch.no_grad()
 def full_weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
-    """Each weight under its checkpoint's name, gathered from its shards (FSDP2), with its adapter (LoRA) merged in.
+    """Each weight by its checkpoint's name, gathered from its shards (FSDP2), with its adapter (LoRA) merged in.
 
-    The model stays as it is: what is merged or gathered is a copy, one at a time. Gathering is collective: all
-    processes have to iterate, to the end and in step. A tensor that transformers has fused when it loaded (the
-    experts of a mixture) is taken apart again.
+    The model is not changed: merged or gathered weights are copies, made one at a time. Gathering is a collective:
+    all processes must iterate to the end, in step. A tensor that transformers fused at loading (the
+    experts of a mixture) is split again.
     """
     adapters = dict(_adapters(model))
     own = {name for name, _ in chain(model.named_parameters(remove_duplicate=False), model.named_buffers())}
     for name in model.state_dict():
-        if ".lora_" in name or name not in own:  # bitsandbytes adds what it needs to read its own weights
+        if ".lora_" in name or name not in own:  # bitsandbytes adds its quantization state
             continue
         plain = name.replace("base_layer.", "")
         weight = _dense(model, name)
@@ -48,9 +48,9 @@ def full_weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
 
 
 def save_weights(model: PreTrainedModel, folder: str | Path) -> None:
-    """Write an ordinary transformers folder, of which loading makes the model with its adapters merged.
+    """Write a transformers folder of the model with its adapters merged.
 
-    All processes call it together, and the first writes.
+    A collective of all processes; the first writes.
     """
     weights = {name: weight.cpu() for name, weight in full_weights(model) if rank() == 0}
     if rank() == 0:
@@ -58,10 +58,10 @@ def save_weights(model: PreTrainedModel, folder: str | Path) -> None:
 
 
 def write_model(model: PreTrainedModel, weights: dict[str, Tensor], folder: str | Path) -> None:
-    """Write these whole weights with the model's configuration as an ordinary transformers folder."""
+    """Write these full weights with the model's configuration as a transformers folder."""
     config = deepcopy(model.config)
     vars(config).pop("quantization_config", None)  # merged weights are not quantised
-    kind = next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))  # FSDP2 makes a class of it
+    kind = next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))  # FSDP2 derives from it
     with torch.device("meta"):
         plain = kind(config)
     plain.generation_config = model.generation_config
@@ -71,9 +71,9 @@ def write_model(model: PreTrainedModel, weights: dict[str, Tensor], folder: str 
 
 @contextmanager
 def generation_config_as_it_is(model: PreTrainedModel, folder: str | Path) -> Iterator[None]:
-    """Inside, the model is saved without its generation config, which is written afterwards as it was read.
+    """A context in which the model is saved without its generation config, which is then written unchanged.
 
-    transformers reads one with a temperature and no `do_sample`, and refuses to save it.
+    transformers loads one with a temperature and no `do_sample`, but refuses to save it.
     """
     own, model.generation_config = model.generation_config, GenerationConfig()
     try:
@@ -85,7 +85,7 @@ def generation_config_as_it_is(model: PreTrainedModel, folder: str | Path) -> It
 
 
 def _adapters(model: nn.Module) -> Iterator[tuple[str, Any]]:
-    """The layers with an adapter, each under the name of the weight that it adapts."""
+    """The layers with an adapter, by the name of the adapted weight."""
     for name, module in model.named_modules():
         if hasattr(module, "get_delta_weight"):
             parameter = getattr(module, "parameter_name", "weight")  # fused experts are a parameter, not a layer
@@ -93,7 +93,7 @@ def _adapters(model: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def _dense(model: nn.Module, name: str) -> Tensor:
-    """The weight of this name, in numbers where it is quantised."""
+    """The weight of this name; a quantized one is dequantized."""
     path, _, leaf = name.rpartition(".")
     module = model.get_submodule(path)
     weight: Tensor = getattr(module, leaf)

@@ -1,1 +1,1 @@
-"""Rollout engines: prompts in, completions out. One file each; only what is named in YAML is imported."""
+"""Rollout engines: prompts in, completions out. One file each; only the engines named in YAML are imported."""

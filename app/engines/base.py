@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class EngineError(RuntimeError):
-    """An engine can't go on, and the message says why: it died, would not start, or no longer holds the policy."""
+    """An engine has failed: it ended, did not start, or has other weights than the policy."""
 
 
 class RolloutEngine(ABC):
-    """Prompts -> completions.
+    """Samples completions of prompts.
 
     Attributes:
-        samples_the_policy: whether the recorded log-probabilities are the present policy's own, so
+        samples_the_policy: whether the recorded log-probabilities are those of the current policy, so
             that the first update of an iteration is on-policy and has importance ratio 1.
         demonstrates: whether completions are references to imitate: no policy sampled them, and they have no
             log-probabilities.
         is_remote: whether a remote model samples and returns only text: such an engine needs no policy, and its
-            completions can't be trained on.
+            completions cannot be used for training.
         supports_async: whether `generate` may run in a thread while the policy trains: it reads no weights of the
-            policy and waits for no other process.
-        syncs_together: whether `sync` waits for the run's other processes, which must call it as often.
+            policy and has no collectives.
+        syncs_together: whether `sync` is a collective: all processes must call it equally often.
         is_rescored: whether the trainer recomputes log-probabilities and entropies (`old_logprobs`), because the
             engine's log-probabilities differ numerically and it returns no entropies.
-        continues_tokens: whether completions go on from just the tokens of a request, which may be a prompt and the
+        continues_tokens: whether completions continue exactly the tokens of a request, which may be a prompt and the
             beginning of an answer.
-        max_length: tokens of a prompt and its answer at most.
+        max_length: the most tokens of a prompt and its answer together.
     """
 
     samples_the_policy: bool = True
@@ -47,34 +47,34 @@ class RolloutEngine(ABC):
     max_length: int = 2**31
 
     def setup(self, policy: Policy) -> None:  # noqa: B027 - most have nothing to prepare
-        """Prepare for this policy: called once it is built and on its device, with the process group initialised."""
+        """Prepare for this policy; called when it is built and on its device, and the process group is initialised."""
 
     def check(self, policy: Policy, problem: Problem, random: Random) -> None:  # noqa: B027
-        """Raise for a problem that the engine could not answer: asked of every one before the first iteration."""
+        """Raise for a problem that the engine cannot answer; called for every problem before the first iteration."""
 
     def sleep(self) -> None:  # noqa: B027
-        """Release memory that the trainer may need: nothing is sampled until the next `sync`."""
+        """Release memory for training; nothing is sampled before the next `sync`."""
 
     def close(self) -> None:  # noqa: B027
         """Release memory and processes, at the end of a run or after an error."""
 
     @abstractmethod
     def sync(self, policy: Policy) -> None:
-        """Load the policy's current weights; called before every sampling."""
+        """Load the policy's current weights; called before each sampling."""
 
     @abstractmethod
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
-        """n completions of each request, in order.
+        """Sample n completions of each request, in order.
 
-        Rollout r of a request depends on the weights, the prompt, the sampling and the sentence
-        f"{request.seed}/{r}" alone, not on what else is in the call.
+        Rollout r of a request depends only on the weights, the prompt, the sampling and the seed
+        f"{request.seed}/{r}", not on the other requests of the call.
         """
 
     def generate_checked(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
-        """`generate`, whose completions have been checked.
+        """Call `generate` and check its completions.
 
         Raises:
-            ValueError: other than n completions of each request, or one whose tensors do not fit its tokens.
+            ValueError: a request has not n completions, or a completion's tensors do not fit its tokens.
         """
         groups = self.generate(requests, n, sampling)
         name, counts = type(self).__name__, [len(group) for group in groups]
@@ -87,12 +87,12 @@ class RolloutEngine(ABC):
         return groups
 
     def pop_usage(self) -> dict[str, float]:
-        """Usage since this was last asked, by name, such as tokens or cost; empty where nothing is counted."""
+        """Usage since the last call, by name, such as tokens or cost; {} if nothing is counted."""
         return {}
 
 
 def check_completion(engine: str, completion: Completion) -> None:
-    """Raise ValueError unless tokens, log-probabilities and entropies are [T], and the end is one of the two."""
+    """Raise ValueError unless tokens, log-probabilities and entropies are [T], and `finish` is "stop" or "length"."""
     shape = tuple(completion.tokens.shape)
     if len(shape) != 1:
         raise ValueError(f"{engine}.generate gave tokens of shape {shape}: it must be [T]")

@@ -1,4 +1,4 @@
-"""How rollouts go on by a token: what is stored of those before it, and how the model meets it."""
+"""Decoders: they feed the model one token of each rollout per step, with or without a cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.types import Vision
 
 
 class Decoder(Protocol):
-    """The state of a sampling under way, of P problems with n rollouts each; R of them are still live."""
+    """The state while sampling n rollouts of each of P problems; R rollouts are live, that is, not finished."""
 
     last_prompt_tokens: list[Tensor]  # P of []
 
@@ -24,23 +24,23 @@ class Decoder(Protocol):
     ) -> None: ...
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Feed each live rollout its latest token.  [R] -> logits [R, V]"""
+        """Feed the latest token of each live rollout to the model.  [R] -> logits [R, V]"""
         ...
 
     def select(self, rows: Tensor) -> None:
-        """Drop all but these of the live rollouts.  rows: [R'], ascending indices"""
+        """Keep only these of the live rollouts.  rows: [R'], ascending indices"""
         ...
 
 
 COMPACT_BELOW = 0.6
-"""A cache drops what finished rollouts left in it once the live ones fill less than this share of it."""
+"""Finished rollouts are removed from the cache when live ones fill less than this share of it."""
 
 
 class SharedPrefixDecoder(Decoder):
-    """Prompts read once and attended to by all their rollouts (`app/compute/attention/`).
+    """Reads each prompt once; all its rollouts attend to it (`app/compute/attention/`).
 
-    Only live rollouts pass through the model's layers; in the cache each has a slot of its
-    problem's, P x n slots at first.
+    Only live rollouts are computed by the model's layers; each has a slot of its problem in
+    the cache, which has P x n slots at first.
     """
 
     kind_of_cache = SharedPrefixCache
@@ -72,7 +72,7 @@ class SharedPrefixDecoder(Decoder):
             self.cache.compact()
 
     def _is_sparse(self, live: int) -> bool:
-        """Whether what finished rollouts left in the cache is to be dropped."""
+        """Whether finished rollouts should be removed from the cache."""
         return live < COMPACT_BELOW * self.cache.num_slots
 
     def _forward(self, inputs: dict[str, Any], positions: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class SharedPrefixDecoder(Decoder):
 
 
 class RepeatedCacheDecoder(Decoder):
-    """Prompts read once and their cache repeated for each rollout: for any model with a transformers cache."""
+    """Reads each prompt once and repeats its cache for each rollout: for any model with a transformers cache."""
 
     def __init__(
         self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
@@ -92,7 +92,7 @@ class RepeatedCacheDecoder(Decoder):
             raise NotImplementedError("pictures are read by the other decoders")
         self.policy = policy
         reversed_ids, reversed_mask = pad_prompts([prompt.flip(0) for prompt in prompts])
-        ids, mask = reversed_ids.flip(1), reversed_mask.flip(1)  # padded on the left
+        ids, mask = reversed_ids.flip(1), reversed_mask.flip(1)  # left-padded
         self.cache = DynamicCache(config=policy.model.config)
         self.mask = mask[:, :-1].long()
         if ids.shape[1] > 1:
@@ -104,7 +104,7 @@ class RepeatedCacheDecoder(Decoder):
 
     def step(self, tokens: Tensor) -> Tensor:
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
-        fed = tokens.new_zeros(len(self.mask)).index_copy(0, self.live, tokens)  # a finished row is fed anything
+        fed = tokens.new_zeros(len(self.mask)).index_copy(0, self.live, tokens)  # finished rows get token 0
         return self.policy.logits(self._forward(fed[:, None])[self.live, -1])
 
     def select(self, rows: Tensor) -> None:
@@ -122,7 +122,7 @@ class RepeatedCacheDecoder(Decoder):
 
 
 class RecomputingDecoder(Decoder):
-    """No cache at all: for state-space models, whose state transformers can't repeat.  Slow and right."""
+    """Uses no cache: for state-space models, whose state transformers cannot repeat. Slow, but exact."""
 
     def __init__(
         self, policy: Policy, prompts: list[Tensor], vision: list[Vision], n: int, max_new_tokens: int
@@ -131,7 +131,7 @@ class RecomputingDecoder(Decoder):
         ids, mask = pad_prompts(prompts)
         self.ids = ids.repeat_interleave(n, 0)
         self.starts = mask.sum(-1).repeat_interleave(n)  # [R]
-        self.lengths = self.starts - 1  # [R], tokens fed so far
+        self.lengths = self.starts - 1  # [R], tokens fed
         self.vision = [each for each in vision for _ in range(n)]
         self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
 

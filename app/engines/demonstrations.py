@@ -1,4 +1,4 @@
-"""Reference solutions in place of samples: the engine of a supervised cold start."""
+"""The engine of a supervised cold start: returns reference solutions instead of samples."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from app.types import Completion, Problem, Request, Sampling
 
 
 class DemonstrationEngine(RolloutEngine):
-    """Give each problem's demonstration in place of samples.
+    """Returns each problem's demonstration instead of samples.
 
     Args:
-        typo_rate: the probability that a character of `typo_letters` in a demonstration is replaced by one of them
-            at random. A policy trained on typos keeps its entropy above zero, so that reinforcement learning has
+        typo_rate: the probability that a character of `typo_letters` in a demonstration is replaced by a random one
+            of them. Training on typos keeps the policy's entropy above zero, so that reinforcement learning has
             different answers to compare.
-        typo_letters: the characters that typos replace, and by which.
+        typo_letters: the characters that typos replace, and with which they are replaced.
     """
 
     supports_async = True
@@ -37,7 +37,7 @@ class DemonstrationEngine(RolloutEngine):
         self.policy = policy
 
     def check(self, policy: Policy, problem: Problem, random: Random) -> None:
-        """The policy must be able to spell the demonstration, and the typos in it."""
+        """Raise ValueError unless the policy's tokenizer can encode the demonstration with its typos."""
         policy.spell(problem.demonstrate(random))
         policy.spell(self.typo_letters)
 
@@ -54,7 +54,7 @@ class DemonstrationEngine(RolloutEngine):
             yield random.choice(self.typo_letters) if slips else letter
 
     def completion(self, text: str, sampling: Sampling) -> Completion:
-        """The text as the policy would have said it, ended or truncated."""
+        """The text as a completion of the policy, with its end, or truncated."""
         if self.policy is None:
             raise RuntimeError("sync the engine with a policy before sampling")
         end = self.policy.tokenizer.eos_token_id

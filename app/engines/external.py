@@ -1,6 +1,6 @@
 """Base class of engines with a copy of the weights, such as vLLM.
 
-The copy, or a prefix cache computed with earlier weights, can be stale without an error. So `sync` ends by sampling a
+The copy, or a prefix cache from earlier weights, can be stale without an error. Therefore `sync` ends by sampling a
 few responses to fixed prompts. The trainer computes their log-probabilities too; a difference above `bound` ends the
 run.
 """
@@ -19,28 +19,28 @@ from app.policy import Policy
 from app.types import Completion, Problem, Request, Rollouts, Sampling
 
 BOUNDS = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
-"""How far the log-probability of one token may be apart, by the engine's precision.
+"""The largest difference allowed in a token's log-probability, by the engine's precision.
 
-Ten times what was seen between two implementations of the same arithmetic, or more: docs/vllm.md has the figures.
+At least ten times what was measured between two implementations of the same arithmetic (docs/vllm.md).
 """
 
 BLOCK_SIZE = 32
-"""Tokens in a block of the prefix cache, by default: a prompt of the check fills one."""
+"""Default tokens in a block of the prefix cache; one prompt of the check fills a block."""
 
 
 class ExternalEngine(RolloutEngine):
-    """An engine with its own copy of the weights.
+    """Base class of engines with their own copy of the weights.
 
     Its log-probabilities differ numerically from the trainer's. Training recomputes them, with their
-    entropies (`is_rescored`); the sampler/trainer mismatch is logged as `rollout/mismatch` and can be corrected for
+    entropies (`is_rescored`); the sampler/trainer mismatch is logged as `rollout/mismatch` and can be corrected
     (`model.correction`).
 
     Args:
-        bound: on the difference of a token's log-probability between engine and trainer after an update;
+        bound: the largest difference in a token's log-probability between engine and trainer after an update;
             defaults to that of the engine's precision (BOUNDS).
 
     Attributes:
-        accepts_pictures: whether `sample` shows the engine a prompt's pictures.
+        accepts_pictures: whether `sample` passes a prompt's pictures to the engine.
     """
 
     samples_the_policy = False
@@ -55,14 +55,14 @@ class ExternalEngine(RolloutEngine):
         self.policy: Policy | None = None
 
     def sync(self, policy: Policy) -> None:
-        """Send the policy's gathered weights, and check that the engine samples with them."""
+        """Send the policy's full weights, and check that the engine samples with them."""
         self.policy = policy
         self.update(policy)
         check_agreement(self, policy, self.bound or BOUNDS[compute_dtype(policy)])
 
     @abstractmethod
     def update(self, policy: Policy) -> None:
-        """Load the weights, and reset all caches."""
+        """Load the weights and reset all caches."""
 
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
         if self.policy is None:
@@ -81,15 +81,15 @@ class ExternalEngine(RolloutEngine):
     def sample(
         self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
     ) -> list[list[Completion]]:
-        """n completions of each request, which fit; `stops` are the tokens that end one."""
+        """Sample n completions of each request; lengths have been checked; `stops` are the tokens that end one."""
 
     def completions(
         self, sampled: Sequence[tuple[Sequence[int], Sequence[float]]], stops: list[int], sampling: Sampling
     ) -> list[Completion]:
-        """Completions of their tokens and log-probabilities, the stop token included in both.
+        """Make completions from tokens and log-probabilities, both with the stop token.
 
-        Where `top_p`, `top_k` or a temperature of 0 cut the distribution, what the engine tells is of what they
-        left, not of the whole: then the trainer's own log-probabilities are taken.
+        With `top_p`, `top_k` or temperature 0 the engine's log-probabilities are those of the truncated
+        distribution; the trainer's are then used instead.
         """
         assert self.policy is not None
         device = self.policy.model.device
@@ -109,13 +109,13 @@ class ExternalEngine(RolloutEngine):
 
 
 def compute_dtype(policy: Policy) -> torch.dtype:
-    """In which the policy computes: autocast's type where the Trainer's precision is mixed, else its weights'."""
+    """The data type of the policy's computation: autocast's with mixed precision, else that of its weights."""
     device = policy.model.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else policy.model.dtype
 
 
 def write_config(policy: Policy, folder: Path) -> None:
-    """What an engine needs to build the policy's architecture: all of a transformers folder but the weights."""
+    """Write what an engine needs to build the policy's architecture: a transformers folder without weights."""
     config = deepcopy(policy.model.config)
     own = (kind.__name__ for kind in type(policy.model).__mro__ if kind.__module__.startswith("transformers.models."))
     config.architectures = config.architectures or [next(own, type(policy.model).__name__)]
@@ -124,7 +124,7 @@ def write_config(policy: Policy, folder: Path) -> None:
 
 
 class Probe(Problem):
-    """Some fixed tokens, as a prompt of the check; its responses are not scored."""
+    """A prompt of the check: fixed tokens; its responses are not scored."""
 
     prompt, key, solution, label = "", "probe", "", "probe"
 
@@ -133,9 +133,9 @@ class Probe(Problem):
 
 
 def probes(policy: Policy) -> list[Request]:
-    """A short prompt, with a picture where the policy sees, and one longer than a block of the prefix cache.
+    """A short prompt (with a picture for a vision policy), and one longer than a block of the prefix cache.
 
-    A stale block shows in the long one.
+    The long one detects a stale block.
     """
     lengths = (3, min(BLOCK_SIZE + 1, policy.context_length - 4))
     prompts, vision = policy.probes(lengths, policy.model.config.get_text_config().vocab_size)
@@ -147,7 +147,7 @@ def check_agreement(engine: RolloutEngine, policy: Policy, bound: float) -> floa
     """The largest difference between the engine's and the trainer's log-probabilities of a few samples.
 
     Raises:
-        EngineError: where it exceeds the bound, or is no number.
+        EngineError: it exceeds the bound, or is NaN.
     """
     requests, sampling = probes(policy), Sampling(max_new_tokens=4)
     prompts = [request.tokens.to(policy.model.device) for request in requests]

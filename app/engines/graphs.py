@@ -1,6 +1,6 @@
-"""Sampling on a GPU, where a step of a few rows takes Python longer to ask for than the GPU to do.
+"""Sampling on a GPU with CUDA graphs: for few rows, launching a step from Python takes longer than computing it.
 
-A CUDA graph is such a step recorded: all its kernels with their addresses, started again at once.
+A CUDA graph is a recorded step, all its kernels with their addresses, which is launched at once.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from app.policy import Policy
 from app.types import Vision
 
 FIRST_SPAN = 32
-"""Places that the first graph attends to; there are twice as many in each that follows."""
+"""Positions that the first graph attends to; each following graph has twice as many."""
 
 WORTH = 8
-"""Steps after which finished rollouts may be dropped: a recording takes as long as one or two steps without."""
+"""Steps between removals of finished rollouts; recording takes as long as one or two steps without a graph."""
 
 
 class GraphedDecoder(SharedPrefixDecoder):
-    """`SharedPrefixDecoder`, whose step is recorded and replayed until its shapes change.
+    """`SharedPrefixDecoder` whose step is recorded and replayed until its shapes change.
 
-    They change when a span is full and when finished rollouts are dropped; until then the slots of
-    finished rollouts are fed anything.
+    They change when a span is full and when finished rollouts are removed; until then finished
+    rollouts are computed too, with arbitrary tokens.
     """
 
     kind_of_cache = FixedShapeCache
@@ -41,17 +41,17 @@ class GraphedDecoder(SharedPrefixDecoder):
         self._open(self.cache.live, self.positions)
 
     def _open(self, slots: Tensor, positions: Tensor) -> None:
-        """Room for what the present slots are fed, the live of which are `slots`.  [R], [.., R]"""
+        """Allocate the inputs of all present slots, of which `slots` are live.  [R], [.., R]"""
         whole = self.cache.num_slots
         self.slots = slots
         self.fed = slots.new_zeros(whole)
         self.positions = positions.new_zeros(*positions.shape[:-1], whole).index_copy(-1, slots, positions)
-        self.cache.live = torch.arange(whole, device=slots.device)  # all pass through the layers
+        self.cache.live = torch.arange(whole, device=slots.device)  # all slots are computed
         self.opened, self.stale = self.cache.time, True
 
     def step(self, tokens: Tensor) -> Tensor:
         self.fed.index_copy_(0, self.slots, tokens)
-        if self.cache.time == 0:  # not recorded: libraries load, autocast casts the weights, the cache takes its room
+        if self.cache.time == 0:  # not recorded: loads libraries, casts weights, allocates the cache
             self._advance()
         else:
             self._replay()
@@ -59,7 +59,7 @@ class GraphedDecoder(SharedPrefixDecoder):
         return self.logits[self.slots]
 
     def _advance(self) -> None:
-        """A step of all slots, in place."""
+        """Compute a step of all slots, in place."""
         self.cache.look()
         hidden = self._forward({"input_ids": self.fed[:, None]}, self.positions[..., None])
         self.logits = self.policy.logits(hidden[:, -1])  # [P * N, V]
@@ -75,10 +75,10 @@ class GraphedDecoder(SharedPrefixDecoder):
         self.graph.replay()
 
     def _record(self) -> torch.cuda.CUDAGraph:
-        """The step at the present shapes; recording does not run it."""
+        """Record the step with the present shapes; recording does not execute it."""
         device = self.fed.device
         graph, usual, aside = torch.cuda.CUDAGraph(), torch.cuda.current_stream(device), _stream(device)
-        memory = self.graph.pool() if self.graph is not None else None  # of the last, which is not replayed again
+        memory = self.graph.pool() if self.graph is not None else None  # of the last graph, no longer replayed
         aside.wait_stream(usual)
         with torch.cuda.stream(aside):
             graph.capture_begin(pool=memory, capture_error_mode="thread_local")
@@ -99,5 +99,5 @@ class GraphedDecoder(SharedPrefixDecoder):
 
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
-    """The one that graphs are recorded on: libraries keep working memory for each stream they have seen."""
+    """The one stream on which all graphs are recorded: libraries keep a workspace for each stream they have used."""
     return torch.cuda.Stream(device)

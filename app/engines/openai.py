@@ -1,8 +1,8 @@
-"""A model behind an OpenAI-compatible endpoint, to be evaluated: closed models, SGLang, llama.cpp, vLLM.
+"""The engine that evaluates a model behind an OpenAI-compatible endpoint: closed models, SGLang, llama.cpp, vLLM.
 
-Its answers are text alone, so that they are scored and reported like a policy's and never trained on.
-Waiting, trying again and back-off are the `openai` client's: on 408, 409, 429, 5xx, a timeout or a
-broken connection, with jitter, and after what a Retry-After of up to two minutes says.
+Its answers are only text: they are scored and reported like a policy's, and never used for training.
+The `openai` client retries with back-off: on 408, 409, 429, 5xx, a timeout or a
+broken connection, with jitter, and after the time given by a Retry-After of up to two minutes.
 """
 
 from __future__ import annotations
@@ -40,34 +40,34 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_KEY = "none"
-"""Sent where there is no key: without one the client would send the OPENAI_API_KEY it finds."""
+"""Sent if there is no key: otherwise the client would send the OPENAI_API_KEY of the environment."""
 
 CONNECTING = 10.0
-"""Seconds that an endpoint has to take a connection."""
+"""Time limit for connecting to an endpoint, in seconds."""
 
 UNKNOWN_TOKEN = -1
-"""In place of every token of an answer: an endpoint tells how many there were, not which."""
+"""Replaces every token of an answer: an endpoint returns their number, not the tokens."""
 
 
 class OpenAIEngine(RolloutEngine):
-    """Sample from an OpenAI-compatible endpoint: messages by chat completions, plain text by completions.
+    """Samples from an OpenAI-compatible endpoint: messages by chat completions, plain text by completions.
 
     Pictures are sent with their message.
 
     Args:
-        base_url: of the endpoint, such as http://127.0.0.1:8000/v1.
-        model: as the endpoint names it.
-        key_variable: the environment variable that holds the key; None sends none.
-        samples_per_call: samples of a problem asked for at once. Where a server gives fewer it is asked
-            again; where it refuses to give more than one, take 1.
-        concurrency: calls under way at once, of each process.
-        retries: of a call, before the run ends.
+        base_url: the endpoint's URL, such as http://127.0.0.1:8000/v1.
+        model: the endpoint's name of the model.
+        key_variable: the environment variable with the key; None sends none.
+        samples_per_call: samples of a problem in one call. If a server returns fewer, it is called
+            again; for a server that rejects more than one, set 1.
+        concurrency: simultaneous calls of each process.
+        retries: retries of a call before the run ends.
         timeout: seconds without data after which a call counts as failed.
-        fields: of every call's body, put beside or in place of the usual ones; null leaves one out.
+        fields: fields of every call's body, added to the usual ones or replacing them; null leaves one out.
         prices: of a million prompt and a million completion tokens, in any currency.
 
-    A rollout's seed is sent; whether the same seed gives the same answer is up to the endpoint. The tokens
-    of the samples of one call are counted together by the endpoint and here shared out evenly. An answer is truncated
+    A rollout's seed is sent; whether the same seed gives the same answer depends on the endpoint. The endpoint
+    counts the tokens of all samples of a call together; here they are divided evenly. An answer is truncated
     if its `finish_reason` says that it was cut off or filtered (`replies.py`). Anything unusual in a reply is logged.
     """
 
@@ -103,11 +103,11 @@ class OpenAIEngine(RolloutEngine):
         self.retries, self.timeout = retries, timeout
         self.fields, self.prices = fields or {}, prices
         self.tokens = Counter[str]()  # since the last `pop_usage`
-        self.warned = set[str]()  # kinds of unusual replies
+        self.warned = set[str]()  # kinds of unusual replies already logged
 
     @cached_property
     def client(self) -> openai.OpenAI:
-        """The connection; only here is the key held."""
+        """The client; the key is stored only here."""
         return openai.OpenAI(
             api_key=key_of(self.key_variable),
             base_url=self.base_url,
@@ -117,10 +117,10 @@ class OpenAIEngine(RolloutEngine):
         )
 
     def sync(self, policy: Policy) -> None:
-        """Nothing: the endpoint's weights are its own."""
+        """Does nothing: the endpoint has its own weights."""
 
     def generate(self, requests: Sequence[Request], n: int, sampling: Sampling) -> list[list[Completion]]:
-        """n answers to each request, in order; ConnectionError where a call fails for good."""
+        """Sample n answers to each request, in order; ConnectionError if a call fails after all retries."""
         with ThreadPoolExecutor(self.concurrency) as pool:
             futures = [pool.submit(self._answer, request, n, sampling) for request in requests]
             try:
@@ -132,7 +132,7 @@ class OpenAIEngine(RolloutEngine):
         return [future.result()[0] for future in futures]
 
     def pop_usage(self) -> dict[str, float]:
-        """Tokens, and their cost where prices are given, since this was last asked."""
+        """Tokens, and their cost if prices are given, since the last call."""
         spent = {name: float(self.tokens[name]) for name in ("prompt_tokens", "completion_tokens")}
         self.tokens.clear()
         if self.prices is not None:
@@ -140,7 +140,7 @@ class OpenAIEngine(RolloutEngine):
         return spent
 
     def _answer(self, request: Request, n: int, sampling: Sampling) -> tuple[list[Completion], Counter[str]]:
-        """As many calls as it takes, and the tokens they cost."""
+        """Call until there are n answers.  -> the answers, and the tokens used"""
         completions: list[Completion] = []
         tokens = Counter[str]()
         while len(completions) < n:
@@ -157,14 +157,14 @@ class OpenAIEngine(RolloutEngine):
         return completions[:n], tokens
 
     def _warn(self, odd: Iterable[str]) -> None:
-        """Warn of anything unusual in a reply, once per kind."""
+        """Warn of anything unusual in a reply, once for each kind."""
         for kind in odd:
             if kind not in self.warned:
                 self.warned.add(kind)
                 log.warning("%s: %s", self.base_url, kind)
 
     def body(self, request: Request, count: int, first: int, sampling: Sampling) -> dict[str, Any]:
-        """What is asked for this many samples, the first of which is rollout `first`."""
+        """The body of a call for this many samples, the first of which is rollout `first`."""
         prompt = request.problem.prompt
         asked = {"prompt": prompt} if isinstance(prompt, str) else {"messages": list(map(as_parts, prompt))}
         usual = {
@@ -173,7 +173,7 @@ class OpenAIEngine(RolloutEngine):
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "top_k": sampling.top_k or None,  # OpenAI's own models refuse it
+            "top_k": sampling.top_k or None,  # OpenAI's own models reject it
             "stop": list(sampling.stop_tokens) or None,
             "seed": number_of(f"{request.seed}/{first}"),
         }
@@ -184,27 +184,27 @@ class OpenAIEngine(RolloutEngine):
             return self.client.post(path, cast_to=object, body=body)
         except openai.APIError as error:
             reason = reason_of(error)
-            if self.key_variable is not None:  # an endpoint may repeat it
+            if self.key_variable is not None:  # an error may quote the key
                 reason = reason.replace(key_of(self.key_variable), "***")
             raise ConnectionError(f"{self.base_url}: {' '.join(reason.split()):.300}") from None
 
 
 def reason_of(error: openai.APIError) -> str:
-    """What the endpoint said, or what broke on the way to it."""
+    """The endpoint's error message, or the cause of a connection error."""
     if isinstance(error, openai.APIStatusError):
         return f"status {error.status_code}: {error.response.text}"
     return str(error.__cause__ or "") or str(error)
 
 
 def as_parts(message: dict[str, Any]) -> dict[str, Any]:
-    """A message as the endpoint has it, its pictures as PNG in the address of each."""
+    """A message in the endpoint's format, with pictures as PNG in data URLs."""
     if isinstance(message["content"], str):
         return message
     return {**message, "content": [part_of(part) for part in parts_of(message["content"])]}
 
 
 def part_of(part: str | Picture) -> dict[str, Any]:
-    """A text or a picture of a message."""
+    """A text or picture part of a message, in the endpoint's format."""
     if isinstance(part, str):
         return {"type": "text", "text": part}
     file = BytesIO()
@@ -213,9 +213,9 @@ def part_of(part: str | Picture) -> dict[str, Any]:
 
 
 def key_of(variable: str | None) -> str:
-    """The key that the variable of this name holds; ValueError where it holds none.
+    """The key in the environment variable of this name; ValueError if it is not set.
 
-    What can't be a name may be the key itself, and is not repeated.
+    A string that cannot be a variable's name may be the key itself, and is not quoted in the error.
     """
     if variable is None:
         return NO_KEY
@@ -228,7 +228,7 @@ def key_of(variable: str | None) -> str:
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError for what is no address, or holds a password, which would be logged."""
+    """Raise ValueError for an invalid URL, or one with a password, which would be logged."""
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query:
         raise ValueError("base_url must hold neither a user's name, nor a password, nor a query: see key_variable")
@@ -237,7 +237,7 @@ def check_url(url: str) -> None:
 
 
 def check_reply(response: httpx2.Response) -> None:
-    """Have the client treat a reply that is no completion as a connection that broke: it calls again."""
+    """Make the client treat a reply that is no completion as a broken connection, so that it retries."""
     response.read()
     if response.is_success:
         try:
@@ -247,5 +247,5 @@ def check_reply(response: httpx2.Response) -> None:
 
 
 def completion(choice: Choice, size: int) -> Completion:
-    """An answer whose tokens are counted and not known."""
+    """A completion whose tokens are unknown; only their number is given."""
     return Completion(choice.text, torch.tensor(UNKNOWN_TOKEN).expand(size), choice.finish)

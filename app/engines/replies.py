@@ -1,7 +1,7 @@
-"""What a reply of an OpenAI-compatible endpoint says: its answers, how each ended, and what is odd about it.
+"""Parses replies of OpenAI-compatible endpoints: answers, how each ended, and anything unusual.
 
-Endpoints differ in how they say that an answer has ended by itself, so that only what is known to have been cut or
-filtered counts as truncated. Anything unusual is logged, never dropped silently.
+Endpoints use different values of `finish_reason` for an answer that ended by itself. Only answers that are known to
+be cut off or filtered count as truncated. Anything unusual is logged, never dropped silently.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 ENDED = {"stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "stop_token", "stop_str", "completed", "done"}
-"""Reasons of an answer that ended by itself: OpenAI's, TGI's, Together's, Cohere's, Anthropic's and others'."""
+"""`finish_reason` of an answer that ended by itself: OpenAI's, TGI's, Together's, Cohere's, Anthropic's and others'."""
 
 LENGTH = {
     *("length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens", "model_length", "token_limit"),
     *("model_context_window_exceeded", "incomplete"),
 }
-"""Reasons of an answer that was cut off."""
+"""`finish_reason` of an answer that was cut off."""
 
 FILTERED = {
     *("content_filter", "content_filtered", "safety", "sensitive", "recitation", "blocklist", "refusal"),
     *("prohibited_content", "spii", "guardrail_intervened"),
 }
-"""Reasons of an answer that was filtered in whole or in part."""
+"""`finish_reason` of an answer that was filtered in whole or in part."""
 
 TOOLS = {"tool_calls", "tool_call", "tool_use", "function_call"}
-"""Reasons of an answer that waits for a tool, which is not run here."""
+"""`finish_reason` of an answer that calls a tool, which is not run here."""
 
 FAILED = {"error", "network_error", "abort", "aborted", "cancelled", "timeout", "insufficient_system_resource"}
-"""Reasons of no answer: the endpoint broke off, and is called again."""
+"""`finish_reason` of an aborted answer: the endpoint is called again."""
 
 BESIDE = {
     "tool_calls": "calls for a tool",
@@ -38,16 +38,16 @@ BESIDE = {
     "reasoning_content": "reasoning",
     "reasoning": "reasoning",
 }
-"""What an answer may have in place of text."""
+"""Fields that an answer may have instead of text."""
 
 COUNTS = ("prompt_tokens", "completion_tokens")
 MOST_TOKENS = 2**31
-"""A count of tokens from here on is no count."""
+"""Token counts from this number on are invalid."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One answer of a reply: its text, and how it ended as far as that is known."""
+    """One answer of a reply: its text, and how it ended, if known."""
 
     text: str
     finish: Literal["stop", "length"]
@@ -55,9 +55,9 @@ class Choice:
 
 @dataclass
 class Reply:
-    """A reply's answers in order, the tokens used, and what is odd, each in a few words that are the same for the kind.
+    """A reply's answers in order, the tokens used, and anything unusual, in the same few words for each kind.
 
-    `vague` are the places of the answers of which the endpoint does not say in known words how they ended.
+    `vague` are the indices of answers whose `finish_reason` is missing or unknown.
     """
 
     choices: list[Choice] = field(default_factory=list)
@@ -66,19 +66,19 @@ class Reply:
     vague: set[int] = field(default_factory=set)
 
     def limited(self, max_tokens: int | None) -> list[Choice]:
-        """The answers; the vague ones count as cut off where all have as many tokens as they may have."""
+        """The answers; vague ones count as truncated if all answers together have as many tokens as they may."""
         full = max_tokens is not None and self.tokens["completion_tokens"] >= max_tokens * len(self.choices)
         cut = self.vague if full else set[int]()
         return [Choice(each.text, "length") if place in cut else each for place, each in enumerate(self.choices)]
 
 
 def parse_reply(reply: Any) -> Reply:
-    """Read a reply; ValueError where it holds no answer."""
+    """Parse a reply; ValueError if it has no answer."""
     found = Reply()
     for place, choice in enumerate(_in_order(reply, found)):
         text = _text(choice, found)
         finish = _finish(choice.get("finish_reason"), place, found)
-        found.choices.append(Choice(text.encode(errors="replace").decode(), finish))  # halves of pairs can't be written
+        found.choices.append(Choice(text.encode(errors="replace").decode(), finish))  # lone surrogates can't be encoded
     usage = reply.get("usage")
     counts = {name: usage.get(name) if isinstance(usage, dict) else None for name in COUNTS}
     known = {name: count for name, count in counts.items() if type(count) is int and 0 <= count < MOST_TOKENS}
@@ -101,7 +101,7 @@ def _in_order(reply: Any, found: Reply) -> list[dict[str, Any]]:
 
 
 def _text(choice: dict[str, Any], found: Reply) -> str:
-    """An answer's text, empty where it has none; ValueError where there is no place for it."""
+    """An answer's text, "" if it has none; ValueError if its field is missing."""
     message = choice.get("message") or {}
     if not {"message", "text"} & choice.keys() or not isinstance(message, dict):
         raise ValueError("no completion: no text in it")
@@ -117,13 +117,13 @@ def _text(choice: dict[str, Any], found: Reply) -> str:
 
 
 def _part(part: Any) -> str | None:
-    """The text of a part of a message; None for another part, such as what was thought before."""
+    """The text of a message part; None for parts of other types, such as reasoning."""
     text = part.get("text") if isinstance(part, dict) and part.get("type") in ("text", "output_text") else part
     return text if isinstance(text, str) else None
 
 
 def _finish(reason: Any, place: int, found: Reply) -> Literal["stop", "length"]:
-    reason = reason.get("type") if isinstance(reason, dict) else reason  # SGLang's own form
+    reason = reason.get("type") if isinstance(reason, dict) else reason  # SGLang's native format
     name = reason.strip().lower() if isinstance(reason, str) else ""
     if name in FAILED:
         raise ValueError(f"no completion: it ended by {reason!r}")

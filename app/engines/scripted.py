@@ -1,4 +1,4 @@
-"""Completions from a script, for tests and debugging."""
+"""The engine that returns scripted completions, for tests and debugging."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from app.types import Completion, Request, Sampling
 
 
 class ScriptedEngine(DemonstrationEngine):
-    """Give line r of a script as rollout r of every problem, from the beginning again after the last line.
+    """Returns line r of a script as rollout r of every problem, starting again after the last line.
 
     Args:
-        script: the lines; "{solution}" in one stands for the problem's reference solution.
+        script: the lines; "{solution}" in a line is replaced by the problem's reference solution.
     """
 
     def __init__(self, script: list[str]) -> None:

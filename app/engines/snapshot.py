@@ -1,4 +1,4 @@
-"""Sampling with a copy of the policy, while the policy itself trains."""
+"""The engine that samples with a copy of the policy while the policy trains."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.types import Completion, Request, Sampling
 
 
 class SnapshotEngine(TransformersEngine):
-    """Sample with the weights that the policy had when the engine was last synced.
+    """Samples with a copy of the policy, made at the last `sync`.
 
     Args:
-        device: of the copy, such as cuda:1; defaults to the policy's.
+        device: the copy's device, such as cuda:1; defaults to the policy's.
     """
 
     supports_async = True
@@ -25,10 +25,10 @@ class SnapshotEngine(TransformersEngine):
     def __init__(self, device: str | None = None) -> None:
         super().__init__()
         self.device = device
-        self.home = torch.device("cpu")  # where the policy is
+        self.home = torch.device("cpu")  # the policy's device
 
     def sync(self, policy: Policy) -> None:
-        """Copy the weights; ValueError for a policy in shards."""
+        """Copy the weights; ValueError for a sharded policy."""
         if any(is_sharded(parameter) for parameter in policy.parameters()):
             raise ValueError("SnapshotEngine can't copy a policy in shards (FSDP2): sample with a server of its own")
         self.home = policy.model.device

@@ -1,7 +1,7 @@
-"""Sampling with the policy's own transformers model: same weights, same device, no copy.
+"""The engine that samples with the policy's own transformers model: same weights, same device, no copy.
 
-A prompt is read once for its N samples, finished samples leave the batch, and log-probabilities
-and entropies are kept while sampling, so that training needs no second pass for them.
+A prompt is read once for its N samples, and finished samples leave the batch. Log-probabilities
+and entropies are recorded while sampling, so that training does not compute them again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from app.types import Completion, Experience, Request, Sampling
 
 
 class TransformersEngine(RolloutEngine):
-    """Sample with the policy itself.
+    """Samples with the policy itself.
 
     Args:
-        memory_gb: what the keys, values and distributions of the rollouts under way may take. Problems are sampled in
-            as many turns as that needs, each problem's rollouts together. None: 2 on a CPU, a third of a GPU's.
+        memory_gb: memory for keys, values and distributions of the rollouts sampled at once. Problems are sampled in
+            as many turns as needed, each problem's rollouts together. None: 2 on a CPU, a third of a GPU's memory.
     """
 
     continues_tokens = True
@@ -64,12 +64,12 @@ class TransformersEngine(RolloutEngine):
             policy.train(training)
 
     def problems_at_once(self, policy: Policy, prompt: int, n: int, sampling: Sampling) -> int:
-        """Problems whose n rollouts fit into `memory_gb` together, at least one.  prompt: tokens of the longest"""
+        """How many problems' n rollouts fit into `memory_gb`, at least one.  prompt: tokens of the longest prompt"""
         of_one = cache_bytes(policy, policy.model.dtype, prompt + n * sampling.max_new_tokens) + logits_bytes(policy, n)
         return max(1, int(self._budget(policy.model.device) / of_one))
 
     def _budget(self, device: torch.device) -> float:
-        """In bytes."""
+        """The memory for rollouts, in bytes."""
         if self.memory_gb is not None:
             return self.memory_gb * 1e9
         return torch.cuda.get_device_properties(device).total_memory / 3 if device.type == "cuda" else 2e9
@@ -77,7 +77,7 @@ class TransformersEngine(RolloutEngine):
     def _generate(
         self, policy: Policy, requests: Sequence[Request], n: int, sampling: Sampling
     ) -> list[list[Completion]]:
-        """The requests of one turn."""
+        """Sample the requests of one turn."""
         prompts = [request.tokens.to(policy.model.device) for request in requests]
         noise = RolloutNoise([request.seed for request in requests], n, policy.model.device)
         vision = [request.vision for request in requests]
@@ -87,7 +87,7 @@ class TransformersEngine(RolloutEngine):
     def _sample(
         self, decoder: Decoder, policy: Policy, noise: RolloutNoise, sampling: Sampling, problems: int, n: int
     ) -> list[list[Completion]]:
-        """Step the live rollouts, one token each, until none is left."""
+        """Step the live rollouts, one token each, until all have finished."""
         device = policy.model.device
         shape = (problems * n, sampling.max_new_tokens)
         tokens = torch.zeros(shape, dtype=torch.long, device=device)
@@ -95,7 +95,7 @@ class TransformersEngine(RolloutEngine):
         lengths = torch.full((problems * n,), sampling.max_new_tokens, device=device)
         stops = torch.tensor(policy.stop_ids(sampling), dtype=torch.long, device=device)
 
-        rows = torch.arange(problems * n, device=device)  # [R], the rollouts that go on
+        rows = torch.arange(problems * n, device=device)  # [R], the live rollouts
         latest = torch.stack(decoder.last_prompt_tokens).repeat_interleave(n)  # [R]
         for time in range(sampling.max_new_tokens):
             latest, logprob, entropy = draw_tokens(decoder.step(latest), noise.at(time)[rows], sampling)
@@ -118,7 +118,7 @@ def _completions(
     ends = tokens.gather(1, lengths[:, None] - 1)[:, 0]
     stopped, sizes = torch.isin(ends, stops).tolist(), lengths.tolist()
     said = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-    cut = [values[said].split(sizes) for values in (tokens, logprobs, entropies)]  # a slice of each row would be slow
+    cut = [values[said].split(sizes) for values in (tokens, logprobs, entropies)]  # slicing each row would be slow
     texts = policy.decode([row[: size - stop] for row, size, stop in zip(tokens.tolist(), sizes, stopped, strict=True)])
     rows = [
         Completion(text, row, "stop" if stop else "length", sampler_logprobs=logprobs, entropies=entropies)
@@ -128,7 +128,7 @@ def _completions(
 
 
 def decoder_for(policy: Policy) -> type[Decoder]:
-    """The fastest decoder that is exact for this architecture, found out by trying."""
+    """The fastest decoder that is exact for this architecture, by testing."""
     found = _PROVEN.get(policy)
     if found is None:
         graphed = [GraphedDecoder] if policy.model.device.type == "cuda" else []
@@ -143,7 +143,7 @@ _PROVEN: WeakKeyDictionary[Policy, type[Decoder]] = WeakKeyDictionary()
 
 @torch.no_grad()
 def _is_exact(decoder: type[Decoder], policy: Policy) -> bool:
-    """Whether three steps of a few ragged rows give what ordinary rows give."""
+    """Whether three steps of a few rows of different lengths give the same logits as padded rows."""
     device, size = policy.model.device, min(1000, policy.model.config.get_text_config().vocab_size)
     prompts, vision = policy.probes((5, 1, 3))
     said = torch.randint(size, (3, 3), generator=torch.Generator().manual_seed(1)).to(device)  # [P, T]

@@ -1,4 +1,4 @@
-"""Policies: causal language models, some of which see, how they come to be and how they score their own responses."""
+"""Policies: causal language models with or without vision, their loading, and log-probabilities of responses."""
 
 from app.policy.base import Policy
 from app.policy.lora import LoRA, QLoRA

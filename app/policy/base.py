@@ -1,8 +1,8 @@
-"""What is asked of a policy: a causal language model of transformers and its tokenizer.
+"""The base class of policies: a causal language model of transformers and its tokenizer.
 
-Nothing else in passk touches transformers' model classes, but for the engine that samples with
-them. Rows are scored on response positions only: the prompt is read once for all its responses
-(`app/compute/attention/`) and the LM head, chunk by chunk, never sees it.
+Only this package and the engine that samples with the model use transformers' model classes.
+Log-probabilities are computed on response positions only: the prompt is read once for all its responses
+(`app/compute/attention/`), and the LM head is applied to responses only, in chunks.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from app.types import Experience, Vision
 log = logging.getLogger(__name__)
 
 HEAD_BYTES = 2**29
-"""For the distributions of the response tokens that meet the LM head at a time, where their number is not given."""
+"""Bytes for the logits of the response tokens in one chunk of the LM head, if `head_tokens` is not given."""
 HEAD_BYTES_A_LOGIT = 8
-"""It and its gradient, in single precision."""
+"""Bytes of a logit and its gradient, in single precision."""
 
 
 class Policy(TokenizerMixin, nn.Module, ABC):
-    """A causal LM that is built late (inside Lightning's `configure_model`) and scores its own responses.
+    """A causal LM that is built in Lightning's `configure_model` and computes log-probabilities of responses.
 
     Args:
-        gradient_checkpointing: keep only layer inputs for the backward pass and compute the rest again.
-        head_tokens: response tokens that meet the LM head at a time; bounds the logits held to head_tokens x
-            vocabulary. None: at most 4096, and as many as the vocabulary leaves room for in HEAD_BYTES.
+        gradient_checkpointing: keep only layer inputs for the backward pass and recompute the rest.
+        head_tokens: response tokens in one chunk of the LM head; bounds the logits in memory to head_tokens x
+            vocabulary. None: at most 4096, and at most as many as fit into HEAD_BYTES.
     """
 
     model: PreTrainedModel
@@ -62,10 +62,10 @@ class Policy(TokenizerMixin, nn.Module, ABC):
 
     @abstractmethod
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """Make the model and its tokenizer."""
+        """Return the model and its tokenizer."""
 
     def build(self) -> None:
-        """Load once; a second call does nothing."""
+        """Load the model; a second call does nothing."""
         if hasattr(self, "tokenizer"):
             return
         self.model, self.tokenizer = self.load()
@@ -81,11 +81,11 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         if self.gradient_checkpointing:
             contexts = partial(recomputing_alike, self.model)
             self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
-        self.model.train()  # transformers loads in evaluation mode, in which it checkpoints nothing
+        self.model.train()  # loaded in evaluation mode, without gradient checkpointing
 
     @property
     def head_tokens(self) -> int:
-        """Response tokens that meet the LM head at a time."""
+        """Response tokens in one chunk of the LM head."""
         if self._head_tokens is not None:
             return self._head_tokens
         fitting = HEAD_BYTES // (HEAD_BYTES_A_LOGIT * self.model.config.get_text_config().vocab_size)
@@ -93,13 +93,13 @@ class Policy(TokenizerMixin, nn.Module, ABC):
 
     @property
     def context_length(self) -> int:
-        """Positions the model was made for."""
+        """The number of positions that the model supports."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
     def save(self, folder: str | Path) -> None:
-        """Write an ordinary transformers folder, which has an adapter merged in, and beside it as `adapter/`.
+        """Write a transformers folder; an adapter is merged into the weights, and also written as `adapter/`.
 
-        All processes call it together, and the first writes.
+        A collective of all processes; the first writes.
         """
         save_weights(self.model, folder)
         if self.adapter is not None:
@@ -108,10 +108,10 @@ class Policy(TokenizerMixin, nn.Module, ABC):
             self.save_processor(folder)
 
     def save_processor(self, folder: str | Path) -> None:
-        """Write what makes tokens of a prompt, as a transformers folder has it."""
+        """Write the tokenizer (or processor) into a transformers folder."""
         self.tokenizer.save_pretrained(folder)
 
-    # -- scores -----------------------------------------------------------------------------------
+    # -- log-probabilities ------------------------------------------------------------------------
 
     def logprobs(self, rows: Experience) -> Tensor:
         """Log-probability of every response token at the rows' temperature; 0 on padding.  -> [B, T]"""
@@ -126,7 +126,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
     ) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies of response tokens.  -> [B, T] twice; entropies 0 unless asked for
 
-        shaping: of gradients, `[B, T]`.
+        shaping: changes gradients of log-probabilities, `[B, T]`.
         """
         hidden = self._packed_hidden(rows) if self.shares_prompts else self.plain_hidden(rows)
         targets = rows.tokens[rows.mask]  # [M]
@@ -151,12 +151,12 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         return token_scores(self.logits(hidden), targets, temperature, with_entropy, shaping)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """The LM head, with what some architectures do to its output.  [.., hidden] -> [.., V]"""
+        """Apply the LM head, and the scaling or soft-capping of some architectures.  [.., hidden] -> [.., V]"""
         config = self.model.config.get_text_config()
         head: Any = self.model.get_output_embeddings()
         logits = head(hidden)
         for name in ("logit_scale", "lm_head_multiplier"):  # Cohere, Falcon-H1
-            if (factor := getattr(config, name, None) or 1.0) != 1:  # by 1, a pass over all logits for nothing
+            if (factor := getattr(config, name, None) or 1.0) != 1:  # a factor of 1 would cost a pass over all logits
                 logits = logits * factor
         if (scaling := getattr(config, "logits_scaling", None) or 1.0) != 1:  # Granite
             logits = logits * scaling if config.model_type == "hyperclovax" else logits / scaling
@@ -164,48 +164,48 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
     def hidden(self, input_ids: Tensor | None = None, **inputs: Any) -> Tensor:
-        """The last layer's states, before the LM head.  [R, L] -> [R, L, hidden]"""
+        """The last hidden states, before the LM head.  [R, L] -> [R, L, hidden]"""
         return self.body(input_ids=input_ids, **inputs).last_hidden_state
 
     def inputs(self, ids: Tensor, of_prompts: Tensor, vision: Sequence[Vision]) -> dict[str, Any]:
-        """What the model is given of tokens, some of which are prompts'.  [R, L], bool [R, L]
+        """The model's inputs for tokens.  ids: [R, L]; of_prompts: bool [R, L], true on prompt tokens
 
-        vision: of the prompts' pictures, in the order in which the prompts stand.
+        vision: the prompts' pictures, in the order of the prompts.
         """
         return {"input_ids": ids}
 
     def positions(self, prompt: Tensor, vision: Vision) -> Tensor:
-        """Where each token of a prompt stands; a response counts on from its last.  [L] -> [L], or an axis more"""
+        """Position ids of a prompt; those of a response continue from its last.  [L] -> [L], or with one more axis"""
         return torch.arange(len(prompt), device=prompt.device)
 
     @property
     def body(self) -> nn.Module:
-        """All but the LM head; Llama 4 names another prefix than it has."""
+        """The model without the LM head; Llama 4's `base_model_prefix` names no attribute."""
         body: Any = self.model.base_model
         return body if body is not self.model else body.model
 
     def accepts(self, argument: str) -> bool:
-        """Does the model's forward take this argument?"""
+        """Whether the model's forward has this argument."""
         return argument in inspect.signature(self.body.forward).parameters
 
     def forward_logits(self, prompt: Tensor, vision: Vision) -> Tensor:
-        """The model's own, with nothing of ours.  [L] -> [1, L, V]"""
+        """Logits by the model's own unchanged forward.  [L] -> [1, L, V]"""
         return self.model(input_ids=prompt[None]).logits
 
     def probes(self, lengths: Sequence[int], vocabulary: int = 1000) -> tuple[list[Tensor], list[Vision]]:
-        """Prompts to try the model on: random tokens below `vocabulary`, `lengths` in each."""
+        """Prompts for testing the model: random tokens below `vocabulary`, of these lengths."""
         generator = torch.Generator().manual_seed(0)
         size = min(vocabulary, self.model.config.get_text_config().vocab_size)
         prompts = [torch.randint(size, (length,), generator=generator) for length in lengths]
         return [prompt.to(self.model.device) for prompt in prompts], [{} for _ in prompts]
 
     def _packed_hidden(self, rows: Experience) -> Tensor:
-        """States that predict the response tokens, each prompt computed once.  -> [M, hidden]"""
+        """Hidden states that predict the response tokens; each prompt is computed once.  -> [M, hidden]"""
         row = self.pack(rows)
         return self.packed_hidden(row, row, rows)
 
     def pack(self, rows: Experience) -> PackedRow:
-        """The rows as one, in which each prompt stands once."""
+        """Pack the rows into one that has each prompt once."""
         used, problem = rows.problem.unique(return_inverse=True)
         prompts = [rows.prompts[place].to(rows.tokens.device) for place in used.tolist()]
         vision = [rows.vision_or_empty[place] for place in used.tolist()]
@@ -213,7 +213,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         return PackedRow.pack(prompts, problem, rows.tokens, rows.mask, positions)
 
     def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix, rows: Experience) -> Tensor:
-        """The same, attending as told.  -> [M, hidden]"""
+        """The same with attention by `shared_prefix`.  -> [M, hidden]"""
         of_prompts = torch.arange(row.input_ids.shape[1], device=row.input_ids.device) < len(row.prefix.home)
         vision = [rows.vision_or_empty[problem] for problem in rows.problem.unique().tolist()]
         with self.sharing_prompts():
@@ -227,7 +227,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         return hidden[0, -len(row.targets) :]
 
     def plain_hidden(self, rows: Experience) -> Tensor:
-        """The same from one ordinary row for each response.  -> [M, hidden]"""
+        """The same from one padded row for each response.  -> [M, hidden]"""
         parts = [
             torch.cat([rows.prompts[problem].to(tokens.device), tokens[mask]])
             for problem, tokens, mask in zip(rows.problem.tolist(), rows.tokens, rows.mask, strict=True)
@@ -243,25 +243,25 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         return hidden[predicts]
 
     def plain_inputs(self, ids: Tensor, starts: Tensor, vision: Sequence[Vision]) -> dict[str, Any]:
-        """What the model is given of ordinary rows, each a prompt up to its `start` and a response.  [R, L], [R]"""
+        """The model's inputs for padded rows: each a prompt, up to its `start`, and a response.  [R, L], [R]"""
         return {"input_ids": ids}
 
-    # -- what this architecture can do, found out by trying -----------------------------------------
+    # -- tests of the architecture ----------------------------------------------------------------
 
     def sharing_prompts(self) -> AbstractContextManager[None]:
-        """Inside, the model's attention is ours (`app/compute/attention/`)."""
+        """A context in which the model uses passk's attention (`app/compute/attention/`)."""
         return attending(self.model)
 
     @property
     def shares_prompts(self) -> bool:
-        """Whether this model, with the prompt shared, gives what it gives on ordinary rows."""
+        """Whether the model's results with shared prompts are equal to those on padded rows."""
         if self._shares_prompts is None:
             self._shares_prompts = proves_sharing(self)
         return self._shares_prompts
 
 
 def _disable_dropout(model: nn.Module) -> None:
-    """Sampling and training must see one distribution."""
+    """Turn dropout off: sampling and training must use the same distribution."""
     for module in model.modules():
         for name, value in vars(module).items():
             if name.endswith("dropout") and isinstance(value, float):

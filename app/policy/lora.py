@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA): a few trained weights; those of the checkpoint are frozen."""
+"""Low-rank adapters (LoRA): a few weights are trained, those of the checkpoint are frozen."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from app.extras import install
 
 
 class LoRA:
-    """Every chosen layer W becomes W + alpha / rank B A, of which A and B are trained (2106.09685); by peft.
+    """LoRA by peft: each chosen layer W becomes W + alpha / rank B A, with A and B trained (2106.09685).
 
-    B begins at zero, so that the policy begins as its checkpoint. A and B are kept in single precision
-    whatever the checkpoint is in.
+    B is initialised to zero, so that the policy starts equal to its checkpoint. A and B are always in single
+    precision.
 
     Args:
         rank: rows of A and columns of B.
-        alpha: scales what the adapter adds.
-        layers: how the names of the adapted layers end, such as [q_proj, v_proj]; "all-linear" takes every one but
-            the LM head, a mixture's experts and router included.
+        alpha: scale of the adapter's output.
+        layers: suffixes of the adapted layers' names, such as [q_proj, v_proj]; "all-linear" takes all but
+            the LM head, including experts and router of a mixture of experts.
     """
 
     def __init__(self, rank: int = 32, alpha: int = 64, layers: list[str] | str = "all-linear") -> None:
@@ -41,14 +41,14 @@ class LoRA:
         return None
 
     def add(self, model: PreTrainedModel) -> None:
-        """Put an adapter beside each chosen layer and freeze the rest; ValueError where no layer is chosen."""
+        """Add an adapter to each chosen layer and freeze all other weights; ValueError if no layer is chosen."""
         from peft import LoraConfig
 
         config = LoraConfig(
             task_type="CAUSAL_LM",
             r=self.rank,
             lora_alpha=self.alpha,
-            lora_dropout=0.0,  # sampling and training must see one distribution
+            lora_dropout=0.0,  # sampling and training must use the same distribution
             target_modules=self.layers,
         )
         model.add_adapter(config)
@@ -56,7 +56,7 @@ class LoRA:
             parameter.data = parameter.data.float()
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
-        """Write the adapter alone, in peft's format; all processes call it together, and the first writes."""
+        """Write only the adapter, in peft's format; a collective of all processes; the first writes."""
         own = ((name, weight.detach()) for name, weight in trained_weights(model).items())
         weights = {name: (w.full_tensor() if isinstance(w, DTensor) else w).cpu() for name, w in own}
         if rank() == 0:
@@ -65,11 +65,11 @@ class LoRA:
 
 
 class QLoRA(LoRA):
-    """LoRA over weights in four bits (NF4 with its scales quantised too, 2305.14314); by bitsandbytes.
+    """LoRA over weights in four bits (NF4 with double quantization, 2305.14314), by bitsandbytes.
 
     Args:
         rank, alpha, layers: see LoRA.
-        dtype: that the weights are multiplied in.
+        dtype: in which the weights are multiplied.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ def _need(package: str, extra: str) -> None:
 
 
 def leave_out_frozen(policy: nn.Module) -> None:
-    """Have the policy's state dict, and so every checkpoint, hold what is trained and nothing else."""
+    """Make the policy's state dict, and so every checkpoint, contain only trained weights."""
     policy.register_state_dict_post_hook(_drop_frozen)
     policy.register_load_state_dict_post_hook(_need_trained_only)
 
@@ -107,6 +107,6 @@ def _drop_frozen(policy: nn.Module, state: dict[str, Tensor], prefix: str, metad
 
 
 def _need_trained_only(policy: nn.Module, incompatible: Any) -> None:
-    """Of what a checkpoint lacks, complain about trained weights only."""
+    """Report only trained weights as missing from a checkpoint."""
     missing: list[str] = incompatible.missing_keys
     missing[:] = [name for name in missing if name.endswith(tuple(trained_weights(policy)))]

@@ -1,4 +1,4 @@
-"""Checkpoints of transformers, from a folder, the hub or an installed package."""
+"""Policies from transformers checkpoints: from a folder, the hub or an installed package."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from app.types import Prompt
 
 
 class PretrainedPolicy(Policy):
-    """A checkpoint of transformers.
+    """A transformers checkpoint, from a folder, the hub or an installed package.
 
     Args:
         path: a folder, an id of the hub, or `package:<name>`, the folder of an installed Python package, which is
             found without importing it.
         revision: of the hub's repository.
         dtype: of the weights, such as "float32" or "bfloat16"; "auto" takes the checkpoint's own.
-        attention: transformers' attention implementation for ordinary rows.
-        adapter: trained in place of the weights; None trains those.
-        trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
+        attention: transformers' attention implementation, used where prompts are not shared.
+        adapter: trained instead of the weights; None trains the weights.
+        trust_remote_code: run code of the repository, which some models need; see SECURITY.md.
         chat_template_kwargs: further arguments of the chat template, such as `{enable_thinking: false}` (Qwen3) or
             `{date_string: 01 Jan 2026}` (Llama 3). A template that uses the date always gets 26 July 2024,
-            so that a run's prompts are the same tomorrow.
-        gguf_file: the name of a GGUF file in `path`, whose weights are unpacked into `dtype` ("auto": float32).
+            so that prompts do not depend on the day.
+        gguf_file: the name of a GGUF file in `path`; its weights are dequantized to `dtype` ("auto": float32).
     """
 
     kind: Any = AutoModelForCausalLM
-    """Of transformers' classes, the one that loads it."""
+    """The transformers class that loads the checkpoint."""
 
     def __init__(
         self,
@@ -77,14 +77,14 @@ class PretrainedPolicy(Policy):
                 dtype=self.dtype,
                 attn_implementation=self.attention,
                 quantization_config=None if self.adapter is None else self.adapter.quantization,
-                ignore_mismatched_sizes=True,  # they are refused by name
+                ignore_mismatched_sizes=True,  # `check_loaded` raises for them
                 output_loading_info=True,
                 **source,
             )
             check_loaded(model, loaded)
         except ImportError:
             raise
-        except Exception as error:  # of a broken file transformers raises anything
+        except Exception as error:  # transformers raises any class for a broken file
             raise ValueError(f"no policy could be loaded from {self.path!r}: {reason_of(error)}") from error
         if self.gguf_file is not None:
             forget_quantization(model)
@@ -100,11 +100,11 @@ class PretrainedPolicy(Policy):
 
 
 OWN = {*signature(PreTrainedTokenizerBase.apply_chat_template).parameters} - {"tools", "documents", "kwargs"}
-"""Arguments of transformers' `apply_chat_template` that are not the template's, and are set here."""
+"""Arguments of `apply_chat_template` that are not passed to the template; they are set here."""
 
 
 def check_template_kwargs(given: dict[str, Any]) -> None:
-    """Raise ValueError for what is not for the template."""
+    """Raise ValueError for arguments that are not for the template."""
     for name in given:
         if name in OWN:
             raise ValueError(f"chat_template_kwargs: {name!r} is not for the chat template")

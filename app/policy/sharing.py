@@ -1,4 +1,4 @@
-"""Whether a model may read a prompt once for all its responses: found out by trying."""
+"""Tests whether a model gives exact results if a prompt is read once for all its responses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Packs(Protocol):
-    """A policy, as far as it is tried here: it scores responses in one packed row, and in rows of their own."""
+    """The methods of a policy that are used here: hidden states from one packed row, and from padded rows."""
 
     model: PreTrainedModel
 
@@ -33,10 +33,10 @@ class Packs(Protocol):
 
 @torch.no_grad()
 def proves_sharing(policy: Packs) -> bool:
-    """Score a few responses both ways; an architecture that bends attention falls back to ordinary rows.
+    """Compare the results for a few responses; architectures with other attention must use padded rows.
 
     Raises:
-        UnknownHeadError: where not even ordinary rows can be scored, or the model's own logits are not finite.
+        UnknownHeadError: padded rows give wrong logits too, or the model's own logits are not finite.
     """
     model, name = policy.model, type(policy.model).__name__
     training = model.training
@@ -66,7 +66,7 @@ def proves_sharing(policy: Packs) -> bool:
 
 
 def _few_rows(policy: Packs) -> Experience:
-    """Four responses, two to each of two prompts, of random tokens."""
+    """Four responses of random tokens, two to each of two prompts."""
     prompts, vision = policy.probes((5, 2))
     device = policy.model.device
     size, generator = min(1000, policy.model.config.get_text_config().vocab_size), torch.Generator().manual_seed(1)
@@ -76,7 +76,7 @@ def _few_rows(policy: Packs) -> Experience:
 
 
 def _check_head(policy: Packs, rows: Experience) -> None:
-    """Raise where states and LM head do not make the model's own logits of the first prompt."""
+    """Raise if hidden states and LM head do not give the model's own logits of the first prompt."""
     prompt, vision = rows.prompts[0], rows.vision_or_empty[0]
     start = torch.tensor([len(prompt)], device=prompt.device)
     own = policy.forward_logits(prompt, vision)
@@ -90,11 +90,11 @@ def _check_head(policy: Packs, rows: Experience) -> None:
 
 
 class UnknownHeadError(ValueError):
-    """The architecture's logits can't be computed from its states."""
+    """The architecture's logits cannot be computed from its hidden states."""
 
 
 class Witness:
-    """Attends as the row does, and notes which layers asked."""
+    """Attention of the packed row that records which layers called it."""
 
     def __init__(self, row: PackedRow) -> None:
         self.row = row
@@ -105,6 +105,6 @@ class Witness:
         return self.row.attend(layer, query, key, value, scale)
 
     def check(self) -> None:
-        """Raise unless layers asked, each once: a cache has one place for each."""
+        """Raise unless layers called it, each once: a cache has one entry per layer."""
         if not self.layers or len(set(self.layers)) < len(self.layers):
             raise NotImplementedError(f"its layers attend in the order {self.layers}")

@@ -1,4 +1,4 @@
-"""Where a checkpoint of transformers lies: a folder, a repository of the hub, an installed package; as GGUF too."""
+"""Finds and checks transformers checkpoints: a folder, a hub repository, an installed package, a GGUF file."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from transformers import PreTrainedModel
 from app.extras import install
 
 PACKAGE = "package:"
-"""Begins a path inside an installed Python package."""
+"""Prefix of a path inside an installed Python package."""
 
 
 def locate(path: str) -> str:
     """The folder of `package:<name>` or `package:<name>/<folder>`, without importing the package; else `path` itself.
 
     Raises:
-        ValueError: where no such package is installed.
+        ValueError: no such package is installed.
     """
     if not path.startswith(PACKAGE):
         return path
     name, _, inside = path.removeprefix(PACKAGE).partition("/")
-    spec = find_spec(name) if name.isidentifier() else None  # of "a.b" it would import a
+    spec = find_spec(name) if name.isidentifier() else None  # for "a.b" it would import a
     if spec is None or not spec.submodule_search_locations:
         hint = f": pip install --no-deps {name.replace('_', '-')}" if name.isidentifier() else ""
         raise ValueError(f"no package {name!r} with a folder is installed{hint}")
@@ -32,11 +32,11 @@ def locate(path: str) -> str:
 
 
 def check_gguf(folder: str, file: str | None) -> None:
-    """Raise where a GGUF file can't be read: ImportError for a missing library, ValueError where it isn't there.
+    """Raise if a GGUF file cannot be read: ImportError for a missing library, ValueError for a missing file.
 
     Args:
-        folder: local, or an id of the hub, of which nothing is known before it is loaded.
-        file: its name in the folder; None for a checkpoint of another kind.
+        folder: a local folder, or a hub id, which cannot be checked before it is loaded.
+        file: the file's name in the folder; None for a checkpoint of another format.
     """
     there = sorted(found.name for found in Path(folder).glob("*.gguf")) if Path(folder).is_dir() else []
     listed = f"it holds {', '.join(there)}" if there else "it holds no GGUF file"
@@ -52,9 +52,9 @@ def check_gguf(folder: str, file: str | None) -> None:
 
 
 def check_no_adapter(folder: str) -> None:
-    """Raise ValueError for a folder with an adapter of peft, which is no whole model, or which stands beside one.
+    """Raise ValueError for a folder with a peft adapter, with or without a model.
 
-    transformers would put it into the model and freeze all weights, or leave it out where peft is not installed.
+    transformers would add it to the model and freeze all weights, or ignore it if peft is not installed.
     """
     file = Path(folder, "adapter_config.json")
     if file.is_file():
@@ -68,9 +68,9 @@ UNMERGED = (
 
 
 def check_loaded(model: PreTrainedModel, loaded: Mapping[str, Any]) -> None:
-    """Raise ValueError for a model that was not read whole: transformers fills with random numbers what is not there.
+    """Raise ValueError for an incomplete checkpoint: transformers initialises missing weights at random.
 
-    loaded: what `from_pretrained` says of it (`output_loading_info`).
+    loaded: the loading info of `from_pretrained` (`output_loading_info`).
     """
     if getattr(model, "_hf_peft_config_loaded", False):
         raise ValueError(UNMERGED)
@@ -84,7 +84,7 @@ def check_loaded(model: PreTrainedModel, loaded: Mapping[str, Any]) -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """Why transformers could not load a checkpoint, in a line, with the error's class where that is not its own."""
+    """Why transformers could not load a checkpoint, in one line, with the error's class if that is not its own."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     line = " ".join(lines[: 1 + any(line.endswith(":") for line in lines[:1])])
     if "Repo id" in line:
@@ -93,7 +93,7 @@ def reason_of(error: Exception) -> str:
 
 
 def forget_quantization(model: PreTrainedModel) -> None:
-    """Make a model that was read from GGUF an ordinary one: its weights are numbers already, and can be saved."""
+    """Remove the quantization settings of a model from GGUF: its weights are dequantized and can be saved."""
     quantizer = getattr(model, "hf_quantizer", None)
     if quantizer is not None:
         quantizer.remove_quantization_config(model)

@@ -1,4 +1,4 @@
-"""The text side of a policy: prompts to tokens through a chat template, tokens to text, stop tokens."""
+"""Text and tokens of a policy: prompts to tokens through a chat template, tokens to text, stop tokens."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from app.types.pictures import pictures_of
 log = logging.getLogger(__name__)
 
 DAY = datetime(2024, 7, 26)
-"""The date that chat templates get, on any day; Llama 3's default."""
+"""The date that chat templates get on every day; Llama 3's default."""
 
 
 class TokenizerMixin:
-    """What a policy does with its tokenizer.
+    """Methods of a policy that use its tokenizer.
 
     Attributes:
-        model: whose generation config names ends of sequence.
-        tokenizer: of transformers.
+        model: its generation config has the end-of-sequence tokens.
+        tokenizer: a tokenizer of transformers.
         chat_template_kwargs: further arguments of the chat template.
     """
 
@@ -37,18 +37,18 @@ class TokenizerMixin:
     told_of_form = False
 
     def encode_with_vision(self, prompt: Prompt) -> tuple[Tensor, Vision]:
-        """A prompt's tokens [L], and what the model is given of its pictures: nothing, where it reads text alone."""
+        """A prompt's tokens [L], and the model's inputs for its pictures: none for a text model."""
         return self.encode(prompt), {}
 
     def encode(self, prompt: Prompt) -> Tensor:
-        """A prompt's tokens, through the chat template where it is a chat.  -> [L]
+        """A prompt's tokens; a chat goes through the chat template.  -> [L]
 
-        A chat that ends in a message of the assistant's is one whose answer has begun: the policy goes on with it.
-        Messages for a tokenizer without a chat template are joined by blank lines.
+        If a chat ends with an assistant message, the policy continues that message.
+        Without a chat template, messages are joined by blank lines.
 
         Raises:
-            ValueError: for a prompt that the tokenizer or its template refuses, or that holds a token that the model
-                has no embedding for.
+            ValueError: for a prompt that the tokenizer or its template rejects, or that has a token without an
+                embedding in the model.
         """
         if pictures_of(prompt):
             raise ValueError(f"{type(self).__name__} can't read the prompt's pictures: app.policy.VisionPolicy does")
@@ -65,7 +65,7 @@ class TokenizerMixin:
                 "chats; chat.wrap_text=true makes each prompt the user's message"
             )
         tokens = self._encode_text(prompt) if isinstance(prompt, str) else self._encode_chat(prompt)
-        if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text and one before it
+        if tokens[:2] == [tokenizer.bos_token_id] * 2:  # one in the text, one added to it
             tokens = tokens[1:]
         if not tokens:
             raise ValueError("a prompt without a single token gives the policy nothing to answer")
@@ -83,13 +83,13 @@ class TokenizerMixin:
         return torch.tensor(tokens)
 
     def _warn_of_form(self, text: str) -> None:
-        """Warn, once, of prompts of another form than the model was made for."""
+        """Warn, once, of prompts in another form than the model was trained on."""
         if not self.told_of_form and rank() == 0:
             log.warning(text)
         self.told_of_form = True
 
     def _encode_text(self, text: str) -> list[int]:
-        """Without what the tokenizer puts after a text, as `add_eos_token` has it do: an answer follows."""
+        """Tokens without those that the tokenizer appends (`add_eos_token`), since an answer follows."""
         tokenizer: Any = self.tokenizer
         tokens = tokenizer(text)["input_ids"]
         if tokens and tokens[-1] in tokenizer.all_special_ids:
@@ -99,7 +99,7 @@ class TokenizerMixin:
         return tokens
 
     def _encode_chat(self, prompt: tuple[dict[str, Any], ...]) -> list[int]:
-        """Through the chat template, with a fixed date."""
+        """Tokens by the chat template, with a fixed date."""
         tokenizer: Any = self.tokenizer
         day = {"strftime_now": DAY.strftime} if self.asks_for_the_day else {}
         try:
@@ -115,7 +115,7 @@ class TokenizerMixin:
             raise ValueError(f"the policy's chat template refuses the prompt: {error}") from error
 
     def check_template_kwargs(self) -> None:
-        """Raise ValueError for an argument that the chat template does not read, which would have no effect."""
+        """Raise ValueError for an argument that the chat template does not use."""
         template = str(self.tokenizer.chat_template or "")
         for name in self.chat_template_kwargs:
             if not re.search(rf"\b{re.escape(name)}\b", template):
@@ -124,11 +124,11 @@ class TokenizerMixin:
 
     @property
     def asks_for_the_day(self) -> bool:
-        """Does the chat template write the present day into prompts?"""
+        """Whether the chat template writes the current date into prompts."""
         return "strftime_now" in str(self.tokenizer.chat_template)
 
     def spell(self, text: str) -> list[int]:
-        """The tokens with which the policy would say this text."""
+        """The tokens of this text as a response."""
         tokenizer: Any = self.tokenizer
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -137,7 +137,7 @@ class TokenizerMixin:
         return self.tokenizer.batch_decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def stop_ids(self, sampling: Sampling) -> list[int]:
-        """The tokens that end a completion: the model's own ends of sequence and the named ones."""
+        """The tokens that end a completion: the model's end-of-sequence tokens and those of `sampling`."""
         tokenizer: Any = self.tokenizer
         own = self.model.generation_config.eos_token_id if self.model.generation_config else None
         ids = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]

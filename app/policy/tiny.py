@@ -1,4 +1,4 @@
-"""A policy small enough for a laptop, made on the spot."""
+"""A policy with random weights that is small enough for a laptop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.types.pictures import pictures_of
 
 
 class TinyPolicy(Policy):
-    """A small Qwen2-shaped model with random weights and one token for each character.
+    """A small Qwen2 model with random weights and one token for each character.
 
     Args:
-        alphabet: the characters it knows, of ASCII.
-        hidden_size, num_layers, num_heads, intermediate_size: the shape; heads divide the hidden size.
+        alphabet: the characters of its vocabulary; ASCII only.
+        hidden_size, num_layers, num_heads, intermediate_size: the model's size; heads divide the hidden size.
         context_length: positions, prompt and response together.
-        rope_theta: base of the rotary positions; small, as contexts are short.
+        rope_theta: base of the rotary position embeddings; small because contexts are short.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class TinyPolicy(Policy):
 
     def encode(self, prompt: Prompt) -> Tensor:
         if pictures_of(prompt):
-            return super().encode(prompt)  # which refuses it
+            return super().encode(prompt)  # which raises
         joined = "" if isinstance(prompt, str) or self.tokenizer.chat_template else "\n"
         self._check(
             "prompt", prompt if isinstance(prompt, str) else "".join(message["content"] for message in prompt) + joined
@@ -71,7 +71,7 @@ class TinyPolicy(Policy):
 
     def _check(self, where: str, text: str) -> None:
         unknown = sorted(set(text) - set(self.alphabet))
-        if unknown:  # the tokenizer would leave them out without a word
+        if unknown:  # the tokenizer would drop them silently
             raise ValueError(
                 f"the policy's alphabet lacks {''.join(unknown)!r}, which stand in the {where} {text!r:.80}"
             )
@@ -92,8 +92,8 @@ class TinyPolicy(Policy):
 def character_tokenizer(alphabet: str) -> PreTrainedTokenizerBase:
     """A tokenizer of one token per ASCII character, in the order given, after `<pad>`, `<eos>` and `<unk>`.
 
-    It is Qwen2's own byte-level BPE without a merge, because transformers gives a saved Qwen2 model
-    that class whatever the folder says: another kind would be read back as something else.
+    It is Qwen2's byte-level BPE without merges, because transformers loads every saved Qwen2 model with
+    that class, whatever its folder says: another tokenizer would not be read back correctly.
     """
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     symbols = [byte_level.pre_tokenize_str(character)[0][0] for character in alphabet]

@@ -1,8 +1,8 @@
-"""Tokenizers of checkpoints, read as their files have them.
+"""Loads the tokenizers of checkpoints as their files define them.
 
-transformers 5 builds a tokenizer from the class that the model's type or the folder names and takes from
-`tokenizer.json` the vocabulary alone, which for some folders gives other tokens than the model was trained on:
-R1-Distill's name LLaMA's class and hold another tokenizer. There the file decides.
+transformers 5 builds a tokenizer from the class named by the model type or the folder, and takes only the vocabulary
+from `tokenizer.json`. For some folders this gives other tokens than in the model's training: those of R1-Distill name
+LLaMA's class and contain another tokenizer. For these the file is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.distributed.processes import rank
 log = logging.getLogger(__name__)
 
 FILES = ("tokenizer.json", "*.model", "vocab*", "*.tiktoken", "tekken.json")
-"""What holds a tokenizer's vocabulary, one or the other."""
+"""Files with a tokenizer's vocabulary; a folder has at least one of them."""
 
 PROBES = (
     "Hello  world,   it's what I'd\tsay: don't stop.",
@@ -30,7 +30,7 @@ PROBES = (
     "数学题\uff0c答案是\uff13。Привет, мир! שלום العالم",
     "é\u0301 e\u0301 ﬁ ½ 👩‍🚀 🇩🇪 \U0001d538",
 )
-"""Texts on which two tokenizers that differ in how they cut or normalise a text give different tokens."""
+"""Texts that give different tokens if two tokenizers differ in splitting or normalisation."""
 
 
 def load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
@@ -38,16 +38,16 @@ def load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
 
     Args:
         path: the folder or id.
-        source: of transformers' `from_pretrained`, such as `revision`.
+        source: arguments of transformers' `from_pretrained`, such as `revision`.
 
     Raises:
-        OSError, ValueError: as transformers has them, and for a folder without a tokenizer, in place of which
-            transformers makes an empty one for some models.
+        OSError, ValueError: those of transformers, and for a folder without a tokenizer, for which
+            transformers makes an empty one with some models.
     """
     if "gguf_file" not in source and Path(path).is_dir() and not any(any(Path(path).glob(name)) for name in FILES):
         raise ValueError(f"it has no tokenizer: none of {', '.join(FILES)} is there")
     tokenizer: Any = AutoTokenizer.from_pretrained(path, **source)
-    if "gguf_file" in source:  # which holds the tokenizer, and all that is said of it
+    if "gguf_file" in source:  # it contains the whole tokenizer
         return tokenizer
     file = _file_of(path, source)
     if file is not None and tokenizer.is_fast and not _agrees(tokenizer, Tokenizer.from_file(file)):
@@ -61,7 +61,7 @@ def load_tokenizer(path: str, **source: Any) -> PreTrainedTokenizerBase:
 
 
 def _file_of(path: str, source: dict[str, Any]) -> str | None:
-    """Where `tokenizer.json` lies; None where there is none."""
+    """The path of `tokenizer.json`; None if there is none."""
     revision = source.get("revision")
     return cached_file(
         path,
@@ -73,7 +73,7 @@ def _file_of(path: str, source: dict[str, Any]) -> str | None:
 
 
 def _agrees(tokenizer: Any, file: Tokenizer) -> bool:
-    """Whether both give the same tokens for the probes, and the same text for these."""
+    """Whether both give the same tokens for the probe texts, and the same text for these tokens."""
     own: Tokenizer = tokenizer.backend_tokenizer
     for probe in PROBES:
         ids, written = (each.encode(probe, add_special_tokens=False).ids for each in (own, file))
@@ -83,10 +83,10 @@ def _agrees(tokenizer: Any, file: Tokenizer) -> bool:
 
 
 def _begin_texts(tokenizer: Any, config: dict[str, Any]) -> None:
-    """Have a tokenizer put its beginning before plain text where its configuration says so.
+    """Make a tokenizer add its beginning-of-sequence token to plain text if its configuration says so.
 
-    transformers 5 goes by `tokenizer.json` alone; that of DeepSeek and of R1-Distill leaves it to `add_bos_token` of
-    `tokenizer_config.json`, which transformers 4 went by.
+    transformers 5 reads only `tokenizer.json`. DeepSeek and R1-Distill set it by `add_bos_token` in
+    `tokenizer_config.json` instead, which transformers 4 read.
     """
     begin = tokenizer.bos_token_id
     if config.get("add_bos_token") is True and begin is not None and tokenizer("a")["input_ids"][:1] != [begin]:

@@ -1,13 +1,13 @@
 """Policies that read pictures: vision-language checkpoints of transformers, Qwen2.5-VL.
 
-A picture becomes a run of the prompt's tokens, all of one kind; the vision tower's states stand there in place of an
-embedding. Only tokens of a prompt can be a picture's: in a response the same token is
-an ordinary one.
+A picture becomes consecutive image tokens of the prompt; the hidden states of the vision tower replace their
+embeddings. Only prompts have pictures: in a response the image token is
+an ordinary token.
 
-A token has three positions (M-RoPE: time, height and width), which the model works out for a prompt; a response counts
-on from them. So what holds of text holds here: a prompt is read once for all its responses where that is exact.
+A token has three positions (M-RoPE: time, height and width), which the model computes for a prompt; those of a response
+continue from them. As for text models, a prompt is read once for all its responses if that is exact.
 
-Pictures are prepared by transformers' image processor in its Pillow form, wherever the run is: the other one needs
+Pictures are always prepared by transformers' image processor with Pillow: the other one needs
 torchvision and rounds differently.
 """
 
@@ -38,10 +38,10 @@ class VisionPolicy(PretrainedPolicy):
         path: a folder, or an id of the hub.
         revision: of the hub's repository.
         dtype: of the weights, such as "float32" or "bfloat16"; "auto" takes the checkpoint's own.
-        attention: transformers' attention implementation for ordinary rows and the vision tower.
-        adapter: trained in place of the weights; None trains those.
-        trust_remote_code: run code that comes with the repository, which it may need; see SECURITY.md.
-        freeze_vision: leave the vision tower as it was loaded.
+        attention: transformers' attention implementation for the vision tower, and where prompts are not shared.
+        adapter: trained instead of the weights; None trains the weights.
+        trust_remote_code: run code of the repository, which some models need; see SECURITY.md.
+        freeze_vision: do not train the vision tower.
         max_pixels: larger pictures are scaled down to this; defaults to the checkpoint's bound.
         chat_template_kwargs: further arguments of the chat template; see `PretrainedPolicy`.
     """
@@ -111,7 +111,7 @@ class VisionPolicy(PretrainedPolicy):
 
     @property
     def picture_token(self) -> int:
-        """Stands in a prompt for each state of a picture."""
+        """The id of the image token; a prompt has one for each hidden state of a picture."""
         return self.model.config.image_token_id
 
     def save_processor(self, folder: str | Path) -> None:
@@ -124,7 +124,7 @@ class VisionPolicy(PretrainedPolicy):
         return self.encode_with_vision(prompt)[0]
 
     def encode_with_vision(self, prompt: Prompt) -> tuple[Tensor, Vision]:
-        """A prompt's tokens [L], each picture as many as it has states, and the patches and grids of its pictures."""
+        """A prompt's tokens [L], with an image token for each hidden state; its pictures' patches and grids."""
         pictures = pictures_of(prompt)
         tokens = super().encode(prompt if isinstance(prompt, str) else tuple(map(_as_transformers, prompt)))
         of_pictures = tokens == self.picture_token
@@ -141,7 +141,7 @@ class VisionPolicy(PretrainedPolicy):
         return tokens.repeat_interleave(torch.ones_like(tokens).masked_scatter(of_pictures, states)), vision
 
     def positions(self, prompt: Tensor, vision: Vision) -> Tensor:
-        """Time, height and width, by the model itself.  [L] -> [3, L]"""
+        """Positions in time, height and width, by the model's own function.  [L] -> [3, L]"""
         if not vision:
             return super().positions(prompt, vision).expand(3, -1)
         body: Any = self.body
@@ -149,7 +149,7 @@ class VisionPolicy(PretrainedPolicy):
         return body.get_rope_index(prompt[None], mm_token_type_ids=kinds[None], image_grid_thw=grid)[0][:, 0]
 
     def folded(self, prompt: Tensor, vision: Vision) -> Tensor:
-        """The prompt with one token for each picture, as the chat template leaves it.  [L] -> [l]"""
+        """The prompt with one token for each picture, as from the chat template.  [L] -> [l]"""
         places = (prompt == self.picture_token).nonzero()[:, 0]
         states = (vision["image_grid_thw"].prod(-1) // self.processor.merge_size**2).to(places.device)
         kept = prompt != self.picture_token
@@ -163,10 +163,10 @@ class VisionPolicy(PretrainedPolicy):
         tokens, vision[0] = self.encode_with_vision(RAMP)
         return [tokens.to(self.model.device), *prompts[1:]], vision
 
-    # -- what the model is given --------------------------------------------------------------------
+    # -- inputs of the model ----------------------------------------------------------------------
 
     def inputs(self, ids: Tensor, of_prompts: Tensor, vision: Sequence[Vision]) -> dict[str, Any]:
-        """Embeddings, with the states of pictures in their places.  [R, L], bool [R, L] -> [R, L, hidden]"""
+        """Embeddings, with hidden states for image tokens.  [R, L], bool [R, L] -> [R, L, hidden]"""
         embeddings = self.model.get_input_embeddings()(ids)
         if not any(vision):
             return {
@@ -191,11 +191,11 @@ class VisionPolicy(PretrainedPolicy):
 
     @cached_property
     def ramp(self) -> Vision:
-        """A small picture, as the model is given it."""
+        """The model's inputs for a small picture."""
         return self.encode_with_vision(RAMP)[1]
 
     def see(self, vision: Sequence[Vision]) -> Tensor:
-        """The tower's states of all pictures, in order; what stands there twice is seen once.  -> [states, hidden]"""
+        """Hidden states of all pictures, in order; repeated pictures are computed once.  -> [states, hidden]"""
         body: Any = self.body
         distinct = {id(each): each for each in vision if each}
         patches, grids = (
@@ -222,7 +222,7 @@ class VisionPolicy(PretrainedPolicy):
 
 
 class Ramp(Picture):
-    """A small picture that is not square and nowhere the same, to try a model on."""
+    """A small picture for testing a model; it is not square, and all its parts differ."""
 
     digest = "ramp"
 
@@ -234,7 +234,7 @@ RAMP: Prompt = ({"role": "user", "content": (Ramp(), "?")},)
 
 
 def _as_transformers(message: dict[str, Any]) -> dict[str, Any]:
-    """A message as chat templates have it; that the parts are pictures is all that they are told."""
+    """A message for chat templates, which get only the types of its parts, not the pictures."""
     if isinstance(message["content"], str):
         return message
     parts = parts_of(message["content"])

@@ -1,1 +1,1 @@
-"""From problems to scored rollouts: the worker that encodes, samples and scores."""
+"""The rollout worker: encodes problems, samples answers and scores them."""

@@ -1,4 +1,4 @@
-"""Sampling an iteration while the one before it trains: a thread, and what it has sampled."""
+"""Samples an iteration in a thread while the iteration before it trains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Groups: TypeAlias = list[list[Completion]]
 
 @dataclass
 class Slot:
-    """The rollouts of one iteration, sampled or being sampled."""
+    """The rollouts of one iteration: complete, or still being sampled."""
 
     iteration: int
     seeds: list[str]
@@ -27,12 +27,12 @@ class Slot:
 
 
 class RolloutPrefetcher:
-    """Rollouts that are sampled before their iteration begins, known by the seeds of their requests.
+    """Samples rollouts before their iteration begins; they are identified by the seeds of their requests.
 
-    At most one iteration is sampled at a time, and its engine must be left alone meanwhile: `take` and `wait` return
-    when it is done. An error in the thread is raised where its rollouts are next asked or waited for.
+    At most one iteration is sampled at a time, and nothing else may use its engine meanwhile: `take` and `wait` return
+    when it is done. An error in the thread is raised by the next `take` or `wait`.
 
-    Those of the iteration under way are kept until the next is taken: a checkpoint may be written that redoes it.
+    The current iteration's rollouts are kept until the next are taken: a checkpoint may repeat this iteration.
     """
 
     def __init__(self) -> None:
@@ -41,12 +41,12 @@ class RolloutPrefetcher:
         self._pool: ThreadPoolExecutor | None = None
 
     def begin(self, iteration: int, requests: Sequence[Request], sample: Callable[[], Groups]) -> None:
-        """Sample for an iteration to come."""
+        """Start sampling for a later iteration."""
         self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="sampling ahead")
         self.pending = Slot(iteration, _seeds(requests), self._pool.submit(sample))
 
     def take(self, requests: Sequence[Request]) -> Groups | None:
-        """What was sampled for just these requests, on their device; None where nothing was."""
+        """Return what was sampled for exactly these requests, on their device; None if nothing was."""
         self.wait()
         if self.pending is None or self.pending.seeds != _seeds(requests):
             return None
@@ -56,17 +56,17 @@ class RolloutPrefetcher:
         return [[row.to(device) for row in rows] for rows, device in zip(groups, devices, strict=True)]
 
     def wait(self) -> None:
-        """Until nothing is being sampled."""
+        """Wait until nothing is being sampled."""
         if self.pending is not None:
             self.pending.groups.result()
 
     def drop(self) -> None:
-        """Forget what was sampled, for it won't be asked for."""
+        """Discard what was sampled."""
         self.wait()
         self.current = self.pending = None
 
     def close(self) -> None:
-        """End the thread, once it has sampled what it is sampling."""
+        """End the thread, after it has finished sampling."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
@@ -74,7 +74,7 @@ class RolloutPrefetcher:
     # -- checkpoints --------------------------------------------------------------------------------
 
     def save(self, iteration: int) -> list[dict[str, Any]]:
-        """What all processes hold for this iteration, as plain data; empty where they hold nothing."""
+        """Return the rollouts that all processes hold for this iteration, as plain data; [] if there are none."""
         slot = next((slot for slot in (self.current, self.pending) if slot and slot.iteration == iteration), None)
         if slot is None:
             return []
@@ -82,7 +82,7 @@ class RolloutPrefetcher:
         return gather_objects({"iteration": iteration, "seeds": slot.seeds, "groups": groups})
 
     def load(self, saved: list[dict[str, Any]]) -> None:
-        """Hold what this process held; nothing where there were more processes, or fewer."""
+        """Restore this process's rollouts; none if the number of processes has changed."""
         if len(saved) != world_size():
             return
         own = saved[rank()]
@@ -92,10 +92,10 @@ class RolloutPrefetcher:
 
 
 def thread_autocast(trainer: Trainer) -> AbstractContextManager[Any]:
-    """The precision of training for a thread beside it: autocast, which is a thread's own.
+    """The autocast context of training, for another thread: autocast applies only to the thread that enters it.
 
-    Where the weights themselves are in half precision, Lightning's context would change the type that all threads
-    make tensors of, and nothing is lost without it.
+    With weights in half precision (`bf16-true`) there is no autocast, and Lightning's context is not entered: it
+    changes the default dtype of all threads.
     """
     plugin = trainer.precision_plugin
     return plugin.forward_context() if isinstance(plugin, MixedPrecision) else nullcontext()

@@ -1,4 +1,4 @@
-"""From problems to scored rollouts: encode, sync, generate, score. Everything that is sampled goes through here."""
+"""Makes scored rollouts of problems: encode, sync, generate, score. All sampling goes through this file."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ from app.types import Completion, Outcome, Problem, Request, Rollouts
 log = logging.getLogger(__name__)
 
 TRUNCATED = Verdict(0.0)
-"""On an answer without an end, which its problem is not asked about."""
+"""The verdict on a truncated answer, which is not given to the scorer."""
 
 
 class RolloutWorker:
-    """Samples and scores for training, evaluation and prediction alike; callbacks decide when.
+    """Samples and scores for training, evaluation and prediction; callbacks decide when.
 
     Args:
-        settings: of the run; a stage puts its own in their place.
-        scorer: has the answers scored.
+        settings: those of the run; a stage replaces them by its own.
+        scorer: scores the answers.
         max_unscored: the share of a batch's answers, on one process, that may be unscored.
-        max_skipped_prompts: the share of the train split that the policy may be unable to read.
+        max_skipped_prompts: the share of the train split that may be skipped because the policy cannot read it.
         overlap: whether an iteration is sampled while the one before it trains.
-        seed: rollout r of a problem draws from "<seed>/<phase>/<problem>/<r>".
+        seed: rollout r of a problem is sampled with the seed "<seed>/<phase>/<problem>/<r>".
 
     Attributes:
-        engine: the run's own, which evaluates and predicts whatever a stage trains with.
-        activity: what is being done: "sampling", "scoring" or "training".
-        listeners: told of every activity that begins.
-        interruptible: a context entered to sample and to score, which a signal may leave at once.
+        engine: the run's engine, used for evaluation and prediction even if a stage trains with another.
+        activity: the current activity: "sampling", "scoring" or "training".
+        listeners: functions called with the name of each activity when it begins.
+        interruptible: a context entered for sampling and scoring, which a signal may abort at once.
         seconds: spent in each activity since `begin_iteration`.
-        outcomes: of each problem that the policy was trained on since `begin_iteration`, resampled ones included.
-        prefix_of: gives the tokens `[l]` of an earlier answer that those of a training request begin with; None for
-            none of any.
-        first_cause: why the first answer without a score has none.
+        outcomes: the answers and passes of each problem sampled for training since `begin_iteration`, resampled
+            problems included.
+        prefix_of: gives the tokens `[l]` of an earlier answer with which the answers to a training request begin;
+            None for no prefixes.
+        first_cause: why the first unscored answer has no score.
     """
 
     def __init__(
@@ -71,8 +72,8 @@ class RolloutWorker:
         self.first_cause = ""
         self.outcomes: list[Outcome] = []
         self.prefix_of: Callable[[Request], Tensor] | None = None
-        self._warned: set[str] = set()  # kinds of failing scorers that the user has been told of
-        self._engines: list[RolloutEngine] = []  # to be closed
+        self._warned: set[str] = set()  # causes of failed scoring that have been warned of
+        self._engines: list[RolloutEngine] = []  # closed by `close`
         self._module: PolicyModule | None = None
 
     # -- engines ------------------------------------------------------------------------------------
@@ -88,13 +89,13 @@ class RolloutWorker:
         return self._module
 
     def set_up(self, engine: RolloutEngine) -> None:
-        """Make an engine ready for the policy, and have it closed with the run."""
+        """Set up an engine for the policy; `close` closes it."""
         with self._precision():
             engine.setup(self.module.policy)
         self._engines.append(engine)
 
     def close(self) -> None:
-        """End the thread that samples ahead, and all engines."""
+        """End the prefetching thread and close all engines."""
         self.prefetcher.close()
         while self._engines:
             self._engines.pop().close()
@@ -107,10 +108,10 @@ class RolloutWorker:
         """P problems -> their rollouts, with rewards [P, N].
 
         Args:
-            problems: P, or none, where processes have to sample together.
-            phase: of the run, such as "fit/12"; with the problem it seeds the samples.
-            settings: those of the present stage if None.
-            training: whether log-probabilities are needed even if the engine tells none.
+            problems: P problems; may be empty, where all processes have to sample together.
+            phase: of the run, such as "fit/12"; part of the seed of each sample.
+            settings: defaults to those of the current stage.
+            training: whether log-probabilities are needed even if the engine gives none.
 
         Raises:
             ValueError: too many answers have no score.
@@ -150,9 +151,9 @@ class RolloutWorker:
         return rollouts
 
     def encode(self, problems: Sequence[Problem], phase: str, begun: bool = False) -> list[Request]:
-        """What an engine is asked: prompts in tokens, with seeds unique to this phase of the run.
+        """Make the requests to an engine: prompts in tokens, with seeds unique to this phase of the run.
 
-        begun: with the beginnings of earlier answers, where `prefix_of` has any.
+        begun: whether to append the prefixes of earlier answers that `prefix_of` gives.
         """
         encoded = [self.module.policy.encode_with_vision(problem.prompt) for problem in problems]
         requests = [
@@ -165,7 +166,7 @@ class RolloutWorker:
         return [replace(each, tokens=torch.cat([each.tokens, begins]), prefix=len(begins)) for each, begins in pairs]
 
     def _whole(self, request: Request, rows: list[Completion]) -> list[Completion]:
-        """Completions whose texts are whole answers: what they were given, and how they have gone on."""
+        """Return the completions with the text of the whole answer: the given prefix and its continuation."""
         if not request.prefix:
             return rows
         given = request.tokens[-request.prefix :].tolist()
@@ -173,10 +174,10 @@ class RolloutWorker:
         return [replace(row, text=text) for row, text in zip(rows, self.module.policy.decode(said), strict=True)]
 
     def score(self, rollouts: Rollouts) -> Rollouts:
-        """With rewards, NaN where an answer is unscored and 0 where it was cut off, and with extracted answers.
+        """Return the rollouts with rewards (NaN for an unscored answer, 0 for a truncated one) and extracted answers.
 
         Raises:
-            ValueError: more of them are unscored than may be, with the first cause.
+            ValueError: more than `max_unscored` of the answers are unscored; with the first cause.
         """
         of_each = zip(rollouts.problems, rollouts.completions, strict=True)
         pairs = [(problem, row) for problem, rows in of_each for row in rows]
@@ -205,19 +206,19 @@ class RolloutWorker:
     def resample(
         self, rollouts: Rollouts, phase: str, advantage: AdvantageEstimator, others: Iterator[Problem], rounds: int
     ) -> tuple[Rollouts, dict[str, int]]:
-        """Dynamic sampling (DAPO, 2503.14476): put others in the places of problems that teach nothing.
+        """Dynamic sampling (DAPO, 2503.14476): replace problems with zero advantages by others.
 
-        Processes make every round together, one without such a problem too: an engine may wait for all of them.
+        All processes take part in every round, even without such a problem: an engine may need all of them.
 
         Args:
-            rollouts: sampled once.
+            rollouts: of the first round.
             phase: see `sample`.
-            advantage: tells which problems teach anything.
-            others: problems to take instead, until there are none; the same on all processes, which share them out.
-            rounds: of sampling at most, the first included.
+            advantage: decides which problems are informative.
+            others: replacements, used until there are none left; the same on all processes, which divide them.
+            rounds: of sampling, at most, the first included.
 
         Returns:
-            The rollouts, and how many problems were "sampled" and "dead", in how many "rounds".
+            The rollouts, and the numbers of problems "sampled", of those with zero advantages ("dead") and of "rounds".
         """
         alive = informative_problems(advantage, rollouts)
         counts = {"sampled": len(rollouts), "dead": int((~alive).sum()), "rounds": 1}
@@ -240,7 +241,7 @@ class RolloutWorker:
         return rollouts, counts
 
     def prefetch(self, problems: Sequence[Problem], iteration: int) -> None:
-        """Begin to sample an iteration to come, in a thread, with the weights as they stand."""
+        """Start sampling a later iteration in a thread, with the current weights."""
         begun = perf_counter()
         settings, module = self.settings, self.module
         requests = self.encode(problems, f"fit/{iteration}")
@@ -256,18 +257,18 @@ class RolloutWorker:
         self.prefetcher.begin(iteration, requests, generate)
         self.seconds["sampling"] += perf_counter() - begun
 
-    # -- what others see ----------------------------------------------------------------------------
+    # -- state that callbacks read ------------------------------------------------------------------
 
     def begin_iteration(self) -> None:
-        """Count seconds, and outcomes, anew."""
+        """Reset seconds and outcomes."""
         self.seconds, self.outcomes = dict.fromkeys(self.seconds, 0.0), []
 
     def begin_training(self) -> float:
-        """Tell listeners that an update is under way.  -> the time, in seconds of `perf_counter`"""
+        """Tell listeners that training begins.  -> the time, in seconds of `perf_counter`"""
         return self._begin("training")
 
     def pop_usage(self) -> dict[str, float]:
-        """What the run's engine has used since this was last asked, over all processes: tokens, cost."""
+        """What the run's engine has used since the last call, over all processes: tokens, cost."""
         own = self.engine.pop_usage()
         return dict(zip(own, self.module.sum_over_processes([*own.values()]), strict=True)) if own else {}
 
@@ -281,7 +282,7 @@ class RolloutWorker:
         return self.module.trainer.precision_plugin.forward_context()
 
     def _warn(self, cause: str, where: str) -> None:
-        """Warn of a failing scorer, once of each kind."""
+        """Warn of a failing scorer, once for each kind of cause."""
         kind = cause.split(":")[0]
         if kind not in self._warned:
             self._warned.add(kind)
@@ -289,5 +290,5 @@ class RolloutWorker:
 
 
 def lacks_logprobs(engine: RolloutEngine, rollouts: Rollouts) -> bool:
-    """Whether the trainer has to find the importance ratio's log-probabilities itself; demonstrations have none."""
+    """Whether the trainer has to compute the log-probabilities of the importance ratio; demonstrations need none."""
     return not engine.demonstrates and any(row.sampler_logprobs is None for row in rollouts.rows)

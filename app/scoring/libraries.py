@@ -1,4 +1,4 @@
-"""Which installed libraries a pickle's own modules import."""
+"""Finds the installed libraries that the user's modules in a pickle import."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import FunctionType, ModuleType
 
 STDLIB = sysconfig.get_path("stdlib") + "/"
 INSTALLED = ("/site-packages/", "/dist-packages/")
-"""Where libraries lie; a module of a user's lies elsewhere."""
+"""Folders of installed libraries; the user's own modules are in other folders."""
 
 
 def libraries_of(message: bytes) -> list[str]:
-    """The installed modules that the modules of a pickle's classes import, by what this process has imported.
+    """The installed modules that are imported by the modules of a pickle's classes, as loaded in this process.
 
-    What a module of the user's imports is looked up in those of the user's that it imports, too. The user's own
-    modules are none of them.
+    Imports of the user's modules are followed through other modules of the user. The user's own modules are not
+    in the list.
     """
     texts = {str(value) for _, value, _ in pickletools.genops(message) if isinstance(value, str) and len(value) < 200}
     names = {name for text in texts for name in (text, text.partition(" ")[0]) if name in sys.modules}
@@ -41,8 +41,8 @@ def _imported(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _module_of(value: object) -> str:
-    """The name of the module that a value is, or comes from."""
-    kind = type(value)  # whatever is asked of the object itself may be computed, and raise or warn
+    """The name of a value if it is a module, else of the module that defines it."""
+    kind = type(value)  # attributes of the object itself may be computed, and may raise or warn
     if issubclass(kind, ModuleType):
         name: object = getattr(value, "__name__", "")
     else:

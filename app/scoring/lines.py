@@ -1,4 +1,4 @@
-"""The lines of JSON that say verdicts on their way from the process that scores to the trainer."""
+"""The lines of JSON in which the scoring process sends verdicts to the trainer."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from app.scoring.scorers import LONGEST_ANSWER, LONGEST_CAUSE
 from app.types.problems import LONGEST_PART, MOST_PARTS
 
 LONGEST_LINE = 16 * (max(LONGEST_CAUSE, LONGEST_ANSWER) + MOST_PARTS * (LONGEST_PART + 2))
-"""Bytes of a verdict: more than its longest cause, or extracted answer with parts, takes in JSON."""
+"""The most bytes of a verdict's line; enough for the longest cause, or extracted answer with parts, in JSON."""
 
 
 def line_of(*values: Any) -> bytes:
-    """A line that holds these values."""
+    """A line with these values."""
     return json.dumps(values).encode() + b"\n"
 
 
 def parsed(line: bytes) -> Any:
-    """What a line holds; None where it is no JSON."""
+    """The values of a line; None if it is not JSON."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
@@ -27,7 +27,7 @@ def parsed(line: bytes) -> Any:
 
 
 def is_verdict(line: Any, batch: int, place: int) -> bool:
-    """Is it a score in [0, 1] with what belongs to one, or a cause why there is none, for this answer?"""
+    """Whether a line is a valid verdict on this answer: a score in [0, 1] with its answer and parts, or a cause."""
     match line:
         case [number, index, float(score), "", None | str() as answer, None | dict() as parts]:
             fits = 0 <= score <= 1 and len(answer or "") <= LONGEST_ANSWER and _are_parts(parts or {})

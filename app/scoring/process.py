@@ -1,13 +1,13 @@
-"""The process that scores: a fork of it runs the scorers, and it watches that fork.
+"""The scoring process: it watches a fork of itself, which runs the scorers.
 
-No scorer runs in the watcher itself, so its word is good: it knows which answer a verdict has to be on, how long the
-answer has taken and how the fork ended, and what does not fit it does not hand on. On Linux the processes that a
-scorer leaves behind become its children (PR_SET_CHILD_SUBREAPER, prctl(2)), and it ends them with the fork or at the
-end of the batch. Elsewhere it ends the fork's process group.
+No scorer runs in the watcher itself, so its messages can be trusted. It knows which answer the next verdict must be
+on, how long the answer has taken and how the fork ended, and it discards lines that do not fit. On Linux, processes
+that a scorer leaves running become its children (PR_SET_CHILD_SUBREAPER, prctl(2)); it kills them with the fork or at
+the end of the batch. On other systems it kills the fork's process group.
 
-To the trainer go lines of JSON: `[batch, "ready"]`, `[batch, "refused", why]` or `[batch, "failed", how]`, then for
-each answer `[batch, place, score or null, cause, extracted answer, parts or null]`. Answers come as a pickle that the
-fork loads.
+It sends lines of JSON to the trainer: `[batch, "ready"]`, `[batch, "refused", why]` or `[batch, "failed", how]`, then
+for each answer `[batch, place, score or null, cause, extracted answer, parts or null]`. Answers arrive as a pickle,
+which the fork loads.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from app.scoring.scorers import START_SECONDS, described, judge
 from app.scoring.system import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, children_of, has_ended, kill, prctl
 
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""What schedulers send to all processes of a run: the trainer decides what it means, and ends this process."""
+"""Signals that schedulers send to all processes of a run: the trainer handles them and ends this process."""
 
 PAUSE = 0.001
-"""Seconds before verdicts are read again: for each by itself, three processes would wake one another."""
+"""Seconds between two reads of verdicts; reading each verdict at once would wake three processes for each."""
 
 MEDDLED = "wrote into the channel of its verdicts"
 
 
 class Batch(NamedTuple):
-    """Answers to be judged.
+    """Answers to be scored.
 
     Args:
-        number: the trainer's, of the batch.
-        length: how many.
-        seconds: for each.
+        number: the trainer's number of the batch.
+        length: the number of answers.
+        seconds: time limit for each answer.
         libraries: names of installed modules that the problems' own modules import.
-        answers: pickled.
+        answers: the answers as a pickle.
     """
 
     number: int
@@ -59,15 +59,15 @@ class Batch(NamedTuple):
 
 
 class EndedError(Exception):
-    """The fork has ended, or has to be for what the message says of its scorer."""
+    """The fork has ended, or has to be ended because of what its scorer did (the message)."""
 
 
 def work(channel: int, memory: float) -> None:
-    """Be the watcher until the trainer closes the channel.
+    """Run the watcher until the trainer closes the channel.
 
     Args:
-        channel: the number of the socket to the trainer.
-        memory: that a process may take, in GB.
+        channel: the file descriptor of the socket to the trainer.
+        memory: limit for each process, in GB.
     """
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = int(memory * 1e9) if hard == resource.RLIM_INFINITY else min(int(memory * 1e9), hard)
@@ -86,15 +86,15 @@ def work(channel: int, memory: float) -> None:
 
 
 class Watcher:
-    """Has a fork judge one batch after another, and another fork where an answer has ended it."""
+    """Has a fork score one batch after another; starts a new fork if an answer has ended it."""
 
     def __init__(self, trainer: socket.socket) -> None:
         self.trainer = trainer
-        self.fork: Fork | None = Fork(trainer)  # before it is needed
+        self.fork: Fork | None = Fork(trainer)  # started before it is needed
         self.imported: set[str] = set()
 
     def score(self, batch: Batch) -> None:
-        """Tell the trainer a verdict on each answer; OSError where it is gone."""
+        """Send the trainer a verdict on each answer; OSError if the trainer has ended."""
         place, said_ready = 0, False
         self._import(batch.libraries)
         while place < batch.length:
@@ -119,17 +119,17 @@ class Watcher:
             self.end()
 
     def _import(self, libraries: list[str]) -> None:
-        """Have forks from now on begin with these: to import Lightning takes seconds, for each fork that is ended."""
+        """Import libraries here, so that new forks already have them: importing Lightning in each takes seconds."""
         fresh = {*libraries} - self.imported
         if fresh - sys.modules.keys():
             self.end()
             for name in sorted(fresh):
-                with suppress(Exception):  # then the fork imports it, and says what is wrong
+                with suppress(Exception):  # the fork imports it again and reports the error
                     import_module(name)
         self.imported |= fresh
 
     def end(self) -> int:
-        """End the fork with its process group, and all that scorers have left behind.  -> the fork's exit status"""
+        """Kill the fork with its process group, and all processes of scorers.  -> the fork's exit status"""
         status, fork, self.fork = 0, self.fork, None
         if fork is not None:
             fork.channel.close()
@@ -145,10 +145,10 @@ class Watcher:
         return status
 
     def _how(self, error: EndedError) -> str:
-        """What was wrong with the fork, or how it has ended by itself; it is ended."""
+        """End the fork.  -> what was wrong with it, or how it ended by itself"""
         deadline = monotonic() + 1
         while not str(error) and self.fork is not None and not has_ended(self.fork.pid) and monotonic() < deadline:
-            sleep(0.005)  # its channel is closed before it has a status
+            sleep(0.005)  # its channel closes before its status is known
         status = self.end()
         return str(error) or f"ended its process (status {status})"
 
@@ -157,24 +157,24 @@ class Watcher:
 
 
 class Fork:
-    """A fork of the watcher, in which scorers run; it has what is imported by then, and starts in milliseconds."""
+    """A fork of the watcher, which runs scorers; it has the watcher's imports and starts in milliseconds."""
 
     def __init__(self, trainer: socket.socket) -> None:
         self.trainer, self.rest = trainer, b""
-        self.lines = deque[bytes]()  # that have come and not been read
+        self.lines = deque[bytes]()  # received, not read yet
         self.channel, theirs = socket.socketpair()
         self.pid = os.fork()
         if not self.pid:
-            os.close(trainer.detach())  # a scorer must not reach it
+            os.close(trainer.detach())  # a scorer must not have access to it
             self.channel.close()
             _judge_batches(theirs)
         theirs.close()
 
     def begin(self, batch: Batch, first: int) -> str:
-        """Hand over a batch, of which to judge the answers from a place on.  -> why it can't be read, "" where it can
+        """Send a batch, to be scored from answer `first` on.  -> why it cannot be unpickled, "" if it can
 
         Raises:
-            EndedError: the fork did not take it.
+            EndedError: the fork did not receive it.
         """
         self.channel.settimeout(START_SECONDS)
         try:
@@ -190,13 +190,13 @@ class Fork:
         raise EndedError(MEDDLED)
 
     def verdicts(self, batch: Batch, first: int) -> Iterator[list[bytes]]:
-        """The lines of the verdicts on the answers from a place on, as many together as are there.
+        """The lines of the verdicts on the answers from `first` on, as many at a time as have arrived.
 
         Raises:
-            EndedError: there is none on the next answer.
+            EndedError: there is no verdict on the next answer.
         """
         with suppress(OSError):
-            self.channel.sendall(b"\n")  # now that the trainer knows: what comes next, a scorer has done
+            self.channel.sendall(b"\n")  # the trainer knows of "ready"; a later failure is a scorer's
         while first < batch.length:
             self._wait(batch.seconds)
             fitting: list[bytes] = []
@@ -210,19 +210,19 @@ class Fork:
                 sleep(PAUSE)
 
     def has_child_processes(self) -> bool:
-        """Whether a process that a scorer has started is running."""
+        """Whether a process that a scorer started is running."""
         pids = {*children_of(self.pid), *children_of(os.getpid())} - {self.pid}
         return not all(map(has_ended, pids))
 
     def _wait(self, seconds: float) -> None:
-        """Until there is a line of the fork's; EndedError where none comes in time."""
+        """Wait for a line from the fork; EndedError if none arrives in time."""
         deadline = monotonic() + seconds
         while not self.lines:
             if len(self.rest) > LONGEST_LINE:
                 raise EndedError(MEDDLED)
             left = max(0.0, deadline - monotonic())
             ready, _, _ = select([self.channel, self.trainer], [], [], min(left, 60.0))
-            if self.trainer in ready:  # which says nothing until it has all verdicts
+            if self.trainer in ready:  # it sends nothing before it has all verdicts
                 raise ConnectionError("the trainer is gone")
             if self.channel in ready:
                 *lines, self.rest = (self.rest + self._received()).split(b"\n")
@@ -237,14 +237,14 @@ class Fork:
         raise EndedError
 
 
-# -- the fork's side -----------------------------------------------------------------------------------
+# -- in the fork ---------------------------------------------------------------------------------------
 
 
 def _judge_batches(channel: socket.socket) -> NoReturn:
     """Score one batch after another until the watcher closes the channel; does not return."""
     own = os.getpid()
     try:
-        os.setsid()  # what a scorer does to its process group, it does to this process alone
+        os.setsid()  # a scorer that signals its process group reaches only this process
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         for number in IGNORED:
             signal.signal(number, signal.SIG_DFL)
@@ -254,18 +254,18 @@ def _judge_batches(channel: socket.socket) -> NoReturn:
             batch, first, size = json.loads(header)
             for line in _judged(batch, first, requests.read(size), requests.readline):
                 if os.getpid() != own:
-                    os._exit(0)  # a scorer has forked, and has returned here too
+                    os._exit(0)  # a process forked by a scorer
                 channel.sendall(line)
         os._exit(0)
-    except BaseException:  # a scorer has closed the channel, or all files
+    except BaseException:  # a scorer closed the channel, or all files
         os._exit(1)
 
 
 def _judged(batch: int, first: int, message: bytes, proceed: Callable[[], object]) -> Iterator[bytes]:
-    """The lines that answer a batch; `proceed` waits until scorers may run."""
+    """The lines to send for a batch; `proceed` waits until scorers may run."""
     try:
         answers = pickle.loads(message)
-    except BaseException as error:  # from whatever is imported
+    except BaseException as error:  # anything that an import raises
         yield line_of(batch, "refused", described(error))
         return
     yield line_of(batch, "ready")

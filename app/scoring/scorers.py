@@ -1,13 +1,13 @@
-"""Scores, from a separate process.
+"""Scores answers in a separate process.
 
 A scorer is user code on a language model's text: it may raise, never return, exhaust the memory,
 or return something that is not a number. Such an answer is *unscored*: its score is NaN, it is counted, and training
-and evaluation go on as if it had not been drawn. It never counts as wrong.
+and evaluation continue as if it had not been sampled. It never counts as wrong.
 
-A thread would not do: neither sympy nor a regular expression can be interrupted from outside. The
-worker is a fresh interpreter, not a fork of the trainer, whose threads and GPU a fork would break; it
-starts while the policy loads, and gets a whole batch at once. Its side is `process.py`. What it sends
-back is JSON, and each verdict says which answer it is on.
+Threads are not enough: neither sympy nor a regular expression can be interrupted from outside. The
+worker is a new interpreter, not a fork of the trainer, since forking breaks its threads and GPU. It
+starts while the policy loads, and gets a whole batch at once. It runs `process.py`. It sends
+back JSON, in which each verdict names its answer.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from app.types import Composite, Problem, Unscored
 Answer: TypeAlias = tuple[Problem, str]
 
 START_SECONDS = 300.0
-"""Within which a worker must have started and imported what the problems need."""
+"""Time limit for a worker to start and to import what the problems need."""
 
 END_SECONDS = 5.0
-"""Within which a worker that is asked to end has ended what scorers have started."""
+"""Time limit for a worker to end the processes that scorers started, when it is closed."""
 
 LONGEST_CAUSE = 200
-"""Characters of why there is no score."""
+"""The most characters of a cause for a missing score."""
 
 LONGEST_ANSWER = 200
-"""Characters of an extracted answer; of a longer one the beginning is kept, with a digest of the whole."""
+"""The most characters of an extracted answer; a longer one is cut and gets a digest of the whole."""
 
 
 class Verdict(NamedTuple):
-    """A score in [0, 1], with the extracted answer or None where there is none; or NaN, and on one line why.
+    """A score in [0, 1] with the extracted answer, or None if there is none; or NaN with a cause of one line.
 
-    A score may have parts: the rewards that it is made of, by name.
+    `parts` are the components of the score, by name.
     """
 
     score: float
@@ -67,12 +67,12 @@ class Verdict(NamedTuple):
 def judge(problem: Problem, text: str) -> Verdict:
     """Score and extract one answer.
 
-    It is unscored where the problem raises, or gives a score that is no number in [0, 1] or an extracted answer that
-    is no text.
+    It is unscored if the problem raises, or returns a score that is no number in [0, 1] or an extracted answer that
+    is no string.
     """
     try:
         given: Any = problem.score(text)
-        score: float = given.item() if hasattr(given, "item") else given  # of numpy or torch
+        score: float = given.item() if hasattr(given, "item") else given  # a scalar of numpy or torch
         if isinstance(score, Unscored):
             return Verdict(nan, one_line(score.cause))
         if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
@@ -86,14 +86,14 @@ def judge(problem: Problem, text: str) -> Verdict:
 
 
 def answered(score: float, answer: object) -> Verdict:
-    """A score with the extracted answer, which may be no more than LONGEST_ANSWER characters."""
+    """A score with the extracted answer, which must have at most LONGEST_ANSWER characters."""
     if answer is None or isinstance(answer, str):
         return Verdict(score, answer=None if answer is None else shortened(str(answer)))
     return Verdict(nan, one_line(f"an extracted answer of {answer!r} is neither text nor None"))
 
 
 def shortened(answer: str) -> str:
-    """An answer, or of a long one its beginning and a digest: equal where the whole is."""
+    """The answer; a long one is cut and gets a digest, so that equal answers stay equal and others do not become so."""
     if len(answer) <= LONGEST_ANSWER:
         return answer
     digest = blake2b(answer.encode(errors="surrogatepass"), digest_size=16).hexdigest()
@@ -101,16 +101,16 @@ def shortened(answer: str) -> str:
 
 
 def described(error: BaseException) -> str:
-    """An exception's class and message in a line."""
+    """An exception's class and message in one line."""
     try:
         message = one_line(str(error))
-    except Exception:  # a class of the scorer's own
+    except Exception:  # a class that the scorer defines
         message = ""
     return one_line(f"{type(error).__name__}: {message}".removesuffix(": "))
 
 
 def one_line(text: str) -> str:
-    """A text as it may be printed: without line breaks, control characters and halves of pairs, and not too long."""
+    """A printable text: without line breaks, control characters and lone surrogates, and not too long."""
     words = " ".join(text[: 4 * LONGEST_CAUSE].split())
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)[:LONGEST_CAUSE]
 
@@ -120,16 +120,16 @@ class BatchScorer(ABC):
 
     @abstractmethod
     def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
-        """A verdict on each answer, in order, as soon as it is known."""
+        """Yield a verdict on each answer, in order, as soon as it is known."""
 
     def begin(self) -> None:  # noqa: B027 - most have nothing to make ready
         """Start preparing, without blocking."""
 
 
 class InProcess(BatchScorer):
-    """Score in the trainer's process: what a scorer raises is contained, but not what never ends or takes all memory.
+    """Scores in the trainer's process. Exceptions are handled, but there is no limit on time and memory.
 
-    For problems that can't be pickled, and for a debugger.
+    For problems that cannot be pickled, and for debugging.
     """
 
     def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
@@ -137,11 +137,11 @@ class InProcess(BatchScorer):
 
 
 class SubprocessScorer(BatchScorer):
-    """Score in a worker process, which is replaced where an answer breaks it.
+    """Scores in a worker process, which is replaced if an answer makes it fail.
 
     Args:
-        timeout_s: for one answer.
-        memory_gb: of the worker, where the system keeps to such limits (Linux does).
+        timeout_s: time limit for one answer, in seconds.
+        memory_gb: memory limit of the worker, on systems that enforce it (Linux does).
     """
 
     def __init__(self, timeout_s: float = 10.0, memory_gb: float = 4.0) -> None:
@@ -152,7 +152,7 @@ class SubprocessScorer(BatchScorer):
 
     @property
     def worker(self) -> Worker:
-        """All that score in this process share one: starting takes seconds."""
+        """The worker; all scorers of this process share it, since starting one takes seconds."""
         return _worker(os.getpid(), self.memory_gb)
 
     def begin(self) -> None:
@@ -162,7 +162,7 @@ class SubprocessScorer(BatchScorer):
         """See `BatchScorer`.
 
         Raises:
-            ValueError: where a problem can't be sent to another process.
+            ValueError: a problem cannot be sent to another process.
         """
         with self.worker.lock:
             done = 0
@@ -177,14 +177,14 @@ class SubprocessScorer(BatchScorer):
 
 
 class BrokenWorkerError(Exception):
-    """The worker is gone, or had to be ended; the message says how."""
+    """The worker has ended, or had to be ended; the message says how."""
 
 
 class Worker:
     """A process that scores batches of answers, one at a time.
 
     Args:
-        memory: that it may take, in GB.
+        memory: its memory limit, in GB.
     """
 
     def __init__(self, memory: float) -> None:
@@ -192,11 +192,11 @@ class Worker:
         self.lock = Lock()
         self.process: subprocess.Popen[bytes] | None = None
         self.path: list[str] = []
-        self.batch = 0  # the number of the latest
+        self.batch = 0  # the number of the latest batch
         atexit.register(self.stop)
 
     def start(self) -> None:
-        """Have a process that finds the modules that this one finds, in the same places and in the same order."""
+        """Start the process with this one's `sys.path`; if it runs and the path is the same, do nothing."""
         if self.process is not None and self.process.poll() is None and self.path == sys.path:
             return
         self.stop()
@@ -210,15 +210,15 @@ class Worker:
                 [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {places!a}; {work}"],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the trainer
+                start_new_session=True,  # Ctrl-C must not reach it
                 env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
             )
 
     def stop(self) -> None:
-        """End the process, whatever it does, and all that scorers have started in it."""
+        """End the process, and all processes that scorers started in it."""
         if self.process is not None:
             self.lines.close()
-            self.channel.close()  # which tells it to end what only it can find
+            self.channel.close()  # then it ends the processes of scorers
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_SECONDS if self.batch else 0)
             with suppress(ProcessLookupError):
@@ -227,18 +227,18 @@ class Worker:
             self.process, self.batch = None, 0
 
     def judge(self, answers: Sequence[Answer], seconds: float) -> Iterator[Verdict]:
-        """Verdicts, in order, until the worker breaks at one.
+        """Yield verdicts, in order, until the worker fails.
 
         Raises:
             BrokenWorkerError: there is no verdict on the next answer.
-            ValueError: where a problem can't be sent.
-            ChildProcessError: where the worker does not start.
+            ValueError: a problem cannot be sent.
+            ChildProcessError: the worker does not start.
         """
         self.start()
         self._send(answers, seconds)
         place = 0
         try:
-            self.channel.settimeout(START_SECONDS + 2 * seconds)  # it has limits of its own, unless it is kept from it
+            self.channel.settimeout(START_SECONDS + 2 * seconds)  # in case the worker cannot enforce its own
             for place in range(len(answers)):
                 batch, found, score, *rest = self._line()
                 if (batch, found) != (self.batch, place):
@@ -248,15 +248,15 @@ class Worker:
         except (OSError, EOFError) as error:
             raise BrokenWorkerError(f"the scorer's process had to be ended: {error or 'no answer'}") from None
         finally:
-            if place < len(answers):  # its further output is not read
+            if place < len(answers):  # later output must not be read
                 self.stop()
 
     def _send(self, answers: Sequence[Answer], seconds: float) -> None:
-        """Hand over a batch, and wait until it can be judged."""
+        """Send a batch, and wait until the worker is ready to score it."""
         kind = type(answers[0][0]).__name__
         try:
             message = pickle.dumps(answers)
-        except Exception as error:  # whatever its classes raise
+        except Exception as error:  # its classes may raise anything
             raise ValueError(_refusal(kind, error)) from error
         self.batch += 1
         problems = {id(problem): problem for problem, _ in answers}
@@ -275,7 +275,7 @@ class Worker:
             raise ChildProcessError(f"the process that scores could not read its problems: it {found[1]}")
 
     def _line(self) -> list[Any]:
-        """What the worker says next."""
+        """The next message of the worker."""
         line = self.lines.readline()
         if not line:
             raise EOFError("it is gone")
@@ -284,7 +284,7 @@ class Worker:
 
 @lru_cache
 def _worker(process: int, memory: float) -> Worker:
-    """The worker of this process: a fork must not talk to that of its parent."""
+    """The worker of this process; by process id, so that a fork does not use its parent's."""
     return Worker(memory)
 
 

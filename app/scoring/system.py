@@ -1,4 +1,4 @@
-"""What the watcher of the scoring process asks of the operating system."""
+"""Calls of the operating system for the watcher of the scoring process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from glob import glob
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-"""Of prctl(2)."""
+"""Options of prctl(2)."""
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started or, where it takes in orphans, been given; Linux alone tells."""
+    """A process's children, adopted orphans included; only on Linux, else none."""
     found: list[int] = []
     for path in glob(f"/proc/{pid}/task/*/children"):
         with suppress(OSError):
@@ -24,7 +24,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def has_ended(pid: int) -> bool:
-    """Has it ended, whether or not its status has been asked for?"""
+    """Whether a process has ended, even if nobody has waited for it yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
@@ -32,12 +32,12 @@ def has_ended(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """End a process at once; one that is gone is none."""
+    """Kill a process; one that no longer exists is ignored."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def prctl(option: int, value: int) -> None:
-    """Nothing on other systems than Linux."""
+    """Call prctl(2); does nothing on systems other than Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

@@ -1,1 +1,1 @@
-"""What a run keeps on disk: its folder, checkpoints, how they are resumed, and updates kept for diagnosis."""
+"""A run's files: its folder, checkpoints and resuming from them, and updates saved for diagnosis."""

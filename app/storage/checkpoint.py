@@ -1,8 +1,8 @@
-"""What a checkpoint file may hold, how it reaches the disk, and what is wrong with one that can't be used.
+"""Writes, reads and checks checkpoint files.
 
-A checkpoint holds tensors, numbers, text and containers of these, and is never unpickled as anything else. It is
-written under another name and takes the place of the one before only when it is complete and on the disk. With each of
-its parts stands a digest, so that a value that has changed since, on a broken disk say, is told before it is used.
+A checkpoint has tensors, numbers, text and containers of these, and is never unpickled as anything else. It is
+written under another name and replaces the one before only when it is complete and on the disk. Each of
+its parts has a digest, so that a value changed since then, by a faulty disk for instance, is detected before use.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from torch import Tensor
 from app.storage.files import replacing
 
 FORMAT = 4
-"""Of the checkpoints written here; raise it when older ones can't be read any more."""
+"""The format version of checkpoints; increase it when older ones can no longer be read."""
 PLAIN = (str, int, float, bool, bytes, type(None), Tensor)
 DIGESTS = "digests"
-"""The part of a checkpoint file with the digests of the others; a sharded checkpoint has none."""
+"""The part of a checkpoint file with the digests of all other parts; sharded checkpoints have none."""
 READ_LAZILY = 10**6
-"""Values in a part's tensors from which on they are left on the disk until they are used."""
+"""The number of values from which a part's tensors stay on the disk until they are used."""
 SHARDED = "meta.pt"
-"""The file with all but the tensors in the folder that a sharding strategy makes of a checkpoint."""
+"""The file of a sharded checkpoint's folder with everything but the tensors."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that can't be used, and why, in a line."""
+    """A checkpoint cannot be used; the message says why, in one line."""
 
 
 class PlainCheckpointIO(TorchCheckpointIO):
-    """Lightning's plugin for files: plain data only, on both ways, and each file whole or not there."""
+    """Lightning's CheckpointIO plugin: writes and reads plain data only, and writes each file completely or not."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write it; TypeError for an object that could not be read back, OSError where the disk does not take it."""
+        """Write a checkpoint; TypeError for an object that could not be read back, OSError if writing fails."""
         check_plain(checkpoint)
         checkpoint = {**checkpoint, DIGESTS: {str(name): digest(part) for name, part in checkpoint.items()}}
         with replacing(Path(path)) as temporary:
@@ -53,7 +53,7 @@ class PlainCheckpointIO(TorchCheckpointIO):
 
 
 def write(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """torch.save, with the disk's own error where it fails: PyTorch's writer raises another in its place."""
+    """torch.save that raises the disk's own error if it fails; PyTorch's writer raises another one."""
     try:
         with path.open("wb") as file:
             torch.save(checkpoint, file)
@@ -64,14 +64,14 @@ def write(checkpoint: Mapping[str, Any], path: Path) -> None:
 
 
 def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
-    """All that a checkpoint file holds, or all but the tensors of a sharded folder; CheckpointError.
+    """The contents of a checkpoint file, or of a sharded folder without its tensors; CheckpointError if unreadable.
 
     lazily: leave the tensors on the disk until they are used.
     """
     file = path / SHARDED if path.is_dir() else path
     if not file.exists():
         raise CheckpointError(f"there is no checkpoint {path}")
-    if not is_zipfile(file):  # the directory of a zip file stands at its end
+    if not is_zipfile(file):  # a zip file's directory is at its end
         raise CheckpointError(f"{path} is cut short or is not a checkpoint")
     try:
         found = torch.load(file, map_location="cpu", weights_only=True, mmap=lazily)
@@ -87,7 +87,7 @@ def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
 
 @contextmanager
 def restoring(path: Any) -> Iterator[None]:
-    """Inside, what goes wrong with a checkpoint's values is a CheckpointError, in a line."""
+    """A context in which errors caused by a checkpoint's values become a CheckpointError of one line."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError, AssertionError) as error:
@@ -96,7 +96,7 @@ def restoring(path: Any) -> Iterator[None]:
 
 
 def check_format(checkpoint: Any, path: Path) -> None:
-    """CheckpointError unless these are the contents of a checkpoint of this version."""
+    """Raise CheckpointError unless these are the contents of a checkpoint of this format."""
     if not isinstance(checkpoint, dict) or "pytorch-lightning_version" not in checkpoint:
         raise CheckpointError(f"{path} is not a checkpoint of a run")
     if checkpoint.get("format") != FORMAT:
@@ -106,7 +106,7 @@ def check_format(checkpoint: Any, path: Path) -> None:
 
 
 def count_of(state: Mapping[str, Any], name: str) -> int:
-    """A number of something that a checkpoint holds; CheckpointError where it is none."""
+    """A count in a checkpoint; CheckpointError if it is no valid count."""
     value = state.get(name)
     if type(value) is not int or not 0 <= value < 2**53:
         raise CheckpointError(f"the checkpoint is damaged: {name} is {value!r:.80}")
@@ -114,7 +114,7 @@ def count_of(state: Mapping[str, Any], name: str) -> int:
 
 
 def check_digests(checkpoint: dict[str, Any], path: Path, lazily: bool) -> None:
-    """CheckpointError unless all parts are as they were written; lazily, but for those with large tensors."""
+    """Raise CheckpointError unless all parts are as written; lazily: without parts with large tensors."""
     digests = checkpoint.pop(DIGESTS, None)
     if not isinstance(digests, dict) or digests.keys() != {str(name) for name in checkpoint}:
         raise CheckpointError(f"the checkpoint {path} is damaged: it has lost parts, or gained some")
@@ -124,7 +124,7 @@ def check_digests(checkpoint: dict[str, Any], path: Path, lazily: bool) -> None:
 
 
 def digest(value: Any) -> str:
-    """The same for the same plain data alone."""
+    """A digest of plain data; equal only for equal data."""
     hashed = blake2b(digest_size=16)
     for part in _described(value):
         hashed.update(part.encode(errors="surrogatepass"))
@@ -155,7 +155,7 @@ def checksum(tensor: Tensor) -> int:
 
 
 def size_of(value: Any) -> int:
-    """Values in all tensors of plain data."""
+    """The number of values in all tensors of plain data."""
     if isinstance(value, Mapping):
         return sum(map(size_of, value.values()))
     if isinstance(value, list | tuple):
@@ -164,7 +164,7 @@ def size_of(value: Any) -> int:
 
 
 def check_plain(value: Any, name: str = "checkpoint") -> None:
-    """TypeError for anything in it that is not plain data, with the place where it stands."""
+    """Raise TypeError for anything that is not plain data, with its place in the checkpoint."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             check_plain(part, f"{name}[{key!r}]")
@@ -176,14 +176,14 @@ def check_plain(value: Any, name: str = "checkpoint") -> None:
 
 
 def vocabulary_of(tokenizer: Any) -> str:
-    """A digest of a tokenizer's tokens and their numbers."""
+    """A digest of a tokenizer's tokens and their ids."""
     tokens = sorted(tokenizer.get_vocab().items())
     return blake2b(json.dumps(tokens).encode(), digest_size=16).hexdigest()
 
 
 def check_policy(checkpoint: Mapping[str, Any], weights: Mapping[str, Tensor], vocabulary: str) -> None:
-    """CheckpointError unless its weights have these names and shapes, and its tokenizer this vocabulary."""
-    theirs = checkpoint.get("state_dict", weights)  # a sharding strategy has loaded it by now
+    """Raise CheckpointError unless the checkpoint's weights have these names and shapes, and the same vocabulary."""
+    theirs = checkpoint.get("state_dict", weights)  # a sharded strategy has already loaded it
     for name in [*weights, *theirs]:
         here, there = (tuple(each[name].shape) if name in each else "missing" for each in (weights, theirs))
         if here != there:

@@ -1,9 +1,9 @@
-"""An update whose loss or gradient is not finite: saved, computed again, and told by row and token.
+"""Saves an update whose loss or gradient is not finite, recomputes it, and reports the row and token.
 
-It is saved as a folder: `policy/`, the weights it was computed with as an ordinary transformers folder,
-and for each process `rows.<rank>.pt`, tensors and text that load without unpickling objects. The file
-doesn't hold the loss; what is computed again is the plain surrogate, ratio times advantage, of which the
-others are bent forms.
+It is saved as a folder: `policy/`, the weights it was computed with as a transformers folder,
+and for each process `rows.<rank>.pt`, tensors and text that load without unpickling objects. The loss
+is not saved; the plain surrogate, ratio times advantage, is recomputed instead, of which other losses
+are variants.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ VERSION = 2
 
 
 class NotFiniteError(ValueError):
-    """Too many updates in a row had no finite loss and gradient."""
+    """Too many updates in a row had a loss or gradient that was not finite."""
 
 
 class NonfiniteUpdates:
-    """Updates that are skipped because their loss or gradient is not finite: the first is saved, too many end the run.
+    """Counts skipped updates with a loss or gradient that is not finite; saves the first; too many end the run.
 
     Args:
-        max_consecutive: updates in a row that may be skipped.
+        max_consecutive: how many updates in a row may be skipped.
     """
 
     def __init__(self, max_consecutive: int) -> None:
@@ -42,16 +42,16 @@ class NonfiniteUpdates:
             raise ValueError(f"max_consecutive_nonfinite_updates={max_consecutive} must be at least 0")
         self.max_consecutive = max_consecutive
         self.in_a_row = 0
-        self.first: Path | None = None  # where the first is saved
+        self.first: Path | None = None  # folder of the first, once saved
 
     def add(
         self, folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]
     ) -> None:
-        """One more, on all processes together; NotFiniteError where it is one too many.
+        """Count one more, on all processes together; NotFiniteError if there are too many.
 
         Args:
-            folder: of the run.
-            policy, rows, problems: what the update was computed with.
+            folder: the run folder.
+            policy, rows, problems: those of the update.
             facts: its "iteration", "update", "loss" and "norm" of the gradient.
         """
         self.in_a_row += 1
@@ -68,7 +68,7 @@ class NonfiniteUpdates:
 def save_update(
     folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]
 ) -> None:
-    """Write an update down: all processes together, each its own rows."""
+    """Save an update: a collective of all processes, each with its own rows."""
     policy.save(folder / "policy")
     folder.mkdir(parents=True, exist_ok=True)
     record = {field.name: getattr(rows, field.name) for field in fields(rows)}
@@ -77,10 +77,10 @@ def save_update(
 
 
 def load_update(file: Path) -> dict[str, Any]:
-    """What `save_update` wrote, the rows an `Experience` again.
+    """Load what `save_update` wrote; the rows become an `Experience`.
 
     Raises:
-        ValueError: for a file of another kind.
+        ValueError: the file is of another kind.
     """
     try:
         record = torch.load(file, map_location="cpu", weights_only=True)
@@ -92,7 +92,7 @@ def load_update(file: Path) -> dict[str, Any]:
 
 
 def faults(policy: Policy, rows: Experience) -> list[str]:
-    """What is not finite, a line each: weights, and of each row the first token, or else the gradient."""
+    """One line for each value that is not finite: weights, and for each row its first token, or its gradient."""
     found = [f"weight {name}" for name, weight in policy.model.named_parameters() if not weight.isfinite().all()]
     for row in range(len(rows)):
         fault = _fault_of_row(policy, rows.select(torch.tensor([row])))
@@ -128,10 +128,10 @@ def _at(policy: Policy, row: Experience, name: str, values: torch.Tensor) -> str
 
 
 def diagnose(file: str) -> None:
-    """Compute an update again and print what is not finite in it.
+    """Recompute an update and print what is not finite in it.
 
     Raises:
-        ValueError: for a path that holds no such update.
+        ValueError: the path has no such update.
     """
     path = Path(file)
     record = load_update(path)
@@ -146,7 +146,7 @@ def diagnose(file: str) -> None:
 
 
 def _on_cpu(value: Any) -> Any:
-    """The same with its tensors there, those in lists and dictionaries too."""
+    """The value with all its tensors on the CPU, also in lists and dictionaries."""
     if isinstance(value, dict):
         return {name: _on_cpu(each) for name, each in value.items()}
     if isinstance(value, list):

@@ -1,12 +1,12 @@
-"""What a run will write to the disk, estimated from its policy before the first iteration.
+"""Estimates what a run will write to the disk, from its policy, before the first iteration.
 
-With w bytes of weights, all of them, of which t are trained:
+With w bytes of weights, of which t are trained:
 
     checkpoint    the module's weights, 2 t for Adam's two moments (t for SGD with momentum), t for a KL reference
-    export        w, as a transformers folder has them
+    export        w, as a transformers folder
 
-`last.ckpt` is one checkpoint, and a second one while it is replaced. The best checkpoints and the ends of stages are
-one and an export each. Samples, curves and results are left out: they are small.
+`last.ckpt` is one checkpoint, and a second one while it is replaced. The best checkpoints and the ends of stages have
+one checkpoint and one export each. Samples, curves and results are small and not counted.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from app.module import RLVRModule
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes in a run's folder.
+    """The estimate, in bytes.
 
     Args:
-        checkpoint, export: of one.
-        checkpoints, exports: how many are kept at the end, `last.ckpt` included.
+        checkpoint, export: bytes of one.
+        checkpoints, exports: the number kept at the end, `last.ckpt` included.
     """
 
     checkpoint: int
@@ -39,7 +39,7 @@ class Disk:
 
     @property
     def most(self) -> int:
-        """While the last checkpoint is being replaced."""
+        """The largest size: while the last checkpoint is being replaced."""
         return (self.checkpoints + 1) * self.checkpoint + self.exports * self.export
 
     def __str__(self) -> str:
@@ -50,19 +50,19 @@ class Disk:
 
 
 def estimate(module: RLVRModule, optimizer: Optimizer, checkpoints: int, exports: int) -> Disk:
-    """Of a built policy; see `Disk`."""
+    """Estimate for a built policy."""
     trained = _bytes(trained_weights(module.policy).values())
     checkpoint = _bytes(module.state_dict().values()) + (moments(optimizer) + (module.kl is not None)) * trained
     return Disk(checkpoint, _exported(module.policy.parameters()), checkpoints, exports)
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
-    """Of whole tensors, where they are sharded too."""
+    """Bytes of full tensors, also of sharded ones."""
     return sum(each.numel() * each.element_size() for each in tensors)
 
 
 def _exported(weights: Iterable[Tensor]) -> int:
-    """Weights of four bits, two in a byte, are exported with two bytes each."""
+    """Bytes of exported weights; four-bit weights, two in a byte, are exported with two bytes each."""
     return sum(each.numel() * (4 if each.dtype == torch.uint8 else each.element_size()) for each in weights)
 
 

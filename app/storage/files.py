@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, whatever happens to the process or the machine meanwhile."""
+"""Writes files and folders completely or not at all, even if the process or the machine fails meanwhile."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TextIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` under which to write a file or a folder; on leaving it is on the disk and stands at `path`.
+    """A temporary path beside `path` for writing a file or a folder; on exit it is synced and moved to `path`.
 
-    What stood there before stays until then, and for good where the body raises.
+    The previous contents of `path` stay until then; if the body raises, they are kept.
     """
     temporary = beside(path, "new")
     remove(temporary)  # of a process that was killed
@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def reason_of(error: OSError, path: Path) -> str:
-    """Why a file was not written; with a full disk, how much there is free."""
+    """Why a file was not written; for a full disk with the free space."""
     if error.errno != ENOSPC:
         return error.strerror or str(error)
     there = next(folder for folder in path.absolute().parents if folder.exists())
@@ -38,7 +38,7 @@ def reason_of(error: OSError, path: Path) -> str:
 
 @contextmanager
 def appending(path: Path) -> Iterator[TextIO]:
-    """A text file to write to at its end. Where that fails nothing is added, and no line is left cut short."""
+    """Open a text file for appending; if writing fails, nothing is added, and no incomplete line is left."""
     before = path.stat().st_size if path.exists() else 0
     try:
         with naming(path), path.open("a") as file:
@@ -51,7 +51,7 @@ def appending(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """What is being written: a full disk, unlike a missing folder, raises an OSError that names no file."""
+    """A context that adds the path to an OSError without one, as raised by a full disk."""
     try:
         yield
     except OSError as error:
@@ -61,10 +61,10 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def put(temporary: Path, path: Path) -> None:
-    """Move what is complete to its place, once it is on the disk.
+    """Sync a complete file or folder to the disk, then move it to its path.
 
-    A file is replaced in one step. A folder can't be: the old one steps aside first, and a process that is killed at
-    that very moment leaves it beside the path, from where `recover` brings it back.
+    A file is replaced in one step. A folder cannot be: the old one is renamed first. If the process is killed at
+    that moment, it stays beside the path, and `recover` moves it back.
     """
     _sync_all(temporary)
     old = beside(path, "old")
@@ -79,7 +79,7 @@ def put(temporary: Path, path: Path) -> None:
 
 
 def recover(path: Path) -> bool:
-    """Is there anything at `path`, or beside it from a replacement that was cut short, which then takes its place?"""
+    """Whether `path` exists; if only an interrupted replacement left something beside it, it is first moved there."""
     old = beside(path, "old")
     if not path.exists() and old.exists():
         old.rename(path)
@@ -87,12 +87,12 @@ def recover(path: Path) -> bool:
 
 
 def beside(path: Path, state: str) -> Path:
-    """The hidden name next to a path under which its next or its last content stands for a moment."""
+    """The hidden temporary name beside a path for its new or its previous contents."""
     return path.with_name(f".{path.name}.{state}")
 
 
 def remove(path: Path) -> None:
-    """A file, a folder, or nothing."""
+    """Remove a file or a folder; does nothing if there is none."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -100,13 +100,13 @@ def remove(path: Path) -> None:
 
 
 def _sync_all(path: Path) -> None:
-    """Have the disk hold a file, or a folder with all that is in it."""
+    """Sync a file, or a folder with all its contents, to the disk."""
     for part in [*path.rglob("*"), path]:
         sync(part)
 
 
 def sync(path: Path) -> None:
-    """Have the disk hold what a file, or a folder's list of names, holds now."""
+    """Sync a file's contents, or a folder's list of names, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

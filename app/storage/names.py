@@ -1,4 +1,4 @@
-"""Names of figures for loggers that refuse some characters: MLflow, which takes no "@"."""
+"""Names of metrics for loggers that do not allow some characters: MLflow allows no "@"."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger
 
 
 def plain(name: str) -> str:
-    """A name as MLflow takes it: eval/pass_at_8 for eval/pass@8. Names that differ stay different.
+    """A name that MLflow allows: eval/pass_at_8 for eval/pass@8. Different names stay different.
 
-    Any other character that it refuses stands as its number: C-2b--2b- for C++.
+    Other characters that it does not allow are replaced by their code: C-2b--2b- for C++.
     """
     return re.sub(r"[^\w./ -]", lambda found: f"-{ord(found[0]):x}-", name.replace("@", "_at_"), flags=re.ASCII)
 
 
 def rename_metrics(logger: Logger) -> None:
-    """Have a logger that refuses names be given those of `plain`; Lightning drops the characters, and names meet."""
+    """Make a logger use the names of `plain`; Lightning drops characters, so that different names become equal."""
     if isinstance(logger, MLFlowLogger):
         log_metrics = logger.log_metrics
 

@@ -1,12 +1,12 @@
-"""Where runs lie, by what they are logged with: a folder of the task, and in it one for each version.
+"""The paths of run folders, by logger: a folder for the task, and in it one for each version.
 
-Whatever the logger, a run has one folder of its own for checkpoints, stages, results, samples and `config.yaml`:
+With any logger, a run has one folder for checkpoints, stages, results, samples and `config.yaml`:
 
 - that of its first TensorBoardLogger or CSVLogger: `<save_dir>/<name>/<version>`;
-- with any other logger, and with none, `<save_dir or default_root_dir>/<name>/<version>`, beside what the logger itself
-  writes. The name is that of the project (Weights & Biases) or the experiment (MLflow).
+- with any other logger, and with none, `<save_dir or default_root_dir>/<name>/<version>`, beside the logger's own
+  files. The name is that of the project (Weights & Biases) or the experiment (MLflow).
 
-A logger that was given no name, project or experiment has that of the task: `maze`, `arithmetic`.
+A logger without a configured name, project or experiment gets the name of the task: `maze`, `arithmetic`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pathlib import Path
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 UNNAMED = "lightning_logs"
-"""The name, project or experiment that Lightning's loggers have where none is given."""
+"""The default name, project or experiment of Lightning's loggers."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a logger's runs lie.
+    """The location of a logger's runs.
 
     Args:
-        root: holds a folder for each version.
-        given: the version that was configured; None where runs have numbers.
-        within: the folder in it, TensorBoardLogger's `sub_dir`.
-        logger: the one that takes its version from here, if any.
+        root: the folder with a folder for each version.
+        given: the configured version; None if versions are numbered.
+        within: a folder inside the version's, TensorBoardLogger's `sub_dir`.
+        logger: the logger that takes its version from here, if any.
     """
 
     root: Path
@@ -44,25 +44,25 @@ class Place:
 
     @property
     def versions(self) -> list[str]:
-        """Those that a run of this configuration may have, the newest first."""
+        """The versions that a run of this configuration may have, newest first."""
         return [path.name for path in run_folders(self.root).values()][::-1] if self.given is None else [self.given]
 
     @property
     def others(self) -> list[str]:
-        """Those with names, where none is asked for."""
+        """Named versions, if none is configured."""
         names = {path.name for path in self.root.iterdir()} if self.root.is_dir() and self.given is None else set()
         return sorted(names.difference(self.versions))
 
 
 def task_of(data: object) -> str:
-    """A data module's short name: its `task_name`, or else its class in small letters, `maze` of a MazeDataModule."""
+    """A data module's short name: its `task_name`, or its class in lower case, `maze` for MazeDataModule."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(data).__name__.removesuffix("DataModule"))
     name = getattr(data, "task_name", "") or words.lower()
     return re.sub(r"[^\w.-]+", "_", str(name)).strip("._") or "task"
 
 
 def name_after(logger: Logger, task: str) -> None:
-    """Give a logger the name of the task, unless it was given another than Lightning's own."""
+    """Give a logger the name of the task, if it has Lightning's default name."""
     if isinstance(logger, TensorBoardLogger | CSVLogger) and logger._name == UNNAMED:
         logger._name = task
     elif isinstance(logger, WandbLogger) and logger._project == UNNAMED:
@@ -72,9 +72,9 @@ def name_after(logger: Logger, task: str) -> None:
 
 
 def places_of(loggers: Iterable[Logger], default_root_dir: str, task: str = UNNAMED) -> list[Place]:
-    """Where the loggers of a configuration keep their runs, at least one; the run's folder lies in the first.
+    """The locations of all loggers' runs, at least one; the run folder is in the first.
 
-    task: what loggers without a name are named after.
+    task: the name for loggers without a name.
     """
     loggers = list(loggers)
     for logger in loggers:
@@ -89,14 +89,14 @@ def places_of(loggers: Iterable[Logger], default_root_dir: str, task: str = UNNA
 def _place_of(logger: TensorBoardLogger | CSVLogger, given: str | None) -> Place:
     if isinstance(logger, CSVLogger):
         return Place(Path(logger.root_dir), given, logger=logger)
-    logger._root_dir = os.path.expanduser(os.path.expandvars(logger._root_dir))  # it counts its runs without doing so
+    logger._root_dir = os.path.expanduser(os.path.expandvars(logger._root_dir))  # not expanded when it counts runs
     return Place(Path(logger.root_dir), given, logger.sub_dir or "", logger)
 
 
 def _place_beside(logger: Logger | None, default_root_dir: str, task: str) -> Place:
-    """For a logger that has no folder for each of its runs, or for none."""
+    """The location for a logger without a folder for each run, or for no logger."""
     name, version, save_dir = None, None, default_root_dir
-    if isinstance(logger, MLFlowLogger):  # its `save_dir` is a store, and asking for its `name` begins an experiment
+    if isinstance(logger, MLFlowLogger):  # its `save_dir` is a store; reading its `name` starts an experiment
         name, version = logger._experiment_name, logger._run_id
     elif logger is not None:
         name, save_dir = logger.name, logger.save_dir or default_root_dir
@@ -109,11 +109,11 @@ def _version(logger: TensorBoardLogger | CSVLogger) -> str:
 
 
 def run_folders(root: Path) -> dict[int, Path]:
-    """The runs in a folder that have numbers, in their order."""
+    """The numbered runs in a folder, in order."""
     named = {path.name.removeprefix("version_"): path for path in root.glob("version_*")}
     return dict(sorted((int(name), path) for name, path in named.items() if name.isascii() and name.isdigit()))
 
 
 def last_checkpoint(folder: Path) -> Path:
-    """Where a run keeps the checkpoint it goes on from."""
+    """The path of the checkpoint from which a run resumes."""
     return folder / "checkpoints" / "last.ckpt"

@@ -1,4 +1,4 @@
-"""Lightning's restoring of checkpoints, with what does not fit said in a line."""
+"""Lightning's restoring of checkpoints, with errors of one line for values that do not fit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.optim import Optimizer
 from app.storage.checkpoint import CheckpointError, restoring
 
 Forms = list[dict[str, Any]]
-"""Of each parameter, what the optimizer keeps of it by name: the shape of a tensor, the type of anything else."""
+"""The optimizer's state for each parameter, by name: the shape of a tensor, the type of any other value."""
 
 
 class Restoring(_CheckpointConnector):
-    """Puts a checkpoint's values in place; CheckpointError where one does not fit."""
+    """Restores a checkpoint's values; CheckpointError if one does not fit."""
 
     def _restore_modules_and_callbacks(self, checkpoint_path: Any = None, weights_only: bool | None = None) -> None:
         with restoring(checkpoint_path):
@@ -26,7 +26,7 @@ class Restoring(_CheckpointConnector):
             super().restore_training_state()
 
     def restore_optimizers(self) -> None:
-        """As Lightning does, and nothing else than the optimizers keep themselves: they have been filled by now."""
+        """Restore as Lightning does, but only state of the same form as the optimizers', which already have state."""
         before = [forms(optimizer) for optimizer in self.trainer.optimizers]
         if len(self._loaded_checkpoint["optimizer_states"]) != len(before):
             raise CheckpointError("the checkpoint is damaged: it has lost the optimizer's state")
@@ -39,7 +39,7 @@ class Restoring(_CheckpointConnector):
 
 
 def forms(optimizer: Optimizer) -> Forms:
-    """What an optimizer keeps of its parameters, in their order."""
+    """The form of an optimizer's state, in the order of its parameters."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     return [
         {name: tuple(part.shape) if isinstance(part, Tensor) else type(part) for name, part in state.items()}
@@ -48,5 +48,5 @@ def forms(optimizer: Optimizer) -> Forms:
 
 
 def tensors(optimizer: Optimizer) -> list[Tensor]:
-    """All that an optimizer keeps as tensors."""
+    """All tensors of an optimizer's state."""
     return [part for state in optimizer.state.values() for part in state.values() if isinstance(part, Tensor)]

@@ -1,7 +1,7 @@
-"""Which checkpoint a command goes on from, and whether its configuration can.
+"""Finds the checkpoint to resume from, and checks that the configuration can be resumed with it.
 
-Lightning's command line would merge a checkpoint's hyperparameters over the configuration. Here the configuration
-is the user's, and what of it can't be had with the checkpoint is refused.
+Lightning's command line would merge a checkpoint's hyperparameters into the configuration. Here the user's
+configuration is used, and settings that cannot be changed on resuming are errors.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from app.storage.places import Place, last_checkpoint
 log = logging.getLogger(__name__)
 
 Config: TypeAlias = dict[str, Any]
-"""Of a run, as plain data."""
+"""The configuration of a run, as plain data."""
 Change: TypeAlias = tuple[str, Any, Any]
-"""A dotted name, what it was and what it is."""
+"""A dotted name, the old value and the new one."""
 
 FIXED = ("data.", "chat.", "model.policy.", "model.optimizer.class_path", "rollout.rollouts")
-"""What a run keeps from its beginning to its end, beside the stages it has been through."""
+"""Settings that cannot be changed on resuming, besides those of finished stages."""
 FREE = {
     *("data.cache_dir", "data.batch_size", "data.eval_batch_size", "chat.few_shot"),
     *("model.policy.path", "model.policy.gguf_file"),
     *("model.policy.gradient_checkpointing", "model.policy.head_tokens"),
 }
-"""What may change there all the same: where it lies, or how it is gone about."""
+"""Exceptions among these, which may change: paths, batch sizes and memory settings."""
 PLACES = ("train", "validation", "test", "source", "folder")
-"""Arguments of data that say, as these do or by a name that ends in "path", where problems are read from.
+"""Arguments of data, besides those whose name ends in "path", that say where problems are read from.
 
-They may change where the checkpoint has the problems' fingerprints, which the data module compares when it is restored.
-A `cache_dir` of one of several data modules may change too.
+They may change if the checkpoint has the problems' fingerprints, which the data module compares when it is restored.
+The `cache_dir` of one of several data modules may change too.
 """
 NOT_OF_THE_RUN = ("config", "ckpt_path", "auto_resume", "weights_only", "verbose", "schedule")
 
 
-# -- finding it ---------------------------------------------------------------------------------------
+# -- finding a checkpoint -----------------------------------------------------------------------------
 
 
 def source_of(ckpt_path: str | Path | None, auto_resume: bool, place: Place) -> Path | None:
-    """The checkpoint that a command asks for; None where it asks for none, or there is none to resume automatically.
+    """The checkpoint that a command requests; None if it requests none, or `auto_resume` finds none.
 
     Args:
         ckpt_path: a path, or "last" for the last checkpoint of the newest run that has one.
-        auto_resume: as "last", but for where there is none, which is said.
-        place: where the runs lie.
+        auto_resume: like "last", but if there is none, this is logged and None is returned.
+        place: the location of the runs.
     """
     if auto_resume and ckpt_path:
         raise ValueError(f"auto_resume=true finds its own checkpoint: leave out ckpt_path={ckpt_path}")
@@ -68,7 +68,7 @@ def source_of(ckpt_path: str | Path | None, auto_resume: bool, place: Place) -> 
 
 
 def version_of(path: Path | None, place: Place) -> str | None:
-    """The version of the run whose last checkpoint this is; None where it is of none that lies there."""
+    """The version of the run whose last checkpoint this is; None if it belongs to no run in `place`."""
     if path is None or not path.exists():
         return None
     versions = [*place.versions, *place.others]
@@ -81,9 +81,9 @@ def _lasts(place: Place, versions: Iterable[str]) -> Iterator[Path]:
 
 
 def check_source(path: Path | None, config: Config) -> list[Change]:
-    """Say what a run goes on from, and what has changed since; CheckpointError for what can't be gone on from.
+    """Log the checkpoint and the changed settings; CheckpointError if the run cannot resume from it.
 
-    config: to go on with; empty for a command that only evaluates.
+    config: the run's configuration; empty for a command that only evaluates.
     """
     if path is None:
         return []
@@ -106,13 +106,13 @@ def check_source(path: Path | None, config: Config) -> list[Change]:
 
 
 def check_resumable(theirs: Config, mine: Config, stage: int, movable: bool = False) -> list[Change]:
-    """What has changed since the checkpoint; CheckpointError where the run can't go on with it.
+    """The changed settings; CheckpointError if the run cannot resume with one of them.
 
     Args:
         theirs: the checkpoint's configuration.
-        mine: the one to go on with.
-        stage: the number of the stage, from 0, that the checkpoint is in.
-        movable: whether data may lie elsewhere: the data module will tell whether they are the same.
+        mine: the run's configuration.
+        stage: the checkpoint's stage, counted from 0.
+        movable: whether paths of data may change; the data module checks that the problems are the same.
     """
     changes = [change for key in theirs if key in mine for change in _section(key, theirs[key], mine[key])]
     for name, was, now in changes:
@@ -123,7 +123,7 @@ def check_resumable(theirs: Config, mine: Config, stage: int, movable: bool = Fa
 
 
 def has_fingerprints(checkpoint: Config) -> bool:
-    """Whether a checkpoint says which problems its data module had."""
+    """Whether a checkpoint has the fingerprints of its data module's problems."""
     data = checkpoint.get("config", {}).get("data", {})
     name = str(data.get("class_path", "") if isinstance(data, dict) else "").rpartition(".")[2]
     state = checkpoint.get(name)
@@ -131,7 +131,7 @@ def has_fingerprints(checkpoint: Config) -> bool:
 
 
 def _moved(name: str, was: Any, now: Any) -> bool:
-    """Does a value of data differ in where problems are read from, and in nothing else?"""
+    """Whether a value of data differs only in where problems are read from."""
     if not name.startswith("data."):
         return False
     if isinstance(was, dict) and isinstance(now, dict) and was.keys() == now.keys():
@@ -143,11 +143,11 @@ def _moved(name: str, was: Any, now: Any) -> bool:
 
 def _section(key: str, theirs: Any, mine: Any) -> Iterator[Change]:
     found = iter(()) if key in NOT_OF_THE_RUN else differences(theirs, mine, key)
-    return (change for change in found if not change[0].startswith("trainer.logger"))  # where it is logged
+    return (change for change in found if not change[0].startswith("trainer.logger"))  # may always change
 
 
 def _check_stages(theirs: list[Config], mine: list[Config], current: int) -> list[Change]:
-    """The changes in the stage the run is in and in those to come; CheckpointError for one in those it has left."""
+    """The changes in the current and later stages; CheckpointError for a change in a finished stage."""
     if len(mine) <= current:
         raise CheckpointError(f"the run is in stage {current + 1}, the schedule has {len(mine)}")
     changes: list[Change] = [("the number of stages", len(theirs), len(mine))] if len(theirs) != len(mine) else []
@@ -162,20 +162,20 @@ def _check_stages(theirs: list[Config], mine: list[Config], current: int) -> lis
 
 
 def _is_n(name: str) -> bool:
-    """Whether a stage's setting is N, or how N goes from iteration to iteration."""
+    """Whether a stage's setting is N, or its values over iterations."""
     return name.endswith(".rollouts") or ".knobs.rollouts" in name
 
 
 def unrolled(parts: list[Config]) -> list[Config]:
-    """Stages one after another, rounds of them written out."""
+    """The stages in order, with rounds expanded."""
     return [stage for part in parts for stage in (part["stages"] * part["repeat"] if "repeat" in part else [part])]
 
 
 def differences(theirs: Any, mine: Any, name: str, arguments: bool = True) -> Iterator[Change]:
-    """Values that differ, by their dotted names.
+    """Values that differ, by dotted name.
 
-    An argument that only one of two versions of passk knows is no difference; a key in a mapping that is itself a
-    value, such as how many problems of each size, is one.
+    An argument that exists only in one of two versions of passk is no difference; a key of a mapping that is itself a
+    value, such as the number of problems of each size, is one.
     """
     if arguments and isinstance(theirs, dict) and isinstance(mine, dict):
         if theirs.get("class_path") != mine.get("class_path"):

@@ -1,7 +1,7 @@
-"""The folder a run keeps its files in: how a run gets it, and that one run at a time writes there.
+"""Creates and locks a run's folder, so that only one run at a time writes to it.
 
-Where it lies: `app/storage/places.py`. A version that was configured names the folder (a run's id does with Weights &
-Biases and MLflow). Otherwise it is `version_<number>`, one above the highest, and no two runs get the same. All loggers
+`app/storage/places.py` gives its path. A configured version names the folder (with Weights & Biases and MLflow the
+run's id does). Otherwise it is `version_<number>`, one above the highest, and no two runs get the same. All loggers
 of a run have the same version.
 """
 
@@ -27,24 +27,24 @@ from app.storage.places import Place, last_checkpoint, run_folders
 log = logging.getLogger(__name__)
 
 LOCK = ".passk.lock"
-"""Held by the process that writes a run folder. The file stays; the kernel lets go of it when the process ends."""
+"""The lock file, locked by the process that writes to the run folder. The kernel unlocks it when the process ends."""
 UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""Errors of a disk that takes no more."""
+"""Error numbers of a full disk."""
 CONFIG = "config.yaml"
-"""Written once the run's setup has succeeded."""
+"""A file that is written after the run's setup has succeeded."""
 
 
 class PassKTrainer(Trainer):
-    """Lightning's Trainer, with the run's own folder for its `log_dir` whatever the logger.
+    """Lightning's Trainer with the run folder as its `log_dir`, for any logger.
 
     Args:
-        limit_train_batches, limit_val_batches, limit_test_batches, limit_predict_batches: a number of batches, or as a
-            float a share of them. Lightning says so too; but typing keeps the order of the first Union[float, int] of
-            the process, by which a command line would read 1 as 1.0, all batches.
-        overfit_batches: likewise; 0 for none.
+        limit_train_batches, limit_val_batches, limit_test_batches, limit_predict_batches: a number of batches, or, as a
+            float, a share of them. Declared here again because typing caches the order of the first Union[float, int]
+            of the process, by which the command line would read 1 as 1.0, all batches.
+        overfit_batches: the same; 0 for none.
     """
 
-    folder: Path | None = None  # known to the first process
+    folder: Path | None = None  # set in the first process
 
     def __init__(
         self,
@@ -67,11 +67,11 @@ class PassKTrainer(Trainer):
 
     @property
     def log_dir(self) -> str | None:
-        """The run's folder; to be asked by all processes together, since the first tells the others."""
+        """The run folder; a collective, since rank 0 broadcasts it."""
         return super().log_dir if self.folder is None else self.strategy.broadcast(str(self.folder))
 
     def use_folder(self, folder: Path) -> None:
-        """Let this be the run's folder, for every ModelCheckpoint without a `dirpath` too."""
+        """Set the run folder, also for every ModelCheckpoint without a `dirpath`."""
         self.folder = folder
         for callback in self.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
@@ -79,28 +79,28 @@ class PassKTrainer(Trainer):
 
 
 def run_folder(trainer: Trainer) -> Path:
-    """Where the run keeps its files; to be asked by all processes together, since the first tells the others."""
+    """The folder of a run's files; a collective, since rank 0 broadcasts it."""
     folder = Path(trainer.log_dir or trainer.default_root_dir)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def folder_line(trainer: Trainer) -> str:
-    """What a command says of its files at its end; to be asked by all processes together."""
+    """The line on a command's files, printed at its end; a collective of all processes."""
     tried = trainer.fast_dev_run  # type: ignore[attr-defined]
     if tried:
         return f"Run folder: none, as trainer.fast_dev_run={tried} leaves no files"
     return f"Run folder: {run_folder(trainer)}"
 
 
-# -- having one ---------------------------------------------------------------------------------------
+# -- locking ------------------------------------------------------------------------------------------
 
 
 class RunFolder:
-    """A run's folder while the run has it for itself.
+    """A run folder that this process has locked.
 
-    As a context: on leaving, others may have it. If an error ends the run in its setup, folders made for it go again.
-    An error of the disk that names no file gets the folder's name.
+    A context manager: on exit it is unlocked. If an error ends the run in its setup, folders made for it are removed.
+    A disk error that names no file gets the folder's name.
     """
 
     def __init__(self, path: Path, made: list[Path]) -> None:
@@ -120,15 +120,15 @@ class RunFolder:
 
 
 def claim(places: list[Place], command: str, resumed: str | None = None) -> RunFolder:
-    """Have a folder for a run, and its loggers write there; to be done by the first process, before any logger starts.
+    """Create and lock a run folder and set the loggers' version; in the first process, before any logger starts.
 
     Args:
-        places: of the run's loggers.
-        command: `fit`, or one that only evaluates; such a one never writes into a folder that is there.
-        resumed: the version of the run that goes on in its folder; None for a run that begins one.
+        places: the locations of the run's loggers.
+        command: `fit`, or one that only evaluates and never writes to an existing folder.
+        resumed: the version of the run that is resumed in its folder; None for a new run.
 
     Raises:
-        ValueError: for a folder that holds a run already or that another process has.
+        ValueError: the folder already has a run, or another process has locked it.
     """
     first, given = places[0], places[0].given
     if resumed is not None:
@@ -146,19 +146,19 @@ def claim(places: list[Place], command: str, resumed: str | None = None) -> RunF
 
 
 def _numbers(places: list[Place]) -> Iterator[str]:
-    """Versions in order, from above the highest."""
+    """Version numbers in order, from one above the highest."""
     highest = max([-1, *(number for place in places for number in run_folders(place.root))])
     return (f"version_{number}" for number in count(highest + 1))
 
 
 def _names(given: str, command: str) -> Iterator[str]:
-    """The version that was configured, or others named after it: what a `fit` has written stays."""
+    """The configured version, or others derived from its name, so that files of a `fit` are not overwritten."""
     yield given
     yield from (f"{given}-{command}-{number}" for number in count())
 
 
 def _made(places: list[Place], version: str) -> bool:
-    """Make the folder of this version, unless it is there: of several processes one does."""
+    """Make the folder of this version.  -> False if it exists; of several processes only one succeeds"""
     if any((place.root / version).exists() for place in places):
         return False
     (places[0].root / version).parent.mkdir(parents=True, exist_ok=True)
@@ -171,13 +171,13 @@ def _made(places: list[Place], version: str) -> bool:
 
 
 def _begun(places: list[Place], version: str) -> RunFolder:
-    """Begin in the folder of this version; ValueError unless it is new, empty, or of a run that ended in its setup."""
+    """Lock the folder of this version; ValueError unless it is new, empty, or of a run that failed in its setup."""
     folders = [place.folder(version) for place in places]
     made = [place.root / version for place in places if not (place.root / version).exists()]
     _check_free(folders)
     folders[0].mkdir(parents=True, exist_ok=True)
     folder = RunFolder(folders[0], made)
-    _check_free(folders)  # another process may have had it in between
+    _check_free(folders)  # another process may have used it in between
     return folder
 
 
@@ -193,9 +193,9 @@ def _check_free(folders: list[Path]) -> None:
 
 
 def _locked(folder: Path) -> IO[str]:
-    """The file that stands for having the folder.
+    """Lock the folder's lock file.
 
-    A lock of POSIX holds over NFS too, and ends with this very process, whatever processes it has started.
+    A POSIX lock works over NFS too, and ends with this process, even if its child processes still run.
     """
     file = (folder / LOCK).open("a+")
     try:

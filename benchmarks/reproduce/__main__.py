@@ -18,7 +18,7 @@ DOCUMENT = "document"
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command.  -> its exit status"""
     claims = {claim.name: claim for claim in (*CLAIMS, *COMPARISONS)}
     told = "\n".join(f"  {name:<20} {claim.title}; {claim.iterations:,} iterations" for name, claim in claims.items())
     parser = ArgumentParser(
@@ -43,7 +43,7 @@ def main(args: Sequence[str] | None = None) -> int:
         parser.error(f"--jobs={given.jobs} must be at least 1")
     if given.out == RESULTS and not {*seeds} <= {*claim.seeds}:
         parser.error(f"--seeds={seeds} must be among {claim.seeds}, which chose nothing, unless --out is given")
-    arms = [runs_of(claim, seed, root) for seed in seeds]  # one seed after another
+    arms = [runs_of(claim, seed, root) for seed in seeds]  # seeds in order
     try:
         train_all([run for of_seed in arms for runs in of_seed.values() for run in runs], given.jobs)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""What a claim is: arms to train, and sentences of which a rule says whether they hold."""
+"""The classes of a claim: arms to train, and sentences with the rule that decides whether they hold."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FOLDER = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A stage of training. The run that trains it goes on from the run of the stages before it.
+    """A stage of training. Its run resumes from the run of the stages before it.
 
     Args:
-        name: in the names of runs; within a setting no other stage has it.
-        advantage: what is trained, as a schedule has it.
+        name: part of the names of runs; unique within a setting.
+        advantage: the objective, as in a schedule.
         steps: iterations.
-        changes: what else of a schedule's stage is not as usual, such as its learning rate.
-        overlay: what of the configuration is not as usual in this stage's run.
+        changes: other settings of the schedule's stage that differ, such as its learning rate.
+        overlay: settings of the configuration that differ in this stage's run.
     """
 
     name: str
@@ -29,29 +29,29 @@ class Stage:
     overlay: Mapping[str, Any] = field(default_factory=dict)
 
     def as_yaml(self) -> dict[str, Any]:
-        """As `schedule.stages` has it."""
+        """The stage in the format of `schedule.stages`."""
         until = {"class_path": "callbacks.triggers.Steps", "init_args": {"steps": self.steps}}
         return {"name": self.name, "advantage": self.advantage, "until": until, **self.changes}
 
 
 Arm: TypeAlias = tuple[Stage, ...]
-"""One way of training: its stages, the cold start first. Arms that begin alike share these runs."""
+"""An arm: its stages, the cold start first. Arms that begin with the same stages share their runs."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """Something the paper says, and the rule that decides it: `one` is above `other` by more than `by`.
+    """A statement of the paper, and the rule that decides it: `one` is above `other` by more than `by`.
 
-    Each seed gives a difference of two arms. The sentence holds if the 95 % interval of the mean difference lies above
-    `by`, does not hold if it lies below, and is undetermined otherwise (`verdicts.py`).
+    Each seed gives a difference of two arms. The sentence holds if the 95 % interval of the mean difference is above
+    `by`, does not hold if it is below, and is undetermined otherwise (`verdicts.py`).
 
     Args:
-        says: in our words.
-        place: where the paper says it.
-        figure: the metric, as it is logged.
+        says: the statement in other words.
+        place: where the paper states it.
+        figure: the metric's logged name.
         one, other: two arms.
-        by: the least difference; below 0 it is what `one` may lose.
-        at: "last", the last validation; "fall", how far a validation lies below an earlier one at most; "mean", over
+        by: the least difference; if below 0, the loss that `one` may have.
+        at: "last", the last validation; "fall", the largest drop of a validation below an earlier one; "mean", over
             all validations after the cold start.
     """
 
@@ -66,15 +66,15 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Claim:
-    """Arms under one configuration, trained with several seeds.
+    """Arms with one configuration, trained with several seeds.
 
     Args:
-        name: of the command and of the files.
-        title: of its section.
+        name: its name in the command and in file names.
+        title: the title of its section.
         arms: by their names in tables and pictures.
-        sentences: what is decided.
-        seeds: of the final runs; none of them was used to choose the setting.
-        setting: an overlay on the default run, beside this file.
+        sentences: the statements to be decided.
+        seeds: seeds of the final runs; none of them was used to choose the setting.
+        setting: an overlay on the default run, in this file's folder.
     """
 
     name: str
@@ -92,6 +92,6 @@ class Claim:
 
     @property
     def iterations(self) -> int:
-        """Of all its runs, those that arms share counted once."""
+        """The iterations of all its runs; runs that arms share count once."""
         runs = {arm[: length + 1]: stage.steps for arm in self.arms.values() for length, stage in enumerate(arm)}
         return len(self.seeds) * sum(runs.values())

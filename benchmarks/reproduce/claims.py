@@ -1,7 +1,7 @@
-"""The claims, as data: what is trained, and by which rule each sentence is decided.
+"""The claims as data: what is trained, and the rule that decides each sentence.
 
-Seeds 100 and 101 were tried with other lengths to choose the setting, and are no part of any result. Committed with
-this file before the runs that it decides: arms, lengths, figures, bounds and seeds.
+Seeds 100 and 101 were used with other lengths to choose the setting, and are in no result. Arms, lengths, metrics,
+bounds and seeds were committed with this file before the runs.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any
 from benchmarks.reproduce.claim import Arm, Claim, Sentence, Stage
 
 FIRST, SECOND = 275, 200
-"""Iterations of the two parts of an arm, after the cold start."""
+"""Iterations of an arm's two parts after the cold start."""
 RATE = 4.0e-4
 
 
 def advantage(name: str, **arguments: Any) -> dict[str, Any]:
-    """A class of app.advantages with arguments, as YAML has it."""
+    """A class of app.advantages with arguments, in the format of YAML."""
     return {"class_path": f"app.advantages.{name}", "init_args": arguments}
 
 
 def linear(**arguments: Any) -> dict[str, Any]:
-    """A learning rate that stays at its peak and then falls to zero, as YAML has it."""
+    """A learning rate that is constant and then falls to zero, in the format of YAML."""
     return {"class_path": "app.learning_rate.Linear", "init_args": arguments}
 
 
 def cold_start(steps: int, updates: int) -> Stage:
-    """Imitation of demonstrations with typos, with so many updates in an iteration, as in lightning.yaml."""
+    """Imitation of demonstrations with typos, with `updates` updates per iteration, as in lightning.yaml."""
     engine = {
         "class_path": "app.engines.demonstrations.DemonstrationEngine",
         "init_args": {"typo_rate": 0.15, "typo_letters": "UDLR"},
@@ -38,19 +38,19 @@ def cold_start(steps: int, updates: int) -> Stage:
 
 
 def begin(name: str, objective: Any, rate: float = RATE, steps: int = FIRST, **overlay: Any) -> Stage:
-    """The first part after the cold start, at a constant rate."""
+    """The first part after the cold start, with a constant learning rate."""
     constant = {"class_path": "app.learning_rate.Constant", "init_args": {"peak": rate, "warmup": 5}}
     return Stage(name, objective, steps, {"learning_rate": constant, "reset_optimizer": True}, overlay)
 
 
 def end(name: str, objective: Any, rate: float = RATE, steps: int = SECOND, **overlay: Any) -> Stage:
-    """The second part; the rate falls to zero over its last quarter."""
+    """The second part; the learning rate falls to zero over its last quarter."""
     falling = linear(peak=rate, start=steps * 3 // 4, end=steps)
     return Stage(f"{name}-end", objective, steps, {"learning_rate": falling}, overlay)
 
 
 def renamed(stage: Stage, name: str) -> Stage:
-    """The same once more, later in an arm."""
+    """The same stage with another name, for later in an arm."""
     return replace(stage, name=name)
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/comparisons.md: each arm of a comparison, and its difference from the first."""
+"""Writes docs/comparisons.md: the metrics of each arm, and its differences from the first arm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.reproduce.verdicts import Estimate, estimate
 COMPARED = {"eval/pass@1": "Pass@1", "eval/pass@8": "Pass@8"}
 """Metrics whose differences are shown."""
 ALONE = {"eval/pass@32": ("Pass@32", 100, 1), "eval/greedy": ("greedy", 100, 1), "eval/entropy": ("entropy", 1, 3)}
-"""Others: name, scale, decimals."""
+"""Other metrics: name, scale, decimals."""
 INTRODUCTION = """\
 # Objectives, samplers and replay compared
 
@@ -35,7 +35,7 @@ def comparison_page(folder: Path = RESULTS) -> str:
 
 
 def compared(claim: Claim, curves: Curves) -> str:
-    """A comparison: its table, its picture, its cost."""
+    """The section of a comparison: table, picture and cost."""
     command = f"`python -m benchmarks.reproduce {claim.name}`"
     heading = f"## {claim.name}: {claim.title}\n"
     trained = {arm: ends(seeds) for arm, seeds in curves.items() if seeds}
@@ -57,7 +57,7 @@ def compared(claim: Claim, curves: Curves) -> str:
 
 
 def ends(seeds: dict[int, list[Row]]) -> dict[int, Row]:
-    """Of each seed, the last validation."""
+    """The last validation of each seed."""
     return {seed: rows[-1] for seed, rows in seeds.items()}
 
 

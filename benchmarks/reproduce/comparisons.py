@@ -1,9 +1,9 @@
-"""What passk has beyond the paper, trained side by side. Nothing of the paper is decided here.
+"""Comparisons of methods that passk has beyond the paper. No claim of the paper is decided here.
 
-Each comparison's first arm is what the others are compared with. Its figures are those of the last validation, at equal
-rollouts, with the same seeds. Committed before the runs: arms, lengths, arguments and seeds. No argument was tuned:
-each is its class's default, k is 8 as in the claims. The learning rate is that of the claims for all of them; Adam
-divides by the size of the gradients, so that estimators of another scale take steps of the same size.
+The other arms of a comparison are compared with its first arm, by metrics of the last validation, with equal numbers
+of rollouts and the same seeds. Arms, lengths, arguments and seeds were committed before the runs. No argument was
+tuned: each is its class's default, k is 8 as in the claims. The learning rate is that of the claims for all arms; Adam
+divides by the size of the gradients, so that estimators of another scale make steps of the same size.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEEDS = (1, 2, 3, 4, 5)
 
 
 def annealed(name: str, first: float, last: float) -> Arm:
-    """Pass@k in one stage as long as the others, whose k goes from first to last."""
+    """Pass@k in one stage of the same total length, with k going from `first` to `last`."""
     steps = FIRST + SECOND
     knobs = {"k": {"class_path": "app.knobs.Ramp", "init_args": {"first": first, "last": last, "end": steps}}}
     rate = linear(peak=RATE, warmup=5, start=FIRST + SECOND * 3 // 4, end=steps)
@@ -38,7 +38,7 @@ def annealed(name: str, first: float, last: float) -> Arm:
 
 
 def drawn(name: str, **overlay: Any) -> Arm:
-    """Pass@8 training on mazes that are drawn, or used again, in another way."""
+    """Pass@8 training with another sampler of problems, or with replay."""
     return alone(name, PASS_8, **overlay)
 
 

@@ -1,4 +1,4 @@
-"""What the runs of a claim measured, as a CSV of some kB: a line for each validation of an arm with one seed."""
+"""Saves the measurements of a claim's runs as a CSV of some kB: a line for each validation of an arm and seed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from benchmarks.reproduce.runs import Run, runs_of
 
 RESULTS = FOLDER / "results"
 EVALUATED = ("eval/pass@1", "eval/pass@8", "eval/pass@32", "eval/greedy", "eval/entropy", "eval/distinct_wrong")
-"""Figures of held-out problems, at the validation."""
+"""Metrics of held-out problems, at the validation."""
 TRAINED = ("rollout/reward", "rollout/solved", "rollout/informative")
-"""Figures of training, as means over the iterations since the validation before."""
+"""Metrics of training, as means over the iterations since the validation before."""
 MEASURED = ("objectives/", "interference/")
-"""Further ones, of the callbacks of a setting: all whose names begin so."""
+"""Prefixes of further metrics, from the callbacks of a setting."""
 KEYS = ("arm", "seed", "stage", "iteration", "trained", "cpu_s")
 
 Row: TypeAlias = dict[str, float]
 Curves: TypeAlias = dict[str, dict[int, list[Row]]]
-"""By arm and seed, the validations in order. A row has "iteration", "trained" (0 in the cold start, 1 after it) and
-figures by their logged names; the last row of each stage also has the "cpu_s" of its run."""
+"""The validations in order, by arm and seed. A row has "iteration", "trained" (0 in the cold start, 1 after it) and
+metrics by their logged names; the last row of each stage also has the "cpu_s" of its run."""
 
 
 def collect(claim: Claim, root: Path, folder: Path = RESULTS) -> Path:
-    """Write the CSV anew, of the arms and seeds whose runs have all come to their ends."""
+    """Write the CSV of the arms and seeds whose runs are all complete."""
     rows: list[dict[str, Any]] = []
     for seed in claim.seeds:
         for arm, runs in runs_of(claim, seed, root).items():
@@ -44,7 +44,7 @@ def collect(claim: Claim, root: Path, folder: Path = RESULTS) -> Path:
 
 
 def validations(run: Run) -> Iterator[dict[str, Any]]:
-    """A row for each validation of a run, which has those of the runs before it too."""
+    """A row for each validation of a run, including those of the runs before it."""
     since = sum(stage.steps for stage in run.stages[:-1])
     records = [json.loads(line) for line in (run.folder / "results.jsonl").read_text().splitlines()]
     records = [record for record in records if record["iteration"] > since]
@@ -65,24 +65,24 @@ def validations(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def names(rows: Sequence[Row]) -> list[str]:
-    """Of the figures that are means over training."""
+    """The names of the metrics that are means over training."""
     found = dict.fromkeys(name for row in rows for name in row)
     return [name for name in found if name in TRAINED or name.startswith(MEASURED)]
 
 
 def mean_of(rows: Sequence[Row], name: str) -> float | None:
-    """Over the iterations that have the figure; None where none has."""
+    """The mean over the iterations that have the metric; None if none has."""
     values = [row[name] for row in rows if name in row]
     return fmean(values) if values else None
 
 
 def short(value: float) -> str:
-    """Four decimals: a share of 1,000 problems with 32 answers each is known less well."""
+    """The value with four decimals: the pass rate of 1,000 problems with 32 answers each is less precise."""
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def read(claim: Claim, folder: Path = RESULTS) -> Curves:
-    """The claim's curves; arms that have not been run are empty."""
+    """Read the claim's curves; arms without runs are empty."""
     curves: Curves = {arm: {} for arm in claim.arms}
     path = folder / f"{claim.name}.csv"
     if path.exists():
@@ -95,7 +95,7 @@ def read(claim: Claim, folder: Path = RESULTS) -> Curves:
 
 
 def cpu_hours(claim: Claim, curves: Mapping[str, Mapping[int, Sequence[Row]]]) -> float:
-    """Of all runs, those that arms share counted once."""
+    """CPU hours of all runs; runs that arms share count once."""
     runs: dict[tuple[Any, ...], float] = {}
     for arm, seeds in curves.items():
         for seed, rows in seeds.items():

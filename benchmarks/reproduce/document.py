@@ -1,4 +1,4 @@
-"""Writes docs/reproduction.md and docs/comparisons.md from the CSV files: each figure and verdict is computed here."""
+"""Writes docs/reproduction.md and docs/comparisons.md from the CSV files; computes all their numbers and verdicts."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def page(folder: Path = RESULTS) -> str:
 
 
 def write() -> tuple[Path, Path]:
-    """Both pages and their pictures."""
+    """Write both pages and their pictures.  -> their paths"""
     for claim in (*CLAIMS, *COMPARISONS):
         draw(read(claim), PANELS, PICTURES / f"{claim.name}.svg")
-    both = {arm: seeds if arm in ARMS else {} for arm, seeds in read(CLAIMS[0]).items()}  # with the colors of the first
+    both = {arm: seeds if arm in ARMS else {} for arm, seeds in read(CLAIMS[0]).items()}  # in the first claim's colors
     for name, panels in {"objections": OBJECTIONS, "spending": SPENDING}.items():
         draw(both, panels, PICTURES / f"{name}.svg")
     PAGE.write_text(page())
@@ -64,7 +64,7 @@ def write() -> tuple[Path, Path]:
 
 
 def overview(results: Sequence[tuple[Claim, Curves]]) -> str:
-    """All sentences with their verdicts, and how many there are of each."""
+    """All sentences with their verdicts, and the number of each verdict."""
     verdicts = [verdict for claim, curves in results for _, verdict in judged(claim, curves)]
     counts = Counter(verdict.text if verdict else "not run yet" for verdict in verdicts)
     told = ", ".join(f"{name} {counts[name]}" for name in (*VERDICTS, "not run yet"))
@@ -82,7 +82,7 @@ def judged(claim: Claim, curves: Curves) -> Iterator[tuple[Sentence, Verdict | N
 
 
 def section(claim: Claim, curves: Curves) -> str:
-    """A claim: its differences, its picture, its cost."""
+    """The section of a claim: differences, picture and cost."""
     command = f"`python -m benchmarks.reproduce {claim.name}`"
     heading = f"## {claim.name}: {claim.title}\n"
     verdicts = [verdict for _, verdict in judged(claim, curves) if verdict is not None]
@@ -109,6 +109,6 @@ def compared(verdict: Verdict) -> list[str]:
 
 
 def label(figure: str) -> str:
-    """A figure's name for readers."""
+    """A metric's name in the text."""
     name = figure.rpartition("/")[2].replace("pass@", "Pass@").replace("distinct_wrong", "distinct wrong answers")
     return f"{name} (nats)" if name == "entropy" else name if name.startswith("Pass@") else f"{name} (%)"

@@ -1,4 +1,4 @@
-"""Pictures of a claim: figures over iterations, the mean of each arm over seeds with its interval as a band."""
+"""Plots of a claim: metrics over iterations, the mean of each arm over seeds with its interval as a band."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SPENDING = {
 
 
 def draw(curves: Curves, panels: Mapping[str, str], path: Path) -> None:
-    """Write a picture as SVG, the same bytes each time, where any arm has been run."""
+    """Write a plot as reproducible SVG, if any arm has runs."""
     if not any(curves.values()):
         return
     path.parent.mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def draw(curves: Curves, panels: Mapping[str, str], path: Path) -> None:
 
 
 def figure_of(curves: Curves, panels: Mapping[str, str]) -> Figure:
-    """A panel for each figure, a line for each arm."""
+    """A panel for each metric, a line for each arm."""
     figure = Figure(figsize=(12.5, 3.6), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         for index, arm in enumerate(curves):
@@ -54,7 +54,7 @@ def figure_of(curves: Curves, panels: Mapping[str, str]) -> Figure:
 
 
 def draw_line(axes: Axes, line: dict[int, Estimate], arm: str, color: str) -> None:
-    """Means, and their intervals where there is more than one seed."""
+    """Plot means, and their intervals if there is more than one seed."""
     if line:
         axes.plot([*line], [each.mean for each in line.values()], label=arm, marker=".", markersize=3, color=color)
         low, high = ([end for each in line.values() if (end := getattr(each, name)) is not None] for name in ENDS)
@@ -63,7 +63,7 @@ def draw_line(axes: Axes, line: dict[int, Estimate], arm: str, color: str) -> No
 
 
 def over_seeds(curves: Curves, arm: str, name: str) -> dict[int, Estimate]:
-    """By iteration from the end of the cold start on, the figure's estimate over the seeds that have it there."""
+    """The metric's estimate over seeds, by iteration from the end of the cold start on."""
     values: dict[int, list[float]] = {}
     for rows in curves[arm].values():
         cold = max((row["iteration"] for row in rows if not row["trained"]), default=0.0)

@@ -1,4 +1,4 @@
-"""Two objections to Pass@k training, and what each objective spends its gradient on, from what the runs measured."""
+"""Tests two objections to Pass@k training with the runs' measurements, and shows the objectives' advantages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ both objectives on the same rollouts, in per cent.
 
 
 def objections(curves: Curves) -> str:
-    """Three sections; empty before the arms of both objectives have been run."""
+    """Three sections; "" if an arm of the two objectives has no runs."""
     if not all(curves[arm] for arm in ARMS):
         return ""
     return "\n".join(
@@ -62,11 +62,11 @@ def objections(curves: Curves) -> str:
 
 
 Finding: TypeAlias = tuple[str, list[float], float]
-"""A statement, the number that it is about for each seed, and the bound that the number must be above."""
+"""A statement, its number for each seed, and the bound that the number must exceed."""
 
 
 def reweighted(curves: Curves) -> list[Finding]:
-    """What the first objection implies."""
+    """Statements that the first objection implies."""
     first, later = parts(curves["Pass@8"]).values()
     ratio = "objectives/pass@8/norm_ratio"
     shrinks = [one - other for one, other in zip(means(first, ratio), means(later, ratio), strict=True)]
@@ -80,7 +80,7 @@ def reweighted(curves: Curves) -> list[Finding]:
 
 
 def interfered(curves: Curves) -> list[Finding]:
-    """What the second objection implies."""
+    """Statements that the second objection implies."""
     ends = {seed: rows[-1]["eval/pass@1"] for seed, rows in curves["Pass@8"].items()}
     cold = {seed: [row for row in rows if not row["trained"]][-1] for seed, rows in curves["Pass@8"].items()}
     lost = [cold[seed]["eval/pass@1"] - end for seed, end in ends.items()]
@@ -96,7 +96,7 @@ def interfered(curves: Curves) -> list[Finding]:
 
 
 def found(findings: Sequence[Finding]) -> str:
-    """Statements with their numbers and verdicts."""
+    """A table of statements with their numbers and verdicts."""
     rows = [
         [says, shown(value, places=3), f"> {bound:g}", f"**{decide(value, bound)}**"]
         for says, numbers, bound in findings
@@ -106,7 +106,7 @@ def found(findings: Sequence[Finding]) -> str:
 
 
 def gradients(curves: Curves) -> str:
-    """A row for each part of training of each arm."""
+    """A table of gradients with a row for each part of training of each arm."""
     figures = {"pass@8/cosine": 1, "pass@8/norm_ratio": 1, "pass@1/dead": 100, "pass@8/dead": 100}
     rows = [
         [arm, part, *(shown(over_seeds(rows, f"objectives/{name}"), scale) for name, scale in figures.items())]
@@ -118,7 +118,7 @@ def gradients(curves: Curves) -> str:
 
 
 def interference(curves: Curves) -> str:
-    """The changes of each arm by the rate before."""
+    """A table of the changes of pass rates in each arm, by the rate before."""
     rows = [
         [arm, part, *(shown(over_seeds(rows, f"interference/{group}/change"), 100, 1) for group in GROUPS)]
         for arm in ARMS
@@ -128,7 +128,7 @@ def interference(curves: Curves) -> str:
 
 
 def spending(curves: Curves) -> str:
-    """The shares of both objectives on the rollouts of each arm."""
+    """A table of both objectives' shares on the rollouts of each arm."""
     rows = [
         [arm, part, f"Pass@{k}", *(shown(over_seeds(rows, f"{name}/{each}"), 100, 0) for each in QUARTERS)]
         for arm in ARMS
@@ -139,7 +139,7 @@ def spending(curves: Curves) -> str:
 
 
 def parts(arm: Mapping[int, Sequence[Row]]) -> dict[str, list[list[Row]]]:
-    """Of each seed, the rows up to the first validation after the cold start, and those after it."""
+    """For each seed the rows up to the first validation after the cold start, and those after it."""
     trained = after_cold(arm)
     cold = max(row["iteration"] for rows in arm.values() for row in rows if not row["trained"])
     first, last = trained[0][0]["iteration"] - cold, trained[0][-1]["iteration"] - cold
@@ -148,17 +148,17 @@ def parts(arm: Mapping[int, Sequence[Row]]) -> dict[str, list[list[Row]]]:
 
 
 def after_cold(arm: Mapping[int, Sequence[Row]]) -> list[list[Row]]:
-    """Of each seed, the rows after the cold start."""
+    """For each seed the rows after the cold start."""
     return [[row for row in rows if row["trained"]] for rows in arm.values()]
 
 
 def means(rows: Sequence[Sequence[Row]], name: str) -> list[float]:
-    """Of each seed's rows that have the figure, of the seeds that have any."""
+    """The mean of the metric over each seed's rows; seeds without it are left out."""
     values = [[row[name] for row in of_seed if name in row] for of_seed in rows]
     return [fmean(each) for each in values if each]
 
 
 def over_seeds(rows: Sequence[Sequence[Row]], name: str) -> Estimate | None:
-    """Of the means of each seed's rows; None where no seed has any."""
+    """The estimate over the means of the seeds; None if no seed has the metric."""
     values = means(rows, name)
     return estimate(values) if values else None

@@ -1,4 +1,4 @@
-"""Trains arms with the real command line. A run is one stage, from the last checkpoint of the run before it."""
+"""Trains arms with the command line. A run is one stage and resumes from the last checkpoint of the run before."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from benchmarks.reproduce.claim import FOLDER, Arm, Claim
 
 @dataclass(frozen=True)
 class Run:
-    """The last stage of the beginning of an arm, with one seed; its files are `folder` and some beside it.
+    """The run of one stage of an arm with one seed; its files are `folder` and some files beside it.
 
     Args:
         setting: an overlay on the default run.
         seed: of the weights, the mazes, the order of training and the rollouts.
-        stages: up to the one that this run trains.
-        root: where all runs lie.
+        stages: the arm's stages up to this run's.
+        root: the folder of all runs.
     """
 
     setting: Path
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def before(self) -> Run | None:
-        """The run that this one goes on from; None for the first."""
+        """The run from which this one resumes; None for the first."""
         return Run(self.setting, self.seed, self.stages[:-1], self.root) if len(self.stages) > 1 else None
 
     @property
@@ -49,13 +49,13 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """CPU seconds so far, over all attempts, and whether the run came to its end."""
+        """CPU seconds so far, over all attempts, and whether the run is complete."""
         path = self.beside(".json")
         return json.loads(path.read_text()) if path.exists() else {"cpu_s": 0.0, "done": False}
 
     @property
     def config(self) -> dict[str, Any]:
-        """What is not as the setting has it."""
+        """The configuration values that differ from the setting."""
         logger = {"save_dir": str(self.folder.parent.parent), "name": self.folder.parent.name}
         return {
             **self.stages[-1].overlay,
@@ -69,7 +69,7 @@ class Run:
         return self.folder.with_name(self.folder.name + suffix)
 
     def train(self) -> None:
-        """Begin, or resume from this run's own last checkpoint; RuntimeError with the last line of a run that fails."""
+        """Start, or resume from this run's own last checkpoint; RuntimeError with the last line of a failed run."""
         if self.record["done"]:
             return
         if not self.last.exists():
@@ -88,7 +88,7 @@ class Run:
 
 
 def timed(command: Sequence[str], log: Any) -> tuple[int, float]:
-    """Run it on one thread: its exit status, and CPU seconds of it and its processes."""
+    """Run a command on one thread.  -> its exit status, and CPU seconds of it and its child processes"""
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=FOLDER.parents[1])
     _, status, usage = os.wait4(process.pid, 0)
@@ -97,7 +97,7 @@ def timed(command: Sequence[str], log: Any) -> tuple[int, float]:
 
 
 def runs_of(claim: Claim, seed: int, root: Path) -> dict[str, list[Run]]:
-    """The runs of each arm, in order; a run that several arms begin with is equal in all of them."""
+    """The runs of each arm, in order; runs that arms share are equal."""
     return {
         name: [Run(FOLDER / claim.setting, seed, arm[: length + 1], root) for length in range(len(arm))]
         for name, arm in claim.arms.items()
@@ -105,7 +105,7 @@ def runs_of(claim: Claim, seed: int, root: Path) -> dict[str, list[Run]]:
 
 
 def train_all(runs: Sequence[Run], jobs: int) -> None:
-    """Train runs, `jobs` at a time. Each waits for the one it goes on from, which must come before it."""
+    """Train runs, `jobs` at a time. Each waits for the run it resumes from, which must be earlier in the list."""
     with ThreadPoolExecutor(jobs) as pool:
         futures: dict[Run, Future[None]] = {}
 
@@ -122,5 +122,5 @@ def train_all(runs: Sequence[Run], jobs: int) -> None:
             for future in futures.values():
                 future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # else the runs in line would start after Ctrl-C
+            pool.shutdown(cancel_futures=True)  # else waiting runs would start after Ctrl-C
             raise

@@ -1,4 +1,4 @@
-"""What several seeds say: a mean, its interval, and whether a sentence holds."""
+"""Statistics over seeds: a mean, its interval, and whether a sentence holds."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from benchmarks.reproduce.claim import Sentence
 from benchmarks.reproduce.curves import Curves
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Student's t, 97.5 %, for 1 to 9 degrees of freedom: two to ten seeds."""
+"""97.5 % quantiles of Student's t for 1 to 9 degrees of freedom: two to ten seeds."""
 VERDICTS = HOLDS, FAILS, UNDETERMINED = ("holds", "does not hold", "undetermined")
 FEWEST = 3
-"""Seeds without which nothing is decided."""
+"""The least number of seeds for a verdict."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds; `low` and `high` are its 95 % interval by Student's t, None of one seed."""
+    """A mean over seeds; `low` and `high` are its 95 % interval by Student's t, None for one seed."""
 
     mean: float
     low: float | None
@@ -28,7 +28,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """ValueError for none, and for more seeds than T_975 has."""
+    """Estimate a mean; ValueError for no values, and for more than T_975 allows."""
     if not 1 <= len(values) <= len(T_975) + 1:
         raise ValueError(f"{len(values)} seeds: there must be 1 to {len(T_975) + 1}")
     mean = fmean(values)
@@ -40,7 +40,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is found of a sentence: both arms, their paired difference, and "holds", "does not hold", "undetermined"."""
+    """The result for a sentence: both arms, their paired difference, and "holds", "does not hold", "undetermined"."""
 
     sentence: Sentence
     one: Estimate
@@ -53,14 +53,14 @@ class Verdict:
 
 
 def decide(value: Estimate, bound: float) -> str:
-    """Whether the value is above the bound."""
+    """The verdict on whether the value is above the bound."""
     if value.low is None or value.high is None or value.seeds < FEWEST:
         return UNDETERMINED
     return HOLDS if value.low > bound else FAILS if value.high < bound else UNDETERMINED
 
 
 def judge(sentence: Sentence, curves: Curves) -> Verdict | None:
-    """By the seeds that both arms have been trained with; None where there are none."""
+    """The verdict from the seeds with which both arms were trained; None if there are none."""
     one, other = (summary(curves[arm], sentence) for arm in (sentence.one, sentence.other))
     seeds = sorted(one.keys() & other.keys())
     if not seeds:
@@ -71,7 +71,7 @@ def judge(sentence: Sentence, curves: Curves) -> Verdict | None:
 
 
 def summary(arm: Mapping[int, Sequence[Mapping[str, float]]], sentence: Sentence) -> dict[int, float]:
-    """The one number of each seed that the sentence is about; of an arm that is a cold start, its last validation."""
+    """The sentence's number for each seed; for an arm with only a cold start, its last validation."""
     chosen = {seed: [row for row in rows if row["trained"]] or rows[-1:] for seed, rows in arm.items()}
     after = {seed: [row[sentence.figure] for row in rows] for seed, rows in chosen.items()}
     if sentence.at == "last":
@@ -82,5 +82,5 @@ def summary(arm: Mapping[int, Sequence[Mapping[str, float]]], sentence: Sentence
 
 
 def fall(values: Sequence[float]) -> float:
-    """How far a value lies below an earlier one at most."""
+    """The largest drop of a value below an earlier one."""
     return max(max(values[: index + 1]) - value for index, value in enumerate(values))

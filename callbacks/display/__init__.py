@@ -1,1 +1,1 @@
-"""What a user sees: the progress line, curves and pictures, warnings, the memory estimate."""
+"""What is shown to the user: the progress line, curves, pictures, warnings, estimates of memory and disk."""

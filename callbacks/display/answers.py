@@ -1,4 +1,4 @@
-"""Sampled answers as the lines of a table."""
+"""Sampled answers as rows of a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from callbacks.display.media import Row
 
 
 def answer_rows(rollouts: Rollouts, problems: int, answers: int) -> Iterator[Row]:
-    """A row for each of the first answers to the first problems; no reward where an answer has no score."""
+    """A row for each of the first answers to the first problems; an unscored answer has no reward."""
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     for problem, rows, rewards in islice(of_each, problems):
         for row, reward in islice(zip(rows, rewards, strict=True), answers):
@@ -27,7 +27,7 @@ def answer_rows(rollouts: Rollouts, problems: int, answers: int) -> Iterator[Row
 
 
 def prompt_text(prompt: Prompt) -> str:
-    """Plain text as it is; of a chat every message, after the name of who says it."""
+    """A prompt as text: each message of a chat follows the name of its role."""
     if isinstance(prompt, str):
         return prompt
     return "\n\n".join(f"{message['role']}: {text_of(message['content'])}" for message in prompt)

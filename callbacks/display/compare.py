@@ -1,8 +1,8 @@
-"""Runs side by side: one table and one figure, seeds of the same configuration as a mean and a band.
+"""Compares runs in one table and one plot, with a mean and a band over seeds of the same configuration.
 
     passk compare RUN RUN... [--out FOLDER]
 
-A RUN is a run's folder. Runs whose configurations differ by the seed alone are one line.
+A RUN is a run folder. Runs whose configurations differ only in the seed are one line.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from callbacks.display.hyperparameters import flattened
 from callbacks.evaluation.tables import columns, form_of, natural
 
 SEEDS = ("seed_everything", "rollout.seed")
-"""By what runs of one line may differ."""
+"""Arguments in which the runs of one line may differ."""
 TABLE, FIGURE = "comparison.md", "comparison.png"
 
 
 @dataclass(frozen=True)
 class Line:
-    """Runs of one configuration.
+    """The runs of one configuration.
 
     Args:
-        name: in what it differs from the others.
-        histories: of each run, its validations, the oldest first.
+        name: the arguments in which it differs from the others.
+        histories: for each run its validations, the oldest first.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Line:
         return [history[-1] for history in self.histories]
 
     def curve(self, figure: str) -> dict[int, list[float]]:
-        """By iteration, the figure in every run that has it there, where all have."""
+        """The values of a metric in all runs, by iteration; only iterations at which every run has it."""
         by_run = [{each["iteration"]: each[figure] for each in history if figure in each} for history in self.histories]
         shared = set.intersection(*map(set, by_run))
         return {iteration: [run[iteration] for run in by_run] for iteration in sorted(shared)}
 
 
 def lines_of(runs: Sequence[Path]) -> list[Line]:
-    """The runs by configuration, in the order given; ValueError for a folder that is no run's, or given twice."""
+    """Group runs by configuration, in the order given; ValueError for a folder without a run, or given twice."""
     groups: dict[str, list[Path]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for place, run in enumerate(runs):
@@ -70,7 +70,7 @@ def lines_of(runs: Sequence[Path]) -> list[Line]:
 
 
 def names_of(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What each configuration has that another has not, as `name=value`; at most four values of it."""
+    """The values in which each configuration differs from the others, as `name=value`; at most four of them."""
     every = dict.fromkeys(name for config in configs for name in config)
     differing = [name for name in every if len({json.dumps(config.get(name)) for config in configs}) > 1]
     names = []
@@ -84,7 +84,7 @@ def names_of(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """Markdown with a row for each line: figures of the last validation, mean and standard deviation over seeds."""
+    """Markdown with a row for each line: metrics of the last validation, mean and standard deviation over seeds."""
     names = [
         name
         for name in columns(lines[0].last[0])
@@ -101,7 +101,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def figure(lines: Sequence[Line]) -> Figure:
-    """Pass@1 and Pass@k for the largest k of all, over iterations: the mean, and from the least to the most a band."""
+    """Plot Pass@1 and Pass@k for the largest common k over iterations: the mean, and a band from minimum to maximum."""
     ks = [{name for name in columns(line.last[0]) if name.startswith("pass@")} for line in lines]
     shared = sorted(set.intersection(*ks), key=natural)
     if not shared:
@@ -124,10 +124,10 @@ def figure(lines: Sequence[Line]) -> Figure:
 
 
 def compare(runs: Sequence[Path], out: Path) -> str:
-    """Write `comparison.md` and `comparison.png` into a folder; -> the table.
+    """Write `comparison.md` and `comparison.png` into a folder.  -> the table
 
     Raises:
-        ValueError: for a folder that holds no run, or no validation.
+        ValueError: for a folder without a run, or a run without a validation.
     """
     lines = lines_of(runs)
     told, drawn = table(lines), figure(lines)
@@ -159,7 +159,7 @@ def _cell(name: str, values: Sequence[float]) -> str:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command.  -> its exit status"""
     parser = ArgumentParser(
         "passk compare", description="One table and one figure of several runs, seeds taken together."
     )

@@ -1,4 +1,4 @@
-"""The objectives of a run drawn at its start: how hard each trains on a problem, by how often it is solved."""
+"""Plots the advantages of a run's objectives against the pass rate of a problem, at the start of the run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from callbacks.saving.logs import CURVES
 
 
 class AdvantageCurves(Callback):
-    """At the start of `fit`, every logger gets A_pos, A_neg and eta of every stage's objective on one figure.
+    """Plots A_pos, A_neg and eta of every stage's objective for every logger, at the start of `fit`.
 
-    They are drawn against the pass rate, each for its stage's number of rollouts (Section 4.1, Eq. 16, Figure 9).
+    They are plotted against the pass rate, each for its stage's number of rollouts (Section 4.1, Eq. 16, Figure 9).
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         files, iteration = files_of(trainer), RLVRModule.of(pl_module).iteration
-        drawn = trainer.ckpt_path is not None and iteration > 0  # the first checkpoint is written just before
+        drawn = trainer.ckpt_path is not None and iteration > 0  # at iteration 0 the checkpoint comes before the plot
         if drawn or not trainer.is_global_zero:
             return
         image = image_of(curves_figure(_objectives(trainer, pl_module)))
@@ -33,7 +33,7 @@ class AdvantageCurves(Callback):
 
 
 def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curves]:
-    """The curves of each stage's objective, by name; of the module's own where there is no schedule."""
+    """The curves of each stage's objective, by name; without a schedule those of the module's objective."""
     schedule, module = callback_of(trainer, Schedule), RLVRModule.of(pl_module)
     if schedule is None:
         return {"": curves(module.settings.advantage, module.rollout_worker.settings.rollouts)}
@@ -41,7 +41,7 @@ def _objectives(trainer: Trainer, pl_module: LightningModule) -> dict[str, Curve
 
 
 def curves_figure(objectives: Mapping[str, Curves]) -> Figure:
-    """A_pos, A_neg and eta against the pass rate, a line for each objective."""
+    """Plot A_pos, A_neg and eta against the pass rate, a line for each objective."""
     figure = Figure(figsize=(12.5, 3.4), layout="constrained")
     panels = figure.subplots(1, 3)
     for name, curve in objectives.items():
@@ -52,6 +52,6 @@ def curves_figure(objectives: Mapping[str, Curves]) -> Figure:
     for axes, title in zip(panels, ("A_pos", "A_neg", "eta (Eq. 16)"), strict=True):
         axes.set(title=title, xlabel="pass rate")
         axes.grid(alpha=0.3)
-    with rc_context({"text.parse_math": False}):  # of a stage's name
+    with rc_context({"text.parse_math": False}):  # a "$" in a stage's name
         figure.legend(*panels[2].get_legend_handles_labels(), loc="outside right upper")
     return figure

@@ -1,4 +1,4 @@
-"""What the user watches: one bar for the run, with the stage and the phase of the iteration in it."""
+"""The progress bar of a run, with the stage and the current activity; without a terminal, log lines."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from callbacks.roles import Evaluation, Schedule
 
 
 class Dashboard(ProgressBar):
-    """A rich bar on a terminal; a line for every iteration elsewhere.
+    """Shows a rich progress bar on a terminal; elsewhere it logs a line for every iteration.
 
     Args:
-        every: iterations between two lines where there is no terminal.
+        every: iterations between two lines if there is no terminal.
     """
 
     def __init__(self, every: int = 1) -> None:
@@ -117,7 +117,7 @@ class Dashboard(ProgressBar):
     def _open(self, total: int | None, completed: int = 0) -> None:
         if not (self.enabled and sys.stdout.isatty()):
             return
-        counted = Column(no_wrap=True, min_width=2 * len(str(total or "?")) + 1)  # shown on a narrow terminal too
+        counted = Column(no_wrap=True, min_width=2 * len(str(total or "?")) + 1)  # visible on a narrow terminal
         counts = MofNCompleteColumn(table_column=counted)
         columns = [TextColumn("{task.description}"), BarColumn(bar_width=16), counts, TimeElapsedColumn()]
         self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[figures]}"), console=self.console)

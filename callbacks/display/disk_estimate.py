@@ -1,4 +1,4 @@
-"""What the run will write to the disk, said before it begins."""
+"""Estimates how much the run will write to the disk, before it begins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class DiskEstimate(Callback):
-    """One line, from `app/storage/disk.py`, and a warning where that is more than is free in the run's folder."""
+    """Logs the estimate of `app/storage/disk.py`; warns if the disk of the run folder has less space."""
 
     def __init__(self) -> None:
         self.disk: Disk | None = None
@@ -40,7 +40,7 @@ class DiskEstimate(Callback):
 
 
 def _kept(trainer: Trainer) -> tuple[int, int]:
-    """How many checkpoints and exports a run keeps; of a ModelCheckpoint that keeps all, one for now."""
+    """How many checkpoints and exports a run keeps; a ModelCheckpoint that keeps all counts as one."""
     checkpoints, exports = 1, 0
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint):

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class Health(Callback):
-    """Warn of three kinds of trouble, once each, with the value and the iteration.
+    """Warns of three kinds of problems, once each, with the value and the iteration.
 
     Args:
-        ratio: warn when an update's tokens have on average become this many times more, or less, likely than when
-            they were sampled.
+        ratio: warn when the tokens of an update have become, on average, this many times more or less probable
+            than when they were sampled.
         entropy: warn when the mean entropy of sampled tokens is at most this, in nats.
-        idle: warn when this many iterations in a row had no informative problem, with the first cause; and again at
-            the end of a run that had none at all.
+        idle: warn when this many iterations in a row had no informative problem, with the cause; and at the end of
+            a run that never had one.
     """
 
     def __init__(self, ratio: float = 2.0, entropy: float = 0.01, idle: int = 3) -> None:
@@ -36,7 +36,7 @@ class Health(Callback):
             raise ValueError(f"idle={idle} must be at least 1")
         self.ratio, self.entropy, self.idle = ratio, entropy, idle
         self.warned: set[str] = set()
-        self.iterations = self.in_a_row = 0  # of this process; and how many of the last taught nothing
+        self.iterations = self.in_a_row = 0  # of this process; those in a row without an informative problem
         self.cause = ""
 
     def on_train_batch_end(
@@ -56,7 +56,7 @@ class Health(Callback):
 
     def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: ProblemBatch) -> None:
         self.iterations += 1
-        informative = module.figures.get("rollout/informative", 1.0)  # not where all answers were given a prefix
+        informative = module.figures.get("rollout/informative", 1.0)  # missing if all answers began with a prefix
         if informative > 0 or batch.mixed is not None:
             self.in_a_row = 0
             return
@@ -77,7 +77,7 @@ class Health(Callback):
 
 
 def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
-    """Why no problem of an iteration is informative: the kind of cause, and in words, with an example if all fail."""
+    """Why no problem of an iteration is informative: the kind of cause and a text, with an example if all fail."""
     number, unscored, truncated = batch.rewards.numel(), int((~batch.scored).sum()), int(batch.truncated.sum())
     rewards = batch.rewards.nan_to_num(0.0).where(batch.scored, batch.rewards.nan_to_num(0.0).amax(-1, keepdim=True))
     if truncated == number:
@@ -95,7 +95,7 @@ def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
 
 
 def example(batch: Rollouts) -> str:
-    """A question, an answer that fails and the reference; one that came to its end, where there is any."""
+    """A question, a failing answer and the reference; preferably an answer that is not truncated."""
     failed = (batch.rewards == 0) & ~batch.truncated
     places = (failed if failed.any() else batch.rewards == 0).nonzero()
     problem, row = places[0].tolist()
@@ -105,6 +105,6 @@ def example(batch: Rollouts) -> str:
 
 
 def short(text: object, limit: int = 200) -> str:
-    """On one line, and with its beginning and its end alone where it is long."""
+    """The text on one line; the middle of a long one is left out."""
     shown = repr(text)
     return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]}"

@@ -1,4 +1,4 @@
-"""The configuration of a run as its loggers show it: HPARAMS of TensorBoard, W&B's config, MLflow's parameters."""
+"""Logs a run's configuration: to TensorBoard's HPARAMS, W&B's config and MLflow's parameters."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NOT_OF_THE_RUN = (
     *("config", "ckpt_path", "auto_resume", "verbose", "weights_only"),
     *("data.cache_dir", "trainer.callbacks", "trainer.logger", "trainer.default_root_dir"),
 )
-"""What says where a run is kept and shown, and not what it is."""
+"""Arguments on saving and display, which are left out."""
 
 
 class Hyperparameters(Callback):
-    """At the start of `fit` every logger gets the resolved configuration.
+    """Sends the resolved configuration to every logger at the start of `fit`.
 
-    Runs are compared by Pass@k of their last validation, for all k over all held-out problems.
+    Loggers compare runs by Pass@k of the last validation over all held-out problems, for all k.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -37,9 +37,9 @@ class Hyperparameters(Callback):
 
 
 def flattened(config: Any, name: str = "") -> Iterator[tuple[str, Value]]:
-    """The values of a configuration by their dotted names, a class's arguments directly below it.
+    """The values of a configuration by dotted name; arguments of a class follow its name without `init_args`.
 
-    Lists of values are texts, and what is null is "null".
+    Lists of values become text; null becomes "null".
     """
     if name in NOT_OF_THE_RUN:
         return

@@ -1,4 +1,4 @@
-"""What training does to problems that are solved rarely or often: each one's pass rate against its rate before."""
+"""Measures how training changes the pass rates of problems that were solved rarely or often before."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation
 
 GROUPS = ("0", "0-25", "25-50", "50-75", "75-100")
-"""Of pass rates, in per cent; a rate on a bound belongs to the lower one."""
+"""Groups of pass rates, in per cent; a rate on a bound belongs to the lower group."""
 
 
 class Interference(Callback):
-    """Log how the pass rates of held-out problems have changed from one validation to the next, by their rates before.
+    """Logs changes of held-out problems' pass rates between two validations, by their rate before.
 
     Under `interference/<group>/`: `share` of the problems whose rate before was in this group, and the mean `change`
-    of their rates. Where rare problems rise and others fall, training on the former costs the latter (2602.21189).
+    of their rates. If rates of rarely solved problems rise and others fall, the former interfere with the latter
+    (2602.21189).
 
-    A problem's group is decided by the first half of its answers, and its change is that of the second half. By the
-    same answers, problems that were lucky before would seem to fall. The picture `interference/change` shows the
+    The first half of a problem's answers decides its group, the second half its change. With the same answers for
+    both, problems that were passed by chance would seem to get worse. The picture `interference/change` shows the
     latest changes.
 
     Raises:
-        ValueError: at the start of `fit`, where a problem has fewer than two answers.
+        ValueError: at the start of `fit`, if a problem has fewer than two answers.
     """
 
     def __init__(self) -> None:
-        self.before: dict[str, tuple[float, float]] = {}  # by key, the pass rates of both halves
+        self.before: dict[str, tuple[float, float]] = {}  # pass rates of both halves, by problem key
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         evaluation = callback_of(trainer, Evaluation)
@@ -69,13 +70,13 @@ class Interference(Callback):
 
 
 def halves(passed: list[bool]) -> tuple[float, float]:
-    """The share that passes in the first half of the answers, and in the second."""
+    """The pass rates of the first and of the second half of the answers."""
     half = len(passed) // 2
     return sum(passed[:half]) / half, sum(passed[half:]) / (len(passed) - half)
 
 
 def by_group(rates: Tensor, change: Tensor) -> dict[str, float]:
-    """The share of each group in the problems, and its mean change.  [P] twice"""
+    """Each group's share of the problems and its mean change.  rates, change: [P]"""
     group = (rates * 4).ceil().long()  # [P], 0 .. 4
     figures: dict[str, float] = {}
     for index, name in enumerate(GROUPS):
@@ -87,7 +88,7 @@ def by_group(rates: Tensor, change: Tensor) -> dict[str, float]:
 
 
 def picture(figures: dict[str, float]) -> Figure:
-    """The mean change of each group, its share of the problems written above."""
+    """Plot the mean change of each group, with its share of the problems above."""
     figure = Figure(figsize=(5, 3.4), layout="constrained")
     axes = figure.subplots()
     names = [name for name in GROUPS if f"{name}/change" in figures]

@@ -1,7 +1,7 @@
-"""Pictures, tables and hyperparameters in whatever a run is logged with: one class for each kind of logger.
+"""Sends pictures, tables and hyperparameters to loggers: one class for each kind of logger.
 
-A class of your own, derived from `Media` and with your logger as its `kind`, is found once it is imported: write it
-beside the logger. All that is shown is in the run's folder too, whatever the loggers:
+For another logger, derive a class from `Media` with the logger's class as its `kind`; it is used once it is imported,
+so write it in the logger's file. With any logger, all is also written to the run folder:
 `media/<name>/<iteration>.png` and `.jsonl`.
 """
 
@@ -24,12 +24,12 @@ from app.storage.names import plain
 from app.storage.run_folder import run_folder
 
 Row: TypeAlias = Mapping[str, str | float | None]
-"""A line of a table, by column; all lines of a table have the same columns."""
+"""A row of a table, by column; all rows of a table have the same columns."""
 Value: TypeAlias = bool | int | float | str
-"""Of a hyperparameter."""
+"""The value of a hyperparameter."""
 
 FOLDER = "media"
-"""In the run's folder."""
+"""The folder's name in the run folder."""
 LAYOUT = {
     "Pass@k": {
         "Pass@k": ["Multiline", [r"^eval/pass@\d+$"]],
@@ -41,14 +41,14 @@ LAYOUT = {
         "length": ["Multiline", ["^(rollout|eval)/length$"]],
     },
 }
-"""TensorBoard's custom scalars: which curves stand together, and first."""
+"""TensorBoard's custom scalars: the groups of curves that are shown first."""
 
 
 class Media:
-    """What a logger is given beside curves. This class is for loggers that take hyperparameters alone.
+    """Sends to a logger what is not a curve. This class itself is for loggers that accept hyperparameters only.
 
     Args:
-        logger: of the run.
+        logger: a logger of the run.
     """
 
     kind: ClassVar[type[Logger]] = Logger
@@ -58,15 +58,15 @@ class Media:
         self.logger = logger
 
     def __init_subclass__(cls) -> None:
-        Media.kinds.insert(0, cls)  # the latest first
+        Media.kinds.insert(0, cls)  # the latest has priority
 
     def begin(self, hyperparameters: Mapping[str, Value], metrics: Sequence[str], resumed: bool) -> None:
-        """At the start of training.
+        """Called at the start of training.
 
         Args:
             hyperparameters: the configuration, by dotted names.
-            metrics: the names of the curves that runs are compared by.
-            resumed: whether the logger has been told before, of this run.
+            metrics: the names of the curves by which runs are compared.
+            resumed: whether the logger already has the hyperparameters of this run.
         """
         self.logger.log_hyperparams(dict(hyperparameters))
 
@@ -78,18 +78,18 @@ class Media:
 
 
 class TensorBoardMedia(Media):
-    """Pictures, tables as text, HPARAMS, and the custom scalars of LAYOUT."""
+    """TensorBoard: pictures, tables as text, HPARAMS, and the custom scalars of LAYOUT."""
 
     kind = TensorBoardLogger
 
     def begin(self, hyperparameters: Mapping[str, Value], metrics: Sequence[str], resumed: bool) -> None:
         if resumed:
             return
-        from torch.utils.tensorboard.summary import hparams  # here, because it takes a second
+        from torch.utils.tensorboard.summary import hparams  # imported here: takes a second
 
         writer = self.logger.experiment
         writer.add_custom_scalars(LAYOUT)
-        for summary in hparams(dict(hyperparameters), dict.fromkeys(metrics, 0.0)):  # values are those of curves
+        for summary in hparams(dict(hyperparameters), dict.fromkeys(metrics, 0.0)):  # values come from the curves
             writer._get_file_writer().add_summary(summary, 0)
 
     def picture(self, name: str, image: Image.Image, iteration: int) -> None:
@@ -102,7 +102,7 @@ class TensorBoardMedia(Media):
 
 
 class WandbMedia(Media):
-    """Images, tables and the run's config of Weights & Biases."""
+    """Weights & Biases: images, tables and the run's config."""
 
     kind = WandbLogger
 
@@ -114,9 +114,9 @@ class WandbMedia(Media):
 
 
 class MLFlowMedia(Media):
-    """Images by step, tables as artifacts, parameters of MLflow, which keeps their first values and can't change them.
+    """MLflow: images by step, tables as artifacts, and parameters, whose first values MLflow never changes.
 
-    Names are those of `app/storage/names.py`, as those of figures are: eval/pass@8 is eval/pass_at_8 there.
+    Names are changed by `app/storage/names.py`, like those of metrics: eval/pass@8 becomes eval/pass_at_8.
     """
 
     kind = MLFlowLogger
@@ -134,10 +134,10 @@ class MLFlowMedia(Media):
 
 
 class Files:
-    """The same as files, in a run's folder.
+    """Writes pictures and tables as files in a run folder.
 
     Args:
-        folder: of the run.
+        folder: the run folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -152,14 +152,14 @@ class Files:
             temporary.write_text("".join(json.dumps(dict(row)) + "\n" for row in rows))
 
     def forget_after(self, iteration: int) -> None:
-        """Remove what a run that goes on from this iteration will show again."""
+        """Remove files of later iterations, which a run resumed from this one writes again."""
         for path in self.folder.rglob("*"):
             if path.suffix in (".png", ".jsonl") and path.stem.isdigit() and int(path.stem) > iteration:
                 path.unlink()
 
 
 def media_of(trainer: Trainer) -> list[Media]:
-    """That of each of the run's loggers, by the latest class that is made for it."""
+    """The Media of each of the run's loggers, of the latest class whose `kind` fits."""
     found = []
     for logger in trainer.loggers:
         kind = next((each for each in Media.kinds if isinstance(logger, each.kind)), Media)
@@ -168,7 +168,7 @@ def media_of(trainer: Trainer) -> list[Media]:
 
 
 def files_of(trainer: Trainer) -> Files:
-    """Those in the run's folder; to be asked by all processes together, since the first tells the others."""
+    """The Files of the run folder; a collective, since rank 0 broadcasts the folder."""
     return Files(run_folder(trainer))
 
 
@@ -180,9 +180,9 @@ def image_of(figure: Figure) -> Image.Image:
 
 
 def html_table(rows: Sequence[Row]) -> str:
-    """A table as TensorBoard shows it: what the policy wrote stands there letter by letter.
+    """A table for TensorBoard, which shows the policy's text unchanged.
 
-    Everything is escaped, for Markdown too, which looks for fences of code before it looks for HTML.
+    Everything is escaped, also for Markdown, which is parsed for fenced code before HTML.
     """
     head = "".join(f"<th>{_escaped(name)}</th>" for name in rows[0])
     body = "".join(
@@ -197,5 +197,5 @@ def _shown(value: str | float | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    whole = text.encode(errors="replace").decode()  # halves of pairs can't be written
+    whole = text.encode(errors="replace").decode()  # lone surrogates cannot be encoded
     return html.escape(whole).replace("`", "&#96;").replace("~", "&#126;")

@@ -1,4 +1,4 @@
-"""What the run will hold in memory, said before it begins."""
+"""Estimates how much memory the run needs, before it begins."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class MemoryEstimate(Callback):
-    """One line, from `app/compute/memory.py`, and a warning where that is more than the device has.
+    """Logs the estimate of `app/compute/memory.py`; warns if the device has less memory.
 
-    Another warning says where the trained weights are too coarse to be trained.
+    Also warns if the trained weights' data type is too coarse for training.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class MemoryEstimate(Callback):
         if trainer.strategy.root_device.type == "cpu":
             built = sum(
                 weight.nbytes for weight in pl_module.parameters()
-            )  # usually none: `configure_model` comes later
+            )  # usually not built yet: `configure_model` comes later
             self.process = max(0, resident_bytes() - built)
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -70,7 +70,7 @@ class MemoryEstimate(Callback):
 
 
 def _sampled_at_once(trainer: Trainer, module: RLVRModule) -> list[tuple[int, int]]:
-    """Tokens and rollouts that are sampled at once, in training and in each way of evaluating."""
+    """Tokens and rollouts that are sampled at once, in training and for each evaluation setting."""
     settings = module.rollout_worker.settings
     calls = [("train", batch_size_of(trainer) or 1, settings)]
     evaluation, evaluated = callback_of(trainer, Evaluation), getattr(trainer, "datamodule", None)

@@ -1,4 +1,4 @@
-"""What several objectives would make of the same rollouts: how their gradients differ, and what they spend them on."""
+"""Compares several objectives on the same rollouts: their gradients, and their advantages by pass rate."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from callbacks.lookup import callback_of
 from callbacks.roles import Schedule
 
 QUARTERS = ("0-25", "25-50", "50-75", "75-100")
-"""Of pass rates, in per cent; a rate on a bound belongs to the lower one."""
+"""Quarters of pass rates, in per cent; a rate on a bound belongs to the lower one."""
 
 
 class Objectives(Callback):
-    """Log how objectives would train on the present rollouts, which are trained on as they would be without it.
+    """Logs how several objectives would train on the current rollouts; training itself is not changed.
 
     Under `objectives/<name>/`:
 
-    - `cosine`, `norm_ratio`: of the gradient of the run's loss with this objective's advantages against the first
-      objective's, over all trained weights, before clipping, without a KL penalty, an entropy bonus or a correction.
-      There is none where one of both is zero.
-    - `share/<quarter>`: of the sum of |advantage| (eta, Eq. 16), what goes to problems with such a pass rate.
-    - `dead`: of the problems that some rollouts pass and some fail, those without any advantage.
+    - `cosine`, `norm_ratio`: of the gradient of the run's loss with this objective's advantages and with those of the
+      first objective, over all trained weights, before clipping, without KL penalty, entropy bonus and correction.
+      Not logged if one of both is zero.
+    - `share/<quarter>`: the share of the sum of |advantage| (eta, Eq. 16) on problems with such a pass rate.
+    - `dead`: the share of problems with zero advantages among those with passing and failing rollouts.
 
     Args:
-        objectives: by name; the first is what the others are compared with. Defaults to Pass@1 and Pass@8.
-        every: iterations from one measurement to the next. A measurement costs a forward and a backward pass for each
+        objectives: by name; the others are compared with the first. Defaults to Pass@1 and Pass@8.
+        every: iterations between measurements. A measurement costs a forward and a backward pass for each
             objective.
 
     Raises:
-        ValueError: for no objectives, for `every` below 1, and, at the start of training, for weights in shards and
-            for an objective that a stage has too few rollouts for.
+        ValueError: for no objectives, for `every` below 1, and, at the start of training, for sharded weights and
+            for an objective that needs more rollouts than a stage has.
     """
 
     def __init__(self, objectives: dict[str, AdvantageEstimator] | None = None, every: int = 20) -> None:
@@ -88,9 +88,9 @@ class Objectives(Callback):
 
 
 def gradient(module: RLVRModule, rollouts: Rollouts, advantages: Tensor) -> Tensor:
-    """Of the run's loss on these rollouts with these advantages, over all trained weights.  -> [weights], flat
+    """The gradient of the run's loss on these rollouts with these advantages.  -> all trained weights, flat
 
-    The weights' own gradients, the optimizer and the random state stay as they are.
+    The parameters' `grad`, the optimizer and the random state are not changed.
     """
     loss, weights = module.settings.loss, [*trained_weights(module.policy).values()]
     rows = rollouts.experience(advantages.float())
@@ -108,7 +108,7 @@ def gradient(module: RLVRModule, rollouts: Rollouts, advantages: Tensor) -> Tens
 
 
 def compared(one: Tensor, other: Tensor) -> dict[str, float]:
-    """The cosine of two gradients and the ratio of their norms; nothing where one of them is zero."""
+    """The cosine of two gradients and the ratio of their norms; {} if one of them is zero."""
     norms = one.norm() * other.norm()
     if not norms > 0:
         return {}
@@ -116,7 +116,7 @@ def compared(one: Tensor, other: Tensor) -> dict[str, float]:
 
 
 def spending(rollouts: Rollouts, advantages: Tensor) -> Mapping[str, float]:
-    """What an objective spends its advantages on.  advantages: [P, N] or [P, N, T]"""
+    """The metrics `share/<quarter>` and `dead`.  advantages: [P, N] or [P, N, T]"""
     eta = advantages.abs().flatten(1).sum(-1)  # [P]
     passes, answers = rollouts.passed.sum(-1), rollouts.scored.sum(-1)
     quarter = (passes * 4 / answers.clamp(min=1)).ceil().long().clamp(1, 4) - 1  # [P]

@@ -1,4 +1,4 @@
-"""The HTML of a run's report: everything in one text, everything escaped, no script."""
+"""The HTML of a run's report: one text without scripts, in which everything is escaped."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CURVES = {
     "entropy/mean": "entropy of a token (nats)",
     "rollout/length": "length (tokens)",
 }
-"""Of training, which figures are drawn, each by itself."""
+"""The training metrics that are plotted, each in its own plot."""
 LIBRARIES = ("passk", "torch", "lightning", "transformers", "numpy", "peft", "vllm")
 NAME = 32
-"""Characters of a stage's name in a legend."""
+"""The most characters of a stage's name in a legend."""
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd }
@@ -40,7 +40,7 @@ details pre { overflow-x: auto; background: #f6f6f6; padding: 1rem; font-size: 1
 small { color: #666 } .pass { color: #1a7f37 } .fail { color: #b42318 }
 """
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""What a browser may load: nothing but the page's own style and pictures."""
+"""Content security policy: a browser loads only the page's own style and pictures."""
 
 
 def page(
@@ -53,16 +53,16 @@ def page(
     answers: Sequence[Row],
     config: str,
 ) -> str:
-    """The whole page.
+    """The complete page.
 
     Args:
-        title: of the run.
-        results: what `results.json` says.
+        title: the run's title.
+        results: the contents of `results.json`.
         history: a record for each validation, the oldest first.
-        training: a record for each iteration: its number, and figures of CURVES.
+        training: a record for each iteration: its number, and the metrics of CURVES.
         stages: a row for each.
-        answers: sampled in the last validation.
-        config: what `config.yaml` says.
+        answers: a row for each, of the last validation.
+        config: the contents of `config.yaml`.
     """
     told = json.loads(results)
     parts = [
@@ -82,7 +82,7 @@ def page(
 
 
 def _escaped(text: object) -> str:
-    whole = str(text).encode(errors="replace").decode()  # halves of pairs can't be written
+    whole = str(text).encode(errors="replace").decode()  # lone surrogates cannot be encoded
     return html.escape(whole)
 
 
@@ -90,7 +90,7 @@ def _escaped(text: object) -> str:
 
 
 def _passes(validations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A table for each set: a row for each stage's end, figures in per cent with their intervals."""
+    """A table for each set with a row for each stage's end: metrics in per cent with their intervals."""
     labels = dict.fromkeys(label for validation in validations for label in validation["sets"])
     for label in labels:
         of_set = [(each, each["sets"][label]) for each in validations if label in each["sets"]]
@@ -133,7 +133,7 @@ def _shown(value: str | float | None) -> str:
 
 
 def _by_reward(answers: Sequence[Row]) -> str:
-    """The best first, and last those without a score."""
+    """The answers by falling reward, unscored ones last."""
     rewards = [each["reward"] for each in answers]
     order = sorted(range(len(answers)), key=lambda place: (rewards[place] is None, -float(rewards[place] or 0.0)))
     names = [name for name in answers[0] if name != "reward"]
@@ -174,7 +174,7 @@ def _figures(
 
 
 def _against_k(validations: Sequence[Mapping[str, Any]]) -> Figure:
-    """Of all problems, with the interval as a band."""
+    """Plot Pass@k of all problems against k, with the interval as a band."""
     figure = Figure(figsize=(6.5, 3.6), layout="constrained")
     axes = figure.subplots()
     ks: list[int] = []

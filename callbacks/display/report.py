@@ -1,4 +1,4 @@
-"""`results.html`: a run on one page that can be sent to others, without anything that is loaded from elsewhere."""
+"""Writes `results.html`: a run's report as one page that loads no other file and can be sent to others."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ PAGE = "results.html"
 
 
 class Report(Callback):
-    """Write `results.html` beside `results.md`: at the end of `fit`, `validate` and `test`.
+    """Writes `results.html` beside `results.md`, at the end of `fit`, `validate` and `test`.
 
     It has Pass@k with its intervals, curves of validations and of training, the stages, sampled answers by reward, the
-    configuration and the versions of libraries. Everything is escaped, and the page runs no script.
+    configuration and the versions of libraries. Everything is escaped, and the page has no scripts.
 
     Args:
-        problems: of the last validation, how many are shown.
-        answers: how many answers to each.
+        problems: how many problems of the last validation are shown.
+        answers: how many answers to each problem.
     """
 
     def __init__(self, problems: int = 8, answers: int = 4) -> None:
         if min(problems, answers) < 0:
             raise ValueError(f"problems={problems} and answers={answers} must be at least 0")
         self.problems, self.answers = problems, answers
-        self.training: list[dict[str, float]] = []  # of each iteration, the figures of CURVES
+        self.training: list[dict[str, float]] = []  # for each iteration, the metrics of CURVES
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

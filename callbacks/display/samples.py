@@ -1,4 +1,4 @@
-"""What is shown of a validation: Pass@k against k, sampled answers, problems with an answer drawn in."""
+"""Shows Pass@k against k, sampled answers and drawings of answers after every validation."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation
 
 LINES = 8
-"""Validations on one picture, at most: the first, the last, and others evenly between them."""
+"""The most validations in one plot: the first, the last, and others evenly spaced between them."""
 
 
 class Samples(Callback):
-    """Show Pass@k against k, a table of sampled answers and a few problems drawn, after every validation.
+    """Shows Pass@k against k, a table of sampled answers and drawings of problems after every validation.
 
-    They go to every logger and to the run's folder (`callbacks/display/media.py`).
+    They go to every logger and to the run folder (`callbacks/display/media.py`).
 
     Args:
         problems: how many problems are shown.
-        answers: how many answers to each stand in the table.
+        answers: how many answers to each problem are in the table.
     """
 
     def __init__(self, problems: int = 4, answers: int = 4) -> None:
@@ -59,13 +59,13 @@ class Samples(Callback):
         rows = [*answer_rows(evaluation.shown, self.problems, self.answers)]
         for place in places if rows else ():
             place.table("eval/answers", rows, iteration)
-        gc.collect()  # figures are knots of references: left to themselves they hold megabytes for many validations
+        gc.collect()  # figures are reference cycles: uncollected, they hold megabytes for many validations
 
     on_test_end = on_validation_end
 
 
 def pass_at_k_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
-    """Pass@k of all held-out problems for every k, a line for each validation, the later the darker."""
+    """Plot Pass@k of all held-out problems against k, a line for each validation; later ones are darker."""
     last = curves[-1]
     number = min(LINES, len(curves))
     places = sorted({round(index * (len(curves) - 1) / max(number - 1, 1)) for index in range(number)})
@@ -80,13 +80,13 @@ def pass_at_k_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
     powers = [2**power for power in range(len(last["pass@k"]).bit_length())]
     axes.set_xticks(powers, [*map(str, powers)])
     axes.grid(alpha=0.3)
-    with rc_context({"text.parse_math": False}):  # of a stage's name
+    with rc_context({"text.parse_math": False}):  # a "$" in a stage's name
         figure.legend(loc="outside right upper", title="iteration", fontsize="small", alignment="left")
     return figure
 
 
 def drawn_answers(rollouts: Rollouts, problems: int) -> Figure | None:
-    """The first answer to each of a few problems drawn into it, where problems can be drawn."""
+    """Draw a few problems with the first answer to each; None if the problems cannot be drawn."""
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     drawings = [
         (text, rows[0].text, rewards[0])
@@ -105,14 +105,14 @@ def drawn_answers(rollouts: Rollouts, problems: int) -> Figure | None:
 
 
 def caption(answer: str, width: int = 32, lines: int = 3) -> str:
-    """An answer in a few short lines, with its end left out where it is long."""
+    """An answer in a few short lines; the end of a long one is left out."""
     printable = "".join(letter if letter.isprintable() else " " for letter in answer)
     shown = wrap(printable, width, max_lines=lines, placeholder=" ...") or ["(empty)"]
     return "\n".join(shown)
 
 
 def _draw_characters(axes: Any, text: str) -> None:
-    """A grid of characters: '*' dark, '.' blank, anything else as its letter on a tint."""
+    """Draw a grid of characters: '*' dark, '.' blank, any other as its letter on a light colour."""
     rows = text.splitlines()
     shades = {"*": 0.15, ".": 1.0}
     image = [[shades.get(letter, 0.8) for letter in row.ljust(max(map(len, rows)), "*")] for row in rows]

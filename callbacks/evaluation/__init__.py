@@ -1,1 +1,1 @@
-"""Pass@k on held-out sets, and what becomes of it: the table, files, predictions."""
+"""Pass@k on held-out sets: the evaluation, its tables and result files; predictions."""

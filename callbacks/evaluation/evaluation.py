@@ -1,4 +1,4 @@
-"""Pass@k on held-out problems: sampled, scored, tabulated, drawn, and kept in `results.jsonl`."""
+"""Evaluates Pass@k on held-out problems, logs it, and writes `results.jsonl`."""
 
 from __future__ import annotations
 
@@ -42,29 +42,29 @@ from callbacks.roles import Evaluation
 log = logging.getLogger(__name__)
 
 BEFORE = "before training"
-"""The stage of a sanity check of all held-out problems (`num_sanity_val_steps: -1`), which is kept as a validation."""
+"""Stage name of a sanity check of all held-out problems (`num_sanity_val_steps: -1`), saved as a validation."""
 
 
 class PassKEvaluation(Evaluation):
-    """Sample n answers to every validation (or test) problem and report the unbiased Pass@k, and the majority vote.
+    """Samples n answers to every validation or test problem; reports unbiased Pass@k and majority votes.
 
-    Figures are named "eval/pass@8" over all problems and, where there are several sets (maze sizes, say),
-    "eval/<set>/pass@8" for each; the mean of a reward that scores are made of, "eval/reward/<name>" and
-    "eval/<set>/reward/<name>". The answers of two validations are drawn from the same
-    random numbers, so that the difference between them is the policy's.
+    Metrics are named "eval/pass@8" over all problems and, if there are several sets (such as maze sizes),
+    "eval/<set>/pass@8" for each; the mean of a component of the reward is "eval/reward/<name>" and
+    "eval/<set>/reward/<name>". All validations sample with the same seeds, so that differences between them come
+    from the policy.
 
     Args:
-        n: answers to each problem; the paper takes 32 for mazes and 8 for other tasks.
+        n: answers to each problem; the paper has 32 for mazes and 8 for other tasks.
         ks: the k of each Pass@k; at most n.
-        taus: the tau of each Cover@tau: the share of problems of which a share tau of the answers passes, or more.
-        sampling: how answers are drawn; the paper evaluates at temperature 1 and top_p 0.95. None
+        taus: the tau of each Cover@tau: the share of problems of which at least a share tau of the answers passes.
+        sampling: temperature, top_p and limits; the paper evaluates at temperature 1 and top_p 0.95. None
             samples as training does.
-        greedy: whether to take the most probable answer as well, which distinguishes learning from sharpening.
-        sets: by the name of a set, its own n, ks or sampling. Figures over all problems are then given for the ks that
+        greedy: whether to also decode the most probable answer, which distinguishes learning from sharpening.
+        sets: n, ks or sampling of a set, by its name. Metrics over all problems are then given for the ks that
             all sets have.
-        metrics: further figures, by the names they are logged under ("eval/<name>", "eval/<set>/<name>"): each a
-            metric of torchmetrics whose `update` takes a Rollouts and whose `compute` gives a number. The sets'
-            are logged where there are several.
+        metrics: further metrics by name (logged as "eval/<name>", "eval/<set>/<name>"): torchmetrics whose
+            `update` takes a Rollouts and whose `compute` returns a number. Those of sets are logged if there are
+            several sets.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class PassKEvaluation(Evaluation):
         self.curves: list[dict[str, Any]] = []
         self.shown: Rollouts | None = None
         self.passed: dict[str, list[bool]] = {}
-        self.asked: tuple[Evaluated, ...] = ()  # the ways in which held-out problems are evaluated
+        self.asked: tuple[Evaluated, ...] = ()  # the evaluation settings of held-out problems
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.samples_as_training:
@@ -139,7 +139,7 @@ class PassKEvaluation(Evaluation):
         dataloader_idx: int = 0,
     ) -> None:
         worker, parts = RLVRModule.of(pl_module).rollout_worker, self.plan.parts(batch.problems)
-        for evaluated in self.asked:  # for no answer too: with weights in shards processes sample together
+        for evaluated in self.asked:  # even for no problems: with sharded weights processes sample together
             problems = parts.get(evaluated, [])
             settings = RolloutSettings(worker.engine, evaluated.n, evaluated.sampling)
             sampled, greedy = worker.sample(problems, "evaluation", settings), None
@@ -150,7 +150,7 @@ class PassKEvaluation(Evaluation):
                 self._measure(sampled, greedy, pl_module.device)
 
     def _measure(self, sampled: Rollouts, greedy: Rollouts | None, device: torch.device) -> None:
-        """Add answers to the figures of all problems and of each set."""
+        """Add answers to the metrics of all problems and of each set."""
         self.shown = self.shown or sampled
         self.passed |= {
             problem.key: passed for problem, passed in zip(sampled.problems, sampled.passed.tolist(), strict=True)
@@ -206,7 +206,7 @@ class PassKEvaluation(Evaluation):
             print(f"{folder}, without a validation")
 
     def compute(self, device: torch.device) -> dict[str, float]:
-        """All figures over all processes, by their logged names."""
+        """All metrics over all processes, by their logged names."""
         labels = shown_sets(union_over_processes(set(self.metrics)))
         figures: dict[str, float] = {}
         for label in labels:
@@ -221,10 +221,10 @@ class PassKEvaluation(Evaluation):
         return figures
 
     def _record(self, record: dict[str, Any]) -> None:
-        """Keep what `results.json` says of this validation, which takes the place of the same stage's last one."""
+        """Keep this validation's record for `results.json`; it replaces an earlier one of the same stage."""
         sets = self.tally.records(self.sets, self.taus)
         of_all = sets[ALL]
-        if len(sets) == 2:  # one set, which is all problems
+        if len(sets) == 2:  # one set, equal to all problems
             sets = {ALL: of_all | {"set": next(label for label in sets if label != ALL)}}
         curve = {name: record[name] for name in ("iteration", "stage")} | {"problems": of_all["problems"]}
         self.curves.append(curve | {"pass@k": self.tally.curve(min(each.n for each in self.asked))})
@@ -238,7 +238,7 @@ class PassKEvaluation(Evaluation):
         self.results.append({"iteration": record["iteration"], "stage": record["stage"], "sets": sets})
 
     def left_out(self, device: torch.device) -> dict[int, int]:
-        """For each k that some problems have too few scored answers for, how many, over all processes."""
+        """The number of problems with fewer than k scored answers, for each such k, over all processes."""
         metric = self._metrics(ALL, device)["pass@k"]
         assert isinstance(metric, PassAtK)
         with metric.sync_context():
@@ -270,7 +270,7 @@ class PassKEvaluation(Evaluation):
 
 
 def check_names(extra_metrics: Mapping[str, Metric]) -> None:
-    """Raise ValueError for a name under which a metric could not be told from another figure, or from a set's."""
+    """Raise ValueError for a name that is equal to that of another metric, or could be a set's."""
     taken = {*COLUMNS, *UNSHOWN, "pass@k", "cover@tau"}
     for name in extra_metrics:
         if name in taken or not re.fullmatch(r"[\w.-]+", name):
@@ -281,14 +281,14 @@ def check_names(extra_metrics: Mapping[str, Metric]) -> None:
 
 
 def check_taus(taus: Sequence[float]) -> None:
-    """Raise ValueError for a tau that is no share, or none of an answer."""
+    """Raise ValueError for a tau that is not above 0 and at most 1."""
     for tau in taus:
         if not 0 < tau <= 1:
             raise ValueError(f"taus: {tau:g} must lie in (0, 1]")
 
 
 def check_figures(extra_metrics: Mapping[str, Metric], values: Mapping[str, Any]) -> None:
-    """Raise ValueError unless each metric of the run's own has given one number."""
+    """Raise ValueError unless each of the run's own metrics has returned one number."""
     for name, metric in extra_metrics.items():
         value = values.get(name)
         if not isinstance(value, int | float | Tensor) or (isinstance(value, Tensor) and value.numel() != 1):

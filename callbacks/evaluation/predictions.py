@@ -1,4 +1,4 @@
-"""`predict` writes what was sampled, one line a completion."""
+"""`predict`: writes sampled completions, one per line."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from callbacks.evaluation.tables import spent_line
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Completions as JSON lines, null for what there is none of.
+    """Writes completions as JSON lines; missing values are null.
 
     A line has the set, the key, the prompt (text, or the messages of a chat), the reference answer, the number of the
     rollout, the response, its extracted answer, score, finish and tokens.
 
     Args:
-        path: of the file; None writes `predictions.jsonl` (of process r, `predictions.<r>.jsonl`) in
-            the run's folder. With `trainer.fast_dev_run` there is no file.
+        path: the file; None writes `predictions.jsonl` (process r: `predictions.<r>.jsonl`) in
+            the run folder. With `trainer.fast_dev_run` no file is written.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -69,7 +69,7 @@ class PredictionWriter(BasePredictionWriter):
 
 
 def records(rollouts: Rollouts) -> Iterator[dict[str, Any]]:
-    """What is told of each completion."""
+    """A record for each completion."""
     of_each = zip(rollouts.problems, rollouts.completions, rollouts.rewards.tolist(), strict=True)
     for problem, rows, rewards in of_each:
         prompt = problem.prompt

@@ -1,4 +1,4 @@
-"""`results.json` and `results.md`: what a paper can quote, each figure with its interval.
+"""Writes `results.json` and `results.md`: each metric with its confidence interval.
 
 Pass@k is the unbiased estimate, maj@k the mean majority vote of k of the n answers; the interval is a bootstrap over
 problems (app/metrics/intervals.py). There is a record for the last validation of each stage.
@@ -38,7 +38,7 @@ METHOD = (
 
 
 class Tally:
-    """The number of problems of a set by (answers that pass, answers scored), by majority vote and by entropy."""
+    """Counts a set's problems by (passing answers, scored answers), by majority vote and by entropy."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, int, int]] = Counter()
@@ -55,17 +55,17 @@ class Tally:
             self.votes.update((label, k, vote) for vote in votes if vote == vote)
 
     def curve(self, n: int) -> list[float]:
-        """Pass@k of all problems for every k from 1 to n, over all processes; NaN where none has k scored answers.
+        """Pass@k of all problems for every k from 1 to n, over all processes; NaN if none has k scored answers.
 
-        As elsewhere, a problem with fewer than k scored answers is left out of that k.
+        A problem with fewer than k scored answers is left out of Pass@k.
         """
         counts = sum_of_counters(self.counts)
         return [_mean(pass_at_k_counts(counts, ALL, k)) for k in range(1, n + 1)]
 
     def records(self, sets: Mapping[str, EvaluationSet], taus: Sequence[float] = ()) -> dict[str, dict[str, Any]]:
-        """For each set, over all processes, its size, how it was answered, and its figures with their intervals.
+        """For each set, over all processes: its size, evaluation settings, and metrics with their intervals.
 
-        A problem with fewer than k scored answers is left out of that k, and one with none of maj@n.
+        A problem with fewer than k scored answers is left out of Pass@k, one without any out of maj@n.
         """
         counts, votes = sum_of_counters(self.counts), sum_of_counters(self.votes)
         entropies = sum_of_counters(self.entropies)
@@ -87,12 +87,12 @@ class Tally:
 
 
 def _mean(counts: Counter[float]) -> float:
-    """Of values by how often they occur, summed in the order of the values; NaN of none."""
+    """The mean of values given with their counts, summed in the order of the values; NaN if there are none."""
     return sum(value * counts[value] for value in sorted(counts)) / counts.total() if counts else nan
 
 
 def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) -> Counter[float]:
-    """How many problems of a set have this Pass@k, of those with k scored answers."""
+    """The number of a set's problems for each value of Pass@k, of those with k scored answers."""
     problems: Counter[float] = Counter()
     for (name, passes, answers), number in counts.items():
         if name == label and answers >= k:
@@ -101,7 +101,7 @@ def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) 
 
 
 def cover_counts(counts: Counter[tuple[str, int, int]], label: str, tau: float) -> Counter[float]:
-    """How many problems of a set are covered at tau, 1, and how many are not, 0, of those with a scored answer."""
+    """The number of a set's problems that are covered at tau (1) and not (0), of those with a scored answer."""
     problems: Counter[float] = Counter()
     for (name, passes, answers), number in counts.items():
         if name == label and answers:
@@ -110,7 +110,7 @@ def cover_counts(counts: Counter[tuple[str, int, int]], label: str, tau: float) 
 
 
 def estimate(counts: Counter[float], label: str) -> dict[str, float] | None:
-    """Mean and interval over a set's problems, given as counts of each value; None where there are none."""
+    """Mean and interval over a set's problems, given as counts of each value; None if there are none."""
     if not counts:
         return None
     values = sorted(counts)
@@ -119,7 +119,7 @@ def estimate(counts: Counter[float], label: str) -> dict[str, float] | None:
 
 
 def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Both files anew."""
+    """Write both files, replacing earlier ones."""
     text = json.dumps({"method": METHOD, "validations": list(results)}, indent=2, ensure_ascii=False)
     tables = "\n\n".join([*map(markdown, results), METHOD])
     for name, content in {RESULTS: text, "results.md": tables}.items():
@@ -128,7 +128,7 @@ def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """A table with a row for each set, in percent."""
+    """A Markdown table with a row for each set, in percent."""
     sets: dict[str, dict[str, Any]] = result["sets"]
     names = {name for record in sets.values() for name in record}
     kinds = [[name for name in names if name.startswith(kind)] for kind in ("pass@", "maj@", "cover@")]
@@ -151,7 +151,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def _name(label: str, record: Mapping[str, Any]) -> str:
-    """What a row is called: where there is one set, all problems are known by its name."""
+    """The name of a row; if there is only one set, all problems have its name."""
     return (label or record.get("set", TOTAL)).replace("|", "\\|")
 
 
@@ -170,5 +170,5 @@ def _percent(value: float | None) -> str:
 
 
 def line_of(record: Mapping[str, Any]) -> str:
-    """A validation as `results.jsonl` has it; a figure that there is none of is null."""
+    """A validation as a line of `results.jsonl`; missing metrics are null."""
     return json.dumps({name: None if value != value else value for name, value in record.items()}) + "\n"

@@ -1,4 +1,4 @@
-"""Validation sets that are evaluated each in its own way."""
+"""Validation sets, each with its own evaluation settings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from callbacks.lookup import problems_of
 
 @dataclass(frozen=True)
 class Settings:
-    """How a set of problems is evaluated; what is None is as for all others.
+    """Evaluation settings of a set of problems; those that are None are as for all other problems.
 
     Args:
         n: answers to each problem.
         ks: the k of each Pass@k; at most n.
-        sampling: how answers are drawn.
+        sampling: temperature, top_p and limits of the answers.
     """
 
     n: int | None = None
@@ -30,7 +30,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """`Settings` with nothing left open."""
+    """`Settings` in which nothing is None."""
 
     n: int
     ks: tuple[int, ...]
@@ -47,11 +47,11 @@ class Evaluated:
 
     @property
     def greedy(self) -> Sampling:
-        """The most probable answer, under the same limits."""
+        """Greedy decoding with the same limits."""
         return Sampling(0.0, max_new_tokens=self.sampling.max_new_tokens, stop_tokens=self.sampling.stop_tokens)
 
     def override(self, settings: Settings) -> Evaluated:
-        """These settings, but for what a set has of its own."""
+        """These settings, with those that a set has of its own replaced."""
         return Evaluated(
             self.n if settings.n is None else settings.n,
             self.ks if settings.ks is None else tuple(sorted(settings.ks)),
@@ -63,15 +63,15 @@ ALL = ""
 """The label of all problems together."""
 
 TOTAL = "all"
-"""What tables call them."""
+"""Their name in tables."""
 
 
 class EvaluationSet:
-    """Problems whose figures are reported together.
+    """Problems whose metrics are reported together.
 
     Args:
         label: the set's name.
-        settings: how its problems are evaluated, in one way or several.
+        settings: the evaluation settings of its problems, one or several.
     """
 
     def __init__(self, label: str, settings: frozenset[Evaluated]) -> None:
@@ -84,11 +84,11 @@ class EvaluationSet:
 
 
 class EvaluationPlan:
-    """Which problems are evaluated how.
+    """The evaluation settings of each problem.
 
     Args:
-        default: of all problems that no name below claims.
-        by_name: of a set: one of its problems' `sets`; of several the first one decides.
+        default: for all problems of no set in `by_name`.
+        by_name: by the name of a set, as in a problem's `sets`; if several apply, the first one decides.
     """
 
     def __init__(self, default: Evaluated, by_name: Mapping[str, Settings]) -> None:
@@ -101,22 +101,22 @@ class EvaluationPlan:
                 raise ValueError(f"sets, {name}: {error}") from None
 
     def of(self, problem: Problem) -> Evaluated:
-        """How a problem is evaluated."""
+        """The evaluation settings of a problem."""
         return next((self.by_name[name] for name in problem.sets if name in self.by_name), self.default)
 
     def parts(self, problems: Iterable[Problem]) -> dict[Evaluated, list[Problem]]:
-        """The problems that are evaluated alike, in the order in which the settings were given."""
+        """The problems by their evaluation settings, in the order in which the settings were given."""
         parts: dict[Evaluated, list[Problem]] = {settings: [] for settings in (self.default, *self.by_name.values())}
         for problem in problems:
             parts[self.of(problem)].append(problem)
         return {settings: part for settings, part in parts.items() if part}
 
     def sets(self, problems: Iterable[Problem]) -> dict[str, EvaluationSet]:
-        """The set of each name, and under "" all problems.
+        """The sets by name; all problems have the name "".
 
         Raises:
-            ValueError: for a name in `by_name` that no set has, a set without a k that all its problems have, or a
-                name that is no line of text, or that of all problems.
+            ValueError: for a name in `by_name` that no set has, a set without a k common to all its problems, and a
+                name that is not one line of text, or is that of all problems.
         """
         settings_of: dict[str, set[Evaluated]] = {}
         for problem in problems:
@@ -142,12 +142,12 @@ class EvaluationPlan:
 
 
 def held_out(trainer: Trainer) -> list[Problem]:
-    """The problems of the validation and the test split; none where the data module keeps no splits."""
+    """The problems of the validation and the test split; [] if the data module has no splits."""
     return [*problems_of(trainer, "validation"), *problems_of(trainer, "test")]
 
 
 def shown_sets(labels: Iterable[str]) -> list[str]:
-    """All problems, then each set; a single set is all problems and has no figures of its own."""
+    """All problems, then each set; a single set is equal to all problems and is left out."""
     labels = sorted(labels)
     return [ALL] if len(labels) == 2 else labels
 

@@ -1,4 +1,4 @@
-"""The tables a run ends with."""
+"""The tables that are printed at the end of a run."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ COLUMNS = {
 """The columns after Pass@k and maj@n, in this order; shares are given in percent."""
 
 KINDS = r"(pass|maj|cover)@[\d.]+"
-"""Figures that there are several of."""
+"""Metrics with several columns."""
 
 UNSHOWN = frozenset(("unscored", "prompt_tokens", "completion_tokens", "cost"))
-"""Figures that are no column."""
+"""Metrics without a column."""
 
 SPENT = {
     "prompt_tokens": "{:,.0f} prompt tokens",
     "completion_tokens": "{:,.0f} completion tokens",
     "cost": "cost {:.4f}",
 }
-"""What an endpoint charges for, and how it is told."""
+"""What an endpoint charges for, and its format in the text."""
 
 
 def print_results(history: list[dict[str, Any]], folder: str) -> None:
-    """What each stage ended with; then, where there are several sets of problems, the last figures of each.
+    """Print the last validation of each stage; then, if there are several sets, the last metrics of each set.
 
-    folder: a line about the run's files.
+    folder: a line on the run's files.
     """
     console = Console()
     console = console if console.is_terminal else Console(width=120)
@@ -53,15 +53,15 @@ def print_results(history: list[dict[str, Any]], folder: str) -> None:
 
 
 def fitting(console: Console, table: Callable[[Collection[str]], Table], names: Sequence[str]) -> Table:
-    """A table with as many of its columns as the console has room for, and a line about those left out.
+    """A table with as many columns as fit on the console, and a line on those left out.
 
-    The first to go are of the least interest: the answers' entropy, distinct wrong answers, truncated, maj@k but for
-    the largest k, Cover@tau, length, metrics of one's own, entropy, maj@k for that k, and greedy. The stage and Pass@k
-    stay.
+    They are left out in this order: the answers' entropy, distinct wrong answers, truncated, maj@k but for the largest
+    k, Cover@tau, length, the run's own metrics, entropy, maj@k for the largest k, and greedy. The stage and Pass@k
+    are always shown.
 
     Args:
-        table: makes it, without some columns.
-        names: of the columns.
+        table: makes the table without the given columns.
+        names: the names of all columns.
     """
     votes = [name for name in names if name.startswith("maj@")]
     own = [name for name in names if not re.fullmatch(KINDS, name) and name not in COLUMNS]
@@ -91,7 +91,7 @@ def fitting(console: Console, table: Callable[[Collection[str]], Table], names: 
 
 
 def spent_line(spent: dict[str, float]) -> str:
-    """What the answers cost, in a line."""
+    """One line on what the answers cost."""
     return "Spent: " + ", ".join(SPENT[name].format(value) for name, value in spent.items())
 
 
@@ -111,7 +111,7 @@ def results_table(history: list[dict[str, Any]], left_out: Collection[str] = ())
 
 
 def sets_table(record: dict[str, Any], sets: list[str], left_out: Collection[str] = ()) -> Table:
-    """A row for each set of problems in one validation; empty where a set lacks what another has."""
+    """A row for each set of problems in one validation; a cell is empty if the set lacks that metric."""
     names = [name for name in columns_of_sets(record) if name not in left_out]
     table = _table("set", names, "By set (%)")
     for label in sets:
@@ -120,15 +120,15 @@ def sets_table(record: dict[str, Any], sets: list[str], left_out: Collection[str
 
 
 def set_of(name: str) -> str:
-    """The set whose figure this is; "" of all problems together, and of what is no figure."""
+    """The set that a metric is of; "" for all problems and for names that are no metric."""
     return split(name)[0]
 
 
 def split(name: str) -> tuple[str, str]:
-    """The set and what is measured of a figure's logged name; "" twice of what is no figure.
+    """Split a logged name into the set and the metric; ("", "") for names that are no metric.
 
-    A set may have a "/" in its name, "eval/openai/gsm8k/pass@1", though none of its parts is "reward"; what is measured
-    has none, except for the mean of a reward, "eval/openai/gsm8k/reward/format".
+    A set's name may contain "/", as in "eval/openai/gsm8k/pass@1", but no part of it is "reward". A metric's name
+    contains none, except for the mean of a reward, "eval/openai/gsm8k/reward/format".
     """
     kind, _, rest = name.partition("/")
     if kind != "eval":
@@ -139,7 +139,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def components_of(record: Mapping[str, Any], prefix: str) -> list[str]:
-    """The means of rewards among a set's figures, which begin with "eval/" or "eval/<set>/"."""
+    """The means of rewards among a set's metrics, whose names begin with "eval/" or "eval/<set>/"."""
     names = (name.removeprefix(prefix) for name in record if name.startswith(prefix))
     return [name for name in names if name.startswith("reward/")]
 
@@ -153,17 +153,17 @@ def _table(first: str, names: list[str], title: str) -> Table:
 
 
 def columns(record: dict[str, Any]) -> list[str]:
-    """The figures over all problems that a record has."""
+    """The metrics over all problems that a record has."""
     return in_order({figure for label, figure in map(split, record) if figure and not label})
 
 
 def columns_of_sets(record: dict[str, Any]) -> list[str]:
-    """The figures of sets that a record has."""
+    """The metrics of sets that a record has."""
     return in_order({figure for label, figure in map(split, record) if label})
 
 
 def in_order(names: set[str]) -> list[str]:
-    """Those shown: Pass@k by k, maj@k by k, Cover@tau, then the others, and last those of one's own and rewards."""
+    """Shown metrics in order: Pass@k by k, maj@k by k, Cover@tau, others, the run's own metrics, rewards."""
     of_k = sorted((name for name in names if re.fullmatch(KINDS, name)), key=natural)
     ordered = [name for kind in ("pass", "maj", "cover") for name in of_k if name.startswith(kind)]
     known = [*ordered, *(name for name in COLUMNS if name in names)]
@@ -176,19 +176,19 @@ def _cells(record: dict[str, Any], prefix: str, names: list[str]) -> list[str]:
 
 
 def _cell(name: str, value: float) -> str:
-    """A share in percent, anything else as it is."""
+    """Format a value: shares in percent."""
     scale, form = form_of(name)
     return f"{scale * value:{form}}"
 
 
 def form_of(name: str) -> tuple[int, str]:
-    """What a figure is multiplied by where it is shown, a share by 100, and how it is written."""
+    """The factor (100 for a share) and the format with which a metric is shown."""
     if name in ("entropy", "length", "answer_entropy"):
         return 1, ".2f"
     return (100, ".1f") if name in COLUMNS or re.fullmatch(KINDS, name) else (1, ".4g")
 
 
 def natural(name: str) -> tuple[int, str]:
-    """7x7 before 11x11, pass@2 before pass@16."""
+    """Sort key that orders numbers by value: 7x7 before 11x11, pass@2 before pass@16."""
     digits = "".join(letter if letter.isdigit() else " " for letter in name).split()
     return (int(digits[0]) if digits else 0, name)

@@ -1,1 +1,1 @@
-"""Checkpoints, exports, and logs that a resumed run goes on with; signals that end a run."""
+"""Checkpoints and exports, logs that a resumed run continues, and signals that end a run."""

@@ -1,4 +1,4 @@
-"""The model card of an export: what the policy was trained from, by what objectives, on what, and how well it does."""
+"""The model card of an export: the base model, the objectives, the data and the results."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from callbacks.schedule.stages import StageSettings
 CARD = "README.md"
 LIBRARIES = ("passk-rlvr", "torch", "lightning", "transformers", "peft", "vllm")
 SECTIONS = ("seed_everything", "chat", "data", "model", "rollout", "schedule", "evaluation")
-"""Of the configuration: what makes the policy, and not where it is kept or shown."""
+"""The parts of the configuration that affect the policy; not those on saving and display."""
 
 
 def card_of(trainer: Trainer, stage: str | None = None) -> str:
-    """The text for an export. Of paths of this machine it has the last names alone.
+    """The text of the model card. Of this machine's paths it has only the last component.
 
-    stage: at whose end it is; that of the last validation where None.
+    stage: the stage that has just ended; defaults to that of the last validation.
     """
     module = RLVRModule.of(trainer.lightning_module)
     evaluation, saving = callback_of(trainer, Evaluation), callback_of(trainer, Saving)
@@ -62,7 +62,7 @@ def card_of(trainer: Trainer, stage: str | None = None) -> str:
 
 
 def _stages(trainer: Trainer, stage: str) -> list[StageSettings]:
-    """The stages up to this one; without a schedule, all of the run."""
+    """The stages up to this one; without a schedule, one for the whole run."""
     module, schedule = RLVRModule.of(trainer.lightning_module), callback_of(trainer, Schedule)
     settings = [] if schedule is None else schedule.settings
     names = [each.name for each in settings]
@@ -72,7 +72,7 @@ def _stages(trainer: Trainer, stage: str) -> list[StageSettings]:
 
 
 def _front_matter(policy: Any) -> str:
-    """What the hub reads."""
+    """The YAML metadata that the Hugging Face hub reads."""
     source = _source_of(policy)
     data = ModelCardData(
         base_model=source if source and "/" in source else None,
@@ -84,7 +84,7 @@ def _front_matter(policy: Any) -> str:
 
 
 def _source_of(policy: Any) -> str:
-    """The hub's id that a policy was loaded from, or the name of a folder or a package; "" for none."""
+    """The hub id that a policy was loaded from, or the name of its folder or package; "" for none."""
     path = str(getattr(policy, "path", ""))
     is_id = re.fullmatch(r"[\w.-]+/[\w.-]+", path) and not Path(path).exists()
     return path if is_id else Path(path).name.removeprefix("package:")
@@ -116,7 +116,7 @@ def _versions() -> Iterator[str]:
 
 
 def _without_paths(value: Any) -> Any:
-    """Plain data with the last names of whole paths in their places."""
+    """Plain data in which absolute paths are replaced by their last component."""
     if isinstance(value, dict):
         return {key: _without_paths(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -125,5 +125,5 @@ def _without_paths(value: Any) -> Any:
 
 
 def _shortened(text: str) -> str:
-    """Without the folders of whole paths, and of the home directory's."""
+    """The text with absolute paths, and paths below the home directory, replaced by their last component."""
     return re.sub(r"(?<![\w.:/~-])(?:~|/[\w.@+-]+)(?:/[\w.@+-]+)*/([\w.@+-]+)", r"\1", text)

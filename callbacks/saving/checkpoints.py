@@ -1,4 +1,4 @@
-"""When a run is saved, what it goes on from, and how it stops early: nothing is lost but what can be redone exactly."""
+"""When a run is saved, how it resumes, and how it stops early. Only what can be repeated exactly is lost."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoints(Saving):
-    """Keep `checkpoints/last.ckpt`, from which a killed run resumes to end as if it had never been killed.
+    """Writes `checkpoints/last.ckpt`; a killed run resumes from it and ends as if it had not been killed.
 
     It is written at the start, every `every` iterations, after each validation and at the end, always between two
-    iterations; a resumed run repeats later ones. A checkpoint saved within an iteration has the state before it.
+    iterations; a resumed run repeats later ones. A checkpoint saved during an iteration has the state before it.
     On SIGTERM and on Ctrl-C sampling is aborted, or the current micro-batch is finished; then the checkpoint is
     written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
-    update is finished first, as it is with several processes. A second Ctrl-C ends the run at once.
+    update is finished first; so is every iteration with several processes. A second Ctrl-C ends the run at once.
 
-    It must be the first callback, so that it sees the state before others change it.
+    It must be the first callback, to read the state before others change it.
 
     Args:
         every: iterations between two checkpoints, at most.
 
     Attributes:
-        config: of the run, as plain data, to be kept in checkpoints.
-        command: that began it.
-        changed: what of it differs from the checkpoint that the run resumes from, by its dotted name.
+        config: the run's configuration as plain data, saved in checkpoints.
+        command: the command that started the run.
+        changed: the values of `config` that differ from those in the checkpoint being resumed, by dotted name.
     """
 
     def __init__(self, every: int = 20) -> None:
@@ -60,17 +60,17 @@ class Checkpoints(Saving):
         self.command = ""
         self.changed: Iterable[str] = ()
         self.signals = Signals()
-        self.loops: Loops = {}  # after the last whole iteration
+        self.loops: Loops = {}  # state after the last complete iteration
         self.data: dict[str, Any] = {}
-        self.precision: dict[str, Any] = {}  # the scale of gradients, in 16-mixed
+        self.precision: dict[str, Any] = {}  # the loss scale of 16-mixed
         self.folder = ""
         self.logs: list[str] = []
         self.phase = "rest"  # or "batch end", "validation"
-        self.untouched = True  # since the last whole iteration: no update has been made
-        self.saved: tuple[int, bool] | None = None  # at which iteration, and whether its validation was due
-        self.validated = False  # since
+        self.untouched = True  # no update has been made since the last complete iteration
+        self.saved: tuple[int, bool] | None = None  # iteration of the last checkpoint; was its validation due?
+        self.validated = False  # since that checkpoint
 
-    # -- where the run stands -----------------------------------------------------------------------
+    # -- following the run --------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.listen(trainer)
@@ -85,8 +85,8 @@ class Checkpoints(Saving):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self.phase = "rest"
         loop = trainer.fit_loop.epoch_loop
-        loop._batches_that_stepped = RLVRModule.of(pl_module).iteration  # Lightning forgets one at a restart
-        loop._results.reset()  # or it logs figures again that this iteration does not measure
+        loop._batches_that_stepped = RLVRModule.of(pl_module).iteration  # Lightning counts one too few after a restart
+        loop._results.reset()  # or it logs old values of metrics that this iteration does not have
         self.signals.stop_if_told(trainer)
         assert self.saved is not None
         if self.validated or RLVRModule.of(pl_module).iteration - self.saved[0] >= self.every:
@@ -141,7 +141,7 @@ class Checkpoints(Saving):
         rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, how)
 
     def _pass_border(self, trainer: Trainer) -> None:
-        """Take down where Lightning and the data stand: an iteration is whole."""
+        """At the end of an iteration, record the states of Lightning's loops and of the data."""
         self.untouched = True
         self.loops = trainer.fit_loop.state_dict()
         datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -151,7 +151,7 @@ class Checkpoints(Saving):
     # -- stopping early -----------------------------------------------------------------------------
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt):  # before or after training; Lightning would have the next ignored
+        if isinstance(exception, KeyboardInterrupt):  # before or after training; Lightning then ignores the next
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         if not isinstance(exception, SIGTERMException) or not self.loops:
             return
@@ -162,14 +162,14 @@ class Checkpoints(Saving):
     # -- writing and reading ------------------------------------------------------------------------
 
     def save(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write `last.ckpt`, unless it stands for this very state."""
+        """Write `last.ckpt`, unless it already has this state."""
         state = (RLVRModule.of(pl_module).iteration, self.validation_due(trainer))
         if state != self.saved and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             save_checkpoint(trainer, last_of(trainer))
         self.saved, self.validated = state, False
 
     def validation_due(self, trainer: Trainer) -> bool:
-        """Does the validation after the last whole iteration still have to be run, or to be run to its end?"""
+        """Whether the validation after the last complete iteration has not been run to its end yet."""
         loop = trainer.fit_loop
         if self.phase == "batch end" and trainer.enable_validation and loop._data_fetcher is not None:
             return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
@@ -187,7 +187,7 @@ class Checkpoints(Saving):
         if self.data:
             checkpoint[type(trainer.datamodule).__qualname__] = self.data  # type: ignore[attr-defined]
         if trainer.is_global_zero:
-            flush_logs(trainer)  # before the checkpoint says that it was logged
+            flush_logs(trainer)  # a checkpoint must not be newer than the logs
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if trainer.state.fn != "fit":
@@ -199,7 +199,7 @@ class Checkpoints(Saving):
         self.phase = "validation" if is_due(self.loops) else "rest"
 
     def _resume(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Cut curves and results back to the checkpoint, and hold to what was configured anew."""
+        """Truncate curves and results to the checkpoint, and apply changed optimizer settings."""
         folder, source = run_folder(trainer), _source(trainer, Path(self.folder))
         iteration, due = RLVRModule.of(pl_module).iteration, self.phase == "validation"
         own = source.is_dir() and source.samefile(folder)
@@ -211,13 +211,13 @@ class Checkpoints(Saving):
         if own:
             self.saved = (iteration, due)
         of_optimizer = [name.rsplit(".", 1)[1] for name in self.changed if name.startswith("model.optimizer.")]
-        for optimizer in trainer.optimizers:  # restoring has put the old ones back
+        for optimizer in trainer.optimizers:  # restoring has overwritten them
             for group in optimizer.param_groups:
                 group.update({name: optimizer.defaults[name] for name in of_optimizer if name in optimizer.defaults})
 
 
 class BestCheckpoints(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, with a transformers folder `<name>` beside each `<name>.ckpt`."""
+    """Lightning's ModelCheckpoint that also writes a transformers folder `<name>` for each `<name>.ckpt`."""
 
     exports = True
 
@@ -234,16 +234,16 @@ class BestCheckpoints(ModelCheckpoint):
         return {**super().state_dict(), "saved_at": self._last_global_step_saved}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """With the best checkpoints that stand in this folder, if it was moved: Lightning would forget their scores."""
+        """Restore the scores of best checkpoints even if the folder was moved; Lightning would discard them."""
         if state_dict["dirpath"] != self.dirpath:
             state_dict = _moved(state_dict, Path(str(self.dirpath)))
         super().load_state_dict(state_dict)
         self.current_score = state_dict["current_score"]
-        self._last_global_step_saved = state_dict["saved_at"]  # no step is saved twice, in a resumed run neither
+        self._last_global_step_saved = state_dict["saved_at"]  # a resumed run saves no step twice
 
 
 def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The state of a ModelCheckpoint in another folder; as it is where none of its checkpoints stand there."""
+    """The state of a ModelCheckpoint with paths in another folder; unchanged if none of its checkpoints are there."""
     places = {name: str(folder / Path(name).name) for name in state["best_k_models"]}
     places = {name: place for name, place in places.items() if Path(place).exists()}
     if not places:
@@ -254,12 +254,12 @@ def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def last_of(trainer: Trainer) -> Path:
-    """Where the run's last checkpoint stands."""
+    """The path of the run's last checkpoint."""
     return last_checkpoint(run_folder(trainer))
 
 
 def write_results(trainer: Trainer, folder: Path) -> None:
-    """The validations up to the checkpoint, as if they had been written one by one."""
+    """Write the result files of all validations up to the checkpoint."""
     evaluation = callback_of(trainer, Evaluation)
     path = folder / "results.jsonl"
     if evaluation is not None and evaluation.history:
@@ -270,7 +270,7 @@ def write_results(trainer: Trainer, folder: Path) -> None:
 
 
 def _source(trainer: Trainer, recorded: Path) -> Path:
-    """The run folder that the checkpoint lies in, or that it was written to where it has been moved out."""
+    """The run folder that contains the checkpoint; if it was moved out of it, the folder it was written to."""
     above = Path(str(trainer.ckpt_path)).absolute().parents
     inside = (folder.parent for folder in above[:3] if folder.name in ("checkpoints", "stages"))
     return next((folder for folder in inside if (folder / CONFIG).exists()), recorded)

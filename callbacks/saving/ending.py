@@ -1,4 +1,4 @@
-"""Why a run has ended before its schedule."""
+"""Why a run ended before its schedule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from callbacks.lookup import callback_of
 
 
 def why_ended(trainer: Trainer) -> str:
-    """What has stopped training, as its arguments or the callback name it."""
+    """What stopped training: an argument of the Trainer, or a callback."""
     loop, timer = trainer.fit_loop, callback_of(trainer, Timer)
     early = [each.stopping_reason_message for each in trainer.early_stopping_callbacks if each.stopping_reason.value]
     if trainer.fast_dev_run:  # type: ignore[attr-defined]

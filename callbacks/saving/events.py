@@ -1,4 +1,4 @@
-"""TensorBoard's files of a run, cut back to an iteration: what a resumed run logs again must not stand there twice."""
+"""Truncates a run's TensorBoard files to an iteration, so that what a resumed run repeats is not in them twice."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from app.storage.files import replacing
 
 
 def copy_events(source: Path, target: Path, last: int, redone: tuple[str, ...] = ()) -> None:
-    """Put the event files of one run folder into another, or back into the same, without what came after an iteration.
+    """Copy a run folder's event files to another folder, or the same one, without events after an iteration.
 
-    A file from which nothing is taken stays as it is: the one that a logger has just opened, for one.
+    A file from which nothing is removed is not rewritten, such as one that a logger has just opened.
 
     Args:
         source, target: run folders.
         last: the last iteration whose events are kept.
-        redone: names that begin so are left out at the last iteration too.
+        redone: prefixes of names whose events at the last iteration are removed too.
     """
     for path in event_files(source):
         events = list(read_events(path))
@@ -37,19 +37,19 @@ def copy_events(source: Path, target: Path, last: int, redone: tuple[str, ...] =
 
 
 def event_files(folder: Path) -> list[Path]:
-    """In the order in which they were begun."""
+    """A folder's event files in the order of their creation."""
     return sorted(folder.glob("events.out.tfevents.*"))
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The whole records of a file; a last one that was cut short is left out."""
+    """The complete records of a file; an incomplete last one is left out."""
     return map(Event.FromString, RawEventFileLoader(str(path)).Load())
 
 
 def name_unwritten(failure: threading.ExceptHookArgs) -> None:
-    """A hook for threads: TensorBoard's, which writes the files, has its error raised again by the next call that logs.
+    """An exception hook for threads that adds the file's name to an error of TensorBoard's writer thread.
 
-    It names no file, and is given the name here. Errors of other threads are printed as usual.
+    The next call that logs raises that error again. Errors of other threads are printed as usual.
     """
     thread, error = failure.thread, failure.exc_value
     if not isinstance(thread, _AsyncWriterThread):

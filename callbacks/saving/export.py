@@ -1,4 +1,4 @@
-"""How a run's checkpoints and exports reach the disk: whole, by all processes together, or not at all."""
+"""Writes checkpoints and exports completely or not at all, by all processes together."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from callbacks.saving.card import CARD, card_of
 
 @contextmanager
 def replacing_together(trainer: Trainer, path: Path) -> Iterator[Path]:
-    """A name beside `path` under which all processes write a file or a folder; it replaces `path` when it is complete.
+    """A temporary path at which all processes write a file or a folder; it replaces `path` when it is complete.
 
-    CheckpointError where the disk does not take it; what stood at `path` then stays.
+    CheckpointError if it cannot be written; `path` is then unchanged.
     """
     temporary = beside(path, "new")
     try:
@@ -38,17 +38,17 @@ def replacing_together(trainer: Trainer, path: Path) -> Iterator[Path]:
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Have the Trainer write a checkpoint: a file, or a folder where the strategy keeps its shards."""
+    """Make the Trainer write a checkpoint: a file, or a folder if the strategy writes shards."""
     with replacing_together(trainer, path) as temporary:
         trainer.save_checkpoint(temporary)
 
 
 def export(trainer: Trainer, folder: Path, stage: str | None = None) -> None:
-    """Write the policy as an ordinary transformers folder with a model card; all processes together.
+    """Write the policy as a transformers folder with a model card; a collective of all processes.
 
-    stage: at whose end it is; that of the last validation where None.
+    stage: the stage that has just ended; defaults to that of the last validation.
     """
     RLVRModule.of(trainer.lightning_module).policy.save(folder)
-    text = card_of(trainer, stage)  # asked by all: the first tells the others its run's folder
+    text = card_of(trainer, stage)  # on all processes: rank 0 broadcasts the run folder
     if trainer.is_global_zero:
         (folder / CARD).write_text(text, errors="replace")

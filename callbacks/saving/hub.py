@@ -1,4 +1,4 @@
-"""`push_to_hub`: the policy at the end of the last stage, in a repository of the Hugging Face hub."""
+"""`push_to_hub`: uploads the policy at the end of the last stage to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ log = logging.getLogger(__name__)
 
 
 class PushToHub(Callback):
-    """When the last stage has ended, upload its transformers folder with its model card.
+    """Uploads the transformers folder of the last stage with its model card when the stage has ended.
 
-    The repository is made, or found, before training: a hub that can't be reached, and a token that may not write, are
-    errors at the start. An upload that fails at the end is a warning with the command that does it again; the folder
-    stays on the disk. A run that ends before its last stage uploads nothing, and says so.
+    The repository is created, or found, before training: an unreachable hub and a token without write access are
+    errors at the start. If the upload fails, a warning gives the command that repeats it; the folder stays on the
+    disk. A run that ends before its last stage uploads nothing and logs that.
 
     Args:
         hub_model_id: the repository, owner/name.
-        hub_private_repo: whether a new one is private; None leaves it to the owner's settings.
+        hub_private_repo: whether a new repository is private; None uses the owner's default.
     """
 
     def __init__(self, hub_model_id: str, hub_private_repo: bool | None = None) -> None:
         self.hub_model_id, self.hub_private_repo = hub_model_id, hub_private_repo
-        self.repository = hub_model_id  # with its owner, once the hub has told
+        self.repository = hub_model_id  # the owner is added when the hub is asked
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         schedule = callback_of(trainer, Schedule)

@@ -1,4 +1,4 @@
-"""What loggers wrote goes on with a resumed run: curves are cut back to the checkpoint, services told the run's id."""
+"""Loggers of a resumed run: curves are truncated to the checkpoint; services continue the run of the same id."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from callbacks.saving.events import copy_events, event_files
 
 METRICS = ExperimentWriter.NAME_METRICS_FILE
 CURVES = "stage/advantages"
-"""The picture of the objectives, which is drawn once, at the start."""
+"""The plot of the objectives, which is drawn once, at the start."""
 AT_START = (CURVES, "_hparams_/", "custom_scalars__config__")
-"""What TensorBoard's files are given once, at the start, by how the names begin."""
+"""Prefixes of the names that are written to TensorBoard's files once, at the start."""
 
 
 class MetricsFile(ExperimentWriter):
-    """CSVLogger's writer for `metrics.csv`, which goes on with the file that is there; Lightning's deletes it."""
+    """CSVLogger's writer of `metrics.csv`, which appends to an existing file; Lightning's deletes it."""
 
     def save(self) -> None:
         with naming(Path(self.metrics_file_path)):
             super().save()
 
     def copy_rows(self, source: Path, last: int, redone: tuple[str, ...] = ()) -> None:
-        """Begin with another run's metrics, or this one's own, but for those that came after an iteration.
+        """Begin with the metrics of another run, or of this one, without those after an iteration.
 
         Args:
             source: the file.
             last: the last iteration whose metrics are kept.
-            redone: names that begin so are left out at the last iteration too.
+            redone: prefixes of names whose values at the last iteration are removed too.
         """
         rows, self.metrics_keys = _read(source)
         kept = [row for row in rows if _stays(row, last, redone)]
@@ -57,7 +57,7 @@ class MetricsFile(ExperimentWriter):
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows of a file and the names of its columns; a row that was cut short is left out."""
+    """The rows of a file and the names of its columns; an incomplete row is left out."""
     if not path.exists():
         return [], []
     with path.open(newline="") as file:
@@ -70,13 +70,13 @@ def _stays(row: dict[str, str], last: int, redone: tuple[str, ...]) -> bool:
     return step < last or (step == last and not any(value and name.startswith(redone) for name, value in row.items()))
 
 
-# -- a run that goes on -------------------------------------------------------------------------------
+# -- resuming -----------------------------------------------------------------------------------------
 
 
 def continue_logs(loggers: Iterable[Logger], source: Path | None) -> None:
-    """Before they start, have loggers go on where the run of a checkpoint is; None for a run that begins.
+    """Before loggers start, make them continue the run in folder `source`; None for a new run.
 
-    One that refuses some names is given others (`app/storage/names.py`).
+    Names that a logger does not allow are replaced (`app/storage/names.py`).
     """
     ids = {} if source is None else read_checkpoint(source, lazily=True).get("ids", {})
     for logger in loggers:
@@ -90,7 +90,7 @@ def continue_logs(loggers: Iterable[Logger], source: Path | None) -> None:
 
 
 def ids_of(loggers: Iterable[Logger]) -> dict[str, str]:
-    """What a run is known by to the services that it is logged with."""
+    """The run's id in each logging service."""
     services = {WandbLogger.__name__: WandbLogger, MLFlowLogger.__name__: MLFlowLogger}
     return {
         name: str(logger.version)
@@ -101,15 +101,15 @@ def ids_of(loggers: Iterable[Logger]) -> dict[str, str]:
 
 
 def folders_of(loggers: Iterable[Logger]) -> list[str]:
-    """Where loggers keep files of the run, in their order."""
+    """The folders in which loggers keep files of the run, in the order of the loggers."""
     return [str(Path(each.log_dir).absolute()) for each in loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
 
 
 def copy_logs(trainer: Trainer, sources: list[str], last: int, redone: tuple[str, ...]) -> None:
-    """Let files of TensorBoard and CSV hold what they held at a checkpoint.
+    """Bring files of TensorBoard and CSV to what they held at a checkpoint.
 
     Args:
-        sources: a folder for each such logger, of the run that the checkpoint is of.
+        sources: a folder for each such logger, of the run that wrote the checkpoint.
         last, redone: see `copy_events`.
     """
     files = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
@@ -123,7 +123,7 @@ def copy_logs(trainer: Trainer, sources: list[str], last: int, redone: tuple[str
 
 
 def flush_logs(trainer: Trainer) -> None:
-    """Have the disk hold all that was logged."""
+    """Write all that was logged to the disk."""
     for logger in trainer.loggers:
         logger.save()
     for folder in map(Path, folders_of(trainer.loggers)):

@@ -1,9 +1,8 @@
-"""Where a run stands between two iterations, as Lightning's loops count it: what a checkpoint resumes from.
+"""The state of Lightning's loops between two iterations, from which a checkpoint resumes.
 
-A checkpoint is asked for at any moment, in the middle of a validation or once an iteration's rollouts are sampled;
-what it holds is always the state after the last whole iteration. Lightning's own counters restart in one way at the
-end of an epoch, in others before and after a validation or in a run that was resumed before; written as they are here
-they restart in one.
+A checkpoint may be saved at any moment, during a validation or after an iteration's rollouts are sampled. It always
+holds the state after the last complete iteration. Lightning's own counters restart differently at the end of an epoch,
+before and after a validation, and in a run that was resumed before; written as here they always restart alike.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ def at_rest(loops: Loops, validation_due: bool) -> Loops:
 
     Args:
         loops: taken in `on_train_batch_end`, or given by this function.
-        validation_due: whether the validation after this iteration is still to come, which then is the first
-            thing to be done.
+        validation_due: whether the validation after this iteration has not been run; a resumed run then begins
+            with it.
     """
     loops = deepcopy(loops)
     batches, epochs = loops["epoch_loop.batch_progress"], loops["epoch_progress"]
@@ -45,11 +44,11 @@ def at_rest(loops: Loops, validation_due: bool) -> Loops:
 
 
 def is_due(loops: Loops) -> bool:
-    """Was the loops' state written with its validation still to come?"""
+    """Whether the loops' state was written with `validation_due`."""
     return loops["epoch_loop.val_loop.batch_progress"]["total"]["started"] > 0
 
 
 def _counted(finished: int, begun: int | None = None) -> dict[str, int]:
-    """One of Lightning's counters: how many are finished, and how many begun, the same number where None."""
+    """One of Lightning's counters: how many have finished and how many have begun; None: as many."""
     begun = finished if begun is None else begun
     return {"ready": begun, "started": begun, "processed": finished, "completed": finished}

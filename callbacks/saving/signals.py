@@ -1,4 +1,4 @@
-"""The signals that end a run early, kept until it can stop without losing anything."""
+"""Records signals that end a run early, until the run can stop without losing anything."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 INTERRUPTED = 128 + signal.SIGINT
-"""The exit status after Ctrl-C, as a shell gives it, so that `passk fit && passk test` goes no further."""
+"""The exit status after Ctrl-C, as in a shell, so that `passk fit && passk test` stops."""
 TERMINATED = 128 + signal.SIGTERM
-"""That of a command other than `fit` that SIGTERM has ended without its results."""
+"""The exit status of a command other than `fit` that SIGTERM ended without results."""
 SHOW_CURSOR = "\x1b[?25h"
-"""Tells a terminal so; a progress bar hides it, and would not come to show it after a second Ctrl-C."""
+"""Escape sequence that shows the cursor; a progress bar hides it and cannot restore it after a second Ctrl-C."""
 
 
 class Signals:
-    """SIGTERM, Ctrl-C, and under SLURM the signal that announces the end of a job's time and has it queued again.
+    """Handles SIGTERM, Ctrl-C and SLURM's signal before a job's time limit, on which the job is requeued.
 
-    Lightning acts on the first and the last within the signal's handler, which may run in the middle of an optimizer
-    step, and ends at once on Ctrl-C. Here they are noted, and Lightning's handler of SLURM's signal, which saves and
-    requeues, is run when the state is whole. The second Ctrl-C ends the process, whatever it does.
+    Lightning acts on SIGTERM and SLURM's signal inside the handler, which may run in the middle of an optimizer
+    step, and ends at once on Ctrl-C. Here they are recorded, and Lightning's handler of SLURM's signal, which saves and
+    requeues, is called between two iterations. A second Ctrl-C always ends the process at once.
     """
 
     def __init__(self) -> None:
         self.noted: int | None = None
-        self.at_once = False  # what is under way changes nothing that is saved
+        self.at_once = False  # whether the current work changes nothing that is saved
         self.requeues: int | None = None
-        self.requeue: Any = None  # Lightning's handler
+        self.requeue: Any = None  # Lightning's handler of SLURM's signal
 
     def listen(self, trainer: Trainer) -> None:
-        """Put the notes in the places of the handlers that were there, which the Trainer puts back at its end."""
+        """Replace the present handlers by ones that record signals; the Trainer restores them at its end."""
         if threading.current_thread() is not threading.main_thread():
             return
         signal.signal(signal.SIGTERM, self.note)
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell has it for what runs in the background
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell ignores it for background jobs
             signal.signal(signal.SIGINT, self.note)
         environment = trainer._accelerator_connector.cluster_environment
         if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:
@@ -62,9 +62,9 @@ class Signals:
 
     @contextmanager
     def stopping_at_once(self, trainer: Trainer) -> Iterator[None]:
-        """What is done inside is done again by a run that goes on, so that a signal need not wait for its end.
+        """A context for work that a resumed run repeats, which a signal therefore aborts at once.
 
-        With several processes all wait for it: they have to stop together.
+        With several processes it is finished first: they have to stop together.
         """
         if trainer.world_size == 1:
             self.stop_if_told(trainer)
@@ -77,17 +77,17 @@ class Signals:
             self.at_once = False
 
     def stop_if_told(self, trainer: Trainer) -> None:
-        """End the run where any process was told to: with status 0 on SIGTERM, as schedulers send it, 130 on Ctrl-C.
+        """End the run if any process got a signal: with status 0 on SIGTERM, which schedulers send, 130 on Ctrl-C.
 
-        To be asked by all processes together. Those that the first has started end with 0: it takes another status for
-        a fault, and would be killed.
+        A collective of all processes. Those that the first process started always end with 0: another status would
+        be taken for a fault, and the first process would be killed.
         """
         if self._any(trainer, self.noted is not None):
             by_hand = self._any(trainer, self.noted == signal.SIGINT)
             raise SIGTERMException(INTERRUPTED if by_hand and trainer.local_rank == 0 else 0)
 
     def put_in_queue(self, trainer: Trainer) -> None:
-        """Run Lightning's handler on all processes where SLURM's signal has reached any."""
+        """Call Lightning's handler on all processes if any got SLURM's signal."""
         if self._any(trainer, self.requeues is not None and self.noted == self.requeues):
             self.requeue(self.requeues, None)
 
@@ -97,18 +97,18 @@ class Signals:
 
 
 class StopAtOnce(BaseException):
-    """Raised within `stopping_at_once` by a signal; a scorer that catches what it raises lets it pass."""
+    """Raised by a signal within `stopping_at_once`; a BaseException, so that scorers do not catch it."""
 
 
 @rank_zero_only
 def tell(text: str) -> None:
-    """A line on stderr, past Python's buffers, which a signal's handler must leave alone."""
+    """Write a line to stderr without Python's buffers, which a signal handler must not use."""
     line = f"\r\x1b[K{text}" if os.isatty(2) else text
     os.write(2, f"{line}\n".encode())
 
 
 @rank_zero_only
 def show_cursor() -> None:
-    """Where stderr is a terminal, see `SHOW_CURSOR`; past Python's buffers, as `tell`."""
+    """Write `SHOW_CURSOR` to stderr if it is a terminal; without Python's buffers, like `tell`."""
     if os.isatty(2):
         os.write(2, SHOW_CURSOR.encode())

@@ -1,1 +1,1 @@
-"""Stages, and the switch by entropy."""
+"""The schedule of stages, and the marking of problems by entropy."""

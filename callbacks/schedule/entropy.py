@@ -1,4 +1,4 @@
-"""Marking which problems are explored and which are exploited, by the entropy of their answers."""
+"""Marks which problems are explored and which are exploited, by the entropy of their answers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from app.types import ProblemBatch
 
 
 class EntropySwitch(Callback):
-    """Rank an iteration's problems by the mean token entropy of their answers (Section 4.2.3).
+    """Ranks an iteration's problems by the mean token entropy of their answers (Section 4.2.3).
 
     Those with the highest entropy are marked to be exploited, the others to be explored; the objective `Adaptive`
-    uses the marks. The paper does not say among which problems it ranks; here it is those of one iteration,
+    uses the marks. The paper does not say which problems are ranked together; here they are those of one iteration,
     over all processes. Demonstrations have no entropy and stay unmarked.
 
     Place it after the RolloutCallback, which fills the batch.
 
     Args:
-        share: of the problems that is exploited, half of them in the paper.
+        share: the share of the problems that is exploited; half of them in the paper.
     """
 
     def __init__(self, share: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""Stages: what is trained, for how long, and what comes next."""
+"""Runs the stages of a schedule one after another."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ log = logging.getLogger(__name__)
 
 
 class StageSchedule(Schedule):
-    """Run the stages one after another; the run ends with the last.
+    """Runs the stages one after another; the run ends with the last.
 
     A stage ends after the validation that follows its last iteration, so that every stage is
-    measured at its end. At each transition the run folder gets a checkpoint and a transformers
-    folder, `stages/<number>-<name>`.
+    evaluated at its end. At the end of each stage a checkpoint and a transformers folder are
+    written to `stages/<number>-<name>` in the run folder.
 
     Args:
-        stages: in order, or rounds of them; one is changed by its name, as in `--schedule.explore.k 4`.
-        save_stages: whether to write those folders.
+        stages: the stages in order, or rounds of them; one is changed by its name, as in `--schedule.explore.k 4`.
+        save_stages: whether to write `stages/<number>-<name>`.
     """
 
     def __init__(self, stages: tuple[Stage | Rounds, ...], save_stages: bool = True) -> None:
@@ -54,10 +54,10 @@ class StageSchedule(Schedule):
         self.save_stages = save_stages
         check_stages(self.stages)
         self.index = 0
-        self.step = 0  # iterations of this stage
-        self.ending = False  # and waiting for its validation
-        self.finished = False  # with the last stage
-        self.settings: list[StageSettings] = []  # of each stage, in this run
+        self.step = 0  # iterations since this stage began
+        self.ending = False  # the stage has ended but for its validation
+        self.finished = False  # the last stage has ended
+        self.settings: list[StageSettings] = []  # resolved, of each stage
         self.observed: dict[str, Any] = {}  # the objective's state after the last whole iteration
         self.usual_intervals: tuple[Any, Any] | None = None
         self.exported: Path | None = None
@@ -68,7 +68,7 @@ class StageSchedule(Schedule):
 
     @property
     def iterations(self) -> int | None:
-        """Of all stages together, where every one has a fixed length."""
+        """The number of iterations of all stages; None unless every stage has a fixed length."""
         lengths = [stage.until.steps for stage in self.stages if isinstance(stage.until, Steps)]
         return sum(lengths) if len(lengths) == len(self.stages) else None
 
@@ -94,7 +94,7 @@ class StageSchedule(Schedule):
         self._read(trainer, module)
 
     def _read(self, trainer: Trainer, module: RLVRModule) -> None:
-        """Every training prompt, with room for the longest answers of all stages."""
+        """Check every training prompt, with room for the longest answers of all stages; skip those that do not fit."""
         longest = max(settings.rollouts.sampling.max_new_tokens for settings in self.settings)
         engines = {id(engine): engine for engine in (settings.rollouts.engine for settings in self.settings)}
         for problems in asked(trainer, "train").values():
@@ -103,7 +103,7 @@ class StageSchedule(Schedule):
 
     @staticmethod
     def _check(trainer: Trainer, module: RLVRModule, settings: StageSettings) -> None:
-        """Raise ValueError for what could not work once the stage is reached."""
+        """Raise ValueError at the start for settings that would fail when the stage begins."""
         worker, rollouts = module.rollout_worker, settings.rollouts
         check_engine(rollouts.engine, worker.overlap)
         check_knobs(settings.knobs, rollouts, worker.overlap)
@@ -115,7 +115,7 @@ class StageSchedule(Schedule):
                 settings.update.advantage.check(now.rollouts)
                 check_sampling(now.engine, now.sampling)
         if settings.knobs.k is not None:
-            settings.update.advantage.set_k(int(settings.knobs.at(0)["k"]))  # as it is drawn at the run's start
+            settings.update.advantage.set_k(int(settings.knobs.at(0)["k"]))  # for AdvantageCurves, drawn at the start
         check_ends(module.policy, rollouts.sampling)
         check_demonstrations(problems_of(trainer, "train"), rollouts.engine, worker.scorer)
         number = len(problems_of(trainer, "train"))
@@ -127,7 +127,7 @@ class StageSchedule(Schedule):
             self.stage.until.reset()
         self._enter(trainer, RLVRModule.of(pl_module), is_new=False)
         if self.finished:
-            self.finished = self._fires({})  # as the stage now is configured
+            self.finished = self._fires({})  # by the stage's present configuration
         if self.finished or (self.ending and not self._ask_for_validation(trainer)):
             self._next(trainer, pl_module)
 
@@ -158,7 +158,7 @@ class StageSchedule(Schedule):
         return self.ending
 
     def _ask_for_validation(self, trainer: Trainer) -> bool:
-        """Have Lightning validate after this very batch; false where the run has no validation."""
+        """Make Lightning validate after this batch; False if the run has no validation."""
         if not trainer.enable_validation or trainer.check_val_every_n_epoch not in (None, 1):
             return False
         by_clock: Any = getattr(trainer, "_val_check_time_interval", None)
@@ -167,11 +167,11 @@ class StageSchedule(Schedule):
         return True
 
     def _next(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave this stage, save, and enter the next or stop."""
+        """End this stage, save it, and begin the next one or stop."""
         module = RLVRModule.of(pl_module)
         name, number, left_before = self.stage.name, self.index + 1, self.finished
         self.ending, self.finished = False, number == len(self.stages)
-        module.rollout_worker.prefetcher.drop()  # a stage begins with rollouts of the policy as it stands
+        module.rollout_worker.prefetcher.drop()  # a stage begins with rollouts of the current policy
         if self.finished:
             trainer.should_stop = True
         else:
@@ -186,7 +186,7 @@ class StageSchedule(Schedule):
             self._save(trainer, number, name)
 
     def _enter(self, trainer: Trainer, module: RLVRModule, is_new: bool) -> None:
-        """Give the module, the rollout worker and the data module the stage's settings."""
+        """Pass the stage's settings to the module, the rollout worker and the data module."""
         settings = self.settings[self.index]
         module.begin_stage(settings.name, settings.update, is_new)
         self._turn(module)
@@ -196,7 +196,7 @@ class StageSchedule(Schedule):
         log.info("stage %d of %d: %s, %s", self.index + 1, len(self.stages), settings.name, what)
 
     def _turn(self, module: RLVRModule) -> None:
-        """Give them what this iteration of the stage has of its own."""
+        """Set the values that change with the iteration: k, N and the temperature."""
         settings, values = self.settings[self.index], self.settings[self.index].knobs.at(self.step)
         module.rollout_worker.settings = settings.rollouts_at(self.step)
         if "k" in values:
@@ -225,7 +225,7 @@ class StageSchedule(Schedule):
         if index >= len(self.stages):
             raise ValueError(f"the checkpoint is in stage {index + 1}, the schedule has {len(self.stages)}")
         self.index, self.ending, self.finished = index, bool(state_dict["ending"]), bool(state_dict["finished"])
-        for name in ("advantage", "until"):  # of another class, it begins anew
+        for name in ("advantage", "until"):  # state of another class is not restored
             part = getattr(self.stage, name)
             if type(part).__qualname__ in state_dict[name]:
                 part.load_state_dict(state_dict[name][type(part).__qualname__])
@@ -233,6 +233,6 @@ class StageSchedule(Schedule):
 
 
 def _set_intervals(trainer: Trainer, batches: Any, seconds: Any) -> None:
-    """Have Lightning validate every `batches` batches, or every `seconds` where that is not None."""
+    """Make Lightning validate every `batches` batches, or every `seconds` if that is not None."""
     trainer.val_check_batch = batches
     trainer._val_check_time_interval = seconds  # type: ignore[attr-defined]

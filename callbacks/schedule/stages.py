@@ -1,4 +1,4 @@
-"""A stage, and its resolved settings in a run."""
+"""A stage of a schedule, rounds of stages, and the resolved settings of a stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from callbacks.triggers import Trigger
 
 @dataclass(frozen=True)
 class StageSettings:
-    """All that a stage may change: of the module, of the rollout worker, and P, problems in an iteration."""
+    """All settings that a stage may change: the module's, the rollout worker's, and P, problems in an iteration."""
 
     name: str
     update: UpdateSettings
@@ -25,7 +25,7 @@ class StageSettings:
     knobs: Knobs = field(default_factory=Knobs)
 
     def rollouts_at(self, iteration: int) -> RolloutSettings:
-        """The stage's, with the N and the temperature of this iteration."""
+        """The stage's rollout settings, with N and the temperature of this iteration."""
         values, rollouts = self.knobs.at(iteration), self.rollouts
         if "rollouts" in values:
             rollouts = replace(rollouts, rollouts=int(values["rollouts"]))
@@ -39,19 +39,19 @@ class Stage:
     """An objective, and the condition that ends it; everything else defaults to the run's own settings.
 
     Args:
-        name: under which it is reported.
+        name: shown in logs and results.
         advantage: the objective.
-        until: ends the stage; only the last stage may have none, and then ends with the Trainer.
+        until: the trigger that ends the stage; only the last stage may have none: the Trainer's limits then end it.
         loss: what an update minimises.
-        learning_rate: counted from the stage's first update.
+        learning_rate: a function of the number of updates since the stage began.
         problems: P, problems in an iteration.
-        rollouts: N, answers to each.
-        engine: where the answers come from.
-        sampling: how they are drawn.
+        rollouts: N, answers to each problem.
+        engine: samples the answers.
+        sampling: temperature, top_p and limits of the answers.
         minibatch_size: problems per optimizer step.
         count_skipped_tokens: see RLVRModule.
         knobs: k, N and the temperature as functions of the stage's iterations.
-        reset_optimizer: begin with an empty optimizer state rather than the last stage's.
+        reset_optimizer: begin with an empty optimizer state, not with that of the stage before.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Stage:
     reset_optimizer: bool = False
 
     def resolved(self, run: StageSettings) -> StageSettings:
-        """The settings of this stage, in a run with these."""
+        """The settings of this stage; those that it does not set are the run's."""
         update, rollouts = run.update, run.rollouts
         counts = self.count_skipped_tokens
         return StageSettings(
@@ -93,12 +93,12 @@ class Stage:
 
 @dataclass
 class Rounds:
-    """The same stages several times over: "(P@k T. + P@1 T.) x 2".
+    """The same stages repeated: "(P@k T. + P@1 T.) x 2".
 
     Args:
-        repeat: how often.
+        repeat: the number of rounds.
         stages: in order; round r of stage "explore" is named "explore r".
-        name: by which an overlay or an argument changes the rounds.
+        name: the name by which an overlay or an argument changes the rounds.
     """
 
     repeat: int
@@ -111,7 +111,7 @@ class Rounds:
 
 
 def check_stages(stages: list[Stage]) -> None:
-    """Raise ValueError for stages without names of their own, numbers below 1, or one that would never end."""
+    """Raise ValueError for equal names, numbers below 1, or a stage before the last that has no end."""
     if not stages:
         raise ValueError("stages must hold at least one stage")
     names = [stage.name for stage in stages]

@@ -1,4 +1,4 @@
-"""Arithmetic of graded difficulty as chat problems."""
+"""Arithmetic problems of several levels of difficulty, as chats."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Arithmetic as Lightning data: generated, distinct, each level of difficulty a set of its own."""
+"""Data module of generated arithmetic problems; each level of difficulty is a set."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ TRAIN, VALIDATION, TEST = {"addition": 150}, {"addition": 32}, {}
 
 
 class ArithmeticDataModule(PuzzleDataModule):
-    """Arithmetic of several levels, distinct within and across splits.
+    """Generated arithmetic of several levels, distinct within and across splits.
 
     Args:
-        train: of each level (a name of `FORMS`), how many problems to train on.
-        validation: of each level, how many to watch during training.
-        test: of each level, how many to test on; may be empty.
+        train: the number of training problems of each level (a name of `FORMS`).
+        validation: the number of validation problems of each level.
+        test: the number of test problems of each level; may be empty.
         largest: operands are drawn from 1 to this number.
-        question: what is asked, with {expression} in it.
+        question: the question, with {expression} in it.
         seed: of the problems and of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
-        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+        cache_dir: folder for generated problems; None: `$XDG_CACHE_HOME/passk` or `~/.cache/passk`.
 
     Raises:
-        ValueError: naming the value and its bound, for an unknown level, a negative count, an empty train or
+        ValueError: with the value and its bound, for an unknown level, a negative count, an empty train or
             validation split, and more problems than exist.
     """
 

@@ -1,4 +1,4 @@
-"""Arithmetic of graded difficulty as chat problems: expressions, and the last number of a response."""
+"""Arithmetic problems of several levels as chats; the answer is the last number of a response."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Form(NamedTuple):
     """A level of difficulty.
 
     Attributes:
-        text: the expression, with a place for each operand.
-        value: of its operands.
-        alike: how many operands in a row can change places without changing the problem, for each such row.
+        text: the expression, with a placeholder for each operand.
+        value: computes the value from the operands.
+        alike: sizes of the groups of consecutive operands that can be exchanged without changing the problem.
     """
 
     text: str
@@ -39,7 +39,7 @@ FORMS = {
     "addition_then_subtraction": Form("{} + {} - {}", lambda a, b, c: a + b - c, (2, 1)),
     "multiplication_then_addition": Form("{} * {} + {}", lambda a, b, c: a * b + c, (2, 1)),
 }
-"""By the name of the level, the easier first."""
+"""The forms by level name, easier ones first."""
 
 NUMBER = re.compile(
     r"""(?<![\w.^/])                       # no part of a word, of a longer number, of a power or of a fraction
@@ -49,13 +49,13 @@ NUMBER = re.compile(
     re.VERBOSE,
 )
 MINUS = re.compile(r"(?<![\w.)\]])[-\u2212]$")
-"""Of a number (ASCII's or the typographic one), directly before it and behind no operand: "= -5", not "12-5"."""
+"""A minus sign (ASCII or typographic) directly before a number and not after an operand: "= -5", not "12-5"."""
 
 
 def last_number(text: str) -> str | None:
-    """The last number in a text, without zeros that change nothing, such as "-7", "1250" or "0.5"; None without one.
+    """The last number in a text without superfluous zeros, such as "-7", "1250" or "0.5"; None if there is none.
 
-    Total, and linear in the text. Digits are compared as text, never converted, however many they are.
+    Never raises; takes linear time. Digits are compared as text and never converted, so any number of them is safe.
     """
     found = next(iter(deque(NUMBER.finditer(text), maxlen=1)), None)
     if found is None:
@@ -73,8 +73,8 @@ class ArithmeticProblem(Problem):
 
     Args:
         level: a name of `FORMS`.
-        operands: in the order in which the expression has them.
-        question: the message, with a place for the expression.
+        operands: in the order of the expression.
+        question: the message, with a placeholder for the expression.
     """
 
     level: str
@@ -83,7 +83,7 @@ class ArithmeticProblem(Problem):
 
     @property
     def expression(self) -> str:
-        """Such as "12 + 7"."""
+        """The expression, such as "12 + 7"."""
         return FORMS[self.level].text.format(*self.operands)
 
     @property
@@ -96,7 +96,7 @@ class ArithmeticProblem(Problem):
 
     @property
     def key(self) -> str:  # type: ignore[override]
-        """The same for "12 + 7" and "7 + 12", which are not asked both."""
+        """Equal for "12 + 7" and "7 + 12", which count as one problem."""
         rest, rows = list(self.operands), list[int]()
         for number in FORMS[self.level].alike:
             rows += sorted(rest[:number])
@@ -112,7 +112,7 @@ class ArithmeticProblem(Problem):
         return self.level
 
     def score(self, response: str) -> float:
-        """1 where the last number of the response is the value, else 0."""
+        """1 if the last number of the response is the value, else 0."""
         return float(last_number(response) == str(self.value))
 
     def extract_answer(self, response: str) -> str | None:
@@ -154,7 +154,7 @@ class Arithmetic(Puzzle[ArithmeticProblem]):
         return self.load([random.randint(1, self.largest) for _ in range(number)])
 
     def capacity(self) -> int:
-        """Multisets of operands that can change places, times each other."""
+        """The product over groups of the number of multisets of exchangeable operands."""
         return prod(comb(self.largest + number - 1, number) for number in FORMS[self.level].alike)
 
     def fingerprint(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What all data modules share: splits, loaders, drawing, deduplication, the cache.
+"""Base code of all data modules: splits, loaders, generation, deduplication, the cache.
 
-Nothing is imported here: the process that scores imports `generate.py` without Lightning, which takes seconds.
+Nothing is imported here: the scoring process imports `generate.py` without Lightning, whose import takes seconds.
 """

@@ -1,7 +1,7 @@
-"""Generated data on disk: one file of JSON lines, named by a hash of what it was made from.
+"""Caches generated data on disk: one file of JSON lines, named by a hash of its configuration.
 
-The first line holds the hash of the rest, so that a damaged file is told from a whole one. A file appears at once or
-not at all; two processes that write it at the same time write the same bytes, and the later one wins.
+The first line has the hash of the rest, to detect damaged files. A file is written completely or
+not at all; two processes that write it at the same time write the same bytes, and the later file stays.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def default_cache_dir() -> Path:
 
 
 def cache_path(directory: Path, name: str, config: Any) -> Path:
-    """The file for this configuration, which is plain data."""
+    """The path of the file for this configuration (plain data)."""
     return directory / f"{name}-{digest(json.dumps(config, sort_keys=True).encode())}.jsonl"
 
 
 def read_lines(path: Path) -> list[Any] | None:
-    """The values written to `path`; None where there is no such file, or, with a warning, a damaged one."""
+    """The values in `path`; None if there is no such file or, with a warning, if it is damaged."""
     try:
         header, _, body = path.read_bytes().partition(b"\n")
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def read_lines(path: Path) -> list[Any] | None:
 
 
 def write_lines(path: Path, values: list[Any]) -> None:
-    """Write plain values, one a line, through a temporary file beside `path`; ValueError where that fails."""
+    """Write plain values, one per line, by a temporary file beside `path`; ValueError if writing fails."""
     body = b"".join(json.dumps(value, separators=(",", ":")).encode() + b"\n" for value in values)
     check_writable(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
@@ -59,7 +59,7 @@ def write_lines(path: Path, values: list[Any]) -> None:
 
 
 def check_writable(directory: Path) -> None:
-    """Make the directory; ValueError unless files can be made in it."""
+    """Make the directory; ValueError if it is not writable."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):

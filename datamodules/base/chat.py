@@ -1,4 +1,4 @@
-"""What stands before every question of a run: a system prompt and worked examples (docs/your_own_task.md)."""
+"""Messages before every question of a run: a system prompt and few-shot examples (docs/your_own_task.md)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from datamodules.sources.rows import check_source, parse_rows, read_rows
 
 @dataclass(frozen=True)
 class Chat:
-    """Messages that every prompt of a run begins with, whatever its data module.
+    """Messages with which every prompt of a run begins, for any data module.
 
     Args:
         system_prompt: the first message of every chat.
         few_shot: messages between it and the question, each with a role and a content, or a .jsonl, .parquet or .csv
             file of such rows.
-        wrap_text: whether a plain-text prompt becomes the user's message of a chat.
+        wrap_text: whether a plain-text prompt becomes a user message of a chat.
 
     Attributes:
         examples: the messages of `few_shot`.
 
     Raises:
-        ValueError: for an empty system prompt, and what is no message, naming the file and the row.
+        ValueError: for an empty system prompt, and for an invalid message, with the file and the row.
     """
 
     system_prompt: str | None = None
@@ -42,11 +42,11 @@ class Chat:
 
     @property
     def changes(self) -> bool:
-        """Whether there is anything to put before a prompt, or to make of it."""
+        """Whether prompts are changed at all."""
         return self.wrap_text or self.system_prompt is not None or bool(self.examples)
 
     def ask(self, prompt: Prompt) -> Prompt:
-        """The prompt as the policy is given it.
+        """The prompt for the policy.
 
         Raises:
             ValueError: for plain text without `wrap_text`, or a second system message.
@@ -65,7 +65,7 @@ class Chat:
         return (*own, *system, *self.examples, *prompt[len(own) :])
 
     def ask_all(self, split: str, problems: Sequence[Problem]) -> list[Problem]:
-        """The problems of a split, asked so; ValueError names the first that can't be."""
+        """The problems of a split with these messages; ValueError names the first for which that is impossible."""
         if not self.changes:
             return [*problems]
         asked: list[Problem] = []
@@ -79,7 +79,7 @@ class Chat:
 
 
 def read_messages(given: list[dict[str, str]] | str | None) -> list[dict[str, Any]]:
-    """The examples as messages; ValueError for what is none."""
+    """The examples as messages; ValueError for an invalid one."""
     if isinstance(given, str):
         check_source(given)
         return [*parse_rows(given, read_rows(given, "train"), as_message)]
@@ -87,7 +87,7 @@ def read_messages(given: list[dict[str, str]] | str | None) -> list[dict[str, An
 
 
 def as_message(value: Any) -> dict[str, Any]:
-    """A message; ValueError where it lacks a role or a content."""
+    """The value as a message; ValueError if it has no role or no content."""
     if not is_message(value):
         raise ValueError(f"chat.few_shot: {value!r:.80} is no message with a role and a content")
     return as_given(value)

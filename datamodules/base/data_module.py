@@ -1,6 +1,6 @@
-"""What all data modules share: splits in memory, loaders over them, and, for generated puzzles, drawing and caching.
+"""Base classes of data modules: splits in memory, loaders and, for generated puzzles, generation and caching.
 
-Nothing here knows of reinforcement learning, or of what a problem asks.
+They do not depend on reinforcement learning, nor on the kind of problem.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from datamodules.base.wrapped import RepeatedProblem
 log = logging.getLogger(__name__)
 
 CACHE_FORMAT = 1
-"""Part of the key of cached data: raise it when the same configuration comes to make other problems."""
+"""Part of the key of cached data: increase it when the same configuration generates other problems."""
 
 
 class ProblemDataModule(LightningDataModule, ABC):
-    """Serves the problems that `load_splits` brings: train as an endless stream, the others in order.
+    """Serves the problems of `load_splits`: train as an endless stream, the other splits in order.
 
-    The position in the train stream is kept here as well as in the loader, because Lightning restores
-    no loader's state from a checkpoint written at the end of an epoch.
+    The position in the train stream is part of this module's state, because Lightning does not restore
+    a loader's state from a checkpoint written at the end of an epoch.
 
     Args:
         seed: of the order of training.
-        batch_size: P, problems per iteration over all ranks. May be set during a run, as a stage does, and holds
-            from the next batch on; the number of batches in a Lightning epoch stays what it was at first.
+        batch_size: P, problems per iteration over all ranks. Stages may change it during a run, from the next batch
+            on; the number of batches in a Lightning epoch does not change.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
 
     Attributes:
-        chat: what stands before every question; the command line sets it before `setup`.
-        predict_split: which split `predict` answers.
-        task_name: what runs are named after; "" for the name of the class.
+        chat: the messages before every question; the command line sets it before `setup`.
+        predict_split: the split that `predict` samples answers to.
+        task_name: the name of the task in run folders; "" takes it from the class's name.
     """
 
     def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:
@@ -61,7 +61,7 @@ class ProblemDataModule(LightningDataModule, ABC):
 
     @abstractmethod
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-        """The problems of "train", "validation" and "test", and how many repeats were dropped from each."""
+        """The problems of "train", "validation" and "test", and the number of repeats dropped from each."""
 
     @property
     def batch_size(self) -> int:
@@ -79,7 +79,7 @@ class ProblemDataModule(LightningDataModule, ABC):
             self._stream.batch_size = batch_size
 
     def setup(self, stage: str) -> None:
-        """Load all splits, once, whatever the stage; a set to train on is demanded by `fit` alone."""
+        """Load all splits, once, for any stage; only `fit` needs a train split."""
         if self.splits:
             return
         splits, dropped = self.load_splits()
@@ -96,7 +96,7 @@ class ProblemDataModule(LightningDataModule, ABC):
 
     @property
     def stream(self) -> ProblemStream:
-        """The train loader, one for the whole life of this module; RuntimeError before `setup`."""
+        """The train loader, always the same object; RuntimeError before `setup`."""
         if self._stream is None:
             raise RuntimeError("setup() must be called before the train stream is read")
         return self._stream
@@ -110,26 +110,26 @@ class ProblemDataModule(LightningDataModule, ABC):
         return self._batches("validation")
 
     def test_dataloader(self) -> ProblemBatches:
-        """The test split; ValueError where it is empty."""
+        """The test split; ValueError if it is empty."""
         return self._batches("test")
 
     def predict_dataloader(self) -> ProblemBatches:
-        """The split of `predict_split`, each problem once; ValueError where it is empty."""
+        """The split `predict_split`, each problem once; ValueError if it is empty."""
         return self._batches(self.predict_split)
 
     def state_dict(self) -> dict[str, Any]:
         return {**self.stream.state_dict(), "problems": self.fingerprints}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on at a place in the train split; ValueError where a split holds other problems now, wherever it lies."""
-        if self._stream is None:  # a checkpoint may be validated where there is nothing to train on
+        """Restore the position in the train stream; ValueError if the problems of a split have changed."""
+        if self._stream is None:  # `validate` needs no train split
             return
         if self.trainer is None or self.trainer.state.fn == "fit":
             check_same(state_dict["problems"], self.fingerprints)
         self._stream.load_state_dict(state_dict)
 
     def leave_out(self, places: Collection[int]) -> None:
-        """Train without the problems at these places of the train split, which can't be asked."""
+        """Remove the problems with these indices, which cannot be used, from the train split."""
         kept = [place for place in range(len(self.splits["train"])) if place not in places]
         check_fits(self.batch_size, len(kept))
         self.splits["train"] = [self.splits["train"][place] for place in kept]
@@ -148,15 +148,15 @@ class PuzzleDataModule(ProblemDataModule):
     """Problems generated from puzzles, distinct within and across splits, cached on disk.
 
     Args:
-        plan: of "train", "validation" and "test", the puzzles and how many problems of each.
+        plan: for "train", "validation" and "test" the puzzles and the number of problems of each.
         seed: of the problems and of the order of training.
         batch_size: see `ProblemDataModule`.
         eval_batch_size: see `ProblemDataModule`.
-        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
-        given: splits that come from elsewhere and may be empty in the plan.
+        cache_dir: folder for generated problems; None: `$XDG_CACHE_HOME/passk` or `~/.cache/passk`.
+        given: splits that are not generated and may be empty in the plan.
 
     Attributes:
-        taken: keys of problems that are not to be generated.
+        taken: keys of problems that must not be generated.
 
     Raises:
         ValueError: for a negative count, an empty train or validation split, more problems than exist,
@@ -186,7 +186,7 @@ class PuzzleDataModule(ProblemDataModule):
 
     @property
     def cache_path(self) -> Path:
-        """Where the problems of this configuration are kept."""
+        """The cache file of this configuration's problems."""
         puzzles = {
             split: [[type(puzzle).__qualname__, puzzle.fingerprint(), number] for puzzle, number in shares]
             for split, shares in self.plan.items()
@@ -196,13 +196,13 @@ class PuzzleDataModule(ProblemDataModule):
         return cache_path(self.cache_dir, type(self).__name__, config)
 
     def prepare_data(self) -> None:
-        """Fill the cache, on one process of each machine."""
+        """Fill the cache, in one process of each machine."""
         if not self.cache_path.exists():
-            check_writable(self.cache_dir)  # before the work of drawing
+            check_writable(self.cache_dir)  # before generating
         self.load_splits()
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-        """From the cache, or generated and put there."""
+        """Load the splits from the cache, or generate and cache them."""
         lines = read_lines(self.cache_path)
         if lines is not None:
             return self._decode(lines)
@@ -211,7 +211,7 @@ class PuzzleDataModule(ProblemDataModule):
         return splits, dropped
 
     def _encode(self, splits: dict[str, list[Problem]], dropped: dict[str, int]) -> list[Any]:
-        """Plain data: first the numbers dropped, then the problems in the order of the plan."""
+        """Encode as plain data: first the numbers of dropped problems, then the problems in the order of the plan."""
         lines: list[Any] = [dropped]
         for split, shares in self.plan.items():
             problems = iter(splits[split])
@@ -219,7 +219,7 @@ class PuzzleDataModule(ProblemDataModule):
         return lines
 
     def _decode(self, lines: list[Any]) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-        """What `_encode` wrote."""
+        """Decode what `_encode` wrote."""
         dropped, *rest = lines
         data = iter(rest)
         splits = {
@@ -230,16 +230,16 @@ class PuzzleDataModule(ProblemDataModule):
 
 
 def check_fits(batch_size: int, num_problems: int) -> None:
-    """Raise ValueError where a batch would hold more problems than there are."""
+    """Raise ValueError if a batch would have more problems than there are."""
     if batch_size > num_problems:
         raise ValueError(f"batch_size={batch_size} must be at most the {num_problems} problems of the train split")
 
 
 def fingerprint(problems: Sequence[Problem]) -> dict[str, Any]:
-    """How many problems there are, and a digest of what is asked of whom and of the answers, in order.
+    """The number of problems, and a digest of their labels, prompts and answers, in order.
 
     Raises:
-        ValueError: for a problem whose text can't be written.
+        ValueError: for a problem whose text cannot be encoded.
     """
     digest = blake2b(digest_size=16)
     for place, problem in enumerate(problems):
@@ -253,7 +253,7 @@ def fingerprint(problems: Sequence[Problem]) -> dict[str, Any]:
 
 
 def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise ValueError where the fingerprint of a split is another than it was."""
+    """Raise ValueError if the fingerprint of a split has changed."""
     for split, own in now.items():
         was = before.get(split)
         if was != own:
@@ -268,7 +268,7 @@ def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
 
 @rank_zero_only
 def log_sizes(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None:
-    """Log the size of each split, what deduplication took from it and which repeats it left there."""
+    """Log the size of each split, and how many repeats were dropped from it and kept in it."""
     parts = []
     for split, problems in splits.items():
         kept = sum(isinstance(problem, RepeatedProblem) for problem in problems)
@@ -279,7 +279,7 @@ def log_sizes(splits: dict[str, list[Problem]], dropped: dict[str, int]) -> None
 
 
 def set_chat(data: LightningDataModule | None, chat: Chat) -> None:
-    """Put what prompts begin with before every question; ValueError for a data module without a place for it."""
+    """Set the messages before every question; ValueError for a data module that does not support them."""
     if isinstance(data, ProblemDataModule):
         data.chat = chat
     elif chat.changes:

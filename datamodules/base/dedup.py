@@ -1,7 +1,7 @@
-"""Deduplication: a problem occurs in one split, and what is tested is never trained on.
+"""Deduplication: a problem is in one split only, and held-out problems are never trained on.
 
-What is trained on occurs once there. A held-out set keeps its own repeats, so that its figures are over the set as it
-was published; each repeat is sampled by random numbers of its own and counts as a problem.
+The train split has each problem once. A held-out set keeps its own repeats, so that its metrics are over the published
+set; each repeat is sampled with its own seed and counts as a problem.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PRECEDENCE = ("test", "validation", "train")
-"""Where a problem stays that occurs in several splits: in the first of these."""
+"""A problem that is in several splits stays in the first of these."""
 
 
 def deduplicate(
     splits: Mapping[str, Sequence[Problem]], strict: bool = False
 ) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-    """Leave each key to one split, the first in the order of precedence that has it, and once to train.
+    """Keep each key in one split only, the first in the order of precedence, and only once in train.
 
-    Of problems that were read, those too are left to the first split that differ by white space alone and have the
-    same answer: copies of a published question do. With another answer they are other problems, and stay.
+    Problems read from files also count as equal if they differ only in white space and have the same
+    answer, as copies of a published question do. With another answer they are different problems and stay.
 
     Args:
         splits: problems by the name of their split; every name must be in `PRECEDENCE`.
-        strict: whether held-out splits lose their repeats too, as generated ones do.
+        strict: whether repeats are dropped from held-out splits too, as for generated problems.
 
     Returns:
-        The splits, each in its own order, and how many problems were dropped from each.
+        The splits, each in its own order, and the number of problems dropped from each.
     """
     seen: set[str] = set()
     copies: set[str] = set()
@@ -55,7 +55,7 @@ def deduplicate(
 def deduplicate_sets(
     sets: Mapping[str, Mapping[str, T]], read: Callable[[str, str, T], Iterable[Problem]]
 ) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-    """The same of splits that are made of named sets, each read by `read(split, name, set)` in its turn."""
+    """The same for splits of named sets, each of which `read(split, name, set)` reads."""
     return deduplicate(
         {split: [each for name in named for each in read(split, name, named[name])] for split, named in sets.items()}
     )
@@ -71,7 +71,7 @@ def distinct(problems: Iterable[Problem]) -> Iterator[Problem]:
 
 
 def renamed(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """All problems, those whose key was there before under another one."""
+    """All problems; repeated keys are replaced by new ones."""
     seen: set[str] = set()
     for problem in problems:
         if problem.key in seen:
@@ -82,7 +82,7 @@ def renamed(problems: Iterable[Problem]) -> Iterator[Problem]:
 
 
 def warn_of_near_duplicates(splits: Mapping[str, Sequence[Problem]]) -> None:
-    """Warn of what is trained on and differs from held-out problems by white space and answer, where they were read."""
+    """Warn of train problems that differ from held-out ones only in white space and answer, among those read."""
     held_out = [problem for name in splits if name != "train" for problem in splits[name] if problem.origin]
     keys = {_squeezed(problem.key) for problem in held_out}
     near = [each for each in splits.get("train", ()) if keys and each.origin and _squeezed(each.key) in keys]

@@ -1,8 +1,8 @@
-"""What a puzzle is, and drawing distinct problems from puzzles; every draw is seeded by a sentence of its own.
+"""The base class of puzzles, and generation of distinct problems; every draw has its own seed.
 
-The sentence of a draw is `seed/split/label/index`, so that neither the order of drawing nor the number of workers
-matters. A draw that repeats an earlier problem is dropped and a later index takes its place: test is drawn first,
-then validation, then train, so that test wins.
+The seed of a draw is `seed/split/label/index`, so that results depend neither on the order of drawing nor on the number
+of workers. A draw that repeats an earlier problem is dropped and a later index used: test is generated first,
+then validation, then train, so that a repeated problem stays in test.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ ProblemT = TypeVar("ProblemT", bound=Problem)
 
 
 class Puzzle(ABC, Generic[ProblemT]):
-    """Makes problems of one kind and difficulty; two equal puzzles make the same problems.
+    """Generates problems of one kind and difficulty; equal puzzles generate the same problems.
 
     Attributes:
-        patience: draws in a row without a new problem, after which a puzzle of unknown capacity is exhausted.
+        patience: draws in a row without a new problem after which a puzzle of unknown capacity counts as exhausted.
     """
 
     patience: ClassVar[int] = 200_000
@@ -32,31 +32,31 @@ class Puzzle(ABC, Generic[ProblemT]):
     @property
     @abstractmethod
     def label(self) -> str:
-        """Names the difficulty; part of the sentence that seeds each draw."""
+        """The name of the difficulty; part of the seed of each draw."""
 
     @abstractmethod
     def generate(self, random: Random) -> ProblemT | None:
-        """One problem, drawn from `random` alone; None where this draw met no demand of the puzzle."""
+        """Generate one problem, using only `random`; None if this draw does not meet the puzzle's conditions."""
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
-        """The plain values that decide which problems come out: the cache is keyed by them."""
+        """The plain values on which the generated problems depend; part of the cache's key."""
 
     @abstractmethod
     def dump(self, problem: ProblemT) -> Any:
-        """A problem as plain data, fit for JSON."""
+        """A problem as plain data for JSON."""
 
     @abstractmethod
     def load(self, data: Any) -> ProblemT:
-        """The problem that `dump` wrote."""
+        """The problem from the data of `dump`."""
 
     def capacity(self) -> int | None:
-        """How many distinct problems exist, exactly; None where that is unknown."""
+        """The exact number of distinct problems; None if it is unknown."""
         return None
 
 
 Plan: TypeAlias = Mapping[str, Sequence[tuple[Puzzle[Any], int]]]
-"""Of each split, its puzzles and how many problems of each."""
+"""For each split its puzzles and the number of problems of each."""
 
 
 def check_plan(plan: Plan) -> None:
@@ -76,10 +76,10 @@ def check_plan(plan: Plan) -> None:
 
 
 def generate(plan: Plan, seed: int, taken: Collection[str] = ()) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-    """The splits of a plan without problems whose keys are taken, and how many draws of each were dropped as repeats.
+    """Generate the splits of a plan without taken keys.  -> the splits, and the numbers of repeats dropped
 
     Raises:
-        ValueError: where a puzzle whose capacity is unknown yields nothing new for its `patience`.
+        ValueError: a puzzle of unknown capacity gives no new problem in `patience` draws.
     """
     seen = set(taken)
     splits: dict[str, list[Problem]] = {split: [] for split in plan}
@@ -93,9 +93,9 @@ def generate(plan: Plan, seed: int, taken: Collection[str] = ()) -> tuple[dict[s
 
 
 def draw_distinct(puzzle: Puzzle[Any], number: int, sentence: str, seen: set[str]) -> tuple[list[Problem], int]:
-    """`number` problems whose keys are not in `seen` (they are added), and how many repeats were dropped.
+    """Generate `number` problems whose keys are not in `seen`, and add them; also the number of repeats dropped.
 
-    Where the capacity is known, `check_plan` has seen that enough problems exist, and drawing goes on
+    If the capacity is known, `check_plan` has checked that enough problems exist, and drawing continues
     until they are found.
     """
     problems: list[Problem] = []

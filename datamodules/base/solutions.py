@@ -1,4 +1,4 @@
-"""Whether problems pass by their own solutions, tried when rows are read."""
+"""Checks, when rows are read, that problems pass with their own solutions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ log = logging.getLogger(__name__)
 ProblemT = TypeVar("ProblemT", bound=Problem)
 
 SECONDS = 20.0
-"""For which a run tries a scorer on its solutions; rows after that are taken on trust."""
+"""Time for which a run checks a scorer on its solutions; later rows are not checked."""
 
 WRONG = 0.05
-"""Share of a benchmark's official answers that may fail by its own rules: KOR-Bench has one such."""
+"""Share of a benchmark's official answers that may fail by its own rules: KOR-Bench has one."""
 
 
 def passing(problem: ProblemT) -> ProblemT:
-    """A problem with a scorer of ours, as it is; ValueError where its own solution does not pass."""
+    """Return a problem with one of passk's scorers unchanged; ValueError if its own solution does not pass."""
     try:
         solution = problem.solution
         verdict = judge(problem, solution)
-    except (IndexError, KeyError, TypeError) as error:  # of an answer that is not of the kind that its question has
+    except (IndexError, KeyError, TypeError) as error:  # an answer of the wrong type for its question
         raise ValueError(f"its answer can't be read: {type(error).__name__}: {error}") from None
     if verdict.score != 1:
         raise ValueError(f"its own solution {solution!r:.80} {said(verdict)}")
@@ -35,10 +35,10 @@ def passing(problem: ProblemT) -> ProblemT:
 
 
 def mostly_passing(source: str, problems: Sequence[ProblemT]) -> Sequence[ProblemT]:
-    """The problems of a benchmark, one a row, as they are; a warning counts official answers that do not pass.
+    """Return a benchmark's problems, one per row, unchanged; warn of the number of official answers that do not pass.
 
     Raises:
-        ValueError: where these are more than a few, naming the source and the first row.
+        ValueError: more than a few do not pass; names the source and the first row.
     """
     failures: list[str] = []
     for number, problem in enumerate(problems, start=1):
@@ -54,20 +54,20 @@ def mostly_passing(source: str, problems: Sequence[ProblemT]) -> Sequence[Proble
 
 
 def said(verdict: Verdict) -> str:
-    """Of a verdict that should be 1, what it is."""
+    """Describes a verdict that should be 1 but is not."""
     return f"has the score {verdict.score:g}, not 1" if verdict.scored else f"has no score ({verdict.cause})"
 
 
 class Trial:
-    """Has a user's scorer judge the solutions of its problems, in the process that scores.
+    """Runs a user's scorer on the solutions of its problems, in the scoring process.
 
-    A class that defines `solve` with its `score` promises that the solution passes. One that does not, and a mean of
-    several, may be meant for runs without demonstrations: their first failure is a warning, and the last that is tried.
+    If a class defines both `solve` and `score`, its solutions must pass. One that does not, and a mean of
+    several scorers, may be meant for runs without demonstrations: the first failure is a warning, and ends the checks.
     """
 
     def __init__(self, scorer: Scorer) -> None:
         self.scorer, self.process = scorer, SubprocessScorer()
-        untried = scorer.is_proven or scorer.judges_rows  # by a row: its answer need be no whole response
+        untried = scorer.is_proven or scorer.judges_rows  # answers of rows need not be whole responses
         self.left = 0.0 if untried else SECONDS
         self.tried = 0
 
@@ -77,14 +77,14 @@ class Trial:
             self.process.begin()
 
     def __call__(self, problem: Problem) -> None:
-        """Raise ValueError where the solution does not pass though its scorer promises it."""
+        """Raise ValueError if the solution does not pass but has to."""
         if self.left <= 0:
             return
         start = perf_counter()
         failure = self._failure(problem)
         if failure and self.scorer.promises:
             raise ValueError(failure)
-        if self.tried:  # the first waits for the process to start
+        if self.tried:  # the first one waits for the process to start
             self.left -= perf_counter() - start
         self.tried += 1
         if failure:
@@ -94,14 +94,14 @@ class Trial:
             log.warning("the scorer takes its time: %d solutions were tried, the others are not", self.tried)
 
     def _failure(self, problem: Problem) -> str:
-        """What is wrong with a solution; nothing where it passes, or where the scorer can't be sent to its process."""
+        """What is wrong with a solution; "" if it passes, or if the scorer cannot be sent to the scoring process."""
         try:
             solution = problem.solution
         except Exception as error:
             return f"`solve` fails: {type(error).__name__}: {error}".replace("\n", " ")
         try:
             (verdict,) = self.process([(problem, solution)])
-        except ValueError:  # a run that scores in this process, or else will say so
+        except ValueError:  # the run scores in this process, or reports it later
             self.left = 0.0
             return ""
         if verdict.score == 1:

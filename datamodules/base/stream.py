@@ -1,7 +1,7 @@
-"""The loaders: an endless stream of training batches that knows its position, and the batches of an evaluation.
+"""The loaders: an endless stream of training batches with a position, and the batches of an evaluation.
 
-Both are plain iterables, not DataLoaders: problems are in memory, and a loader that fetched ahead would lose its place
-in a checkpoint. Lightning fetches nothing ahead from an iterable that has a length.
+Both are plain iterables, not DataLoaders: problems are in memory, and prefetching would make the position
+in a checkpoint wrong. Lightning does not prefetch from an iterable with a length.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from app.types import Problem, ProblemBatch
 
 
 class ProblemStream:
-    """Batches of P problems without an end, which ones a sampler decides; none is short.
+    """An endless stream of batches of exactly P problems, chosen by a sampler.
 
-    The place in the stream is the number of problems consumed by all ranks together, and of batches. It moves when a
-    batch is handed out: with the record of passes it alone tells where to resume.
+    The position in the stream is the number of problems consumed by all ranks together, and of batches. It changes when
+    a batch is returned; resuming needs only it and the record of passes.
 
-    Iterating yields `len(self)` batches, one Lightning epoch, and goes on where the last iteration
-    stopped. Lightning reads the length once; it therefore stays what it was at first when `batch_size` changes.
+    Iterating yields `len(self)` batches, one Lightning epoch, and continues where the last iteration
+    stopped. Lightning reads the length once; therefore it does not change when `batch_size` changes.
 
     Args:
         problems: at least one.
-        batch_size: P, over all ranks; may be set at any time and holds from the next batch on.
+        batch_size: P, over all ranks; may be set at any time, for the next batch on.
         seed: of the draws.
-        rank: takes every `world_size`-th problem of each batch, from this one on.
+        rank: takes every `world_size`-th problem of each batch, starting with this one.
         world_size: number of ranks.
 
     Attributes:
         sampler: decides which problems are drawn.
-        record: of how often each was drawn and passed.
-        objective: gives what the present stage's objective makes of a pass rate, where one is known.
-        last, last_place: the problems of the last batch, over all ranks, and where it was drawn.
+        record: how often each problem was drawn and passed.
+        objective: gives the current stage's objective as a function of the pass rate, if there is one.
+        last, last_place: the problems of the last batch, over all ranks, and the position at which it was drawn.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ProblemStream:
         self.last: list[int] = []
         self.last_place = self.place
         self._length = max(1, len(problems) // batch_size)
-        self._next: list[int] = []  # what has been peeked at
+        self._next: list[int] = []  # drawn by `peek`
 
     def __len__(self) -> int:
         return self._length
@@ -64,7 +64,7 @@ class ProblemStream:
             yield self.draw()
 
     def draw(self) -> ProblemBatch:
-        """The next batch, or this rank's share of it; ValueError where there are more ranks than problems."""
+        """The next batch, or this rank's share of it; ValueError if there are more ranks than problems."""
         batch = self.peek()
         self.last, self.last_place, self._next = self._next, self.place, []
         self.position += self.batch_size
@@ -72,7 +72,7 @@ class ProblemStream:
         return batch
 
     def peek(self) -> ProblemBatch:
-        """What `draw` will give, unless the batch size is set before."""
+        """The next result of `draw`, unless the batch size is changed before."""
         if self.batch_size < self.world_size:
             raise ValueError(f"batch_size={self.batch_size} must be at least the number of ranks, {self.world_size}")
         if len(self._next) != self.batch_size:
@@ -81,19 +81,19 @@ class ProblemStream:
 
     @property
     def place(self) -> Place:
-        """Where the next batch is drawn."""
+        """The position at which the next batch is drawn."""
         return Place(self.seed, self.position, self.batches, self.objective)
 
     def others(self, sentence: str) -> list[int]:
-        """The places of all problems in the order in which they may replace those of a batch."""
+        """The indices of all problems in the order in which they may replace those of a batch."""
         return self.sampler.others(self.record, sentence, self.place)
 
     def rewind(self) -> None:
-        """Begin at the first batch again."""
+        """Start again at the first batch."""
         self.position, self.batches, self._next = 0, 0, []
 
     def keep_only(self, places: Sequence[int]) -> None:
-        """Draw the problems at these places alone from now on; the place in the stream stays."""
+        """Draw only the problems with these indices from now on; the position does not change."""
         self.problems = [self.problems[place] for place in places]
         self.record.keep_only(self.problems, torch.tensor(places, dtype=torch.long))
         self._length = max(1, len(places) // self.batch_size)
@@ -109,16 +109,16 @@ class ProblemStream:
 
 
 class ProblemBatches:
-    """A split in order, once, shared out over the ranks: no problem twice, none left out.
+    """The problems of a split in order, each exactly once, divided among the ranks.
 
-    Every rank gets the same number of batches, as collectives demand, of nearly the same size. A rank's
-    batch is empty only where the split has fewer problems than there are ranks, or where `batch_size`
-    is 1 and the last problems don't go round.
+    Every rank gets the same number of batches, as collectives require, of nearly the same size. A rank's
+    batch is empty only if the split has fewer problems than there are ranks, or if `batch_size`
+    is 1 and the last problems are fewer than the ranks.
 
     Args:
-        problems: of the split.
+        problems: those of the split.
         batch_size: problems in a batch of one rank, at most.
-        rank: takes every `world_size`-th problem, from this one on.
+        rank: takes every `world_size`-th problem, starting with this one.
         world_size: number of ranks.
     """
 

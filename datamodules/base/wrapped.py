@@ -1,4 +1,4 @@
-"""Problems around other problems, which ask and score."""
+"""Problems that wrap other problems."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from app.types import Problem, Prompt
 
 @dataclass(frozen=True)
 class WrappedProblem(Problem):
-    """What another problem is, but for what a subclass says.
+    """Has all properties of another problem; subclasses change some.
 
     Args:
-        problem: the other.
+        problem: the other problem.
     """
 
     problem: Problem
@@ -64,7 +64,7 @@ class NamedProblem(WrappedProblem):
     """A problem of one of several sets.
 
     Args:
-        names: the sets it is reported under: the set's name, and the parts of the set that it belongs to.
+        names: the sets under which it is reported: the set's name, and the parts of the set that it belongs to.
     """
 
     names: tuple[str, ...]
@@ -80,10 +80,10 @@ class NamedProblem(WrappedProblem):
 
 @dataclass(frozen=True)
 class RepeatedProblem(WrappedProblem):
-    """A problem that a held-out set has once more: its answers are drawn from random numbers of its own.
+    """A repeated problem of a held-out set: its answers are sampled with their own seed.
 
     Args:
-        number: 2 for the second of its kind.
+        number: 2 for the second copy, and so on.
     """
 
     number: int

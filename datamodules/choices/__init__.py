@@ -1,4 +1,4 @@
-"""Multiple choice and short open answers: which option a response takes, and what a short text says."""
+"""Scoring of multiple-choice and short open answers: the option that a response selects, and text normalisation."""
 
 from datamodules.choices.reading import (
     Choice,

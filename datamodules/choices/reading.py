@@ -1,4 +1,4 @@
-"""Multiple choice: the options of a row, how they are put, and which one a response takes."""
+"""Multiple choice: the options of a row, their text in the prompt, and the option that a response selects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from datamodules.sources import parse_json
 from datamodules.values import text_of
 
 LONGEST = 1_000
-"""Characters of an answer; a longer one takes no option."""
+"""The most characters of an answer; a longer one selects no option."""
 
 _OPEN, _CLOSED = r"(?:\\?[(\[{<])?\s*", r"\s*(?:\\?[)\]}>])?[.:]?"
 _LETTER = re.compile(rf"{_OPEN}([A-Za-z]){_CLOSED}")
@@ -33,7 +33,7 @@ _LETTER_FIRST = re.compile(rf"{_OPEN}([A-Za-z])({_CLOSED}\s*)(\S.*)", re.DOTALL)
 _LETTER_LAST = re.compile(r"(.*\S)\s*(?:[(\[]\s*([A-Za-z])\s*[)\]]|\s([A-Z]))", re.DOTALL)
 _LETTER_WITHIN = re.compile(r"(?<![A-Za-z])[A-Z](?![A-Za-z])|(?<=[(\[])[a-z](?=[)\]])")
 _BETWEEN = re.compile(r"[,=]\s*|[-\u2013\u2014](?:\s+|(?=[^\W\d]))")
-"""What may stand between a letter and words; no minus before a number."""
+"""Separators between a letter and words, except a minus before a number."""
 _SAID = re.compile(
     r":\s*|(?:(?:the|best|right|correct|final)\s+)*(?:answer|option|choice)\b(?:\s+(?:is|option|choice)\b)*\s*:?\s*",
     re.IGNORECASE,
@@ -44,14 +44,14 @@ _ESCAPE = re.compile(r"\\(['\"\\])")
 
 
 class Choice(NamedTuple):
-    """The right letter, and what the letters stand for."""
+    """The right letter, and the options of all letters."""
 
     letter: str
     options: tuple[str, ...]
 
 
 class ChoiceScorer(Scorer):
-    """Passes the right letter, or the right option in its own words, as the final answer."""
+    """Passes a final answer that is the right letter, or the text of the right option."""
 
     def score(self, response: str, answer: Any) -> float:
         given = self._final(response)
@@ -66,7 +66,7 @@ class ChoiceScorer(Scorer):
 
     @staticmethod
     def _final(response: str) -> str | None:
-        box = last_box(response[-TAIL:])  # as it is: mathematics takes words at the end of an answer for a unit
+        box = last_box(response[-TAIL:])  # unchanged: `final_answer` strips the box's content
         return final_answer(response) if box is None else box
 
     def solve(self, answer: Any) -> str:
@@ -74,7 +74,7 @@ class ChoiceScorer(Scorer):
 
 
 class OpenScorer(Scorer):
-    """Passes a final answer that equals the reference, or one of several in a list, as math-verify compares."""
+    """Passes a final answer that equals the reference, or one of a list of references, by math-verify."""
 
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
@@ -88,10 +88,10 @@ class OpenScorer(Scorer):
 
 
 def chosen(answer: str, options: Sequence[str]) -> str | None:
-    """The letter of the option that an answer takes; None where it takes none, or could mean several.
+    """The letter of the option that an answer selects; None if it selects none, or could mean several.
 
-    A capital letter alone is a letter, whatever the options say; then come an option's own words, then a letter, which
-    may stand beside the words of its option and not beside those of another, then what equals an option as a number.
+    Checked in this order: a single capital letter; the text of an option; a letter, alone or next to the text of its
+    own option but not of another; a number equal to an option.
     """
     if len(answer) > LONGEST:
         return None
@@ -110,12 +110,12 @@ def chosen(answer: str, options: Sequence[str]) -> str | None:
 
 
 def beside_words(text: str, options: Sequence[str]) -> str | None:
-    """The letter that stands before or behind words; "" where these speak of another option, None where none stands so.
+    """The letter before or after words; "" if the words mention another option, None if there is no such letter.
 
-    Where the words are no option's, a letter counts that brackets, a stop or a colon set apart from them.
+    If the words are no option's text, a letter counts if brackets, a full stop or a colon separate it from them.
     """
     letters = ascii_uppercase[: len(options)]
-    pairs: list[tuple[str, list[str], bool]] = []  # letter, readings of the words, whether it is set apart
+    pairs: list[tuple[str, list[str], bool]] = []  # letter, readings of the words, whether it is separated
     if last := _LETTER_LAST.fullmatch(text):
         pairs.append(((last[2] or last[3]).upper(), [last[1], last[1].rstrip(" ,:;=-\u2013\u2014")], False))
     if first := _LETTER_FIRST.fullmatch(text):
@@ -137,13 +137,13 @@ def beside_words(text: str, options: Sequence[str]) -> str | None:
 
 
 def names_another(words: str, letter: str, letters: str) -> bool:
-    """Whether words are but another letter: "A, B" takes two options, even where the first one reads B."""
+    """Whether words are only another letter: "A, B" selects two options, even if the text of option A is B."""
     alone = _LETTER.fullmatch(words)
     return alone is not None and alone[1].upper() in letters.replace(letter, "")
 
 
 def speaks_of_another(words: str, letter: str, options: Sequence[str]) -> bool:
-    """Whether another option's letter or words are among these."""
+    """Whether the words contain another option's letter or text."""
     letters = ascii_uppercase[: len(options)].replace(letter, "")
     if any(found.upper() in letters for found in _LETTER_WITHIN.findall(words)):
         return True
@@ -152,7 +152,7 @@ def speaks_of_another(words: str, letter: str, options: Sequence[str]) -> bool:
 
 
 def in_words(text: str, options: Sequence[str]) -> str:
-    """The letters of the options that read so: to the letter where one does, else but for looks, case or a unit."""
+    """The letters of the options with this text: exactly, or else up to formatting, case or a unit."""
     forms: tuple[Callable[[str], str], ...] = (str.strip, without_spaces, lambda each: without_spaces(each).casefold())
     for form in forms:
         said = form(text)
@@ -167,7 +167,7 @@ def in_words(text: str, options: Sequence[str]) -> str:
 
 
 def equal(text: str, options: Sequence[str]) -> str:
-    """The letters of the options that are the same number, in whatever form; sympy takes too long over letters."""
+    """The letters of the options equal to this number, in any form; with letters sympy would take too long."""
     if not is_number(text):
         return ""
     pairs = [(letter, bare(option)) for letter, option in zip(ascii_uppercase, options, strict=False)]
@@ -175,28 +175,28 @@ def equal(text: str, options: Sequence[str]) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number, or an expression of numbers alone."""
+    """Whether a text is a number, or an expression of numbers only."""
     return any(map(str.isdigit, text)) and not _VARIABLE.search(text) and len(text) <= 60 and is_tame(text)
 
 
 def said_of(words: str, options: Sequence[str]) -> str:
-    """The letters of the options that read so, or else equal it."""
+    """The letters of the options with this text, or else of those equal to it as a number."""
     return in_words(words, options) or equal(words, options)
 
 
 def only(letters: str) -> str | None:
-    """The letter, where there is just one."""
+    """The letter, if there is exactly one."""
     return letters if len(letters) == 1 else None
 
 
 def lettered(options: Sequence[str]) -> str:
-    """A line for each option; nothing where options are but letters, whose meaning a picture shows."""
+    """A line for each option; "" if options are only letters, which a picture explains."""
     lines = [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
     return "" if list(options) == [*ascii_uppercase[: len(options)]] else "\n".join(lines)
 
 
 def read_choice(answer: Any, options: Sequence[str]) -> Choice:
-    """The answer as a letter, or as one of the options; ValueError where it is neither."""
+    """The choice of an answer that is a letter or the text of an option; ValueError if it is neither."""
     letter = chosen(text_of(answer).strip(), options) if 2 <= len(options) <= len(ascii_uppercase) else None
     if letter is None:
         raise ValueError(f"the answer {answer!r:.80} is none of the {len(options)} options")
@@ -204,10 +204,10 @@ def read_choice(answer: Any, options: Sequence[str]) -> Choice:
 
 
 def read_options(value: Any) -> tuple[str, ...]:
-    """The options of a row: a list, or one written as text; () where there is none, as in an open question.
+    """The options of a row, given as a list or a list in text; () if there are none, as for an open question.
 
     Raises:
-        ValueError: for anything else, such as letters by option.
+        ValueError: for anything else, such as a mapping of letters.
     """
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
         value = value[0]
@@ -220,10 +220,10 @@ def read_options(value: Any) -> tuple[str, ...]:
 
 
 def read_list(value: Any) -> tuple[str, ...]:
-    """The items of a list, or the texts of one written as JSON or Python writes it; () of what is none, as [1, 2].
+    """The items of a list, or the strings of a list in JSON or Python syntax; () for anything else, such as "[1, 2]".
 
     Raises:
-        ValueError: for a text that lists texts and something else.
+        ValueError: for a text with a list of strings and something else.
     """
     if isinstance(value, str):
         text = value.strip()

@@ -1,4 +1,4 @@
-r"""What a short text says, apart from how LaTeX or Markdown make it look: `$\textbf{(B) }12$.` says (B) 12."""
+r"""Normalises short texts, removing LaTeX and Markdown formatting: `$\textbf{(B) }12$.` becomes (B) 12."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _UNSEEN = frozenset((
     r"\big", r"\Big", r"\quad", r"\qquad", r"\,", r"\;", r"\:", r"\!", r"\(", r"\)", r"\[", r"\]", r"\$", r"\ ",
     "\\\\", "\\\n", "\\", "$", "~", "`",
 ))  # fmt: skip
-"""What is read as white space."""
+"""Replaced by white space."""
 _ALSO: dict[str, str] = {
     r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\leq": r"\le", r"\geq": r"\ge", r"\%": "%", r"\&": "&", r"\#": "#",
     r"\_": "_", "\u2212": "-", "\u2019": "'",
 }  # fmt: skip
-"""What is read as another."""
+"""Replaced by another character."""
 _SHORT = re.compile(r"([\^_])\{(\w|\\circ)\}")
 _POINT = re.compile(r"(?<![0-9])\.(?=[0-9])")
 _UNIT = re.compile(r"\s*(?:\\(?:text|mathrm|mbox)\s*\{[~\sa-zA-Z./]+\}(?:\^\{?[0-9]\}?)?|\^\{?\\circ\}?)\s*\$?\s*\.?$")
@@ -28,7 +28,7 @@ _AROUND = re.compile(r"(\*{1,2}|_{1,2})(?=\S)(.*)\1|[\"\u201c](.*)[\"\u201d]", r
 
 @lru_cache(maxsize=4096)
 def bare(text: str) -> str:
-    """The text without fonts, boxes, signs of mathematics mode, braces that group words, and a full stop at its end."""
+    """The text without fonts, boxes, math delimiters, braces that group words, and a full stop at its end."""
     kept: list[str] = []
     opened: list[bool] = []  # whether each open brace is kept
     for found in map(str, _TOKEN.findall(text)):
@@ -48,7 +48,7 @@ def bare(text: str) -> str:
 
 
 def is_followed_by_argument(token: str) -> bool:
-    """Whether a brace behind it holds what a command, an exponent or an index applies to."""
+    """Whether a brace after the token contains the argument of a command, an exponent or an index."""
     return token in ("^", "_", "}", "]") or (token.startswith("\\") and token[1:].isalpha())
 
 
@@ -58,5 +58,5 @@ def without_spaces(text: str) -> str:
 
 
 def without_unit(text: str) -> str:
-    """The same without a unit at its end, where LaTeX marks one: a number may be given alone."""
+    """The same without a unit at its end that LaTeX marks: a number may be given without it."""
     return without_spaces(_UNIT.sub("", text))

@@ -1,4 +1,4 @@
-"""Enigmata (arXiv 2505.19914): the data module, its 36 tasks in `tasks/`, and their export."""
+"""Enigmata (arXiv 2505.19914): the data module, its 36 tasks in `tasks/`, and the export of problems."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Enigmata's 36 puzzle tasks as Lightning data: generated, or read from the official records, or both."""
+"""Data module of Enigmata's 36 puzzle tasks: generated, or read from the official records, or both."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ log = logging.getLogger(__name__)
 TASKS = tuple(name for names in CATEGORIES.values() for name in names)
 
 MAX_SKIPPED = 0.05
-"""Share of a source's records of the 36 tasks that may be unreadable: upstream has contradictory ones
+"""Share of a source's records of the 36 tasks that may be invalid: some of upstream's are contradictory
 (docs/enigmata.md)."""
 REASONS = 5
-"""Reasons named why records were left out, the most frequent ones."""
+"""How many reasons for skipped records are logged, the most frequent ones."""
 
 
 class EnigmataDataModule(PuzzleDataModule):
     """A mixture of tasks and difficulties, distinct within and across splits by the puzzle itself.
 
     Each split is a number of problems to generate, or a source of official records: a `.parquet` or `.jsonl` file, a
-    hub id, such as `BytedTsinghua-SIA/Enigmata-Eval:train`, or a folder; of a folder, and of a set of the hub that is
-    made so, all files `<split>.jsonl` are read, wherever they lie in it. Records of further tasks are left out and
-    counted. Whatever is also in the test split is not generated for, nor read into, the others; how much that was is
+    hub id, such as `BytedTsinghua-SIA/Enigmata-Eval:train`, or a folder. For a folder, and a hub data set with this
+    structure, all files `<split>.jsonl` at any level are read. Records of other tasks are skipped and
+    counted. Problems of the test split are neither generated for nor read into the other splits; their number is
     logged by task.
 
     Args:
         train, validation, test: a number, or a source; `train` may be 0 for `validate`.
         weights: of the mixture, by task or by category, whose tasks share its weight; a task's own weight
-            comes first. None takes all 36 tasks alike; otherwise what is not named is left out.
+            has priority. None weights all 36 tasks equally; otherwise unnamed tasks are left out.
         difficulties: weights of "easy", "medium" and "hard".
         seed: of the problems and of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
-        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+        cache_dir: folder for generated problems; None: `$XDG_CACHE_HOME/passk` or `~/.cache/passk`.
 
     Raises:
-        ValueError: for an unknown task, a negative weight, a source with more than a few bad rows, and what
-            `PuzzleDataModule` refuses.
+        ValueError: for an unknown task, a negative weight, a source with more than a few invalid rows, and the
+            errors of `PuzzleDataModule`.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class EnigmataDataModule(PuzzleDataModule):
         super().setup(stage)
 
     def _check_train(self) -> None:
-        """Raise ValueError where too few problems are to be generated for training."""
+        """Raise ValueError if too few problems are generated for training."""
         if "train" in self.sources:
             return
         number = sum(number for _, number in self.plan["train"])
@@ -92,7 +92,7 @@ class EnigmataDataModule(PuzzleDataModule):
         check_fits(self.batch_size, number)
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-        """The records, then what is generated beside them."""
+        """Read the records, then generate the other splits."""
         records = {split: self._read(split, source) for split, source in self.sources.items()}
         self.taken = {problem.key for problems in records.values() for problem in problems}
         generated, repeats = super().load_splits()
@@ -102,7 +102,7 @@ class EnigmataDataModule(PuzzleDataModule):
         return splits, {split: dropped[split] + repeats[split] for split in splits}
 
     def _read(self, split: str, source: str) -> list[Problem]:
-        """The problems of a source; further tasks, and a few records that can't be read, are left out and counted."""
+        """The problems of a source; other tasks, and a few invalid records, are skipped and counted."""
         problems: list[Problem] = []
         reasons, first = Counter[str](), dict[str, str]()
         further = 0
@@ -127,10 +127,10 @@ class EnigmataDataModule(PuzzleDataModule):
 
 
 def records(source: str, split: str) -> Iterator[tuple[str, Any]]:
-    """The rows of a source, each with the file and row that an error names.
+    """The rows of a source, each with its file and row for errors.
 
     Raises:
-        ValueError: where a source can't be read, or a folder holds no file of the split.
+        ValueError: a source cannot be read, or a folder has no file of the split.
     """
     hub, found = HUB_ID.fullmatch(source), folder_and_split(source)
     if found is not None:
@@ -167,7 +167,7 @@ def mixture(weights: Mapping[str, float] | None, difficulties: Mapping[str, floa
 
 
 def check_weights(argument: str, weights: Mapping[str, float], known: Collection[str], wrong: str) -> None:
-    """Raise ValueError for a name that is not known, or a weight that is none."""
+    """Raise ValueError for an unknown name or an invalid weight."""
     for name, weight in weights.items():
         if name not in known:
             raise ValueError(f"{argument}: {name!r} {wrong}")
@@ -176,7 +176,7 @@ def check_weights(argument: str, weights: Mapping[str, float], known: Collection
 
 
 def task_weights(weights: Mapping[str, float]) -> dict[str, float]:
-    """Of every task: its own, or its share of its category's, or 0."""
+    """The weight of every task: its own, or its share of its category's, or 0."""
     return {
         name: weights.get(name, weights.get(category, 0.0) / len(names))
         for category, names in CATEGORIES.items()
@@ -185,7 +185,7 @@ def task_weights(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def portions(number: int, shares: Mapping[TaskPuzzle, float]) -> list[tuple[TaskPuzzle, int]]:
-    """Whole numbers in these proportions that sum to `number`; the largest remainders are rounded up."""
+    """Integers in these proportions that sum to `number`; the largest remainders are rounded up."""
     exact = {puzzle: number * share for puzzle, share in shares.items()}
     floors = {puzzle: int(value) for puzzle, value in exact.items()}
     by_remainder = sorted(exact, key=lambda puzzle: floors[puzzle] - exact[puzzle])
@@ -195,7 +195,7 @@ def portions(number: int, shares: Mapping[TaskPuzzle, float]) -> list[tuple[Task
 
 
 def warn_of_leakage(splits: Mapping[str, list[Problem]]) -> None:
-    """Log by task what occurs in two splits, before the later of the two loses it."""
+    """Log, by task, how many problems are in two splits, before they are removed from one of them."""
     keys = {split: {problem.key for problem in problems} for split, problems in splits.items()}
     order = [split for split in PRECEDENCE if split in splits]
     for place, split in enumerate(order):

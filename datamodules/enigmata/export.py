@@ -1,4 +1,4 @@
-"""Writes generated problems of Enigmata as upstream's records, for its verifiers or for whatever reads its data.
+"""Writes generated problems of Enigmata as upstream's records, for its verifiers and for programs that read its data.
 
 python -m datamodules.enigmata.export records.jsonl --number 3600 [--weights.Crypto 1] [--seed 0]
 """
@@ -23,13 +23,13 @@ def export(
     difficulties: dict[str, float] | None = None,
     seed: int = 0,
 ) -> None:
-    """Write a JSONL file of distinct problems, a record a line.
+    """Write a JSONL file of distinct problems, one record per line.
 
     Args:
-        path: of the file.
-        number: how many problems.
-        weights: of the mixture, by task or by category, as `EnigmataDataModule` takes them; all tasks alike where None.
-        difficulties: weights of "easy", "medium" and "hard"; all alike where None.
+        path: the file.
+        number: the number of problems.
+        weights: of the mixture, by task or by category, as in `EnigmataDataModule`; None: all tasks equally.
+        difficulties: weights of "easy", "medium" and "hard"; None: all equally.
         seed: of the problems.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Mathematics: the data module and its scorer; reading, measuring and comparing answers."""
+"""Mathematics: the data module and its scorer; parsing, limiting and comparing answers."""
 
 from typing import TYPE_CHECKING
 

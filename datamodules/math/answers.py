@@ -1,7 +1,7 @@
-"""Taking the final answer out of a response to a question of mathematics, and comparing it with the reference.
+"""Extracts the final answer from a response to a mathematics question, and compares it with the reference.
 
-Spelling, numerals and units decide first. What is left goes to math-verify, which parses LaTeX and compares with
-sympy, in seconds or never for an expression that is made to be monstrous; `size.py` keeps those from it. Install it
+Spelling, numerals and units are compared first. Other answers go to math-verify, which parses LaTeX and compares with
+sympy. For a hostile expression that takes seconds or never ends; `size.py` rejects those. Install it
 with `pip install -e '.[math]'`.
 """
 
@@ -24,10 +24,10 @@ from datamodules.math.units import parse_unit
 from datamodules.values import digits
 
 TAIL = 20_000
-"""Characters at the end of a response in which the answer is looked for."""
+"""Characters at the end of a response that are searched for the answer."""
 
 LAYERS = 50
-"""That may stand around an answer: each takes time in proportion to the whole."""
+"""The most wrappers removed around an answer: each takes time linear in its length."""
 
 _BOX = re.compile(r"\\boxed\s*\{|\\fbox\s*\{|\\.|[{}]", re.DOTALL)
 _MARKUP = " \t\r*_`.,;"
@@ -39,9 +39,9 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _HOPE = re.compile(r"(?<![a-z])I hope (?:it|this)(?:'s| is) correct[\s.!*_]*", re.IGNORECASE)
-"""The sentence that Minerva's prompt (2206.14858) ends answers with."""
+"""The sentence that ends answers in Minerva's prompt (2206.14858)."""
 _FOUR = re.compile(r"[ \t]*####[ \t]*(?P<rest>[^\s#].*)")
-"""A last line as the solutions of GSM8K (2110.14168) have it."""
+"""The last line of GSM8K's solutions (2110.14168)."""
 _FENCES = {"$$": "$$", r"\[": r"\]"}
 _WRAPPERS = (
     (r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"), ("__", "__"), ("```", "```"), ("`", "`"),
@@ -52,13 +52,13 @@ _SENTENCE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}[,;:]? [a-zA-Z]{2,}[,;:]? [a
 
 
 class UndecidedError(ValueError):
-    """Whether two answers are one was not asked, since the answer to that may never come; the message says why."""
+    """Two answers were not compared because that may take forever; the message says why."""
 
 
 def final_answer(response: str) -> str | None:
-    """What the last box holds, or else what the last line says that begins with "answer", or "so the answer is".
+    """The content of the last box, or else the answer in the last line that begins with "answer" or "so the answer is".
 
-    In place of such a line, a response may end in GSM8K's `#### 72`.
+    Instead of such a line, a response may end in GSM8K's `#### 72`.
     """
     tail = response[-TAIL:]
     answer = last_box(tail)
@@ -67,9 +67,9 @@ def final_answer(response: str) -> str | None:
 
 
 def last_box(text: str) -> str | None:
-    r"""What the last complete `\boxed{...}` holds, its braces balanced; None where there is none."""
+    r"""The content of the last complete `\boxed{...}`, with balanced braces; None if there is none."""
     found: str | None = None
-    opened: list[int | None] = []  # of each open brace where the box's content starts; None for others
+    opened: list[int | None] = []  # for each open brace, where a box's content starts, else None
     for match in _BOX.finditer(text):
         if match[0].endswith("{") and match[0] != r"\{":
             opened.append(match.end() if len(match[0]) > 1 else None)
@@ -81,7 +81,7 @@ def last_box(text: str) -> str | None:
 
 
 def _last_line(text: str) -> str:
-    """What the last line says that begins with "answer"; a heading says what follows it. Empty where there is none."""
+    """The answer in the last line that begins with "answer", or after it if it is a heading; "" if there is none."""
     lines, answer = text.rstrip().split("\n"), ""
     number = _FOUR.fullmatch(lines[-1])
     if number and parse_numeral(plain(number["rest"]).removeprefix("$")):
@@ -101,13 +101,13 @@ def _last_line(text: str) -> str:
 
 
 def _without_hope(text: str) -> str:
-    """A line without Minerva's last sentence."""
+    """The line without Minerva's last sentence."""
     *_, last = [None, *_HOPE.finditer(text)]
     return text[: last.start()] if last and last.end() == len(text) else text
 
 
 def _paragraph(lines: list[str]) -> str:
-    """The first line that says something, with the rest of a displayed formula that it opens."""
+    """The first line with text; if it opens a displayed formula, the formula."""
     for place, line in enumerate(lines):
         text = line.strip(_MARKUP + "#>")
         if text in _FENCES:
@@ -119,7 +119,7 @@ def _paragraph(lines: list[str]) -> str:
 
 
 def plain(answer: str) -> str:
-    """Without the signs of mathematics mode, boxes, Markdown and punctuation around it."""
+    """The answer without surrounding math delimiters, boxes, Markdown and punctuation."""
     for _ in range(LAYERS):
         before, answer = answer, answer.lstrip().rstrip(_ENDS)
         for opening, closing in _WRAPPERS:
@@ -133,10 +133,10 @@ def plain(answer: str) -> str:
 
 
 def equivalent(answer: str, reference: str) -> bool:
-    """Whether two answers are one: as text, as words, as numerals, or as math-verify sees them without their units.
+    """Whether two answers are equal: as text, as words, as numerals, or by math-verify without units.
 
     Raises:
-        UndecidedError: they are not the same text, and math-verify can't be asked.
+        UndecidedError: they are not the same text, and math-verify cannot be used safely.
     """
     given, wanted = spelled(answer), spelled(reference)
     sides = tight(given), tight(wanted)
@@ -158,10 +158,10 @@ def equivalent(answer: str, reference: str) -> bool:
 
 
 def canonical(answer: str | None) -> str | None:
-    r"""A final answer in the form in which answers are counted, in time linear in it; None where there is none.
+    r"""A final answer in the form in which votes count it, in linear time; None if there is none.
 
-    Spelled in one way, and a numeral in plain digits: 1,000 is $1000.0$. Other expressions are compared as text: of
-    0.5 and \frac{1}{2}, which `equivalent` takes for one, a vote sees two.
+    Spelling is normalised, and numerals get plain digits: 1,000 equals $1000.0$. Other expressions are compared as
+    text: 0.5 and \frac{1}{2}, equal by `equivalent`, are two answers in a vote.
     """
     if answer is None:
         return None
@@ -171,7 +171,7 @@ def canonical(answer: str | None) -> str | None:
 
 
 def decided(comparison: Callable[[], bool]) -> float:
-    """1 or 0 as a comparison says, or `Unscored` where it can't: a guard never makes an answer wrong."""
+    """1 or 0 by a comparison, or `Unscored` if it is undecided: a limit never makes an answer wrong."""
     try:
         return float(comparison())
     except UndecidedError as error:
@@ -183,7 +183,7 @@ def _is_words(text: str) -> bool:
 
 
 def _verified(given: str, wanted: str) -> bool:
-    """What math-verify says, unless it may not be asked, or need not: what is no expression equals nothing."""
+    """The result of math-verify, if it is safe and needed: a text that is no expression is equal to none."""
     if not all(is_balanced(text) and not is_two_numbers(text) for text in (given, wanted)):
         return False
     wild = [text for text in (given, wanted) if not is_tame(text)]
@@ -198,13 +198,13 @@ def _verified(given: str, wanted: str) -> bool:
             return False
         if not wild:
             return bool(library.verify(reference, expression, timeout_seconds=None, raise_on_error=True))
-    except Exception as error:  # of sympy, which has no base class for them
+    except Exception as error:  # sympy's errors have no common base class
         raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from error
     raise UndecidedError(f"too much for math-verify to simplify: {wild[0]!r:.100}")
 
 
 def _is_prose(text: str) -> bool:
-    """Whether a text has three words in a row, or is words by more than half."""
+    """Whether a text has three words in a row, or more than half of it is words."""
     return _SENTENCE.search(text) is not None or 2 * sum(map(len, _WORD.findall(text))) > len(text)
 
 
@@ -214,7 +214,7 @@ def _parsed_reference(reference: str) -> Any:
 
 
 def _parsed(answer: str) -> Any:
-    r"""math-verify's reading of an answer, its units off; in a box, and the first match, so that no part is read."""
+    r"""An answer parsed by math-verify, without units; in a box, first match, so that it is not parsed in part."""
     library = _library()
     latex = library.parser.LatexExtractionConfig(boxed_match_priority=0, normalization_config=_normalization())
     return library.parse(
@@ -224,14 +224,14 @@ def _parsed(answer: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _normalization() -> Any:
-    """math-verify's own, except for its units, which are read before."""
+    """math-verify's default normalisation without its units, which are parsed before."""
     library = import_module("latex2sympy2_extended")
     return library.NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all")
 
 
 @lru_cache(maxsize=1)
 def _library() -> Any:
-    """math-verify, quietly; ImportError says how to install it."""
+    """math-verify without its warnings; ImportError says how to install it."""
     library = needed("math_verify", "math", "mathematics")
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its own time limits, by signals, are off
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its time limits are off
     return library

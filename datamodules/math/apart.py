@@ -1,7 +1,7 @@
-"""Expressions that are plainly different, found by their values: what math-verify would simplify, or round to nothing.
+"""Finds expressions that are clearly different by their values, before math-verify simplifies or rounds them.
 
-It compares numbers to six places, in which 1.67e-27 is 9.11e-31 and one over 2006! is one over 2004!; and it simplifies
-the difference of whatever is left, which may build numbers that neither has: of log(x) - n it makes log(x / e^n).
+math-verify compares numbers to six places, so that 1.67e-27 equals 9.11e-31 and 1/2006! equals 1/2004!. It simplifies
+the difference of other expressions, which may create large numbers: log(x) - n becomes log(x / e^n).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import Any
 
 TOLERANCE = 1.000001e-6
-"""Relative difference up to which numbers are one, where one has a decimal point: 0.333333 is a third."""
+"""Relative difference up to which numbers are equal, if one has a decimal point: 0.333333 is a third."""
 
 DIGITS = 400
-"""Of which cancellation may take this many before a difference counts as unknown."""
+"""The most digits lost to cancellation before a difference counts as unknown."""
 
 SURE = 20
-"""Bits of a difference that must be left when cancellation has taken its share: of fewer, all may be error."""
+"""Bits of a difference that must remain after cancellation; fewer may all be rounding errors."""
 
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107)
 _FRACTIONS = tuple(zip(_PRIMES, _PRIMES[2:], strict=False))
@@ -24,10 +24,10 @@ _FRACTIONS = tuple(zip(_PRIMES, _PRIMES[2:], strict=False))
 
 
 def apart(one: Any, other: Any) -> bool:
-    """Whether two expressions have different values, at one point for their letters; False where that is not plain.
+    """Whether two expressions have different values at one point for their letters; False if that is not certain.
 
-    Lists, intervals and matrices are apart where members of theirs are. A single letter is left to math-verify, which
-    takes a word for the product of its letters.
+    Lists, intervals and matrices differ if members differ. A single letter is left to math-verify, which
+    parses a word as the product of its letters.
     """
     sympy = import_module("sympy")
     if isinstance(one, sympy.Ne) != isinstance(other, sympy.Ne):
@@ -50,20 +50,20 @@ def apart(one: Any, other: Any) -> bool:
 
 
 def _values(value: Any) -> tuple[Any, ...]:
-    """The value itself; of a percentage what it is as a share, and without its sign."""
+    """The value; a percentage gives two, as a share and without its sign."""
     parts = value.atoms(import_module("sympy").UnevaluatedExpr)
     share = value.xreplace({part: part.args[0] for part in parts})
     return (share, 100 * share) if parts else (value,)
 
 
 def _members(value: Any) -> tuple[Any, ...] | None:
-    """Of a list or set, unless it is empty; None of anything else."""
+    """The members of a list or set; None if it is empty, and for anything else."""
     sympy = import_module("sympy")
     return value.args or None if isinstance(value, (sympy.Tuple, sympy.FiniteSet)) else None
 
 
 def _right_sides(one: Any, other: Any) -> tuple[Any, Any]:
-    """Without `x =`, or x and an inequality sign, where both say it, or one alone."""
+    """Both without `x =` (or x and an inequality sign), if both have it for the same x, or only one has it."""
     sympy = import_module("sympy")
     equations = [isinstance(side, (sympy.Eq, sympy.Ne)) and side.lhs.is_Symbol for side in (one, other)]
     if all(equations) and one.lhs != other.lhs:
@@ -72,7 +72,7 @@ def _right_sides(one: Any, other: Any) -> tuple[Any, Any]:
 
 
 def _at_a_point(one: Any, other: Any) -> tuple[Any, Any]:
-    """Both with a positive fraction for each of their letters."""
+    """Both with a positive fraction substituted for each letter."""
     names = sorted({letter.name for letter in one.free_symbols | other.free_symbols})
     rational = import_module("sympy").Rational
     fractions = {name: rational(below, above) for name, (below, above) in zip(names, _FRACTIONS, strict=False)}
@@ -83,18 +83,18 @@ def _at_a_point(one: Any, other: Any) -> tuple[Any, Any]:
 
 
 def _differ(one: Any, other: Any) -> bool:
-    """Whether two numbers differ, and by enough where one is a decimal."""
+    """Whether two numbers differ; if one is a decimal, by more than the tolerance."""
     if not one.is_number or not other.is_number:
         return False
     sympy = import_module("sympy")
     if any(side.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan) for side in (one, other)):
-        return one != other  # sympy takes sqrt(oo!) for any number
+        return one != other  # sympy finds sqrt(oo!) equal to any number
     real = sympy.Float
     try:
-        # `abs` would ask whether they are positive, which sympy may look for by testing a large number for primality
+        # `abs` would check whether they are positive, for which sympy may test a large number for primality
         absolutes = (sympy.Abs(value, evaluate=False) for value in (one - other, one, other))
         gap, *sizes = (value.evalf(15, maxn=DIGITS) for value in absolutes)
-    except ValueError:  # mpmath's word for a pole: what has no value equals nothing
+    except ValueError:  # mpmath at a pole: no value, equal to nothing
         return True
     except (TypeError, NotImplementedError, ArithmeticError):
         return False

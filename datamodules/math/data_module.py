@@ -1,6 +1,6 @@
-"""Mathematics: AIME 2024 and 2025, OlymMATH, and a training set of your own (docs/maths.md).
+"""Data module of mathematics: AIME 2024 and 2025, OlymMATH, and your own training set (docs/maths.md).
 
-An answer is the content of the last box of a response, or its last line that begins with "answer", compared
+The answer is the content of a response's last box, or of its last line that begins with "answer", compared
 with the reference by math-verify: `pip install -e '.[math]'`.
 """
 
@@ -22,7 +22,7 @@ PUBLIC = {
     "Olym-Easy": Table("RUC-AIBOX/OlymMATH/en-easy:test", prompt="problem"),
     "Olym-Hard": Table("RUC-AIBOX/OlymMATH/en-hard:test", prompt="problem"),
 }
-"""The sets of the paper's Table 5, where they are on the hub."""
+"""The sets of the paper's Table 5 that are on the hub."""
 
 INSTRUCTION = (
     "Solve this problem step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."
@@ -30,19 +30,19 @@ INSTRUCTION = (
 
 
 class MathDataModule(ProblemDataModule):
-    """Questions of mathematics in named sets; deduplicated by question, test wins.
+    """Mathematics questions in named sets; deduplicated by question, duplicates stay in test.
 
     Args:
-        train: the training set; None where there is nothing to train on, as for `validate`.
-        validation: the evaluation sets by the names they are reported under.
-        test: further ones, for `test` and `predict`.
-        instruction: stands below every question.
+        train: the training set; None for none, as for `validate`.
+        validation: the evaluation sets by the names under which they are reported.
+        test: further sets, for `test` and `predict`.
+        instruction: the text below every question.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
 
     Raises:
-        ValueError: where a source can't be read, naming it and the row.
+        ValueError: a source cannot be read; names it and the row.
     """
 
     def __init__(

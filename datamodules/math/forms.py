@@ -1,4 +1,4 @@
-r"""One answer in one spelling: what may be taken off around it, and what is written in two ways and means one.
+r"""Normalises the spelling of answers: removes formatting, and unifies different ways to write the same.
 
 Everything here takes time linear in the text.
 """
@@ -11,14 +11,14 @@ FONTS = (
     "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "emph", "mathrm", "mathbf", "mathit",
     "mathsf", "mathtt", "mathnormal", "mbox", "hbox", "boldsymbol", "bm", "operatorname", "underline", "boxed", "fbox",
 )  # fmt: skip
-"""Commands that set what is in their braces, and mean nothing."""
+"""Commands that only format the content of their braces."""
 
 _BRACES = re.compile(
     r"\\(?:" + "|".join(FONTS) + r"|textcolor\s*\{[^{}]*\})\s*\*?\s*\{|\{\s*\\(?:rm|bf|it|sf|tt)(?![a-zA-Z])|\\.|[{}]",
     re.DOTALL,
 )
 _THOUSANDS = re.compile(r",\\!\s*")
-"""A comma of thousands as MATH sets it, with or without a space behind it."""
+"""A thousands separator as in MATH, with or without a space after it."""
 _LAYOUT = re.compile(
     r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|[lL]arge|color\s*\{[^{}]*\}|[bB]old"
     r"|rm|bf|it|sf|tt|bfseries|itshape)(?![a-zA-Z])"
@@ -28,7 +28,7 @@ _SPACE = re.compile(r"(?:(?<!\\)\\(?:[,;: >~]|q?quad(?![a-zA-Z]))|[\s~\u00a0\u20
 _TRIPLES = re.compile(r"(?<=[0-9])[ ~](?=[0-9]{3}(?![0-9]))(?![0-9]{3}[.0-9]*[/^])")
 _SPACES = re.compile(r"(?<![0-9])[ ~]+|[ ~]+(?![0-9])")
 _LISTED = re.compile(r"(?<=[0-9]),[ ~]+(?=[0-9]{3}(?![0-9]))")
-"""A comma of a list, which is none of thousands since a space is behind it."""
+"""A comma of a list: no thousands separator, since a space follows."""
 _SCRIPT = re.compile(r"([\^_])\s*\{\s*([0-9a-zA-Z])\s*\}")
 _SIGNS = str.maketrans({
     "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{MULTIPLICATION SIGN}": r"\times ", "·": r"\cdot ", "÷": "/",
@@ -50,9 +50,9 @@ _TWO_NUMBERS = re.compile(r"(?<![_^.0-9])[0-9]+(?:\.[0-9]+)?[ ~]+[0-9]")
 
 
 def spelled(text: str) -> str:
-    r"""In one spelling: without fonts, boxes, layout, signs of mathematics mode, and a sign of approximation in front.
+    r"""The text in one spelling: without fonts, boxes, layout, math delimiters and a leading approximation sign.
 
-    A space of LaTeX is a `~`, and so is the border of words that stood in a text command.
+    A LaTeX space becomes `~`, and so do the borders of words from a text command.
     """
     text = _LAYOUT.sub("", _THOUSANDS.sub(",", _unwrapped(text.translate(_SIGNS))))
     for command, one in _COMMANDS:
@@ -64,7 +64,7 @@ def spelled(text: str) -> str:
 
 
 def tight(text: str) -> str:
-    """A spelled text as it is compared: without spaces, but for those between digits, and words in small letters."""
+    """A spelled text for comparison: without spaces except between digits, and words in lower case."""
     text = _SPACES.sub("", _LISTED.sub(";", text))
     bare = text[1:-1] if len(text) > 2 and text[0] == "(" and text[-1] == ")" else ""
     text = bare if bare.isalnum() else text
@@ -72,19 +72,19 @@ def tight(text: str) -> str:
 
 
 def parsable(text: str) -> str:
-    """A spelled text as math-verify reads it: mixed numbers, percent and powers of ten in LaTeX, plain spaces."""
+    """A spelled text for math-verify: mixed numbers, percent and powers of ten in LaTeX, plain spaces."""
     text = _PERCENT.sub(r"\\frac{\1}{100}", text)
     text = _SCIENTIFIC.sub(r"\\times 10^{\1}", _MIXED.sub(r"\1\\frac{\2}{\3}", text))
     return text.replace("~", " ")
 
 
 def is_two_numbers(text: str) -> bool:
-    """Whether two numbers stand side by side in a spelled text, which math-verify would multiply."""
+    """Whether a spelled text has two numbers side by side, which math-verify would multiply."""
     return _TWO_NUMBERS.search(_MIXED.sub("", text)) is not None
 
 
 def _unwrapped(text: str) -> str:
-    """Without the commands of `FONTS`; a text whose braces don't match stays as it is."""
+    """The text without the commands of `FONTS`; unchanged if its braces do not match."""
     parts, closings, place = list[str](), list[str](), 0
     for match in _BRACES.finditer(text):
         parts.append(text[place : match.start()])
@@ -105,7 +105,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _borders(before: str, first: str) -> tuple[str, str]:
-    """What stands for the braces of a font: braces where they hold an argument, a space around words, or nothing."""
+    """The replacement of a font's braces: braces around an argument, spaces around words, or nothing."""
     if re.search(r"(?:[\^_]|\\(?:[dtc]?frac|sqrt|[dt]?binom|overline|vec|hat))\s*$", before):
         return "{", "}"
     return ("~", "~") if first.isalpha() or first in " ~" else ("", "")

@@ -1,4 +1,4 @@
-"""Numbers in numerals, told apart without sympy: of any length, with a percent sign, to a base."""
+"""Parses and compares numerals without sympy: of any length, with a percent sign, with a base."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from decimal import Context, Decimal
 from typing import NamedTuple
 
 TOLERANCE = Decimal("1e-6")
-"""Relative difference up to which numbers are one, where one of them has a decimal point."""
+"""Relative difference up to which numbers are equal, if one of them has a decimal point."""
 
 PLACES = Decimal("1e-6")
-"""To which math-verify rounds decimal numbers."""
+"""Places to which math-verify rounds decimal numbers."""
 
 _NUMERAL = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
@@ -27,14 +27,14 @@ _LARGE = 30
 
 
 class Numeral(NamedTuple):
-    """A number as written, and whether per hundred."""
+    """A number as written, and whether it is a percentage."""
 
     value: Decimal
     percent: bool
 
 
 def parse_numeral(text: str) -> Numeral | None:
-    """The number that a text without spaces is; None where it is none."""
+    """The number that a text without spaces represents; None if it is no number."""
     match = _NUMERAL.fullmatch(text)
     if not match:
         return None
@@ -44,10 +44,10 @@ def parse_numeral(text: str) -> Numeral | None:
 
 
 def same_number(given: Numeral, wanted: Numeral) -> bool:
-    """Whether two numbers are one.
+    """Whether two numbers are equal.
 
-    `5 %` is 0.05, and 5 too: the sign of the reference may be left out, and one that the reference lacks is taken for
-    a unit behind a number of 1 or more.
+    `5 %` equals 0.05, and 5 too: an answer may omit the reference's percent sign, and a percent sign that the reference
+    lacks counts as a unit after a number of 1 or more.
     """
     if given.percent == wanted.percent:
         return _equal(given.value, wanted.value)
@@ -71,11 +71,11 @@ def _equal(one: Decimal, other: Decimal) -> bool:
 
 
 def _is_whole(number: Decimal) -> bool:
-    """Whether there are only zeros behind the point."""
+    """Whether there are only zeros after the decimal point."""
     return number == number.to_integral_value()
 
 
 def parse_bases(text: str) -> tuple[str, list[str]]:
-    """A spelled text without the bases of its numerals, which math-verify does not see, and those other than ten."""
+    """A spelled text without the bases of its numerals, which math-verify ignores; and the bases other than ten."""
     found = (match[1] or match[2] for match in _BASE.finditer(text))
     return _BASE.sub("", text), [base for base in (_WORDS.get(base, base) for base in found) if base != "10"]

@@ -1,6 +1,6 @@
-"""The reference answer of a row of mathematics: reading it as published sets write it, and refusing what is none.
+"""Parses the reference answer of a mathematics row in the formats of published sets, and checks it.
 
-Sets hold a bare answer, a number, a list of one text (OlympiadBench), or a whole solution that ends in `#### 72`
+Sets have a bare answer, a number, a list of one text (OlympiadBench), or a whole solution that ends in `#### 72`
 (GSM8K) or has its answer in a box (MATH).
 """
 
@@ -15,10 +15,10 @@ from datamodules.math.size import LONGEST
 from datamodules.values import is_missing, text_of
 
 MARK = "####"
-"""Before the answer of a GSM8K solution."""
+"""The mark before the answer of a GSM8K solution."""
 
 NO_ANSWERS = frozenset(("nan", "<na>", "null", "inf", "-inf"))
-"""What a missing value, or an endless one, becomes where a table of numbers is made text."""
+"""The text of a missing or infinite value in a table of numbers."""
 
 _FORMULA = re.compile(
     r"\\begin\s*\{.*\\end\s*\{[a-zA-Z]+\*?\}|\$\$.*\$\$|\$[^$]*\$|\\(?:text|mathrm|mbox)\s*\{[^{}]*\}", re.DOTALL
@@ -27,23 +27,23 @@ _WORDS = re.compile(r"[A-Za-z]{2,},? [A-Za-z]{2,},? [A-Za-z]{2,}")
 _SENTENCES = re.compile(r"[a-z0-9)@>]\.\s+[A-Z]|\n")
 _OBJECT = re.compile(r"""\{\s*(['"])\w+\1\s*:.*\}""", re.DOTALL)
 _TEXTS = re.compile(r"""\[\s*(['"]).*\1\s*\]""", re.DOTALL)
-"""An object and a list of texts, as JSON or Python writes them."""
+"""An object or a list of strings in JSON or Python syntax."""
 _SOLE = re.compile(r"""\[(['"])((?:\\.|(?!\1)[^\\])*)\1\]""", re.DOTALL)
 """Such a list of one text."""
 _ESCAPED = re.compile(r"\\(['\"\\])")
 
 
 def reference(answer: Any) -> str:
-    """The answer of a row as responses are compared with it.
+    """The answer of a row in the form with which responses are compared.
 
-    Of a solution, what follows its last `####` on one line, or else its last box; of a number, plain digits.
-    A total function: `check_reference` says what is no answer.
+    From a solution, the text after its last `####` on one line, or else its last box; a number in plain digits.
+    Never raises: `check_reference` rejects values that are no answer.
     """
     return _read(text_of(sole(answer)))
 
 
 def sole(answer: Any) -> Any:
-    """What a list of one holds, or a list of one text that is written as JSON or Python; anything else as it is."""
+    """The item of a list of one, or of a list of one string in JSON or Python syntax; other values unchanged."""
     if isinstance(answer, str):
         written = _SOLE.fullmatch(answer.strip())
         return _ESCAPED.sub(r"\1", written[2]) if written else answer
@@ -66,7 +66,7 @@ def _read(text: str) -> str:
 
 
 def check_reference(answer: Any) -> None:
-    """Raise ValueError for what no response to a question of mathematics could equal."""
+    """Raise ValueError for a reference that no response to a mathematics question could equal."""
     answer = sole(answer)
     said = f"the answer {answer!r:.80}"
     if isinstance(answer, dict) or (isinstance(answer, str) and _OBJECT.fullmatch(answer.strip())):
@@ -88,6 +88,6 @@ def check_reference(answer: Any) -> None:
 
 
 def is_prose(text: str) -> bool:
-    """Whether a text has several lines or sentences, and words that are no formula's."""
+    """Whether a text has several lines or sentences, and words outside formulas."""
     words = _FORMULA.sub("@", text)
     return bool(_SENTENCES.search(words) and _WORDS.search(words))

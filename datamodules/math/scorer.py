@@ -1,4 +1,4 @@
-"""Passes final answers that math-verify calls equal to the reference."""
+"""The scorer of mathematics answers, by math-verify."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datamodules.scorers import Scorer
 
 
 class MathScorer(Scorer):
-    """Passes a final answer that equals the reference, in whatever form it is written."""
+    """Passes a final answer that equals the reference, in any form."""
 
     def score(self, response: str, answer: Any) -> float:
         given = final_answer(response)
@@ -27,4 +27,4 @@ class MathScorer(Scorer):
 
     @property
     def is_proven(self) -> bool:
-        return type(self) is MathScorer  # another's `score` may ask for more
+        return type(self) is MathScorer  # a subclass may require more

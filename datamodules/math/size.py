@@ -1,9 +1,9 @@
-r"""How large an expression may become, by its text alone: what keeps `9^{9^{9}}` from ever being computed.
+r"""Bounds the size of an expression from its text, so that `9^{9^{9}}` is never computed.
 
-One pass over the tokens estimates from above, without evaluating anything, the decimal digits of the number that
-results if everything is multiplied together, and the degree of the polynomial. Both add up along a
-group and are multiplied by an exponent. It is no proof: what is built to slip through meets the time
-limit of the process that scores.
+One pass over the tokens estimates upper bounds, without evaluating anything, of the decimal digits of the
+product of everything, and of the degree of the polynomial. Both are summed along a
+group and multiplied by an exponent. It is no proof: an expression made to evade it meets the time
+limit of the scoring process.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from itertools import accumulate
 from math import comb, log10
 
 LONGEST = 300
-"""Characters of an expression."""
+"""The most characters of an expression."""
 DIGITS = 10_000
-"""Decimal digits that the numbers in an expression may come to: 3^{2025} and 2024! stay below."""
+"""The most decimal digits of an expression's numbers: 3^{2025} and 2024! have fewer."""
 ROOT_DIGITS = 1_000
-"""The same where there is a root to be simplified, for which sympy factors what is under it."""
+"""The same for an expression with a root to be simplified, since sympy factors its argument."""
 TERMS = 500
-"""Terms that a polynomial may have when it is multiplied out."""
+"""The most terms of a polynomial when it is expanded."""
 DEPTH = 10
-"""Brackets inside brackets: the parser's time is exponential in them."""
+"""The most nested brackets: the parser's time is exponential in them."""
 
 OPERATORS = frozenset((
     "sum", "prod", "coprod", "int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "bigcup", "bigcap", "uparrow",
     "lfloor", "rfloor", "lceil", "rceil",
 ))  # fmt: skip
-"""Commands that ask for work instead of stating a result; an answer that has one is not tame."""
+"""Commands for a computation instead of a result; an answer with one is not tame."""
 BINOMIALS = frozenset(("binom", "dbinom", "tbinom", "choose"))
 STRUCTURE = frozenset((
     "frac", "dfrac", "tfrac", "cfrac", "sqrt", "left", "right", "cdot", "times", "div", "pm", "mp", "begin", "end",
@@ -37,11 +37,11 @@ STRUCTURE = frozenset((
     "lt", "gt", "ne", "neq", "quad", "qquad", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "displaystyle", "ldots",
     "cdots", "dots", "mid",
 ))  # fmt: skip
-"""Commands that are neither a number nor a letter."""
+"""Commands that count as neither a number nor a letter."""
 
 _TOKEN = re.compile(r"\\([a-zA-Z]+)|\\(.)|([0-9]+(?:\.[0-9]+)?)|(\*\*|\^)|([a-zA-Z])|([{(\[])|([})\]])|(!)", re.DOTALL)
 _FRACTION = re.compile(r"[/.]|\\(?:[dtc]?frac|div)|\^|\*\*")
-"""What makes an exponent a root, or may."""
+"""Tokens that make, or may make, an exponent a root."""
 _BRACKET = re.compile(r"[{}()\[\]]")
 _LAYOUT = re.compile(r"\\[!,;:> ]")
 _BEGIN = re.compile(r"\\begin\s*\{(?:[a-z]*matrix|array|cases|aligned|gathered)\*?\}(?:\s*\{[clr|]*\})?")
@@ -50,12 +50,12 @@ _END = re.compile(r"\\end\s*\{(?:[a-z]*matrix|array|cases|aligned|gathered)\*?\}
 
 @dataclass(frozen=True)
 class Size:
-    """Of a part of an expression.
+    """The size of a part of an expression.
 
     Attributes:
-        digits: decimal digits, a letter counting half of one since e and pi are letters.
-        numbers: decimal digits of what is written in numerals alone.
-        degree: in the letters.
+        digits: decimal digits; a letter counts as half a digit, since e and pi are letters.
+        numbers: decimal digits of parts that have only numerals.
+        degree: the polynomial degree in the letters.
     """
 
     digits: float = 0.0
@@ -77,12 +77,12 @@ LETTER = Size(digits=0.5, degree=1)
 
 
 def value_of(digits: float) -> float:
-    """10 ** digits, no larger than what is refused anyway."""
+    """10 ** digits, limited to a value that is rejected anyway."""
     return 10 ** min(digits, 9.0)
 
 
 def is_tame(expression: str) -> bool:
-    """Whether sympy may be given this to simplify: computable, no root of what is too large, and not too many terms."""
+    """Whether sympy may simplify this: computable, no root of a large number, and not too many terms."""
     if not is_computable(expression):
         return False
     tokens = _tokens(expression)
@@ -94,7 +94,7 @@ def is_tame(expression: str) -> bool:
 
 
 def is_computable(expression: str) -> bool:
-    """Whether sympy may be given this to compute: balanced, not too deep, without work to do, and not too large."""
+    """Whether sympy may compute this: balanced, not nested too deep, without commands of WORK, and not too large."""
     if len(expression) > LONGEST or not is_balanced(expression) or max(depths(expression), default=0) > DEPTH:
         return False
     tokens = _tokens(expression)
@@ -102,7 +102,7 @@ def is_computable(expression: str) -> bool:
 
 
 def _tokens(expression: str) -> list[re.Match[str]]:
-    """Its tokens, a matrix in brackets, so that a power of it is one of all its entries."""
+    """The tokens; a matrix gets brackets, so that its power applies to all entries."""
     return list(_TOKEN.finditer(_LAYOUT.sub("", _END.sub(")", _BEGIN.sub("(", expression)))))
 
 
@@ -119,7 +119,7 @@ def _has_root(tokens: list[re.Match[str]]) -> bool:
 
 
 def is_balanced(expression: str) -> bool:
-    """Whether every bracket has its counterpart, of whatever kind: [0, 1) is an interval."""
+    """Whether every bracket has a closing one, of any kind: [0, 1) is an interval."""
     levels = depths(expression)
     return not levels or (min(levels) >= 0 and levels[-1] == 0)
 
@@ -130,7 +130,7 @@ def depths(expression: str) -> list[int]:
 
 
 def _sum(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
-    """The size of what stands before the next closing bracket, and the place behind that bracket."""
+    """The size of the part before the next closing bracket, and the index after that bracket."""
     total = Size()
     while place < len(tokens):
         if tokens[place][7]:
@@ -141,7 +141,7 @@ def _sum(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
 
 
 def _power(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
-    """An atom with its factorials and its exponent, which may have an exponent of its own; the place behind."""
+    """The size of an atom with its factorials and exponent, which may have its own exponent; and the index after it."""
     size, place = _atom(tokens, place)
     while place < len(tokens) and tokens[place][8]:
         size, place = size.factorial(), place + 1
@@ -152,7 +152,7 @@ def _power(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
 
 
 def _atom(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
-    """A number, a letter, a group or a command, and the place behind it."""
+    """The size of a number, a letter, a group or a command, and the index after it."""
     if place >= len(tokens):
         return Size(), place
     command, _, number, _, letter, opening, _, _ = tokens[place].groups()

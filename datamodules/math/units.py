@@ -1,8 +1,8 @@
-r"""The unit behind a number, in whatever way it is set: `\mathrm{~cm}`, `\,\text{cm}^2`, cm, km/h, `^\circ`, apples.
+r"""Parses the unit after a number in any format: `\mathrm{~cm}`, `\,\text{cm}^2`, cm, km/h, `^\circ`, apples.
 
-math-verify drops what it takes for a unit before it compares, and a letter of the expression with it (`5m` is 5 to it,
-and `2ab` is 2). Here a unit is told from a letter by how it is set, and 5 m is not 5 km. `parse_unit` expects text as
-`forms.spelled` leaves it, in which `~` marks what stood in a text command or behind a space of LaTeX.
+math-verify drops what it takes for a unit before it compares, and with it letters of the expression (`5m` equals 5,
+and `2ab` equals 2). Here formatting distinguishes a unit from a letter, and 5 m is not 5 km. `parse_unit` expects text
+from `forms.spelled`, in which `~` marks text that was in a text command or after a LaTeX space.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Unit: TypeAlias = frozenset[tuple[str, int]]
 
 
 class Measured(NamedTuple):
-    """A value as text, and its unit: None where there is none, or none that is known."""
+    """A value as text, and its unit: None if there is none, or an unknown one."""
 
     value: str
     unit: Unit | None = None
@@ -39,7 +39,7 @@ _COMPOUND = {
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _POWERS_BEHIND = {"squared": 2, "cubed": 3}
 _COUNTED = frozenset(("unit", "time", "way"))
-"""Words behind a number that say nothing of its size, alone or with a power ("square units")."""
+"""Words after a number that do not change its value, alone or with a power ("square units")."""
 _NO_UNITS = frozenset((
     "or", "and", "not", "no", "is", "are", "if", "when", "unless", "for", "only", "mod", "modulo", "base", "to",
     "from", "wrong",
@@ -52,7 +52,7 @@ _NO_UNITS = frozenset((
     "none",
     "true", "yes", "approximately", "at", "least", "most", "greater", "fewer", "up",
 ))  # fmt: skip
-"""Words behind a number that change it or speak about it."""
+"""Words after a number that change its value or comment on it."""
 
 _DEGREE = re.compile(r"(?:\{\})?\^\s*\{?\s*\\circ\s*\}?|\^\s*\{?\s*\\degree\s*\}?|\\degree(?![a-zA-Z])|°")
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[a-zA-Zµ]+|\^\{-?[1-9]\}|\^-?[1-9]|[\s~]+|.", re.DOTALL)
@@ -60,12 +60,12 @@ _ORDINAL = re.compile(r"([0-9])[\s~]*(?:\^\s*\{?)?~?(?:st|nd|rd|th)\}?$")
 _BEHIND = re.compile(
     r"(.*[0-9})\]])(?:[\s~]+|(?=\([a-zA-Z]{4}))\(([a-zA-Z/.·\s~]+(?:\^\{?-?[1-9]\}?)?)[\s~]*\)[\s~]*", re.DOTALL
 )
-"""A unit in brackets, as ASDiv has them: 9 (apples)."""
+"""A unit in brackets, as in ASDiv: 9 (apples)."""
 _CURRENCY = re.compile(r"^(-?)\s*(?:\\\$|[€£¥₹])\s*")
 
 
 def parse_unit(text: str) -> Measured:
-    """Take the unit off the end of a value, or a currency off its beginning; the text itself where there is none."""
+    """Split off the unit at the end of a value, or a currency at its beginning; if there is none, the text itself."""
     if (money := _CURRENCY.match(text)) is not None and text[money.end() :]:
         dollars = frozenset({("dollar", 1)}) if "$" in money[0] else None
         return Measured(money[1] + text[money.end() :].strip("~ "), dollars)
@@ -110,7 +110,7 @@ def _is_part(token: str) -> bool:
 
 
 def canonical(words: list[str]) -> Unit | None:
-    """The powers of a unit's tokens; None where one of them is not known."""
+    """The powers of a unit's tokens; None if one of them is unknown."""
     powers, sign, next_power, last = Counter[str](), 1, 1, ""
     for word in words:
         if word.isspace() or word[0] in "~·." or word in (r"\cdot", r"\times"):

@@ -1,4 +1,4 @@
-"""Mazes of a lattice: drawn, counted, walked, and asked as text or as a picture."""
+"""Lattice mazes: generation, counting, solving, and prompts as text or as a picture."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""A maze as a board to walk on: moves, shortest paths, and nothing about prompts or lattices.
+"""Moves and shortest paths in a maze.
 
 Symbols: S start, E end, '.' free, '*' wall. ('*' is the wall in the paper's prompt, data and verifier; one sentence
-of its Appendix A.1 says the reverse.)
+of its Appendix A.1 says the opposite.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from random import Random
 from typing import TypeAlias
 
 Grid: TypeAlias = tuple[str, ...]
-"""The rows of a maze, top to bottom, all of one length."""
+"""The rows of a maze, top to bottom, all of the same length."""
 
 WALL, FREE, START, END = "*", ".", "S", "E"
 MOVES = "UDLR"
@@ -30,13 +30,13 @@ def check_grid(grid: Grid) -> None:
 
 
 class Board:
-    """A grid in one string, walled in, so that a step is one addition and leaving the grid is hitting a wall.
+    """A grid as one string with walls around it, so that a step is one addition and leaving the grid hits a wall.
 
-    Row r, column c stands at `(r + 1) * stride + c`; each row is followed by one wall, and the first
+    Row r, column c is at `(r + 1) * stride + c`; each row is followed by one wall, and the first
     and last `stride` squares are walls too.
 
     Args:
-        grid: as `check_grid` demands it; without an E, `end` is -1 and only distances can be asked for.
+        grid: valid by `check_grid`; without an E, `end` is -1 and only distances can be computed.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -46,11 +46,11 @@ class Board:
         self.steps = dict(zip(MOVES, (-self.stride, self.stride, -1, 1), strict=True))
 
     def square(self, row: int, column: int) -> int:
-        """Where a square of the grid stands."""
+        """The index of a square of the grid."""
         return (row + 1) * self.stride + column
 
     def distances(self, source: int) -> dict[int, int]:
-        """Steps from `source` to every square within reach, nearest first (breadth-first search)."""
+        """Steps from `source` to every reachable square, nearest first (breadth-first search)."""
         found = {source: 0}
         frontier = [source]
         for square in frontier:
@@ -62,7 +62,7 @@ class Board:
         return found
 
     def shortest_path(self) -> str | None:
-        """The first shortest path from S to E, letters compared in the order U D L R; None where E is out of reach."""
+        """The first shortest path from S to E in the letter order U D L R; None if E is not reachable."""
         distances = self.distances(self.end)
         if self.start not in distances:
             return None
@@ -73,9 +73,9 @@ class Board:
         return "".join(path)
 
     def random_shortest_path(self, random: Random) -> str:
-        """A shortest path from S to E, each with the same chance.
+        """A shortest path from S to E, all with equal probability.
 
-        Standing on a square, the chance of a move is the share of the shortest paths that go on with it.
+        On each square, the probability of a move is the share of the shortest paths that continue with it.
         """
         distances = self.distances(self.end)
         ways = {self.end: 1}
@@ -90,7 +90,7 @@ class Board:
         return "".join(path)
 
     def walk(self, path: str) -> list[int]:
-        """The squares trodden from S on, the first wall included, where the walk ends."""
+        """The squares visited from S on; the walk ends at the first wall, which is included."""
         trodden = [self.start]
         for move in path:
             trodden.append(trodden[-1] + self.steps[move])
@@ -99,11 +99,11 @@ class Board:
         return trodden
 
     def reaches_end(self, path: str) -> bool:
-        """Whether the walk hits no wall and its last square is E; passing E and returning is fine."""
+        """Whether the walk hits no wall and its last square is E; it may pass E before."""
         return self.walk(path)[-1] == self.end
 
     def draw(self, trodden: list[int]) -> str:
-        """The grid as text: 'o' where the walk went, 'x' where it hit a wall."""
+        """The grid as text: 'o' on visited squares, 'x' on a wall that was hit."""
         squares = list(self.squares)
         for square in trodden:
             squares[square] = {FREE: "o", WALL: "x"}.get(squares[square], squares[square])
@@ -111,6 +111,6 @@ class Board:
         return "\n".join("".join(squares[row : row + self.stride - 1]) for row in rows)
 
     def _downhill(self, square: int, distances: dict[int, int]) -> list[str]:
-        """The moves that come one step nearer."""
+        """The moves that reduce the distance by one step."""
         nearer = distances[square] - 1
         return [move for move, step in self.steps.items() if distances.get(square + step) == nearer]

@@ -1,4 +1,4 @@
-"""Generated lattice mazes as Lightning data."""
+"""Data module of generated lattice mazes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ TRAIN, VALIDATION, TEST = {7: 8000}, {7: 128}, {7: 256}
 
 
 class MazeDataModule(PuzzleDataModule):
-    """Mazes of several sizes, distinct within and across splits.
+    """Generated mazes of several sizes, distinct within and across splits.
 
     The paper trains on sizes 9, 11, 13, 15 and tests on 7 to 21 (Appendix A.1).
 
     Args:
         train: of each size, how many mazes to train on.
-        validation: of each size, how many to watch during training.
-        test: of each size, how many to test on; may be empty.
+        validation: of each size, how many mazes to validate on.
+        test: of each size, how many mazes to test on; may be empty.
         loop_rate: share in [0, 1] of the walls left by a spanning tree that are opened too; 0 gives perfect mazes.
-        min_distance: steps of the shortest path from S to E, at least.
-        style: how a maze is asked and answered; `BarePrompt()` where None.
-        moves_per_square: an answer with more characters than this for each free square scores 0.
+        min_distance: the least number of steps of the shortest path from S to E.
+        style: the format of prompts and answers; None: `BarePrompt()`.
+        moves_per_square: an answer with more characters per free square than this scores 0.
         seed: of the mazes and of the order of training.
         batch_size: P, mazes per iteration over all ranks.
         eval_batch_size: mazes per batch and rank in validation, test and prediction.
-        cache_dir: where generated mazes are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+        cache_dir: folder for generated mazes; None: `$XDG_CACHE_HOME/passk` or `~/.cache/passk`.
 
     Raises:
         ValueError: naming the value and its bound, for an even size or one below 5, a negative count, an empty

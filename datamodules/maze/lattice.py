@@ -1,8 +1,8 @@
-"""Lattices: the graph under a maze of odd size, its random spanning trees, and how many mazes it has room for.
+"""Lattices: the graph of a maze of odd size, and its random spanning trees.
 
-A lattice maze of size n has its cells on the odd coordinates, (n - 1) / 2 a side; an internal wall stands between
+A lattice maze of size n has its cells on the odd coordinates, (n - 1) / 2 per side; an internal wall is between
 each two neighbouring cells, and pillars and the border are always wall (the maze in the paper's appendix is one).
-Squares are numbered row by row, r * n + c. Opening a wall draws an edge between two cells, so that a maze without
+Squares are numbered row by row, r * n + c. Opening a wall adds an edge between two cells, so that a maze without
 loops is a spanning tree, and any maze a connected spanning subgraph.
 """
 
@@ -20,13 +20,13 @@ MIN_SIZE = 5
 
 @dataclass(frozen=True)
 class Lattice:
-    """The graph of a size.
+    """The graph of a maze size.
 
     Attributes:
-        size: squares a side.
+        size: squares per side.
         cells: the squares of the cells.
-        walls: the squares of the internal walls, each with the two cells it parts.
-        exits: of each cell, the (wall, neighbouring cell) pairs.
+        walls: the squares of the internal walls, each with the two cells that it separates.
+        exits: for each cell, the (wall, neighbouring cell) pairs.
     """
 
     size: int
@@ -36,30 +36,30 @@ class Lattice:
 
     @property
     def side(self) -> int:
-        """Cells a side."""
+        """Cells per side."""
         return self.size // 2
 
     def num_openings(self, loop_rate: float) -> int:
-        """Walls open in a maze: those of a tree and the given share of the rest."""
+        """The number of open walls of a maze: those of a tree and the given share of the others."""
         tree = len(self.cells) - 1
         return tree + round(loop_rate * (len(self.walls) - tree))
 
     def carve(self, openings: Collection[int]) -> list[str]:
-        """The squares of the maze with these walls open, start and end not yet set.  [size * size]"""
+        """The squares of the maze with these walls open, without start and end.  [size * size]"""
         squares = [WALL] * (self.size * self.size)
         for square in (*self.cells, *openings):
             squares[square] = FREE
         return squares
 
     def rows(self, squares: list[str]) -> Grid:
-        """Squares as rows."""
+        """Split the squares into rows."""
         text = "".join(squares)
         return tuple(text[row : row + self.size] for row in range(0, len(text), self.size))
 
 
 @lru_cache
 def lattice(size: int) -> Lattice:
-    """The lattice of `size` squares a side; ValueError unless the size is odd and at least 5."""
+    """The lattice of `size` squares per side; ValueError unless the size is odd and at least 5."""
     if size < MIN_SIZE or size % 2 == 0:
         raise ValueError(f"size={size} must be odd and at least {MIN_SIZE}")
     cells = tuple(row * size + column for row in range(1, size, 2) for column in range(1, size, 2))
@@ -85,13 +85,13 @@ def random_openings(graph: Lattice, loop_rate: float, random: Random) -> list[in
 
 
 def random_spanning_tree(graph: Lattice, random: Random) -> list[int]:
-    """A spanning tree, each with the same chance, as the list of its walls opened.
+    """A spanning tree, all with equal probability, as the list of its open walls.
 
-    Wilson's algorithm (1996): from each cell walk at random into the tree, then keep the last exit
-    taken from each cell on the way, which leaves the walk without its loops. The even chance matters
-    where nearly all mazes of a small size are asked for.
+    Wilson's algorithm (1996): from each cell a random walk goes to the tree; only the last exit
+    from each cell on the way is kept, which removes the walk's loops. Equal probability matters
+    if nearly all mazes of a small size are needed.
     """
-    joined = {graph.cells[len(graph.cells) // 2]}  # the middle is found soonest
+    joined = {graph.cells[len(graph.cells) // 2]}  # walks reach the middle soonest
     openings: list[int] = []
     draw = random.random
     for cell in graph.cells:

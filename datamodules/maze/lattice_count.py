@@ -1,4 +1,4 @@
-"""How many distinct mazes a lattice holds: exact where that is feasible, None where it is not.
+"""Counts the distinct mazes of a lattice: exactly if that is feasible, else None.
 
 A maze is a layout (a connected choice of open walls) with an ordered pair of cells for S and E.
 """
@@ -12,26 +12,26 @@ from math import comb
 from datamodules.maze.lattice import Lattice, lattice
 
 MAX_SIDE_TREES = 10
-"""Cells a side up to which the determinant of Kirchhoff is computed (size 21: 5e42 trees)."""
+"""Cells per side up to which Kirchhoff's determinant is computed (size 21: 5e42 trees)."""
 MAX_SIDE_LOOPS = 7
-"""Cells a side up to which subgraphs are counted (size 15: 429 states of the frontier).
+"""Cells per side up to which subgraphs are counted (size 15: 429 states of the frontier).
 
-Beyond it a maze with loops that has any wall left to choose has at least 49 * 64 * 63 forms.
+Above it a maze with loops, if any choice of walls is left, has at least 49 * 64 * 63 forms.
 """
 MAX_LAYOUTS = 5000
-"""Choices of open walls up to which they are enumerated, where S and E must lie apart."""
+"""The most choices of open walls that are enumerated, for a minimal distance of S and E."""
 
 
 @lru_cache
 def count_mazes(size: int, loop_rate: float, min_distance: int) -> int | None:
-    """The number of distinct mazes, exactly; None where it is not known.
+    """The exact number of distinct mazes; None if it is not known.
 
     Args:
-        size: squares a side.
+        size: squares per side.
         loop_rate: share of the walls opened beyond those of a spanning tree.
-        min_distance: steps of the shortest path from S to E. Cells lie two steps apart, so that up to
-            2 any two cells will do; beyond it layouts are enumerated, which is feasible at sizes
-            5 and 7, and at any size where nearly all walls are open.
+        min_distance: least steps of the shortest path from S to E. Cells are two steps apart, so that up to
+            2 any two cells are allowed; above 2 layouts are enumerated, which is feasible for sizes
+            5 and 7, and for any size if nearly all walls are open.
     """
     graph = lattice(size)
     openings = graph.num_openings(loop_rate)
@@ -43,7 +43,7 @@ def count_mazes(size: int, loop_rate: float, min_distance: int) -> int | None:
 
 
 def count_layouts(graph: Lattice, openings: int) -> int | None:
-    """The number of connected choices of `openings` open walls; None where the lattice is too large."""
+    """The number of connected choices of `openings` open walls; None if the lattice is too large."""
     if openings == len(graph.walls):
         return 1
     if openings == len(graph.cells) - 1:
@@ -68,7 +68,7 @@ def count_spanning_trees(graph: Lattice) -> int:
         for row in range(pivot + 1, size):
             for column in range(pivot + 1, size):
                 cross = matrix[row][column] * matrix[pivot][pivot] - matrix[row][pivot] * matrix[pivot][column]
-                matrix[row][column] = cross // previous  # divides without remainder
+                matrix[row][column] = cross // previous  # exact division
         previous = matrix[pivot][pivot]
     return matrix[size - 1][size - 1]
 
@@ -77,9 +77,9 @@ def count_spanning_trees(graph: Lattice) -> int:
 def count_connected_subgraphs(side: int) -> list[int]:
     """Connected spanning subgraphs of the side x side grid, by their number of edges.  [2 side (side - 1) + 1]
 
-    Cells are added row by row, each with or without its edges up and left. All that matters of the
-    past is which of the last `side` cells hang together (the frontier), so layouts are counted by
-    that. The counts by number of edges are the coefficients of a polynomial, which is packed into
+    Cells are added row by row, each with or without its edges up and left. The rest depends only
+    on which of the last `side` cells are connected (the frontier), so layouts are counted by
+    frontier. The counts by number of edges are the coefficients of a polynomial, which is packed into
     one integer: an edge is a shift by `bits`, enough for any coefficient.
     """
     num_edges = 2 * side * (side - 1)
@@ -99,9 +99,9 @@ def count_connected_subgraphs(side: int) -> list[int]:
 
 
 def _add_cell(frontier: tuple[int, ...], side: int, up: int, left: int) -> tuple[int, ...] | None:
-    """The frontier after one more cell; None where the cell that leaves it is cut off for good.
+    """The frontier after one more cell; None if the cell that leaves it can no longer be connected.
 
-    A frontier holds the component of each of its cells, numbered by first appearance.
+    A frontier has the component of each of its cells, numbered by first appearance.
     """
     labels = [*frontier, -1]
     if up:
@@ -117,7 +117,7 @@ def _add_cell(frontier: tuple[int, ...], side: int, up: int, left: int) -> tuple
 
 
 def count_far_pairs(graph: Lattice, openings: int, min_distance: int) -> int:
-    """Mazes whose S and E lie at least `min_distance` steps apart, by going through every layout."""
+    """The number of mazes whose S and E are at least `min_distance` steps apart, by enumerating all layouts."""
     total = 0
     for opened in combinations(graph.walls, openings):
         distances = [_cell_distances(graph, set(opened), cell) for cell in graph.cells]
@@ -127,7 +127,7 @@ def count_far_pairs(graph: Lattice, openings: int, min_distance: int) -> int:
 
 
 def _cell_distances(graph: Lattice, opened: set[int], source: int) -> dict[int, int]:
-    """Cells crossed from `source` to each cell within reach; two steps each."""
+    """The number of cells from `source` to each reachable cell; two steps each."""
     found = {source: 0}
     frontier = [source]
     for cell in frontier:

@@ -1,6 +1,6 @@
 """Lattice mazes, the paper's second task (arXiv 2508.10751, Appendix A.1).
 
-Not here: prompts (maze_prompts.py), walking and solving (board.py), layouts (lattice.py) and their number
+In other files: prompts (prompts.py), moves and shortest paths (board.py), layouts (lattice.py) and their number
 (lattice_count.py).
 """
 
@@ -27,13 +27,13 @@ BARE = BarePrompt()
 
 @dataclass(frozen=True)
 class MazeProblem(Problem):
-    """One maze: walk from S to E.
+    """One maze: find a path from S to E.
 
     Args:
-        grid: the rows, any rectangle with one S and one E, E within reach; ValueError otherwise.
-        style: how it is asked and answered.
-        moves_per_square: an answer may have this many characters for each free square, white space
-            inside it counted; a longer one scores 0. The authors' verifier has no such cap.
+        grid: the rows, any rectangle with one S and one reachable E; ValueError otherwise.
+        style: the format of the prompt and the answer.
+        moves_per_square: the most characters of an answer per free square, including white space
+            inside it; a longer one scores 0. The authors' verifier has no such limit.
     """
 
     grid: Grid
@@ -52,7 +52,7 @@ class MazeProblem(Problem):
         path = board.shortest_path()
         if path is None:
             raise ValueError("the maze has no way from S to E")
-        vars(self).update(  # frozen from here on
+        vars(self).update(  # the dataclass is frozen
             prompt=self.style.render(self.grid),
             key="\n".join(self.grid),
             solution=self.style.format(path),
@@ -62,14 +62,14 @@ class MazeProblem(Problem):
 
     @property
     def max_answer_length(self) -> int:
-        """In characters."""
+        """The limit in characters."""
         return self.moves_per_square * (len(self.key) - self.key.count(WALL) - self.key.count("\n"))
 
     def moves(self, response: str) -> str | None:
-        """The answer as letters U D L R; None where there is none, it is too long or holds anything else.
+        """The answer as letters U D L R; None if there is none, it is too long or has anything else.
 
-        Stricter than the authors' verifier, which skips every other character and so finds moves in
-        prose ("wall" goes left twice). Like it, small letters count.
+        Stricter than the authors' verifier, which ignores all other characters and so finds moves in
+        prose ("wall" moves left twice). As there, lower-case letters count.
         """
         answer = self.style.answer(response)
         if answer is None:
@@ -80,20 +80,20 @@ class MazeProblem(Problem):
         return "".join(answer.upper().split())
 
     def score(self, response: str) -> float:
-        """1 where the answer walks from S to E, any way it likes, and hits no wall; else 0."""
+        """1 if the answer leads from S to E on any path without hitting a wall; else 0."""
         moves = self.moves(response)
         return float(moves is not None and self.board.reaches_end(moves))
 
     def extract_answer(self, response: str) -> str | None:
-        """The moves; None too where they are none at all."""
+        """The moves; None also if there are no moves."""
         return self.moves(response) or None
 
     def demonstrate(self, random: Random) -> str:
-        """A shortest path, each with the same chance."""
+        """A shortest path, all with equal probability."""
         return self.style.format(self.board.random_shortest_path(random))
 
     def draw(self, response: str) -> str:
-        """The maze with the walk in it: 'o' where it went, 'x' where it hit a wall; bare where there is no answer."""
+        """The maze with the path: 'o' on visited squares, 'x' on a wall that was hit; no path if there is no answer."""
         return self.board.draw(self.board.walk(self.moves(response) or ""))
 
 
@@ -101,15 +101,15 @@ class MazeProblem(Problem):
 class Maze(Puzzle[MazeProblem]):
     """Random lattice mazes of one size.
 
-    A layout is a spanning tree, each with the same chance, and a share of the walls it leaves. S is
+    A layout is a spanning tree, all with equal probability, and a share of the remaining walls, opened. S is
     any cell, E any other cell far enough from it.
 
     Args:
-        size: squares a side, odd, at least 5.
+        size: squares per side, odd, at least 5.
         loop_rate: share in [0, 1] of the remaining internal walls that are opened too; 0 gives perfect
             mazes, with one path between any two squares. The one maze the paper shows has 5 of those 9 open.
-        min_distance: steps of the shortest path, at least 1; cells lie two steps apart.
-        style: how the maze is asked and answered.
+        min_distance: least steps of the shortest path, at least 1; cells are two steps apart.
+        style: the format of the prompt and the answer.
         moves_per_square: see `MazeProblem`.
     """
 
@@ -133,11 +133,11 @@ class Maze(Puzzle[MazeProblem]):
 
     @property
     def label(self) -> str:
-        """Such as "7x7"."""
+        """The label, such as "7x7"."""
         return f"{self.size}x{self.size}"
 
     def generate(self, random: Random) -> MazeProblem | None:
-        """A maze; None where no cell lies `min_distance` from the start."""
+        """A maze; None if no cell is `min_distance` from the start."""
         graph = lattice(self.size)
         squares = graph.carve(random_openings(graph, self.loop_rate, random))
         start = random.choice(graph.cells)
@@ -151,7 +151,7 @@ class Maze(Puzzle[MazeProblem]):
     def _ends(self, start: int, squares: list[str]) -> list[int]:
         """The cells at least `min_distance` steps from `start`."""
         others = [cell for cell in lattice(self.size).cells if cell != start]
-        if self.min_distance <= 2:  # as far as any two cells are
+        if self.min_distance <= 2:  # true for any two cells
             return others
         board = Board(lattice(self.size).rows(squares))
         distances = board.distances(board.start)

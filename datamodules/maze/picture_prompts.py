@@ -1,4 +1,4 @@
-"""Mazes as pictures: how one is drawn, and two styles that ask by the drawing alone."""
+"""Mazes as pictures: the drawing, and two prompt styles in which the maze is only in the picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MazePicture(Picture):
 
     Args:
         grid: the rows.
-        pixels: a side of a square.
+        pixels: side of a square, in pixels.
     """
 
     grid: Grid
@@ -40,11 +40,11 @@ class MazePicture(Picture):
 
 @dataclass(frozen=True)
 class BarePicturePrompt(BarePrompt):
-    """The picture alone; the whole response is the answer. For tiny policies.
+    """Only the picture; the whole response is the answer. For tiny policies.
 
     Args:
-        border: show the outer ring too.
-        pixels: a side of a square; 28 are one token of Qwen2.5-VL.
+        border: whether to show the outer ring.
+        pixels: side of a square, in pixels; 28 make one token of Qwen2.5-VL.
     """
 
     pixels: int = 28
@@ -59,10 +59,10 @@ class BarePicturePrompt(BarePrompt):
 
 @dataclass(frozen=True)
 class InstructivePicturePrompt(InstructivePrompt):
-    """The picture, and below it what its colours mean and how to answer, in `<answer>` tags.
+    """The picture, and below it the meaning of its colours and how to answer, in `<answer>` tags.
 
     Args:
-        pixels: a side of a square; 28 are one token of Qwen2.5-VL.
+        pixels: side of a square, in pixels; 28 make one token of Qwen2.5-VL.
     """
 
     pixels: int = 28
@@ -75,7 +75,7 @@ class InstructivePicturePrompt(InstructivePrompt):
 
 
 def check_pixels(pixels: int) -> None:
-    """Raise ValueError for a square without a side."""
+    """Raise ValueError for a side below 1."""
     if pixels < 1:
         raise ValueError(f"pixels={pixels} must be at least 1")
 

@@ -1,4 +1,4 @@
-"""How a maze is put to a policy, and where in the response its answer stands."""
+"""Prompt styles of mazes: the prompt, and how the answer is extracted from a response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOX_OPEN, BOX_CLOSE = "\\boxed{", "}"
 
 
 class PromptStyle(ABC):
-    """The three places where the wording of a maze shows."""
+    """Base class of prompt styles: the format of prompts, responses and demonstrations."""
 
     @abstractmethod
     def render(self, grid: Grid) -> Prompt:
@@ -21,25 +21,25 @@ class PromptStyle(ABC):
 
     @abstractmethod
     def answer(self, response: str) -> str | None:
-        """The part of a response that is its answer; None where it gives none. A total function."""
+        """The answer in a response; None if there is none. Never raises."""
 
     @abstractmethod
     def format(self, path: str) -> str:
-        """A path of letters, written as this style asks for it."""
+        """A path of letters in the format of an answer."""
 
 
 @dataclass(frozen=True)
 class BarePrompt(PromptStyle):
-    """The grid alone, then a newline and '>' as the cue; the whole response is the answer. For tiny policies.
+    """Only the grid, then a newline and '>'; the whole response is the answer. For tiny policies.
 
     Args:
-        border: show the outer ring too, which in a lattice maze is always wall.
+        border: whether to show the outer ring, which is always wall in a lattice maze.
     """
 
     border: bool = True
 
     def render(self, grid: Grid) -> str:
-        """The rows, one a line; ValueError where the ring to leave out is not all wall."""
+        """One row per line; ValueError if a ring that is left out is not all wall."""
         return "\n".join((*(grid if self.border else without_border(grid)), ">"))
 
     def answer(self, response: str) -> str:
@@ -51,15 +51,15 @@ class BarePrompt(PromptStyle):
 
 @dataclass(frozen=True)
 class InstructivePrompt(PromptStyle):
-    """One chat message that explains the symbols and asks for `<answer>` tags, as the paper's does (Figure 14)."""
+    """One chat message that explains the symbols and asks for `<answer>` tags, as in the paper (Figure 14)."""
 
     def render(self, grid: Grid) -> Prompt:
         return ({"role": "user", "content": INSTRUCTION.format(maze="\n".join(grid))},)
 
     def answer(self, response: str) -> str | None:
-        """What stands in the last answer block and, where that holds boxes, in its last box.
+        """The content of the last answer block or, if that has boxes, of its last box.
 
-        A block or a box that is opened last and never closed is no answer.
+        If the last block or box is not closed, there is no answer.
         """
         block = last_between(response, ANSWER_OPEN, ANSWER_CLOSE)
         if block is not None and BOX_OPEN in block:
@@ -72,10 +72,10 @@ class InstructivePrompt(PromptStyle):
 
 @dataclass(frozen=True)
 class GivenPrompt(InstructivePrompt):
-    """A prompt kept as it came with published data; answered as the instructive one.
+    """The unchanged prompt of published data; answers as with the instructive prompt.
 
     Args:
-        prompt: what `render` returns, whatever the grid.
+        prompt: the prompt that `render` returns for any grid.
     """
 
     prompt: Prompt = field(hash=False)
@@ -85,14 +85,14 @@ class GivenPrompt(InstructivePrompt):
 
 
 def last_between(text: str, opening: str, closing: str) -> str | None:
-    """What follows the last `opening`, up to the next `closing`; None where either is missing."""
+    """The text after the last `opening`, up to the next `closing`; None if either is missing."""
     _, found, rest = text.rpartition(opening)
     inside, closed, _ = rest.partition(closing)
     return inside if found and closed else None
 
 
 def without_border(grid: Grid) -> Grid:
-    """The grid less its outer ring; ValueError where that ring is not all wall."""
+    """The grid without its outer ring; ValueError if that ring is not all wall."""
     ring = grid[0] + grid[-1] + "".join(row[0] + row[-1] for row in grid)
     if set(ring) != {WALL}:
         raise ValueError("border=False needs a maze whose outer ring is all wall")

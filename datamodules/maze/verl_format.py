@@ -1,6 +1,6 @@
 """Reads mazes in verl's columns: data_source, prompt (a list of chat messages), ability, reward_model, extra_info.
 
-Which inner key of reward_model holds the maze is not certain, so several are tried.
+It is not certain which inner key of reward_model has the maze, so several are tried.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datamodules.maze.board import END, FREE, START, WALL, Grid
 from datamodules.sources import parse_json
 
 GRID_KEYS = ("reward_model", "ground_truth", "maze", "grid", "puzzle", "question", "extra_info")
-"""Where the maze may be, tried in this order at every level; reward_model and extra_info are columns of the row."""
+"""Keys that may have the maze, tried in this order at every level; reward_model and extra_info are columns."""
 
 MAX_DEPTH = 6
 
@@ -19,7 +19,7 @@ MAX_DEPTH = 6
 def find_grid(value: Any, depth: int = MAX_DEPTH) -> Grid | None:
     """The first maze inside a value: text of lines, a list of rows, a list of lists of squares, or JSON of these.
 
-    Objects are searched by the keys of `GRID_KEYS`, in that order; anything else is passed over.
+    Objects are searched by the keys of `GRID_KEYS`, in that order; anything else is ignored.
     """
     if depth == 0:
         return None
@@ -34,7 +34,7 @@ def find_grid(value: Any, depth: int = MAX_DEPTH) -> Grid | None:
 
 
 def as_grid(rows: list[Any]) -> Grid | None:
-    """The rows where they hold nothing but the symbols of a maze; None otherwise."""
+    """The rows as a grid if they have only the symbols of a maze; else None."""
     symbols = {WALL, FREE, START, END}
     drawn = bool(rows) and all(isinstance(row, str) and row and symbols.issuperset(row) for row in rows)
     return tuple(rows) if drawn else None

@@ -1,4 +1,4 @@
-"""Questions with pictures: the data module, and pictures in columns."""
+"""Questions with pictures: the data module, and reading of pictures from columns."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
-"""Questions with pictures: MathVision, MMMU, and sets of your own in such columns (docs/pictures.md).
+"""Data module of questions with pictures: MathVision, MMMU, and your own sets in such columns (docs/pictures.md).
 
-A row with options is multiple choice, one without is open; both end in a box. Open answers are compared as
+A row with options is multiple choice, one without is open; both are answered in a box. Open answers are compared as
 mathematics: `pip install -e '.[math]'`.
 """
 
@@ -26,21 +26,21 @@ CHOICE = "Think step by step. At the end, give the letter of the right option, a
 OPEN = "Think step by step. At the end, give the final answer, and nothing besides it, in \\boxed{}."
 
 COLUMNS = ("image", *(f"image_{number}" for number in range(1, 8)))
-"""Where pictures are unless said: in one column, or in MMMU's seven."""
+"""The default columns of pictures: one column, or MMMU's seven."""
 
 
 @dataclass(frozen=True)
 class PictureTable:
-    """Rows that hold a question, its pictures, its options where it has any, and its answer.
+    """A table of questions with pictures, options (if any) and answers.
 
     Args:
         source: a .parquet or .jsonl file, or a hub id, owner/name[/configuration][:split].
         question: the column of the question, in which <image 1> or <image1> marks the place of the first picture.
-        answer: the column of the answer: a letter or an option; of an open question a text or a list of texts.
-        options: the column of the options, a list or a list written as text; None where all questions are open.
-        pictures: the columns of the pictures, in order; a row must have one of them and may leave all empty.
-        folder: where pictures lie that rows give by name; None refuses names.
-        template: the question in place of the column `question`; see `datamodules.task.Table`.
+        answer: the column of the answer: a letter or an option; for an open question a text or a list of texts.
+        options: the column of the options, a list or a list in text; None if all questions are open.
+        pictures: the columns of the pictures, in order; a row must have one of them, but all may be empty.
+        folder: the folder of pictures that rows give by file name; None does not allow file names.
+        template: the question, instead of the column `question`; see `datamodules.task.Table`.
     """
 
     source: str
@@ -59,31 +59,31 @@ class PictureTable:
             raise ValueError(f"folder={self.folder} is no folder")
 
     def question_of(self, row: dict[str, Any]) -> Any:
-        """What the row asks, or what stands in its place."""
+        """The row's question, from the column or the template."""
         if self.template is None:
             return row.get(self.question)
         return fill(self.template, lambda column: value_in(row, column))
 
 
 MATH_VISION = PictureTable("MathLLMs/MathVision:testmini", pictures=("decoded_image",))
-"""A tenth of its questions, where they are on the hub; `:test` has all."""
+"""A tenth of its questions, from the hub; `:test` has all."""
 
 
 class MultimodalDataModule(ProblemDataModule):
-    """Questions with pictures in named sets; deduplicated by question and pictures, test wins.
+    """Questions with pictures in named sets; deduplicated by question and pictures, duplicates stay in test.
 
     Args:
-        train: the training set; None where there is nothing to train on, as for `validate`.
-        validation: the evaluation sets by the names they are reported under.
-        test: further ones, for `test` and `predict`.
-        choice: stands below every question with options.
-        open: stands below every question without.
+        train: the training set; None for none, as for `validate`.
+        validation: the evaluation sets by the names under which they are reported.
+        test: further sets, for `test` and `predict`.
+        choice: the text below every question with options.
+        open: the text below every question without options.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
 
     Raises:
-        ValueError: where a source can't be read, naming it and the row.
+        ValueError: a source cannot be read; names it and the row.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Pictures in rows of data: columns as `datasets` keeps them, and the places in a question where they belong."""
+"""Reads pictures from columns in the format of `datasets`, and puts them in the marked places of a question."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any
 from app.types.pictures import EncodedPicture, Picture
 
 MARK = re.compile(r"<image ?([0-9]{1,2})>")
-"""Where a question has its pictures, as MMMU and MathVision mark it: the first is 1."""
+"""Marks of pictures in a question, as in MMMU and MathVision; the first is 1."""
 
 NARROWEST = 200
-"""How many times longer than wide a picture may be: image processors refuse more."""
+"""The largest ratio of a picture's sides: image processors reject more."""
 
 
 def read_pictures(values: Sequence[Any], folder: Path | None) -> list[Picture]:
-    """The pictures of a row's columns, those without a value left out; ValueError where one can't be read.
+    """The pictures of a row's columns, without empty ones; ValueError if one cannot be read.
 
-    A value is a file's bytes, `{bytes, path}`, the bytes in base64, or a list of such. A path is data: it is looked up
-    in the `folder` that the user gave, and where there is none it is refused.
+    A value is a file's bytes, `{bytes, path}`, the bytes in base64, or a list of these. A path is data: it is only
+    looked up in the `folder` that the user gave; without one it is an error.
     """
     flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
     return [read_picture(value, folder) for value in flat if value is not None]
 
 
 def read_picture(value: Any, folder: Path | None) -> Picture:
-    """One picture, of which the head is looked at."""
+    """One picture, whose header is checked."""
     if isinstance(value, dict):
         value = value.get("path") if value.get("bytes") is None else value["bytes"]
     if isinstance(value, str):
@@ -44,7 +44,7 @@ def read_picture(value: Any, folder: Path | None) -> Picture:
 
 
 def _file(name: str, folder: Path) -> bytes:
-    """What a file in the folder holds; ValueError for a name that leads out of it."""
+    """The bytes of a file in the folder; ValueError for a path outside it."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"the picture {name!r:.80} is not inside {folder}")
@@ -63,9 +63,9 @@ def _decoded(text: str) -> bytes:
 
 
 def with_pictures(text: str, pictures: Sequence[Picture]) -> str | tuple[str | Picture, ...]:
-    """A message's content: each picture where the text first marks it, those without a mark before all text.
+    """A message's content: each picture at its first mark in the text, those without a mark before the text.
 
-    A mark of a picture that isn't there, or stands already, stays as it is written.
+    A mark without a picture, or of a picture that is already placed, stays in the text.
     """
     if not pictures:
         return text

@@ -1,4 +1,4 @@
-"""Puzzles of your own: a class that draws and judges, and their data module."""
+"""Your own puzzles: a class that generates and scores problems, and their data module."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Puzzles of your own as Lightning data."""
+"""Data module of your own puzzles."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from datamodules.base.generate import Puzzle
 
 @dataclass(frozen=True)
 class Share:
-    """How many problems of a puzzle are in each split.
+    """The numbers of a puzzle's problems in each split.
 
     Args:
-        puzzle: draws them.
-        train, validation, test: how many of each; at least 0.
+        puzzle: generates the problems.
+        train, validation, test: the number of problems in each split; at least 0.
     """
 
     puzzle: Puzzle
@@ -26,18 +26,18 @@ class Share:
 
 
 class PuzzlesDataModule(PuzzleDataModule):
-    """Problems of one puzzle or several, distinct within and across splits, cached on disk, test wins.
+    """Generated problems of one or several puzzles, distinct within and across splits, cached on disk.
 
     Args:
         puzzles: each with its number of problems in each split; a set is reported under its puzzle's label.
         seed: of the problems and of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
-        cache_dir: where generated problems are kept; `$XDG_CACHE_HOME/passk` or `~/.cache/passk` where None.
+        cache_dir: folder for generated problems; None: `$XDG_CACHE_HOME/passk` or `~/.cache/passk`.
 
     Raises:
-        ValueError: for two puzzles of one label, a negative count, an empty train or validation split, more problems
-            than exist, or a batch larger than the train split.
+        ValueError: for two puzzles with the same label, a negative count, an empty train or validation split, more
+            problems than exist, or a batch larger than the train split.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class PuzzlesDataModule(PuzzleDataModule):
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Raise ValueError where two puzzles would draw from the same random numbers, and be reported as one."""
+    """Raise ValueError for equal labels: such puzzles would have the same seeds, and be reported as one."""
     for label in labels:
         if labels.count(label) > 1:
             raise ValueError(f"puzzles: two are labelled {label!r}; give each a label of its own")

@@ -1,4 +1,4 @@
-"""A puzzle of your own: a class that draws a question and judges its answer (CONTRIBUTING.md)."""
+"""The base class of your own puzzles, which generate questions and score answers (CONTRIBUTING.md)."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from datamodules.sources import read_prompt
 
 
 class ScoredPuzzle(Puzzle[ScoredProblem], Scorer):
-    """A puzzle in one class: `draw` makes a prompt and an answer, `score` judges a response by that answer.
+    """A puzzle in one class: `draw` makes a prompt and an answer, `score` scores a response by that answer.
 
-    Where it has settings it is a frozen dataclass, whose fields they are. Everything else of a `Scorer` can be given
+    A puzzle with settings is a frozen dataclass with the settings as fields. Other methods of `Scorer` can be defined
     too: `solve`, a response that passes, for a cold start; `extract_answer`.
     """
 
     @abstractmethod
     def draw(self, random: Random) -> tuple[Prompt, Any] | None:
-        """A prompt and an answer, from `random` alone; None where this draw came to nothing.
+        """Generate a prompt and an answer, using only `random`; None if this draw gives no problem.
 
-        The prompt is text, or a tuple of chat messages. The answer reaches `score` as JSON holds it: text, a number, a
-        list (of a tuple too) or a dictionary.
+        The prompt is text, or a tuple of chat messages. `score` gets the answer as after conversion to JSON: text, a
+        number, a list (also for a tuple) or a dictionary.
         """
 
     @property
     def label(self) -> str:
-        """The name of the class, with the settings that are not the default, such as "Sums(largest=99)"."""
+        """The class name with the settings that differ from defaults, such as "Sums(largest=99)"."""
         defaults = {field.name: field.default for field in fields(self)} if is_dataclass(self) else {}
         changed = {name: value for name, value in self.settings().items() if value != defaults.get(name, MISSING)}
         given = ", ".join(f"{name}={value}" for name, value in changed.items())
         return f"{type(self).__name__}({given})" if given else type(self).__name__
 
     def settings(self) -> dict[str, Any]:
-        """What it was made with: the fields of a dataclass, or all that it holds."""
+        """Its settings: the fields of a dataclass, or all attributes."""
         return {field.name: getattr(self, field.name) for field in fields(self)} if is_dataclass(self) else vars(self)
 
     def generate(self, random: Random) -> ScoredProblem | None:
@@ -56,10 +56,10 @@ class ScoredPuzzle(Puzzle[ScoredProblem], Scorer):
             raise ValueError(f"{name}.draw gave {drawn!r:.80}: it must be a prompt and an answer ({error})") from None
 
     def fingerprint(self) -> dict[str, Any]:
-        """Its settings and a digest of the file that defines it, so that after a change of either all is drawn anew.
+        """Its settings and a digest of its source file; after a change of either, problems are generated again.
 
         Raises:
-            ValueError: for a setting that JSON does not hold.
+            ValueError: for a setting that JSON cannot represent.
         """
         try:
             json.dumps(self.settings())

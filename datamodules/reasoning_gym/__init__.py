@@ -1,4 +1,4 @@
-"""The tasks of the reasoning-gym library."""
+"""Tasks of the reasoning-gym library."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Tasks of the reasoning-gym library as Lightning data: `pip install -e '.[reasoning-gym]'`."""
+"""Data module of the reasoning-gym library's tasks: `pip install -e '.[reasoning-gym]'`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from datamodules.base.dedup import deduplicate
 from datamodules.reasoning_gym.problem import GymProblem, GymSet, built
 
 APART = 1_000_000
-"""Between the seeds of two splits: reasoning-gym draws an entry from the seed plus its index."""
+"""The distance between the seeds of two splits: reasoning-gym generates an entry from the seed plus its index."""
 
 
 class ReasoningGymDataModule(ProblemDataModule):
-    """A mixture of reasoning-gym's data sets, deduplicated by question, test wins.
+    """A mixture of reasoning-gym's data sets, deduplicated by question, duplicates stay in test.
 
-    Its scorers give partial rewards, so put `app.advantages.Binary` around an objective that knows 0 and 1 alone.
+    Its scorers give partial rewards: for an objective that needs rewards 0 and 1, wrap it in `app.advantages.Binary`.
 
     Args:
-        tasks: by the name of each data set, its own settings, such as `{chain_sum: {max_terms: 3}}`.
-        train, validation, test: how many problems of each task; drawn from seeds 1,000,000 apart, so
-            that no entry is in two of them by its seed.
+        tasks: the settings of each data set by its name, such as `{chain_sum: {max_terms: 3}}`.
+        train, validation, test: the number of problems of each task; from seeds 1,000,000 apart, so
+            that no two splits have an entry with the same seed.
         seed: of the problems and of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.
@@ -52,7 +52,7 @@ class ReasoningGymDataModule(ProblemDataModule):
                 raise ValueError(f"{split}={size} must lie between 0 and {APART}")
 
     def load_splits(self) -> tuple[dict[str, list[Problem]], dict[str, int]]:
-        """Every task's data set, one for each split."""
+        """The data sets of all tasks, for each split."""
         return deduplicate({split: self._draw(split, place) for place, split in enumerate(self.sizes)}, strict=True)
 
     def _draw(self, split: str, place: int) -> list[Problem]:

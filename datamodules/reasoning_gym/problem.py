@@ -1,7 +1,7 @@
-"""Tasks of the reasoning-gym library as Problems.
+"""Problems from the tasks of the reasoning-gym library.
 
-Its generators and its scorers are its own, and not known to be total: an answer on which one raises, or gives no
-number in [0, 1], is unscored (`app/scoring/scorers.py`). Some parse answers with sympy, so train on them only where
+Its generators and scorers may raise: an answer for which a scorer raises, or returns no
+number in [0, 1], is unscored (`app/scoring/scorers.py`). Some parse answers with sympy; train on them only if
 that is acceptable.
 """
 
@@ -22,12 +22,12 @@ FORMAT = "\n\nGive the final answer in a fenced code block (three backquotes bef
 
 
 class GymSet(NamedTuple):
-    """What a data set of the library is built from, in each process that needs it: some can't be pickled.
+    """The arguments of a data set of the library; each process builds its own, since some cannot be pickled.
 
     Attributes:
-        task: its name.
+        task: the data set's name.
         seed, size: see `reasoning_gym.create_dataset`.
-        settings: its own settings as JSON, so that sets can be told apart.
+        settings: its settings as JSON, so that data sets are hashable and comparable.
     """
 
     task: str
@@ -38,8 +38,8 @@ class GymSet(NamedTuple):
 
 @lru_cache(maxsize=256)
 def built(source: GymSet) -> Any:
-    """The data set, which draws entries and scores answers; ValueError for what the library does not know."""
-    library = needed("reasoning_gym", "reasoning-gym", f"the task {source.task}")  # here, because few runs need it
+    """The data set, which generates entries and scores answers; ValueError for unknown tasks and settings."""
+    library = needed("reasoning_gym", "reasoning-gym", f"the task {source.task}")  # few runs need it
     settings = json.loads(source.settings)
     try:
         return library.create_dataset(source.task, seed=source.seed, size=source.size, **settings)
@@ -52,7 +52,7 @@ class GymProblem(Problem):
     """One entry of a data set of reasoning-gym.
 
     Args:
-        source: what its data set, which scores, is built from.
+        source: the arguments of its data set, which scores.
         entry: its `question`, `answer` and `metadata`.
     """
 
@@ -62,7 +62,7 @@ class GymProblem(Problem):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             object.__setattr__(self, name, value)
-        built(self.source)  # on arrival, so that the first answer's time is not spent on it
+        built(self.source)  # now, not within the first answer's time limit
 
     @property
     def prompt(self) -> str:  # type: ignore[override]
@@ -89,7 +89,7 @@ class GymProblem(Problem):
         return float(built(self.source).score_answer(answer, self.entry))
 
     def extract_answer(self, response: str) -> str | None:
-        """The last fenced block, which may be empty where that is the answer to the entry."""
+        """The last fenced block, which may be empty if that is the entry's answer."""
         answer = last_block(response)
         if answer is None and self.entry["answer"] == "" and ends_in_an_empty_block(response):
             return ""
@@ -97,15 +97,15 @@ class GymProblem(Problem):
 
 
 def ends_in_an_empty_block(response: str) -> bool:
-    """Whether the last complete fenced block holds nothing, which is the answer to some entries."""
+    """Whether the last complete fenced block is empty, as the answers to some entries are."""
     pieces = response.split(FENCE)
     return len(pieces) > 2 and not pieces[-2 if len(pieces) % 2 else -3].strip()
 
 
 def solved(task: str, entry: dict[str, Any]) -> str | None:
-    """An answer to an entry that has none; None where no solver is known."""
+    """An answer to an entry without one; None if there is no solver for the task."""
     facts = entry["metadata"]
     solver = SOLVERS.get(facts.get("source_dataset", task))
-    with suppress(KeyError):  # of another version of the library
+    with suppress(KeyError):  # another version of the library
         return None if solver is None else solver(facts)
     return None

@@ -1,6 +1,6 @@
-"""Solutions of reasoning-gym's tasks that come without an answer, from what their entries tell or by a search.
+"""Solutions of reasoning-gym's tasks without answers, from the entries' metadata or by a search.
 
-Each returns the text of an answer that the library's own scorer gives 1, or None where none was found.
+Each function returns an answer to which the library's own scorer gives 1, or None if none was found.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 
 def graph_color(facts: dict[str, Any]) -> str | None:
-    """The colouring that the generator found."""
+    """The generator's own colouring."""
     return json.dumps(facts["possible_answer"])
 
 
 def propositional_logic(facts: dict[str, Any]) -> str | None:
-    """All premises together: the generator's own conclusion may be trivial, and is then given 0.25."""
+    """The conjunction of all premises: the generator's own conclusion may be trivial, which scores 0.25."""
     premises = facts["premises"] if len(facts["premises"]) > 1 else facts["premises"] * 2
     conclusion = premises[0]
     for premise in premises[1:]:
@@ -31,7 +31,7 @@ def rubiks_cube(facts: dict[str, Any]) -> str | None:
 
 
 def boxnet(facts: dict[str, Any]) -> str | None:
-    """A box after another, along a row and then a column, to a target of its colour."""
+    """Moves each box in turn, along a row and then a column, to a target of its colour."""
     places = {name: tuple(map(float, name.split("_"))) for name in facts["initial_state"]}
     targets = [
         (name, item) for name, items in facts["initial_state"].items() for item in items if item[:7] == "target_"
@@ -52,7 +52,7 @@ def boxnet(facts: dict[str, Any]) -> str | None:
 
 
 class Car(NamedTuple):
-    """A car or a lorry of a rush hour: its first square, counted along the rows, its length, and 1 or the side."""
+    """A vehicle of rush hour: its first square, counted row by row, its length, and the step to its next square."""
 
     square: int
     length: int
@@ -61,11 +61,11 @@ class Car(NamedTuple):
 
 SIDE = 6
 EXIT = 2 * SIDE + SIDE - 2
-"""Where the first car's first square must come to: the end of the third row."""
+"""The target of the first car's first square: the end of the third row."""
 
 
 def rush_hour(facts: dict[str, Any]) -> str | None:
-    """The fewest steps of one square, by breadth-first search."""
+    """The fewest moves of one square, by breadth-first search."""
     board = facts["board_config"]
     squares = {label: [i for i, each in enumerate(board) if each == label] for label in sorted({*board} - {"o", "x"})}
     cars = [Car(found[0], len(found), found[1] - found[0]) for found in squares.values()]
@@ -89,7 +89,7 @@ def rush_hour(facts: dict[str, Any]) -> str | None:
 
 
 def moves(state: tuple[int, ...], cars: list[Car], walls: int) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The states that a step of one car by one square leads to, and the step in the task's words."""
+    """The states after moving one car by one square, and the move in the task's format."""
     taken = walls
     for square, car in zip(state, cars, strict=True):
         for place in range(car.length):
@@ -112,4 +112,4 @@ SOLVERS: dict[str, Callable[[dict[str, Any]], str | None]] = {
     "rubiks_cube": rubiks_cube,
     "rush_hour": rush_hour,
 }
-"""By the library's name of the task."""
+"""The solvers by the library's name of the task."""

@@ -1,4 +1,4 @@
-"""Rows of published data: files and data sets of the hub, and what their columns hold."""
+"""Reads rows of published data: files and data sets of the hub, and their columns."""
 
 from datamodules.sources.prompts import columns_of, fill, read_prompt
 from datamodules.sources.rows import (

@@ -1,6 +1,6 @@
-"""Data sets of many files, one for each task, `<task>/en/train.jsonl`, each with columns of its own types.
+"""Reads data sets of many files, one for each task, `<task>/en/train.jsonl`, with different column types.
 
-`datasets` reads a set as one table and refuses those; here every file is read by itself.
+`datasets` reads a set as one table, which fails for these; here every file is read separately.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def split_files(folder: Path, split: str) -> list[Path]:
-    """The files `<split>.jsonl` anywhere in a folder, in the order of their names."""
+    """All files `<split>.jsonl` below a folder, ordered by name."""
     return sorted(folder.rglob(f"{split}.jsonl"))
 
 
 def folder_and_split(source: str) -> tuple[Path, str | None] | None:
-    """An existing folder, and the split behind a colon where there is one; None where a source names no folder."""
+    """An existing folder, and the split after a colon, if any; None if the source is no folder."""
     name, _, split = source.rpartition(":")
     if Path(source).is_dir():
         return Path(source), None
@@ -27,11 +27,11 @@ def folder_and_split(source: str) -> tuple[Path, str | None] | None:
 
 
 def downloaded(name: str, split: str) -> Path | None:
-    """The hub's cache of a data set's files of a split, fetched as far as they are missing.
+    """The hub's cache of a split's files; missing files are downloaded.
 
-    None where the hub can't be asked and nothing is kept: reading the set then says why.
+    None if the hub is unreachable and nothing is cached; reading the set then reports the cause.
     """
-    from huggingface_hub import snapshot_download  # here, because few runs need it
+    from huggingface_hub import snapshot_download  # few runs need it
 
     offline_where_unreachable()
     try:

@@ -1,4 +1,4 @@
-"""Rows of pyarrow as plain values."""
+"""Converts rows of pyarrow to plain values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from numpy import float16, float32
 
 NARROW = re.compile(r"\b(half)?float\b")
-"""In the name of a type: it is, or holds, a number in single or half precision."""
+"""Matches names of types that are, or contain, numbers in single or half precision."""
 
 
 def as_written(table: Any) -> list[dict[str, Any]]:
-    """The rows of a table of pyarrow, numbers in single precision as their author wrote them: 0.1, not 0.1000000015."""
+    """The rows of a pyarrow table; numbers in single precision get their shortest digits: 0.1, not 0.1000000015."""
     narrow = [field for field in table.schema if NARROW.search(str(field.type))]
     rows = table.to_pylist()
     for row, field in product(rows, narrow):
@@ -22,7 +22,7 @@ def as_written(table: Any) -> list[dict[str, Any]]:
 
 
 def _as_written(value: Any, kind: Any) -> Any:
-    """The same of a value of this type of pyarrow, and of what lists, objects and maps hold."""
+    """The same for a value of this pyarrow type, including the contents of lists, objects and maps."""
     if value is None or not NARROW.search(str(kind)):
         return value
     if isinstance(value, dict) and hasattr(kind, "field"):
@@ -30,7 +30,7 @@ def _as_written(value: Any, kind: Any) -> Any:
     if isinstance(value, list):
         inner = getattr(kind, "item_type", getattr(kind, "value_type", None))
         return [_as_written(each, inner) for each in value]
-    if isinstance(value, tuple):  # the key and the value of a map
+    if isinstance(value, tuple):  # key and value of a map
         return (value[0], _as_written(value[1], kind))
     if not isinstance(value, float):
         return value

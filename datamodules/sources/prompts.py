@@ -1,4 +1,4 @@
-"""A row's prompt: plain text, the messages of a chat, or a template filled with the row's columns."""
+"""Reads a row's prompt: plain text, chat messages, or a template filled with the row's columns."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from app.types import Prompt
 from datamodules.values import text_of
 
 WRITTEN_CHAT = re.compile(r"""\s*\[\s*\{\s*(["'])(role|content)\1\s*:""")
-"""How messages begin that were printed into a column of text, by JSON or Python: a policy would read the brackets."""
+"""Matches messages that were printed as text, by JSON or Python; the policy would get the brackets."""
 
 
 def read_prompt(value: Any) -> Prompt:
-    """The chat messages of a row, or its plain text; ValueError where it is neither, or asks nothing."""
+    """The chat messages or the plain text of a row; ValueError if it is neither, or empty."""
     if isinstance(value, str):
         if not value.strip():
             raise ValueError("the prompt is empty")
@@ -33,7 +33,7 @@ def read_prompt(value: Any) -> Prompt:
 
 
 def is_message(value: Any) -> bool:
-    """Is it one message of a chat? One that calls tools may have no content."""
+    """Whether a value is a chat message; one that calls tools may have no content."""
     if not isinstance(value, dict) or not isinstance(value.get("role"), str):
         return False
     content = value.get("content")
@@ -41,18 +41,18 @@ def is_message(value: Any) -> bool:
 
 
 def as_given(message: dict[str, Any]) -> dict[str, Any]:
-    """A message with all that a chat template may read of it, such as tool calls; Parquet has None for what is not."""
+    """A message with all fields that a chat template may read, such as tool calls; without Parquet's None fields."""
     return {"content": "", **{key: value for key, value in message.items() if value is not None}}
 
 
 def columns_of(template: str) -> list[tuple[str, str | None]]:
-    """A template's pieces in order: a text, and the column that follows it, None at the end.
+    """A template's parts in order: a text, and the column after it, None at the end.
 
-    Columns stand in single braces; a brace of the text is written twice, as for Python's `format`, of which nothing
-    else holds: a name is looked up as a column and never evaluated.
+    Columns are in single braces; a brace of the text is written twice, as in Python's `format`. Nothing else of
+    `format` applies: a name is a column's and is never evaluated.
 
     Raises:
-        ValueError: for a brace without its other, a name with a conversion or a format, or no column at all.
+        ValueError: for an unmatched brace, a name with a conversion or a format, or no column at all.
     """
     try:
         fields = [*Formatter().parse(template)]
@@ -70,7 +70,7 @@ def columns_of(template: str) -> list[tuple[str, str | None]]:
 
 
 def fill(template: str, value_of: Callable[[str], Any]) -> str:
-    """The template with every column's value in its place, which is text or a number; ValueError for another."""
+    """Fill the template with the columns' values; ValueError for a value that is not text or a number."""
     return "".join(text + ("" if name is None else _text(name, value_of(name))) for text, name in columns_of(template))
 
 

@@ -37,11 +37,11 @@ OTHER_SUFFIXES = (
     ".feather",
     ".xlsx",
 )
-"""Of files that are often data, and are not read: such a name is no hub id."""
+"""Suffixes of common data files that are not supported: such a name is no hub id."""
 
 
 def check_source(source: str) -> None:
-    """Raise ValueError unless `source` is an existing .parquet, .jsonl or .csv file, or reads like a hub id."""
+    """Raise ValueError unless `source` is an existing .parquet, .jsonl or .csv file, or looks like a hub id."""
     path = Path(source)
     if path.suffix.lower() in SUFFIXES:
         if not path.is_file():
@@ -53,18 +53,18 @@ def check_source(source: str) -> None:
 
 
 def read_rows(source: str, split: str) -> Iterable[Any]:
-    """The rows of a file or a hub id, which takes the hub's `split` unless it names one itself.
+    """The rows of a file or of a hub data set, of which `split` is read unless the id names another.
 
-    A file is read as it is named: brackets, stars and question marks in a name mean themselves.
+    File names are not patterns: brackets, stars and question marks are literal.
 
     Raises:
-        ValueError: naming the source where it can't be read, and of a file the row.
+        ValueError: the source cannot be read; names it, and for a file the row.
     """
     read = {".jsonl": read_jsonl, ".csv": read_csv, ".parquet": read_parquet}.get(Path(source).suffix.lower())
     if read is not None:
         return read(Path(source))
     hub = HUB_ID.fullmatch(source)
-    assert hub is not None  # check_source
+    assert hub is not None  # by check_source
     name, configuration, given = hub.groups()
     if configuration is None and (files := split_files(Path(name), given or split)):
         return Rows(chain.from_iterable(map(_json_lines, files)))
@@ -73,7 +73,7 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
 
 
 class Rows(Iterator[Any]):
-    """The rows of files; `where` is that of the latest one, "train.jsonl, row 41", for which blank lines count too."""
+    """The rows of files; `where` names the latest row, "train.jsonl, row 41", counting blank lines too."""
 
     def __init__(self, numbered: Iterator[tuple[Path, int, Any]]) -> None:
         self.numbered, self.where = numbered, ""
@@ -85,13 +85,13 @@ class Rows(Iterator[Any]):
 
 
 def located(source: str, rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Each row, and before it what a message calls it: "train.jsonl, row 41"."""
+    """Each row, preceded by its name in messages: "train.jsonl, row 41"."""
     for count, row in enumerate(rows, start=1):
         yield rows.where if isinstance(rows, Rows) else f"{source}, row {count}", row
 
 
 def placed(made: T, where: str) -> T:
-    """What was made of a row; a problem remembers where the row was, which is no part of what the problem is."""
+    """The value made from a row; a problem stores the row's place, which is not part of its identity."""
     if isinstance(made, Problem):
         object.__setattr__(made, "origin", where)  # problems are frozen
     return made
@@ -100,16 +100,16 @@ def placed(made: T, where: str) -> T:
 def parse_rows(
     source: str, rows: Iterable[Any], make: Callable[[Any], T], max_skipped_rows: float = 0.0
 ) -> Iterator[T]:
-    """What `make` makes of each row; a problem remembers where its row was.
+    """Apply `make` to each row; a problem stores the place of its row.
 
     Args:
-        source: what errors call it.
-        rows: of the source.
-        make: raises ValueError for a row that can't be read.
-        max_skipped_rows: the share of rows that may be so; they are left out, and counted in a warning.
+        source: its name in errors.
+        rows: the rows of the source.
+        make: raises ValueError for a row that it cannot parse.
+        max_skipped_rows: the share of rows that may fail; they are skipped, and counted in a warning.
 
     Raises:
-        ValueError: for the first row that can't be read, where there are more than may be; for a source without rows.
+        ValueError: more rows than allowed fail (the error of the first); the source has no rows.
     """
     number, faults = 0, list[str]()
     for where, row in located(source, rows):
@@ -132,9 +132,9 @@ def parse_rows(
 
 
 def read_jsonl(path: Path) -> Rows:
-    """One value a line, blank lines left out.
+    """One value per line; blank lines are skipped.
 
-    What JSON does not know or leaves open is refused: NaN, a key that stands twice in an object, half a character.
+    Invalid or ambiguous JSON is an error: NaN, a repeated key in an object, a lone surrogate.
     """
     return Rows(_json_lines(path))
 
@@ -159,7 +159,7 @@ _HALF = re.compile(r"\\u[dD][89abAB-Fc-f]")
 
 
 def strict_json(text: str) -> Any:
-    """What a text says as JSON; ValueError where that is nothing, or not one thing."""
+    """The value of a JSON text; ValueError if it is invalid or ambiguous."""
     value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     if _HALF.search(text):
         try:
@@ -182,20 +182,20 @@ def _constant(name: str) -> Any:
 
 
 def first_repeat(names: Sequence[str]) -> str | None:
-    """The first name that stands there a second time; None where there is none."""
+    """The first repeated name; None if there is none."""
     return next((name for place, name in enumerate(names) if name in names[:place]), None)
 
 
 def read_csv(path: Path) -> Rows:
-    """A row for each record after the first, which names the columns; every value is text, blank lines are left out."""
+    """A row for each record after the first, which has the column names; values are text, blank lines are skipped."""
     return Rows(_csv_records(path))
 
 
 def _csv_records(path: Path) -> Iterator[tuple[Path, int, dict[str, str]]]:
-    csv.field_size_limit(2**31 - 1)  # the library's own limit is 128 KiB
-    number = -1  # the record of names
+    csv.field_size_limit(2**31 - 1)  # the default limit is 128 KiB
+    number = -1  # the record of column names
     try:
-        # what is not UTF-8 comes as escapes, so that it is told in its own row and not in some block of the file
+        # bytes that are not UTF-8 become escapes, so that the error names the row, not a block of the file
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
             names: list[str] = []
             for number, values in enumerate(filter(None, csv.reader(lines, strict=True))):
@@ -223,14 +223,14 @@ def _record(number: int) -> str:
 
 
 def read_parquet(path: Path) -> Rows:
-    """The rows of a Parquet file as plain values: bytes stay bytes, and a picture is its bytes and its path."""
+    """The rows of a Parquet file as plain values: bytes stay bytes; a picture becomes its bytes and its path."""
     return Rows(_parquet_rows(path))
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     number = 0
     try:
-        from pyarrow.parquet import ParquetFile  # here, because few runs need it
+        from pyarrow.parquet import ParquetFile  # few runs need it
 
         with path.open("rb") as opened, ParquetFile(opened) as file:
             if repeat := first_repeat(file.schema_arrow.names):
@@ -242,44 +242,44 @@ def _parquet_rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
                     yield path, number, row
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}, row {number + 1}: not UTF-8 ({error.reason})") from None
-    except Exception as error:  # it raises whatever its parts do
+    except Exception as error:  # it raises errors of any class
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"{path} can't be read: {reason}") from None
 
 
 def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
-    """The rows that `datasets.load_dataset` finds: a picture, wherever it stands, is its bytes and its path.
+    """The rows of `datasets.load_dataset`; a picture at any level is left as its bytes and its path.
 
-    `datasets` would open what such a path names, a file of this machine or an address, as it decodes a row.
+    Decoding a row, `datasets` would open that path, a file of this machine or a URL.
     """
     try:
-        import datasets  # here, because it takes seconds and few runs need it
+        import datasets  # takes seconds, and few runs need it
 
-        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it has to say comes as the exception
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # the exception has its messages
         rows: Any = datasets.load_dataset(*args, **kwargs)
         stored = datasets.Features(_undecoded(dict(rows.features or {})))
         for table in rows.with_format("arrow").iter(batch_size=16):
             plain = as_written(table)
             yield from map(stored.decode_example, plain) if stored else plain
-    except Exception as error:  # it raises whatever its backends do
+    except Exception as error:  # its backends raise errors of any class
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"{source} can't be read: {type(error).__name__}: {reason}") from error
 
 
 def _undecoded(feature: Any) -> Any:
-    """A column's type with all that opens files left as it is stored; text that holds JSON opens none."""
+    """A column's type without decoding of types that open files; text with JSON opens none."""
     if isinstance(feature, dict):
         return {name: _undecoded(each) for name, each in feature.items()}
     if isinstance(feature, list):
         return [_undecoded(each) for each in feature]
-    if hasattr(feature, "feature"):  # of a list's elements
+    if hasattr(feature, "feature"):  # a list's element type
         return replace(feature, feature=_undecoded(feature.feature))
     opens = hasattr(feature, "decode") and type(feature).__name__ != "Json"
     return replace(feature, decode=False) if opens else feature
 
 
 def parse_json(text: str) -> Any:
-    """The list or object that a text holds as JSON; None where it holds neither."""
+    """The list or object in a JSON text; None if it is neither."""
     try:
         value = strict_json(text)
     except (ValueError, RecursionError):

@@ -1,12 +1,12 @@
 """Attention over a prompt that many responses share, for any transformers model with pluggable attention.
 
-N responses to one prompt need the prompt's keys and values once, not N times. Both uses of that
-stand here. In training a `PackedRow` lays prompts and responses end to end without padding, so
-that every other layer computes each token once. In sampling a `SharedPrefixCache` holds the
-prompts' keys and values once per problem, and each response's own beside them.
+N responses to one prompt need the prompt's keys and values once, not N times. This package does
+so in training and in sampling. In training a `PackedRow` concatenates prompts and responses without
+padding, so that all other layers compute each token once. In sampling a `SharedPrefixCache` has the
+prompts' keys and values once per problem, and those of each response separately.
 
-A response attends to its prompt and to its own past apart, and the two parts are put together by
-what each softmax was divided by (`parts.py`).
+A response's attention to its prompt and to its own past are computed separately and combined by
+the normalisers of the two softmaxes (`parts.py`).
 
 Axes here: P prompts of up to S tokens, B responses of up to T, H query heads on G key heads, D per head.
 """

@@ -1,4 +1,4 @@
-"""Sampling: the keys and values of prompts and of the responses under way."""
+"""Sampling: the cache of keys and values of prompts and responses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from app.compute.attention.parts import as_multiplied, attend_part, attend_plain
 
 
 class SharedPrefixCache:
-    """Keys and values while sampling: the prompts' once per problem, the responses' in place.
+    """Keys and values while sampling: those of prompts once per problem, those of responses in fixed slots.
 
-    A prompt is read by running the model over it once with this cache, before `begin`. From then on
-    each of R live responses brings one token at a time; it sits in one of P x N slots, in order.
+    Prompts are read by one forward pass with this cache, before `begin`. After that, each step has one
+    token of each of R live responses; a response has one of P x N slots, in order.
     """
 
     def __init__(self, prompt_mask: Tensor, max_new_tokens: int) -> None:
@@ -28,19 +28,19 @@ class SharedPrefixCache:
         self.width = 0  # N, slots of a problem; 0 while prompts are read
         self.live = torch.empty(0)  # [R], the slots of the live responses, ascending
         self.time = 0  # tokens of each response so far
-        self.bias_of_past: Tensor | None = None  # what keeps queries from places not filled yet
+        self.bias_of_past: Tensor | None = None  # masks positions that are not filled yet
 
     @property
     def num_slots(self) -> int:
         return len(self.prompt_mask) * self.width
 
     def begin(self, num_rollouts: int) -> None:
-        """The prompts are read: open this many slots on each of them."""
+        """After the prompts have been read, allocate this many slots for each."""
         self.width = num_rollouts
         self.live = torch.arange(self.num_slots, device=self.prompt_mask.device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        query, key, value = as_multiplied(query, key, value)  # or the whole past is cast in every step
+        query, key, value = as_multiplied(query, key, value)  # else all earlier keys are cast in every step
         if not self.width:
             self.prefix[layer] = (key.contiguous(), value.contiguous())
             key, value = repeat_heads(key, query.shape[1], 1), repeat_heads(value, query.shape[1], 1)
@@ -51,7 +51,7 @@ class SharedPrefixCache:
         return (seen if len(self.live) == len(seen) else seen.index_select(0, self.live))[:, None]  # [R, 1, H, D]
 
     def _store(self, layer: int, key: Tensor, value: Tensor) -> None:
-        """Put the new token's keys and values at the present time.  [R, G, 1, D] twice"""
+        """Store the keys and values of the new tokens at the current step.  [R, G, 1, D] twice"""
         if layer not in self.responses:
             room = (self.num_slots, key.shape[1], self.max_new_tokens)
             self.responses[layer] = (key.new_zeros(*room, key.shape[-1]), value.new_zeros(*room, value.shape[-1]))
@@ -63,7 +63,7 @@ class SharedPrefixCache:
         store[self.live, :, self.time] = new[:, :, 0]
 
     def _past(self, layer: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of the responses up to the present time.  [P * N, G, t, D] twice"""
+        """Keys and values of the responses up to the current step.  [P * N, G, t, D] twice"""
         keys, values = self.responses[layer]
         return keys[:, :, : self.time + 1], values[:, :, : self.time + 1]
 
@@ -74,7 +74,7 @@ class SharedPrefixCache:
         return states.new_zeros(self.num_slots, *states.shape[1:]).index_copy(0, self.live, states)
 
     def _attend_slots(self, layer: int, query: Tensor, groups: int, scale: float) -> Tensor:
-        """Queries on their prompt and own past.  [P * N, H, D] -> [P * N, H, D]"""
+        """Attention of queries to their prompt and their own past.  [P * N, H, D] -> [P * N, H, D]"""
         query = query.unflatten(1, (groups, -1))  # [P * N, G, H/G, D]
         own, log_own = attend_plainly(query, *self._past(layer), scale=scale, bias=self.bias_of_past)
         if layer not in self.prefix:  # prompts of one token have no shared part
@@ -85,7 +85,7 @@ class SharedPrefixCache:
         return merge(own, log_own, self._by_slot(prompt), self._by_slot(log_prompt)).flatten(1, 2)
 
     def _bias(self, query: Tensor) -> Tensor | None:
-        """[P, 1, 1, S], None where prompts are equally long"""
+        """[P, 1, 1, S], None if all prompts have the same length"""
         return padding_bias(self.prompt_mask, query.dtype)[:, None, None] if self.ragged else None
 
     def _by_problem(self, states: Tensor) -> Tensor:
@@ -97,11 +97,11 @@ class SharedPrefixCache:
         return states.unflatten(2, (self.width, -1)).transpose(1, 2).flatten(0, 1)
 
     def select(self, rows: Tensor) -> None:
-        """Drop all but these of the live responses.  rows: [R'], ascending indices"""
+        """Keep only these of the live responses.  rows: [R'], ascending indices"""
         self.live = self.live[rows]
 
     def compact(self) -> None:
-        """Drop problems without a live response, and give the others as many slots as the busiest needs."""
+        """Remove problems without live responses; the others get as many slots as the most live responses of one."""
         problem = self.live // self.width  # [R]
         counts = problem.bincount(minlength=len(self.prompt_mask))  # [P]
         left, width = counts.nonzero()[:, 0], int(counts.max())
@@ -111,7 +111,7 @@ class SharedPrefixCache:
         moved[new_problem, rank] = self.live
         rows, filled = moved.flatten(), slice(self.time)
         for layer, stores in self.responses.items():
-            for store in stores:  # in place, and only as far as it is filled
+            for store in stores:  # in place, only the filled positions
                 store[: len(rows), :, filled] = store[:, :, filled].index_select(0, rows)
             keys, values = stores
             self.responses[layer] = (keys[: len(rows)], values[: len(rows)])
@@ -122,10 +122,10 @@ class SharedPrefixCache:
 
 
 class FixedShapeCache(SharedPrefixCache):
-    """The same where a step may not depend on the time, so that it can be recorded once and replayed.
+    """The same cache with steps that do not depend on the time, so that a CUDA graph can replay them.
 
-    Every slot is fed and attends to `span` places, those not filled yet left out by a bias; the time
-    stands on the device too, in `clock`.
+    Every slot gets a token and attends to `span` positions; a bias masks those not filled yet. The time
+    is also on the device, in `clock`.
     """
 
     def begin(self, num_rollouts: int) -> None:
@@ -134,7 +134,7 @@ class FixedShapeCache(SharedPrefixCache):
         self.span = 0
 
     def look(self) -> None:
-        """Before the layers of a step: tell which places are filled."""
+        """Before the layers of a step: set the bias by the positions that are filled."""
         filled = torch.arange(self.span, device=self.clock.device) <= self.clock
         self.bias_of_past = padding_bias(filled, torch.float32)  # [span]
 

@@ -1,7 +1,7 @@
-"""How transformers comes to attend with a shared prompt.
+"""Registers attention with a shared prompt in transformers.
 
-transformers hands every attention layer's queries, keys and values to a function chosen by name,
-together with the keyword arguments of the model's forward; ours reads `shared_prefix` from them.
+transformers passes every attention layer's queries, keys and values to a function chosen by name,
+with the keyword arguments of the model's forward; passk's function reads `shared_prefix` from them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NAME = "shared_prefix"
 
 
 class SharedPrefix(Protocol):
-    """What the attention function is given to attend with."""
+    """The object that computes attention for the attention function."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
         """[1 or rows, H, tokens, D] and twice [.., G, tokens, D] -> [.., tokens, H, D]"""
@@ -38,7 +38,7 @@ def shared_prefix_attention(
     """The attention function that transformers calls in every layer.
 
     Raises:
-        NotImplementedError: where the architecture bends the scores in a way that is not done here
+        NotImplementedError: the architecture changes the attention scores in a way not implemented here
             (a sliding window, soft-capping, sinks, a position bias).
     """
     bent = [name for name in ("sliding_window", "softcap", "s_aux", "position_bias") if options.get(name) is not None]
@@ -52,7 +52,7 @@ AttentionInterface.register(NAME, shared_prefix_attention)
 
 @contextmanager
 def attending(model: PreTrainedModel, name: str = NAME) -> Iterator[None]:
-    """Have the model call the attention function of this name inside the block, its own again after it."""
+    """A context in which the model uses the attention function of this name."""
     config: Any = model.config.get_text_config()
     usual = config._attn_implementation
     config._attn_implementation = name
@@ -63,6 +63,6 @@ def attending(model: PreTrainedModel, name: str = NAME) -> Iterator[None]:
 
 
 def recomputing_alike(model: PreTrainedModel) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """The contexts of a checkpointed layer: computed again in the backward pass, it attends as it did at first."""
+    """Contexts of gradient checkpointing: a recomputed layer uses the same attention as in the forward pass."""
     config: Any = model.config.get_text_config()
     return nullcontext(), attending(model, config._attn_implementation)

@@ -1,4 +1,4 @@
-"""Training: prompts and responses end to end in one row."""
+"""Training: prompts and responses concatenated in one row."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from app.compute.attention.parts import AttendInParts, Part, Parts, as_multiplie
 
 @dataclass(frozen=True)
 class PackedRow:
-    """P prompts and B responses end to end in one row of L tokens, each token once.
+    """P prompts and B responses concatenated in one row of L tokens, each token once.
 
-    A prompt's last token predicts a response's first, so it opens every response's segment and is
-    left out of the shared part: prompt[:-1] for each prompt, then prompt[-1], response[:-1] for
-    each response, with positions that count on from its prompt. A token's logits are thus those of
-    the ordinary row [prompt, response].
+    A prompt's last token predicts the first token of every response, so it begins every response's
+    segment and is not in the shared part: prompt[:-1] for each prompt, then prompt[-1], response[:-1]
+    for each response, with positions that continue from its prompt. A token's logits are thus those of
+    the padded row [prompt, response].
 
     Attributes:
         input_ids: `[1, L]`.
-        position_ids: `[1, L]`, or with an axis before these where a model tells a token's place by several numbers.
+        position_ids: `[1, L]`, or with one more axis before these for a model with several positions per token.
         targets: `[M]`, the token that each of the M = L - prefix tokens predicts.
-        prefix: the prompts' tokens, a line of up to S for each prompt.
-        segment: the responses' tokens, a line of up to T for each response.
+        prefix: the layout of the prompts' tokens, a line of up to S for each prompt.
+        segment: the layout of the responses' tokens, a line of up to T for each response.
         problem: `[B]`, the prompt of each response.
     """
 
@@ -68,7 +68,7 @@ class PackedRow:
         )
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Prompts attend causally to themselves, responses to their prompt and their own past."""
+        """Prompts attend causally to themselves, responses to their prompt and to their own past."""
         query, key, value = as_multiplied(query, key, value)
         query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # [L, heads, D]
         if has_kernel(query, key, value):
@@ -77,7 +77,7 @@ class PackedRow:
         return self._attend_at_once(query, key, value, scale)[None]
 
     def _attend_at_once(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Where attention can't be done in parts: each response's queries on its prompt's keys, repeated, and its own.
+        """Attention where the kernel for parts is missing: each response with repeated keys of its prompt and its own.
 
         [L, H, D], twice [L, G, D] -> [L, H, D]
         """
@@ -95,7 +95,7 @@ class PackedRow:
 
     @cached_property
     def mask(self) -> Tensor:
-        """A response sees its prompt and its own past.  [B, 1, T, S + T], bool"""
+        """Allows a response its prompt and its own past.  [B, 1, T, S + T], bool"""
         lines, width = self.segment.mask.shape
         causal = torch.ones(width, width, dtype=torch.bool, device=self.problem.device).tril()
         shared = self.prefix.mask[self.problem][:, None].expand(-1, width, -1)

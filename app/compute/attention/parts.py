@@ -1,13 +1,13 @@
-"""Attention in parts: the same queries on two sets of keys, put together exactly.
+"""Attention in parts: the same queries on two sets of keys, combined exactly.
 
 With Z = sum over a part's keys of exp(score), attention over both parts is
-(Z1 o1 + Z2 o2) / (Z1 + Z2), so a part has to tell log Z beside its output o. In the backward pass a
-part needs of all others only the whole's o and log Z: with P = exp(score - log Z),
+(Z1 o1 + Z2 o2) / (Z1 + Z2), so a part must return log Z with its output o. The backward pass of a
+part needs from the other parts only the combined o and log Z: with P = exp(score - log Z),
 dS = P * (dP - rowsum(dO * o)) (FlashAttention, arXiv:2205.14135, equations of Appendix B; ring
 attention, arXiv:2310.01889, passes parts between devices this way).
 
-PyTorch's CPU kernel tells log Z and takes it; it is called by name, for `scaled_dot_product_attention`
-keeps log Z to itself.
+PyTorch's CPU kernel returns log Z and accepts it; it is called by its private name, because
+`scaled_dot_product_attention` does not return log Z.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from app.compute.attention.layout import Layout, repeat_heads
 _forward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
 _backward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", None)
 AVAILABLE = None not in (_forward, _backward)
-"""Whether this PyTorch has the kernel by these names, which are private to it."""
+"""Whether this PyTorch has the kernel under these private names."""
 SHORT, SHORTER = 256, 128
-"""Keys in a line up to which gradients of bfloat16 are computed in single precision, and by matrix products.
+"""Keys per line up to which gradients of bfloat16 are computed in single precision, and by matrix products.
 
-The kernel's products of bfloat16 are slow in small blocks: 25 lines of 24 tokens take five times as long by them, 4
-of 256 a seventh longer; one of 1,024 takes a fifth less. Matrix products, to which a key head need not be repeated for
-its queries, take half of the time of the kernel in single precision with 24 keys, 0.7 of it with 96, more with 256.
+The kernel's bfloat16 products are slow for small blocks: 25 lines of 24 tokens take five times as long as in single
+precision, 4 of 256 a seventh longer; one of 1,024 takes a fifth less. Matrix products, which need no repeated key
+heads, take half the time of the kernel in single precision with 24 keys, 0.7 of it with 96, more than it with 256.
 """
 
 
 def has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Whether the kernel is there and takes these: on a CPU, of one type, and of one size per head."""
+    """Whether the kernel exists and accepts these tensors: on a CPU, of equal type and head dimension."""
     alike = query.shape[-1] == key.shape[-1] == value.shape[-1] and query.dtype == key.dtype == value.dtype
     return AVAILABLE and alike and query.device.type == "cpu" and query.is_floating_point()
 
 
 def as_multiplied(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same in what autocast multiplies in, as `scaled_dot_product_attention` has them; as they are without it."""
+    """Cast to autocast's type, as `scaled_dot_product_attention` does; unchanged without autocast."""
     device = query.device.type
     if not torch.is_autocast_enabled(device):
         return query, key, value
@@ -69,7 +69,7 @@ def attend_backward(
 ) -> list[Tensor]:
     """Gradients of queries, keys and values, in their type, of `attend_part`'s output `seen`.
 
-    grad, query, seen: [R, H, C, D]; key, value: [R, G, S, D], each head of which H / G query heads attend to;
+    grad, query, seen: [R, H, C, D]; key, value: [R, G, S, D], each head for H / G query heads;
     log_z: [R, H, C]; bias: [R, 1, 1, S].
     """
     dtype, bfloat16 = query.dtype, query.dtype == torch.bfloat16
@@ -97,7 +97,7 @@ def _backward_by_products(
     bias: Tensor | None,
     causal: bool,
 ) -> list[Tensor]:
-    """`attend_backward` of float32: the queries of a key head stand below one another, so that none is repeated."""
+    """`attend_backward` in float32: all query heads of a key head are stacked, so that key heads are not repeated."""
     lines, groups = key.shape[:2]
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     with torch.autocast(query.device.type, enabled=False):
@@ -122,34 +122,34 @@ def _backward_by_products(
 def attend_plainly(
     query: Tensor, key: Tensor, value: Tensor, scale: float, bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The same by matrix products: for any device, and faster for a few queries on keys of their own.
+    """`attend_part` by matrix products: for any device, and faster for a few queries with their own keys.
 
-    The bias may leave out the first key only with all others.
+    The bias may mask the first key only if it masks all others too.
     """
     scores = (query * scale) @ key.transpose(-1, -2)  # [R, H, C, S]
     scores = (scores if bias is None else scores + bias).to(torch.promote_types(scores.dtype, torch.float32))
     shares = scores.log_softmax(-1)
-    log_z = scores[..., 0] - shares[..., 0]  # logsumexp would be ten operations more
+    log_z = scores[..., 0] - shares[..., 0]  # logsumexp takes ten operations more
     return shares.exp().to(value.dtype) @ value, log_z
 
 
 def merge(one: Tensor, log_one: Tensor, other: Tensor, log_other: Tensor) -> Tensor:
-    """Attention over both parts.  [.., D], [..], [.., D], [..] -> [.., D]"""
-    weight = torch.sigmoid(log_other - log_one)[..., None]  # Z of the other over both
+    """Combine the attention outputs of two parts.  [.., D], [..], [.., D], [..] -> [.., D]"""
+    weight = torch.sigmoid(log_other - log_one)[..., None]  # Z_other / (Z_one + Z_other)
     return torch.lerp(one.to(weight.dtype), other.to(weight.dtype), weight).to(one.dtype)
 
 
 def padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """What keeps queries from padded keys: finite, so that keys which are all padded weigh nothing and raise no NaN."""
+    """A bias that masks padded keys; finite, so that a part with only padded keys has weight 0 and gives no NaN."""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min / 2)
 
 
 @dataclass(frozen=True)
 class Part:
-    """Queries in the lines of a layout, which attend to the keys in the same lines of a layout.
+    """Attention of queries in the lines of one layout to the keys in the same lines of another.
 
     Attributes:
-        causal: queries and keys are the same tokens, and none sees a later one.
+        causal: queries and keys are the same tokens, with causal attention.
     """
 
     queries: Layout
@@ -166,7 +166,7 @@ class Part:
     def gradients(
         self, grad: Tensor, seen: Tensor, log_z: Tensor, states: tuple[Tensor, Tensor, Tensor], scale: float | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What this part adds, given the whole's outputs and log Z.  -> [n, H, D] and twice [m, G, D]"""
+        """This part's gradients, given the combined outputs and log Z.  -> [n, H, D] and twice [m, G, D]"""
         log_z = self.queries.arrange(log_z).masked_fill_(~self.queries.mask[..., None], float("inf"))  # padding: P = 0
         grad, seen = self.queries.arrange(grad), self.queries.arrange(seen)
         whole = seen.transpose(1, 2), log_z.transpose(1, 2)
@@ -181,7 +181,7 @@ class Part:
         return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
     def _bias(self, dtype: torch.dtype) -> Tensor | None:
-        """[R, 1, 1, S], None where no query meets padding: later in its line, or nowhere"""
+        """[R, 1, 1, S], None if no query can attend to padding: it is later in the line, or there is none"""
         if self.causal or bool(self.keys.mask.all()):
             return None
         return padding_bias(self.keys.mask, dtype)[:, None, None]
@@ -189,9 +189,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Parts:
-    """All of a packed row's attention: prompts to themselves, responses to themselves and to their prompts.
+    """The attention of a packed row: prompts to themselves, responses to themselves and to their prompts.
 
-    The row has its prompts' tokens first. Where no prompt has more than one token, nothing is shared.
+    The prompts' tokens come first in the row. If no prompt has more than one token, nothing is shared.
     """
 
     responses: Part
@@ -209,7 +209,7 @@ class Parts:
         return torch.cat([shared, seen]), torch.cat([log_shared, log_z])
 
     def gradients(self, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """Of queries, keys and values, as `Part.gradients` is asked for them.  -> [L, H, D] and twice [L, G, D]"""
+        """Gradients of queries, keys and values; arguments as in `Part.gradients`.  -> [L, H, D] and twice [L, G, D]"""
         query, key, value = self.responses.gradients(*given)
         if self.prompts is None or self.across is None:
             return query, key, value
@@ -222,7 +222,7 @@ class Parts:
 
 
 class AttendInParts(torch.autograd.Function):
-    """`Parts.attend` with its gradients."""
+    """`Parts.attend` as an autograd function."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, parts: Parts, scale: float | None) -> Tensor:

@@ -1,1 +1,1 @@
-"""vLLM, in the trainer's process or as a server. Only what is named in YAML is imported."""
+"""vLLM engines, in the trainer's process or as a server. Only the one named in YAML is imported."""

@@ -1,4 +1,4 @@
-"""What engines that sample with vLLM share: its arguments, how a request is drawn, and the trap of its tied head."""
+"""What the vLLM engines share: vLLM's arguments, sampling parameters, and a fix for tied LM heads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.policy import Policy
 from app.types import Sampling
 
 OURS = ("model", "load_format", "dtype", "logprobs_mode", "skip_tokenizer_init")
-"""Arguments of vLLM that follow from the policy and the Trainer."""
+"""Arguments of vLLM that are set from the policy and the Trainer."""
 
 CPU = {
     "enforce_eager": True,
@@ -18,17 +18,17 @@ CPU = {
     "block_size": BLOCK_SIZE,
     "enable_chunked_prefill": False,
 }
-"""Compiling takes a minute for a fifth of the time; by itself vLLM would take nearly all memory for its cache; and a
-prompt read in chunks makes it wind back a seeded generator, which those of a CPU can't do."""
+"""Compiling takes a minute to save a fifth of the time; vLLM's default cache takes nearly all memory; and chunked
+prefill makes vLLM rewind a seeded generator, which is impossible on a CPU."""
 
 
 def longest(policy: Policy) -> int | None:
-    """Tokens of a prompt and its answer; None where the policy sets no limit."""
+    """The most tokens of a prompt and its answer together; None if the policy sets no limit."""
     return policy.context_length if policy.context_length < 2**31 else None
 
 
 def sampling_fields(n: int, seed: int, sampling: Sampling, stops: list[int]) -> dict[str, Any]:
-    """Of vLLM's SamplingParams, for one problem."""
+    """The fields of vLLM's SamplingParams for one problem."""
     return {
         "n": n,
         "seed": seed,
@@ -37,17 +37,17 @@ def sampling_fields(n: int, seed: int, sampling: Sampling, stops: list[int]) -> 
         "top_k": sampling.top_k,
         "max_tokens": sampling.max_new_tokens,
         "stop_token_ids": stops,
-        "ignore_eos": True,  # the policy's own ends are among `stops`
+        "ignore_eos": True,  # `stops` has the policy's own ends
         "logprobs": 0,
         "detokenize": False,
     }
 
 
 def refresh_tied_head(model: Any) -> None:
-    """Have an LM head that shares the embedding's weight take it over.
+    """Update an LM head that is tied to the embedding.
 
-    On a CPU vLLM 0.32 multiplies by a copy that it packed when it loaded, which its own reload forgets: without
-    this the log-probabilities of a tied model were those of the weights before (by up to 6).
+    On a CPU, vLLM 0.32 multiplies by a packed copy made at loading, which its reload does not update: without
+    this the log-probabilities of a tied model were those of the earlier weights (wrong by up to 6).
     """
     from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
@@ -57,7 +57,7 @@ def refresh_tied_head(model: Any) -> None:
 
 
 def check_head_size(size: int) -> None:
-    """ValueError if vLLM has no CPU attention kernel for this head dimension: it would crash when sampling."""
+    """Raise ValueError if vLLM has no CPU attention kernel for this head dimension: it would crash when sampling."""
     from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
 
     able = CPUAttentionBackend.get_supported_head_sizes()
@@ -66,7 +66,7 @@ def check_head_size(size: int) -> None:
 
 
 def check_arguments(arguments: dict[str, Any], taken: Sequence[str]) -> None:
-    """Raise ValueError for arguments of vLLM that are not the user's to set."""
+    """Raise ValueError for arguments of vLLM that the user must not set."""
     for name in arguments:
         if name in taken:
             raise ValueError(f"arguments={{{name}: ..}} follows from the policy and the Trainer and can't be set")

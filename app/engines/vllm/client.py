@@ -1,6 +1,6 @@
-"""Talking to servers of vLLM: token ids in, token ids out, and the routes by which they take new weights.
+"""The client of vLLM servers: token ids in, token ids out, and the routes that load new weights.
 
-The routes of weights are vLLM's for reinforcement learning, which a server has with VLLM_SERVER_DEV_MODE=1.
+The weight routes are vLLM's for reinforcement learning; a server has them with VLLM_SERVER_DEV_MODE=1.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from app.engines.base import EngineError
 T = TypeVar("T")
 
 CONNECTING = 5.0
-"""Seconds that a server has to take a connection, and to say that it is well."""
+"""Time limit for connecting to a server and for its health check, in seconds."""
 
 POLL = 1.0
-"""Seconds without an answer after which servers are asked whether they are well."""
+"""Seconds without an answer after which the servers' health is checked."""
 
 WIDTH = 256
-"""Requests under way at once: more would wait inside vLLM."""
+"""The most simultaneous requests; more would wait inside vLLM."""
 
 
 class ServerLostError(EngineError):
-    """A server does not answer, or says that its engine is dead."""
+    """A server does not answer, or reports that its engine has ended."""
 
 
 class Servers:
-    """Servers with one policy, asked in turn and updated together.
+    """Servers with the same policy; requests go to them in turn, and they are updated together.
 
     Args:
-        urls: where they are, such as http://10.0.0.7:8000.
-        timeout: seconds in which no answer comes to any request, after which they count as lost.
+        urls: their URLs, such as http://10.0.0.7:8000.
+        timeout: seconds without an answer to any request, after which they count as lost.
     """
 
     def __init__(self, urls: Sequence[str], timeout: float) -> None:
         self.urls, self.timeout = [url.rstrip("/") for url in urls], timeout
         self.version = ""  # of the weights, sent with the next update
-        # Every call has a connection of its own, as servers drop those that idle or have failed; and how long a request
-        # may wait in vLLM behind others is `watch`'s to judge.
+        # Every call has its own connection, since servers drop idle and failed ones. There is no read timeout: `watch`
+        # decides how long a request may wait inside vLLM behind others.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         self.client = httpx2.Client(timeout=httpx2.Timeout(None, connect=CONNECTING), limits=limits, trust_env=False)
 
     def call(self, method: str, url: str, body: Any = None) -> Any:
-        """What a server answers, as JSON.
+        """Call a server.  -> its answer, parsed from JSON
 
         Raises:
-            ServerLostError: where it is gone.
-            EngineError: where it refuses.
+            ServerLostError: the server does not answer.
+            EngineError: the server returns an error.
         """
         try:
             reply = self.client.request(method, url, json=body)
@@ -66,29 +66,29 @@ class Servers:
         if reply.is_success:
             return reply.json() if reply.content else None
         if reply.status_code >= 500:
-            sleep(POLL)  # a death takes a moment to be known
+            sleep(POLL)  # a server's end is not visible at once
             self.check_health()
         said = " ".join(reply.text.split())
         raise EngineError(f"the vLLM server refuses: {url}: status {reply.status_code}: {said:.300}")
 
     def is_well(self, url: str) -> bool:
-        """Whether a server answers that its engine lives."""
+        """Whether a server's health check succeeds."""
         try:
             return self.client.get(f"{url}/health", timeout=CONNECTING).is_success
         except httpx2.TransportError:
             return False
 
     def check_health(self) -> None:
-        """Raise ServerLostError where a server is not well."""
+        """Raise ServerLostError if a server's health check fails."""
         for url in self.urls:
             if not self.is_well(url):
                 raise ServerLostError(f"the vLLM server at {url} has lost its engine, or is gone")
 
     def generate(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
-        """Replies to requests, in order; servers are asked in turn.
+        """Replies to requests, in order; requests go to the servers in turn.
 
         Raises:
-            ServerLostError: where a server is gone, or all are silent.
+            ServerLostError: a server has ended, or no server answers in time.
         """
         urls = [self.urls[place % len(self.urls)] for place in range(len(bodies))]
         calls = [
@@ -98,13 +98,13 @@ class Servers:
         return self.watch(in_threads(calls))
 
     def everywhere(self, method: str, path: str, bodies: Sequence[Any] | None = None) -> list[Any]:
-        """What all servers answer, asked at once, each with its own body."""
+        """Call all servers at once, each with its own body.  -> their answers"""
         each = bodies or [None] * len(self.urls)
         calls = [partial(self.call, method, f"{url}/{path}", body) for url, body in zip(self.urls, each, strict=True)]
         return self.watch(in_threads(calls))
 
     def watch(self, futures: list[Future[T]]) -> list[T]:
-        """The results of calls to servers; while they are waited for, servers must be well and not silent."""
+        """Wait for the results of calls; meanwhile all servers must be healthy, and one answer within `timeout`."""
         waiting, heard = set(futures), monotonic()
         while waiting:
             done, waiting = wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED)
@@ -118,10 +118,10 @@ class Servers:
                 raise ServerLostError(f"no answer of {', '.join(self.urls)} in timeout={self.timeout:g} s")
         return [future.result() for future in futures]
 
-    # -- the routes of weights: what vLLM's trainer side calls a client -----------------------------------
+    # -- weight routes: the client interface of vLLM's trainer side ---------------------------------------
 
     def init_weight_transfer_engine(self, init_info: dict[str, Any]) -> None:
-        """Have all servers shake hands; their workers' ranks follow one another."""
+        """Initialise the weight transfer on all servers; their workers get consecutive ranks."""
         firsts = accumulate(self.sizes()[:-1], initial=init_info["rank_offset"])
         bodies = [{"init_info": {**init_info, "rank_offset": first}} for first in firsts]
         self.everywhere("POST", "init_weight_transfer_engine", bodies)
@@ -137,17 +137,17 @@ class Servers:
         self.everywhere("POST", "finish_weight_update", [{"weight_version": version}] * len(self.urls))
 
     def sizes(self) -> list[int]:
-        """Of each server, how many workers hold weights."""
+        """The number of workers with weights, of each server."""
         return [int(reply["world_size"]) for reply in self.everywhere("GET", "get_world_size")]
 
     def forget(self) -> None:
-        """Empty the prefix caches; EngineError where one can't be, because something is still being sampled."""
+        """Reset the prefix caches; EngineError if one cannot be reset because requests are still running."""
         if not all(reply["success"] for reply in self.everywhere("POST", "reset_prefix_cache")):
             raise EngineError("vLLM would not empty its prefix cache, which earlier weights have filled")
 
 
 def in_threads(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
-    """Have calls made, WIDTH at once, in threads that end with the process: a server may never answer."""
+    """Make calls, WIDTH at once, in daemon threads: a server may never answer."""
     queue: SimpleQueue[tuple[Future[T], Callable[[], T]]] = SimpleQueue()
     futures: list[Future[T]] = [Future() for _ in calls]
     for pair in zip(futures, calls, strict=True):
@@ -161,7 +161,7 @@ def in_threads(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
                 return
             try:
                 future.set_result(call())
-            except BaseException as error:  # it is the caller's
+            except BaseException as error:  # raised in the caller
                 future.set_exception(error)
 
     for _ in range(min(WIDTH, len(futures))):

@@ -1,7 +1,7 @@
 """vLLM in the trainer's process, on the trainer's device (docs/vllm.md).
 
-It is built once the strategy has made its process group, takes over the weights without a copy on
-disk, and on a GPU gives its memory back while the policy trains.
+It is built after the strategy has made its process group, loads the weights without a copy on
+disk, and on a GPU releases its memory while the policy trains.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from app.types import Completion, Request, Sampling
 
 
 class VLLMEngine(ExternalEngine):
-    """Sample with vLLM, in this process.
+    """Samples with vLLM in the trainer's process.
 
-    Every process of the run has an engine of its own for its own problems. One request is made for each problem, with
+    Every process of the run has its own engine for its own problems. One request is made for each problem, with
     its N samples: its prompt is read once. vLLM seeds sample r of a request with the request's seed plus r, so that a
-    rollout depends on "<seed of the problem>/<r>" alone, as far as its arithmetic does: the batch it is sampled in can
-    move a log-probability by rounding.
+    rollout depends only on "<seed of the problem>/<r>", except for rounding: other requests in the batch can change
+    log-probabilities by rounding errors.
 
     Args:
-        sleep_level: on a GPU, between samplings: 0 stays awake, 1 moves the weights to the host's memory,
-            2 drops them, as each sampling begins with new ones; the cache is freed by both.
+        sleep_level: on a GPU, between samplings: 0 keeps all memory, 1 moves the weights to the host's memory,
+            2 drops them, since each sampling begins with new ones; 1 and 2 free the cache.
         bound: see ExternalEngine.
-        arguments: of vLLM's `LLM`, by its names, in place of what is here: max_model_len, gpu_memory_utilization,
+        arguments: arguments of vLLM's `LLM` that replace the defaults here: max_model_len, gpu_memory_utilization,
             enforce_eager, kv_cache_memory_bytes and so on.
     """
 
@@ -63,7 +63,7 @@ class VLLMEngine(ExternalEngine):
         self.llm: Any = None
 
     def setup(self, policy: Policy) -> None:
-        """Start vLLM with the policy's architecture; its weights come with the first `sync`."""
+        """Start vLLM with the policy's architecture; the first `sync` loads its weights."""
         if self.llm is not None:
             return
         vllm = import_vllm()
@@ -108,8 +108,8 @@ class VLLMEngine(ExternalEngine):
         self.forget()
 
     def forget(self) -> None:
-        """Empty the caches; EngineError where that of prefixes can't be, because something is still being sampled."""
-        self.llm.llm_engine.reset_encoder_cache()  # the worker's is empty: its scheduler has to know
+        """Reset the caches; EngineError if the prefix cache cannot be reset because requests are still running."""
+        self.llm.llm_engine.reset_encoder_cache()  # the worker's is empty; the scheduler's must be too
         if not self.llm.reset_prefix_cache():
             raise EngineError("vLLM would not empty its prefix cache, which earlier weights have filled")
 
@@ -138,25 +138,25 @@ class VLLMEngine(ExternalEngine):
         return prompts, parameters
 
     def sleep(self) -> None:
-        """Give the GPU back to the trainer."""
+        """Release the GPU's memory for training."""
         if self.sleep_level:
             self.llm.sleep(level=self.sleep_level)
 
 
 GPU = {"gpu_memory_utilization": 0.5}
-"""Of the GPU's memory for vLLM, half: the trainer lives there too."""
+"""vLLM's share of the GPU's memory: half, since the trainer uses the same GPU."""
 
 
 def refresh(worker: Any) -> None:
-    """What `refresh_tied_head` does, as vLLM calls it."""
+    """Call `refresh_tied_head` on a vLLM worker."""
     refresh_tied_head(worker.get_model())
 
 
 def import_vllm() -> Any:
-    """The library, with its engine in this process, and without its reports to its makers.
+    """Import vLLM with its engine in this process and without usage reports.
 
     Raises:
-        ImportError: where it is not installed, or not as it has to be.
+        ImportError: it is not installed, or not correctly.
     """
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -169,5 +169,5 @@ def import_vllm() -> Any:
 
 
 def last_line(error: BaseException) -> str:
-    """Of an error's message, which in vLLM may be long."""
+    """The last line of an error's message, which may be long in vLLM."""
     return ([line for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

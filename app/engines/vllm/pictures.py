@@ -1,7 +1,7 @@
-"""Pictures for vLLM: the policy's own vision tower sees them, and vLLM is given its states.
+"""Pictures for vLLM: the policy's vision tower computes their hidden states, which are passed to vLLM.
 
-So both programs read the same numbers, whatever image processor vLLM would take (torchvision's, where ours is
-Pillow's), and vLLM's tower, which it builds all the same, stays idle.
+Both then use the same numbers; vLLM's image processor would be torchvision's, passk's is Pillow's. vLLM builds its
+own vision tower too, but does not use it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def arguments_for(policy: Policy) -> dict[str, Any]:
     """vLLM's arguments for a vision-language policy; empty for a text policy.
 
     Raises:
-        EngineError: where vLLM could not even look at the architecture.
+        EngineError: vLLM cannot load the architecture.
     """
     if not isinstance(policy, VisionPolicy):
         return {"skip_tokenizer_init": True}
@@ -35,13 +35,13 @@ SEEING = {
     "skip_mm_profiling": True,
     "mm_processor_cache_gb": 0,
 }
-"""States are handed over, so that there is no tower to try for the memory it takes, nor pixels to keep; vLLM has the
-tokenizer tell which token is a picture's."""
+"""Hidden states are passed in, so vLLM need not profile the vision tower's memory or cache pixels; vLLM finds the
+image token by the tokenizer."""
 
 
 @torch.no_grad()
 def prompt_for(policy: Policy, request: Request) -> dict[str, Any]:
-    """A prompt as vLLM takes it: one token for each picture, and the states that stand there."""
+    """A prompt in vLLM's format: one token for each picture, and the pictures' hidden states."""
     if not request.vision:
         return {"prompt_token_ids": request.tokens.tolist()}
     assert isinstance(policy, VisionPolicy)
@@ -51,7 +51,7 @@ def prompt_for(policy: Policy, request: Request) -> dict[str, Any]:
 
 
 def check_prompt(request: Request, read: list[int]) -> None:
-    """Raise EngineError where vLLM has made another prompt of a folded one than the policy has."""
+    """Raise EngineError if the prompt that vLLM expanded differs from the policy's."""
     if request.vision and request.tokens.tolist() != read:
         raise EngineError(
             f"vLLM reads a prompt with pictures in {len(read)} tokens, the policy in {len(request.tokens)}"

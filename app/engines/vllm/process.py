@@ -1,4 +1,4 @@
-"""A `vllm serve` process of the trainer's own: started, ended, and ending by itself if the trainer is gone."""
+"""Starts and ends a `vllm serve` process, which also ends by itself if the trainer ends."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from app.distributed.processes import environment_outside
 from app.engines.base import EngineError
 
 ENDING = 10.0
-"""Seconds that a server has to end by itself."""
+"""Time limit for a server to end, before it is killed, in seconds."""
 
 HOST = "127.0.0.1"
-"""Where a server of our own listens: the weight-transfer endpoints have no authentication."""
+"""The address on which a started server listens; local, since the weight-transfer routes have no authentication."""
 
 
 class ServerProcess:
-    """One server.
+    """One `vllm serve` process.
 
     Args:
-        arguments: of `vllm serve`, by their names in Python.
-        environment: variables of its own, such as CUDA_VISIBLE_DEVICES.
-        prepare: writes a model's folder, without weights.
+        arguments: arguments of `vllm serve`, by their names in Python.
+        environment: additional environment variables, such as CUDA_VISIBLE_DEVICES.
+        prepare: writes a model's folder without weights.
     """
 
     def __init__(self, arguments: dict[str, Any], environment: dict[str, str], prepare: Callable[[Path], None]) -> None:
@@ -48,7 +48,7 @@ class ServerProcess:
         """Start, and wait until it is ready.
 
         Raises:
-            EngineError: where it won't start, with the reason that its log gives.
+            EngineError: it does not start; with the cause from its log.
         """
         port = self.arguments.get("port") or free_port()
         check_port(port)
@@ -61,7 +61,7 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the trainer
+                start_new_session=True,  # Ctrl-C must not reach it
                 env={**environment(), **self.environment},
             )
         began = monotonic()
@@ -75,7 +75,7 @@ class ServerProcess:
         self.ready = True
 
     def stop(self) -> None:
-        """End the process and all that it has started."""
+        """End the process and its child processes."""
         if self.process is None:
             return
         with suppress(ProcessLookupError):
@@ -87,21 +87,21 @@ class ServerProcess:
         self.process = None
 
     def close(self) -> None:
-        """End it, and leave nothing on disk but the log of one that would not start."""
+        """End the process and remove its files; the log of a server that did not start stays."""
         self.stop()
         if self.ready or not self.log.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def environment() -> dict[str, str]:
-    """Of a server: it finds the modules that this process finds, and has the routes of weights."""
+    """The environment of a server: this process's module path, and the setting that enables the weight routes."""
     places = os.pathsep.join(place or os.getcwd() for place in sys.path)
     own = {"PYTHONPATH": places, "PYTHONSAFEPATH": "1", "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
     return {**environment_outside(), **own}
 
 
 def flags(arguments: dict[str, Any]) -> Iterator[str]:
-    """Arguments in Python's names as `vllm serve` takes them; what is None is left to vLLM."""
+    """Command-line arguments of `vllm serve` from arguments in Python's names; None leaves the default."""
     for name, value in arguments.items():
         option = name.replace("_", "-")
         if isinstance(value, bool):
@@ -128,7 +128,7 @@ def check_port(port: int) -> None:
 
 
 def cause(log: str) -> str:
-    """Of a server's end: the last error in its log that says more than that there was one."""
+    """The cause of a server's end: the last error in its log that is specific."""
     errors = re.findall(r"(?:\w+(?:Error|Exception):|Value error,) .+", log)
     telling = [error for error in errors if "See root cause above" not in error]
     lines = [line for line in log.splitlines() if line.strip()]

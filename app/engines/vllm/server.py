@@ -1,4 +1,4 @@
-"""`vllm serve` as the rollout engine: sampling over HTTP, weights pushed to it after every update (docs/vllm.md)."""
+"""The engine that samples with `vllm serve` over HTTP; new weights are sent before each sampling (docs/vllm.md)."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ TAKEN = (*OURS, "host", "tokens_only", "weight_transfer_config", "worker_extensi
 
 
 class VLLMServerEngine(ExternalEngine):
-    """Sample with one `vllm serve` process that this engine starts, or with running ones.
+    """Samples with one `vllm serve` process that this engine starts, or with running ones.
 
     One request is made for each problem, with its N samples; vLLM seeds sample r with the problem's seed plus r.
     Requests go to the servers in turn. Every update gives the weights a new version, and an answer must be sampled
     with that version.
 
-    A server that this engine has started is restarted when it dies, and gets the last weights and the whole batch
-    again; samples depend on their seeds alone, so nothing is lost. With several trainer processes the first starts it
-    and sends the weights, all send it requests, and its death while they wait ends the run.
+    A server that this engine started is restarted if it ends; it then gets the last weights and the whole batch
+    again. Samples depend only on their seeds, so nothing is lost. With several trainer processes the first starts it
+    and sends the weights, and all send requests; if the server ends while they wait, the run ends.
 
     Args:
-        urls: of servers that run already, started as docs/scaling.md says; null starts one on this machine.
-        transfer: how weights get there; files in shared memory where null.
-        arguments: of `vllm serve` for a server that this engine starts, by their names in Python: port, max_model_len,
-            tensor_parallel_size, data_parallel_size and so on.
-        environment: its variables beside those of this process, such as {CUDA_VISIBLE_DEVICES: "4,5,6,7"}.
-        restarts: how often it may be started again.
-        timeout: seconds in which no answer comes to any request, after which a server counts as dead.
+        urls: URLs of running servers, started as in docs/scaling.md; null starts one on this machine.
+        transfer: how weights are sent; null writes files to shared memory.
+        arguments: arguments of `vllm serve` for a server that this engine starts, by their names in Python: port,
+            max_model_len, tensor_parallel_size, data_parallel_size and so on.
+        environment: its additional environment variables, such as {CUDA_VISIBLE_DEVICES: "4,5,6,7"}.
+        restarts: how often it may be restarted.
+        timeout: seconds without an answer to any request, after which a server counts as lost.
         bound: see ExternalEngine.
     """
 
@@ -75,7 +75,7 @@ class VLLMServerEngine(ExternalEngine):
         self.run, self.updates = uuid4().hex[:8], 0
 
     def setup(self, policy: Policy) -> None:
-        """Start a server or look at those that run; weights come with the first `sync`."""
+        """Start a server or check the running ones; the first `sync` sends the weights."""
         if self.servers is not None:
             return
         self.servers = Servers(self.urls or [], self.timeout)
@@ -129,7 +129,7 @@ class VLLMServerEngine(ExternalEngine):
         first_process_does(self.forget)
 
     def forget(self) -> None:
-        """Empty the prefix caches."""
+        """Reset the prefix caches."""
         assert self.servers is not None
         self.servers.forget()
 
@@ -150,7 +150,7 @@ class VLLMServerEngine(ExternalEngine):
         return [self.completions(group, stops, sampling) for group in groups]
 
     def revived(self, work: Callable[[], T]) -> T:
-        """Do what asks the servers; where ours has died, start it again with the same weights and do it again."""
+        """Call `work`, which uses the servers; if the started server has ended, restart it and call `work` again."""
         while True:
             try:
                 return work()
@@ -172,7 +172,7 @@ class VLLMServerEngine(ExternalEngine):
 
 
 def check_servers(servers: Servers, backend: str, dtype: str) -> None:
-    """Raise EngineError for a server that was not started as it has to be."""
+    """Raise EngineError for a server that was started with wrong settings."""
     try:
         infos = servers.everywhere("GET", "server_info?config_format=json")
     except ServerLostError:
@@ -197,7 +197,7 @@ def parse_reply(reply: Any, n: int, version: str) -> list[tuple[list[int], list[
     """The tokens and log-probabilities of n answers.
 
     Raises:
-        EngineError: where one is not whole, or was sampled with other weights.
+        EngineError: an answer is incomplete, or was sampled with other weights.
     """
     choices = sorted(reply["choices"], key=lambda choice: choice["index"])
     if len(choices) != n:

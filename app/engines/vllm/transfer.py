@@ -1,4 +1,4 @@
-"""How weights get to servers of vLLM: in a file, or by NCCL from GPU to GPU."""
+"""Sends weights to vLLM servers: in a file, or by NCCL from GPU to GPU."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from app.policy import Policy
 
 
 class WeightTransfer(ABC):
-    """A way from the policy to the servers.
+    """Sends the policy's weights to the servers.
 
     Attributes:
-        backend: vLLM's name for it.
-        extension: what a server has to import for it, as vLLM's `worker_extension_cls`; None is nothing.
+        backend: vLLM's name of the method.
+        extension: the class that a server has to import, as vLLM's `worker_extension_cls`; None for no class.
     """
 
     backend: str
@@ -36,25 +36,25 @@ class WeightTransfer(ABC):
 
     @abstractmethod
     def connect(self, policy: Policy, servers: Servers) -> None:
-        """Shake hands; all processes of a run call it together."""
+        """Initialise the transfer; a collective of all processes."""
 
     @abstractmethod
     def send(self, policy: Policy, servers: Servers) -> None:
-        """Hand over the policy's present weights, whole; all processes call it together."""
+        """Send the policy's current full weights; a collective of all processes."""
 
     @abstractmethod
     def repeat(self, servers: Servers) -> None:
         """Send the last weights again to restarted servers; EngineError if that is not possible."""
 
     def close(self) -> None:  # noqa: B027 - not all have something
-        """Leave nothing behind."""
+        """Remove files and close connections."""
 
 
 class FileTransfer(WeightTransfer):
-    """Write a file that all servers can read, such as one in shared memory: for a CPU, or a file system in common.
+    """Writes a file that all servers can read: for a CPU, or a shared file system.
 
     Args:
-        folder: where; it has to hold the weights once.
+        folder: the folder, with space for the weights once; by default in shared memory.
     """
 
     backend = "file"
@@ -65,7 +65,7 @@ class FileTransfer(WeightTransfer):
         self.path: Path | None = None
 
     def connect(self, policy: Policy, servers: Servers) -> None:
-        """Make a place, and clear those of trainers that were killed."""
+        """Make a folder, and remove those of trainers that were killed."""
         if rank() > 0 or self.path is not None:
             return
         stem = f"passk-weights-{socket.gethostname()}-"
@@ -75,7 +75,7 @@ class FileTransfer(WeightTransfer):
         self.path = Path(tempfile.mkdtemp(prefix=f"{stem}{os.getpid()}-", dir=self.folder)) / "weights.safetensors"
 
     def send(self, policy: Policy, servers: Servers) -> None:
-        own = {}  # a tied weight comes twice and is written once
+        own = {}  # a tied weight is listed twice and written once
         for name, weight in full_weights(policy.model):
             if rank() == 0:
                 plain = weight.detach().cpu().contiguous()
@@ -94,7 +94,7 @@ class FileTransfer(WeightTransfer):
 
     def repeat(self, servers: Servers) -> None:
         if self.path is None or not self.path.exists():
-            return  # nothing was sent yet
+            return  # nothing has been sent yet
         servers.start_weight_update()
         servers.update_weights({"path": str(self.path)})
         servers.finish_weight_update()
@@ -106,12 +106,12 @@ class FileTransfer(WeightTransfer):
 
 
 class NCCLTransfer(WeightTransfer):
-    """From the first process's GPU to all workers' at once, by vLLM's own NCCL backend.
+    """Broadcasts from the first process's GPU to all workers, by vLLM's own NCCL backend.
 
-    Not run yet: it is written against vLLM 0.32's interface.
+    Not run yet: it is written for the interface of vLLM 0.32.
 
     Args:
-        address: of the first process, as servers see it; defaults to its host name.
+        address: the first process's address for the servers; defaults to its host name.
     """
 
     backend = "nccl"
@@ -137,7 +137,7 @@ class NCCLTransfer(WeightTransfer):
 
 
 def weight_source(policy: Policy) -> Any:
-    """The policy's weights as vLLM's trainer side reads them."""
+    """The policy's weights in the interface of vLLM's trainer side."""
     from vllm.distributed.weight_transfer.base import ParamMeta, WeightSource
 
     class PolicySource(WeightSource):
@@ -152,7 +152,7 @@ def weight_source(policy: Policy) -> Any:
 
 
 def first_process_does(work: Callable[[], object]) -> None:
-    """Do it in the first process while the others wait; an EngineError there is raised by all."""
+    """Call `work` in the first process while the others wait; its EngineError is raised in all processes."""
     failure = ""
     if rank() == 0:
         try:

@@ -1,6 +1,6 @@
-"""What passk adds to a `vllm serve` process: weights that come in a file, for where there is no NCCL.
+"""passk's extension of a `vllm serve` process: loads weights from a file, where there is no NCCL.
 
-vLLM imports this module in every worker, by its argument `worker_extension_cls`; nothing of passk's trainer does.
+vLLM imports this module in every worker, by its argument `worker_extension_cls`; passk's trainer does not import it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from app.engines.vllm.arguments import check_head_size, refresh_tied_head
 
 
 class Extension:
-    """Nothing that a worker could be asked: naming it has the backend "file" registered in time."""
+    """Has no methods; importing this module registers the backend "file"."""
 
 
 @dataclass
 class FileInit(WeightTransferInitInfo):
-    """A file needs no hand-shake."""
+    """Empty: a file needs no initialisation."""
 
 
 @dataclass
 class FileUpdate(WeightTransferUpdateInfo):
-    """Where the weights are, in safetensors' format."""
+    """The path of the weights, in safetensors format."""
 
     path: str
 
 
 class FileTransferEngine(WeightTransferEngine[FileInit, FileUpdate]):
-    """Read weights under the names of a checkpoint; vLLM's own reload puts them in place, part by part."""
+    """Reads weights by their names in a checkpoint; vLLM's own reload loads them in parts."""
 
     init_info_cls = FileInit
     update_info_cls = FileUpdate
@@ -51,7 +51,7 @@ class FileTransferEngine(WeightTransferEngine[FileInit, FileUpdate]):
         initialize_layerwise_reload(self.model)
 
     def update_weights(self, update_info: dict[str, Any]) -> None:
-        self.receive_weights(self.parse_update_info(update_info))  # vLLM's own waits for an accelerator besides
+        self.receive_weights(self.parse_update_info(update_info))  # vLLM's own also synchronises an accelerator
 
     def receive_weights(self, update_info: FileUpdate) -> None:
         weights = load_file(update_info.path)

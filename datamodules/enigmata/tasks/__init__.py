@@ -1,4 +1,4 @@
-"""The 36 tasks of Enigmata (arXiv 2505.19914), one file each, in our own words and code.
+"""The 36 tasks of Enigmata (arXiv 2505.19914), one file each, with new prompts and new code.
 
-`answers.py` reads what a model wrote, `task.py` says what a task is.
+`answers.py` parses answers, `task.py` has the base class of tasks.
 """

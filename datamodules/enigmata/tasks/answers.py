@@ -1,7 +1,7 @@
-"""Reading answers out of what a model wrote: total functions, linear in the text, that run nothing.
+"""Parses answers from responses, in linear time and without executing anything.
 
-A parser gives None for what it does not know; it never raises. Digits are the ASCII ones; a number has nine of them at
-most, and no zero before the others.
+A parser returns None for invalid input and never raises. Digits are ASCII; a number has at most nine of them
+and no leading zero.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 FENCE = "```"
 LONGEST = 10_000
-"""Characters of an answer; a longer one is none."""
+"""The most characters of an answer; a longer one counts as none."""
 
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,8})")
 _PAIR = re.compile(r"[(\[]\s*(0|[1-9][0-9]{0,3})\s*,\s*(0|[1-9][0-9]{0,3})\s*[)\]]")
@@ -20,9 +20,9 @@ _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 
 
 def last_block(response: str) -> str | None:
-    """What stands in the last complete fenced block, without its language tag; None where there is none.
+    """The content of the last complete fenced block, without its language tag; None if there is none.
 
-    Fences pair up from the start, so that one left open at the end is ignored.
+    Fences are paired from the start, so that an open one at the end is ignored.
     """
     pieces = response.split(FENCE)
     if len(pieces) < 3:
@@ -34,52 +34,52 @@ def last_block(response: str) -> str | None:
 
 
 def unquoted(text: str) -> str:
-    """Without white space and quotes around it."""
+    """The text without surrounding white space and quotes."""
     return text.strip().strip(_QUOTES).strip()
 
 
 def bare(text: str) -> str:
-    """Without white space, quotes and a final stop around it: what a list or a number reads the same without."""
+    """The text without surrounding white space, quotes and a final full stop, irrelevant to lists and numbers."""
     return unquoted(unquoted(text).removesuffix("."))
 
 
 def said(text: str, phrase: str) -> bool:
-    """Whether the text is this phrase, whatever its case, quotes and final stop."""
+    """Whether the text is this phrase, ignoring case, quotes and a final full stop."""
     return bare(text).rstrip(".").casefold() == phrase.rstrip(".").casefold()
 
 
 def integer(text: str) -> int | None:
-    """One whole number and nothing else."""
+    """A single integer and nothing else."""
     text = unquoted(text)
     return int(text) if _INTEGER.fullmatch(text) else None
 
 
 def integers(text: str) -> list[int] | None:
-    """Whole numbers between white space, commas, semicolons or bars, in brackets or not."""
+    """Integers separated by white space, commas, semicolons or bars, with or without brackets."""
     words = [word for word in _SEPARATORS.split(bare(text).strip("[](){},; \t\n")) if word]
     numbers = [integer(word) for word in words]
     return None if any(number is None for number in numbers) else [number for number in numbers if number is not None]
 
 
 def rows(text: str) -> list[str]:
-    """The lines that hold anything, without white space around them."""
+    """The non-blank lines, without surrounding white space."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def pairs(text: str) -> list[tuple[int, int]] | None:
-    """Pairs of whole numbers of 0 to 9999, such as the cells `[(0, 3), (2, 1)]`, in outer brackets or not."""
+    """Pairs of integers from 0 to 9999, such as the cells `[(0, 3), (2, 1)]`, with or without outer brackets."""
     found = [(int(first), int(second)) for first, second in _PAIR.findall(text)]
     rest = "".join(_SEPARATORS.split(_PAIR.sub("", bare(text))))
     return found if rest in ("[]", "{}", "()") or (rest == "" and found) else None
 
 
 def unnested(text: str) -> str:
-    """Nested brackets, a row to a line."""
+    """Convert nested brackets to one row per line."""
     return _NEXT_ROW.sub("]\n", text)
 
 
 def integer_grid(text: str, height: int, width: int) -> list[list[int]] | None:
-    """A grid of whole numbers, a row to a line, or as nested brackets; None unless it has these sides."""
+    """A grid of integers, one row per line or as nested brackets; None unless it has this size."""
     lines = rows(unnested(bare(text)))
     parsed = [integers(line.strip("[], \t")) for line in lines]
     if len(parsed) != height or any(row is None or len(row) != width for row in parsed):
@@ -88,7 +88,7 @@ def integer_grid(text: str, height: int, width: int) -> list[list[int]] | None:
 
 
 def symbol_grid(text: str, height: int, width: int, symbols: str) -> list[str] | None:
-    """A grid of one-character symbols, with or without white space or commas between them.  -> rows as strings"""
+    """A grid of one-character symbols, optionally separated by white space or commas.  -> rows as strings"""
     lines = ["".join(_SEPARATORS.split(line.strip("[], \t"))).translate(_NO_QUOTES) for line in rows(text)]
     if len(lines) != height or any(len(line) != width or set(line) - set(symbols) for line in lines):
         return None

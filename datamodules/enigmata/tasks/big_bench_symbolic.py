@@ -12,11 +12,11 @@ from datamodules.enigmata.tasks.induction import Induction, Operation, Pair, Val
 from datamodules.enigmata.tasks.task import Levels, Question
 
 HIGH = 20
-"""Inputs hold numbers from 0 to this."""
+"""Numbers of inputs are from 0 to this."""
 
 
 def without(xs: Value, number: int) -> Value:
-    """All that differ from a number."""
+    """The list without this number."""
     return tuple(x for x in xs if x != number)
 
 
@@ -51,7 +51,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class BigBenchSymbolic(Induction):
-    """A text of lines such as `[3, 1] -> [1, 3]`, the last without its output."""
+    """The text has lines such as `[3, 1] -> [1, 3]`, the last one without its output."""
 
     name = "big_bench_symbolic"
     operations: ClassVar[Sequence[Operation]] = tuple(OPERATIONS.values())

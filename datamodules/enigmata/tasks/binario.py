@@ -1,4 +1,4 @@
-"""Binario: fill an even square with 0 and 1, never three alike in a row, half of each in every line."""
+"""Binario: fill a square of even size with 0 and 1, never three equal neighbors, half of each in every line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 EMPTY = -1
 CELLS: dict[Any, int] = {None: EMPTY, "_": EMPTY, "0": 0, "1": 1, 0: 0, 1: 1}
-"""What upstream writes into a cell."""
+"""Upstream's values of a cell."""
 
 
 class Binario(Task):
@@ -26,7 +26,7 @@ class Binario(Task):
     }
 
     def draw(self, random: Random, size: int, share: float) -> tuple[Question, str]:
-        """A full square, of which this share of the cells is emptied, as far as one solution is left."""
+        """Generate a full square and empty this share of its cells, or as many as leave one solution."""
         solution = next(fillings([[EMPTY] * size for _ in range(size)], random))
         grid = [list(row) for row in solution]
         cells = list(product(range(size), repeat=2))
@@ -69,12 +69,12 @@ class Binario(Task):
 
 
 def plain(cell: Any) -> Any:
-    """A cell that a dictionary can look up."""
+    """A cell in a hashable form."""
     return cell if cell is None or isinstance(cell, (int, str)) else "?"
 
 
 def balanced(line: Sequence[int]) -> bool:
-    """Whether a full row or column holds as many 0 as 1, and never three alike in a row."""
+    """Whether a full row or column has as many 0 as 1, and never three equal neighbors."""
     return sorted(line) == [0] * (len(line) // 2) + [1] * (len(line) // 2) and not three_alike(line)
 
 
@@ -84,12 +84,12 @@ def three_alike(line: Sequence[int]) -> bool:
 
 
 def matches(line: Sequence[int], clues: Sequence[int]) -> bool:
-    """Whether a line agrees with the cells that are given."""
+    """Whether a line agrees with the given cells."""
     return all(clue in (EMPTY, cell) for cell, clue in zip(line, clues, strict=True))
 
 
 def fillings(grid: list[list[int]], random: Random | None = None) -> Iterator[list[list[int]]]:
-    """All ways to fill the grid, in random order where one is given: row by row, as far as the columns allow."""
+    """All ways to fill the grid, row by row, checking columns; in random order if `random` is given."""
     size = len(grid)
     lines = [line for line in product((0, 1), repeat=size) if balanced(line)]
 

@@ -1,4 +1,4 @@
-"""Boards whose tiles moves put in order. A board is a list of rows."""
+"""Boards of sliding and shifting puzzles. A board is a list of rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Board: TypeAlias = list[list[int]]
 
 GAP = 0
 TRIES = 5_000
-"""Random boards that are looked at for one with the wanted number of inversions."""
+"""The number of random boards tried for one with the wanted number of inversions."""
 
 _BETWEEN_MOVES = re.compile(r"[\s,;>\[\](){}\"'`-]+")
 
@@ -24,7 +24,7 @@ def flat(board: Sequence[Sequence[int]]) -> list[int]:
 
 
 def in_rows(tiles: Sequence[int], size: int) -> Board:
-    """The opposite of `flat`."""
+    """The inverse of `flat`."""
     return [list(tiles[start : start + size]) for start in range(0, size * size, size)]
 
 
@@ -35,7 +35,7 @@ def text_of(board: Board) -> str:
 
 
 def board_of(record: Mapping[str, Any], size: int, first: int) -> Board | None:
-    """The board in the `meta` of a record, where it holds `size` squared tiles from `first` on, each once."""
+    """The board in the `meta` of a record; None unless it has `size` squared tiles from `first` on, each once."""
     meta = record.get("meta")
     board = meta.get("question") if isinstance(meta, Mapping) else None
     if not isinstance(board, list) or not all(isinstance(row, list) and len(row) == size for row in board):
@@ -47,10 +47,10 @@ def board_of(record: Mapping[str, Any], size: int, first: int) -> Board | None:
 
 
 def inversions(tiles: Sequence[int]) -> int:
-    """Pairs of tiles, the gap aside, of which the greater comes first: upstream's measure of difficulty."""
+    """Pairs of tiles, without the gap, of which the larger comes first: upstream's measure of difficulty."""
     return sum(a > b for a, b in combinations([tile for tile in tiles if tile != GAP], 2))
 
 
 def moves_in(text: str) -> list[str]:
-    """What stands between commas, arrows, brackets, quotes and white space, in capitals, without a final stop."""
+    """Upper-case words separated by commas, arrows, brackets, quotes and white space; no final full stop."""
     return [word for word in _BETWEEN_MOVES.split(bare(text).upper()) if word]

@@ -1,4 +1,4 @@
-"""Campsite (known as Tents): a tent beside every tree, no two tents in touch, so many in each row and column."""
+"""Campsite (known as Tents): a tent beside every tree, no two tents touch, given numbers in each row and column."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Campsite(Task):
     }
 
     def draw(self, random: Random, size: int, tents: int) -> tuple[Question, str] | None:
-        """Pitched at random, `tents` or as many as there was room for; None where no attempt had one solution."""
+        """Place `tents` tents, or as many as fit, at random; None if no attempt has exactly one solution."""
         for _ in range(ATTEMPTS):
             lines = pitched(random, size, tents)
             if lines is None:
@@ -76,7 +76,7 @@ class Campsite(Task):
         return f"{headed(question)}\n{BEGIN}\n{spaced(lines or [])}\n{END}"
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """None, too, where the numbers of a record contradict each other (upstream's generator makes such)."""
+        """Also None if the numbers of a record are contradictory (upstream's generator makes such records)."""
         meta = record.get("meta")
         text = meta.get("question") if isinstance(meta, Mapping) else None
         lines = rows(text) if isinstance(text, str) else []
@@ -91,7 +91,7 @@ class Campsite(Task):
 
 
 def pitched(random: Random, size: int, tents: int) -> list[str] | None:
-    """A board with so many tents, or as many as there is room for, and a tree for each; None where one has no place."""
+    """A board with this many tents, or as many as fit, and a tree for each; None if there is no place for a tree."""
     places = [(row, column) for row in range(size) for column in range(size)]
     pitches: list[Cell] = []
     for cell in random.sample(places, len(places)):
@@ -107,7 +107,7 @@ def pitched(random: Random, size: int, tents: int) -> list[str] | None:
 
 
 def solutions(question: Question) -> Iterator[list[Cell]]:
-    """All ways to pitch the tents, row by row as far as the columns allow."""
+    """All ways to place the tents, row by row, checking columns."""
     ground, across, down = question["board"], question["rows"], question["columns"]
     trees = cells(ground, TREE)
     near = {cell for tree in trees for cell in beside(*tree)}
@@ -129,7 +129,7 @@ def solutions(question: Question) -> Iterator[list[Cell]]:
 
 
 def paired(tents: Sequence[Cell], trees: Sequence[Cell]) -> bool:
-    """Whether each tent can have a tree beside it to itself, and none is left over: a perfect matching."""
+    """Whether tents and adjacent trees have a perfect matching."""
     owner: dict[Cell, Cell] = {}
 
     def settle(tent: Cell, asked: set[Cell]) -> bool:
@@ -145,17 +145,17 @@ def paired(tents: Sequence[Cell], trees: Sequence[Cell]) -> bool:
 
 
 def apart(tents: Sequence[Cell]) -> bool:
-    """Whether no two tents touch, not even at a corner."""
+    """Whether no two tents touch, also not at a corner."""
     return all(max(abs(a - c), abs(b - d)) > 1 for (a, b), (c, d) in combinations(tents, 2))
 
 
 def beside(row: int, column: int) -> tuple[Cell, ...]:
-    """The cells above, below, left and right, on the board or not."""
+    """The cells above, below, left and right, also outside the board."""
     return ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
 
 
 def cells(lines: Sequence[str], symbol: str) -> list[Cell]:
-    """Where the symbol stands."""
+    """The cells with this symbol."""
     return [(row, column) for row, line in enumerate(lines) for column, cell in enumerate(line) if cell == symbol]
 
 

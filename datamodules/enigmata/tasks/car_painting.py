@@ -1,4 +1,4 @@
-"""Car painting: reorder a line of cars, none far from its place, so that the paint is changed as rarely as can be."""
+"""Car painting: reorder a line of cars, each by a few places at most, for the fewest changes of color."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datamodules.enigmata.tasks.answers import integers
 from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 MOST_CARS, MOST_REACH = 100, 6
-"""What a record may have: the search takes time in proportion to the cars, and exponential in the reach."""
+"""Limits for records: the search takes time linear in the cars and exponential in the reach."""
 
 
 class CarPainting(Task):
@@ -28,10 +28,10 @@ class CarPainting(Task):
     def draw(
         self, random: Random, cars: Sequence[int], colors: Sequence[int], reach: Sequence[int], skew: Sequence[float]
     ) -> tuple[Question, str] | None:
-        """All from these ranges; None where the cars stand best already.
+        """Generate with values from these ranges; None if the given order is already optimal.
 
-        The share of each color is drawn with density skew * share**(skew - 1): the smaller skew is, the
-        less the colors are alike.
+        The share of each color is drawn with density skew * share**(skew - 1): with a smaller skew the
+        shares differ more.
         """
         letters = ascii_uppercase[: random.randint(*colors)]
         exponent = 1 / random.uniform(*skew)
@@ -66,7 +66,7 @@ class CarPainting(Task):
         return near and changes(colors, order) == question["switches"]
 
     def canonical(self, question: Question) -> Any:
-        """The colors by first appearance: their letters are but names."""
+        """The colors renamed by first appearance, since their letters do not matter."""
         colors = question["colors"]
         return [[colors.index(color) for color in colors], question["reach"]]
 
@@ -85,7 +85,7 @@ class CarPainting(Task):
         return integers(answer)
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """What upstream takes for the fewest switches is often more, so that they are counted here."""
+        """The fewest switches are computed here: upstream's number is often too large."""
         meta = record.get("meta")
         if not isinstance(meta, Mapping):
             return None
@@ -102,19 +102,19 @@ class CarPainting(Task):
 
 
 def changes(colors: Sequence[str], order: Sequence[int]) -> int:
-    """Neighbors of different color in this order of the cars, which are counted from 0."""
+    """The number of neighbors of different color in this order of the cars, counted from 0."""
     return sum(colors[a] != colors[b] for a, b in pairwise(order))
 
 
 def fewest_switches(colors: Sequence[str], reach: int) -> list[int]:
-    """An order of the cars, counted from 0, with the fewest switches, none further from its place than `reach`.
+    """An order of the cars, counted from 0, with the fewest switches, in which each moves at most `reach` places.
 
-    Cars of one color may stay in their order: exchanging two that do not brings neither further away than
-    the further one was. So a partial order is known by which cars are painted; of each such set
-    the search keeps the fewest switches and the last colors they can end on. An end that costs more is no better,
-    for any color can follow at the price of one switch.
+    Cars of one color can keep their order: exchanging two that do not moves neither further than
+    the further one was. Therefore the set of painted cars determines a partial order; for each set
+    the search keeps the fewest switches and the last colors possible with them. A last color with more switches is not
+    better, since any color can follow with one more switch.
     """
-    layers: list[dict[int, tuple[int, list[str]]]] = [{0: (0, [])}]  # of each set, as bits: switches, last colors
+    layers: list[dict[int, tuple[int, list[str]]]] = [{0: (0, [])}]  # by set, as bits: switches, last colors
     for place in range(len(colors)):
         layer: dict[int, tuple[int, list[str]]] = {}
         for painted, (cost, lasts) in layers[-1].items():
@@ -130,7 +130,7 @@ def fewest_switches(colors: Sequence[str], reach: int) -> list[int]:
 
 
 def candidates(colors: Sequence[str], reach: int, place: int, painted: int) -> dict[str, int]:
-    """Of each color the first car that may come to this place; one that can't wait any longer comes alone."""
+    """For each color the first car that may come to this place; if one cannot wait longer, only that one."""
     overdue = place - reach
     if overdue >= 0 and not painted >> overdue & 1:
         return {colors[overdue]: overdue}
@@ -142,7 +142,7 @@ def candidates(colors: Sequence[str], reach: int, place: int, painted: int) -> d
 
 
 def retraced(colors: Sequence[str], layers: list[dict[int, tuple[int, list[str]]]]) -> list[int]:
-    """An order whose switches are those of the last layer, from its end: the last car of a color came last."""
+    """An order with the switches of the last layer, built from its end."""
     ((painted, (_, (color, *_))),) = layers[-1].items()
     order: list[int] = []
     for layer in reversed(layers[:-1]):

@@ -1,4 +1,4 @@
-"""What the tasks share that are answered with a list of cells, `[(row, column), ...]`."""
+"""Base class of tasks whose answer is a list of cells, `[(row, column), ...]`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from datamodules.enigmata.tasks.task import Question, Task
 
 
 class CellTask(Task):
-    """A task answered with cells, in any order.
+    """A task whose answer is a list of cells, in any order.
 
     Attributes:
-        hopeless: how upstream's sentence begins that there is no answer. None of our questions is hopeless.
+        hopeless: the beginning of upstream's sentence for "no solution". Generated questions always have one.
     """
 
     hopeless: ClassVar[str]
 
     @abstractmethod
     def solved_by(self, question: Question, cells: frozenset[tuple[int, int]]) -> bool:
-        """Whether these cells, which may lie anywhere, are a right answer."""
+        """Whether these cells, which may be outside the grid, are a right answer."""
 
     @abstractmethod
     def solvable(self, question: Question) -> bool:
-        """Whether there is anything to answer."""
+        """Whether the question has a solution."""
 
     def judge(self, question: Question, answer: str) -> bool:
         cells = pairs(answer)
@@ -38,7 +38,7 @@ class CellTask(Task):
 
 
 def written(cells: Iterable[tuple[int, int]]) -> str:
-    """Sorted, as the prompts ask for them."""
+    """The cells as text, sorted as the prompts require."""
     return f"[{', '.join(map(str, sorted(cells)))}]"
 
 
@@ -48,7 +48,7 @@ def all_cells(height: int, width: int, first: int = 0) -> list[tuple[int, int]]:
 
 
 def number_grid(value: Any, low: int, high: int, longest: int) -> list[list[int]] | None:
-    """Rows of equal length with whole numbers in these bounds, out of a record; None where it is anything else."""
+    """A record's rows of equal length with integers in these bounds; None for anything else."""
     if not isinstance(value, list) or not 0 < len(value) <= longest:
         return None
     if not all(isinstance(row, list) and 0 < len(row) <= longest and len(row) == len(value[0]) for row in value):

@@ -1,4 +1,4 @@
-"""Checkmate in one: a game of chess up to the move that mates."""
+"""Checkmate in one: find the mating move after the moves of a chess game."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PIECES = {chess.PIECE_SYMBOLS[kind].upper(): kind for kind in chess.PIECE_TYPES
 class CheckmateInOne(Task):
     """A question is `{"moves": the numbered game, "fen": the position it leads to}`.
 
-    Upstream took finished games from BIG-bench and generates none, so it has no difficulties; ours are lengths.
+    Upstream took games from BIG-bench and has no generator and no difficulties; here difficulty is the length.
     """
 
     name = "checkmate_in_one"
@@ -33,7 +33,7 @@ class CheckmateInOne(Task):
     }
 
     def draw(self, random: Random, shortest: int, longest: int) -> tuple[Question, str] | None:
-        """Random legal play of so many half-moves, up to the first after which a mate stands open."""
+        """Random legal play of this many half-moves, up to the first position with a mating move."""
         board, attacker = chess.Board(), random.random() < 0.5
         while board.ply() <= longest and (moves := list(board.legal_moves)):
             mate = next(mates(board, seen_by_king(board)), None) if board.ply() >= shortest else None
@@ -65,14 +65,14 @@ class CheckmateInOne(Task):
         return board.is_checkmate()
 
     def canonical(self, question: Question) -> str:
-        """Pieces, turn, castling rights and en passant; not how the game came there, nor its clocks."""
+        """Pieces, turn, castling rights and en passant; not the moves before, nor the move counters."""
         return " ".join(question["fen"].split()[:4])
 
     def meta(self, question: Question) -> dict[str, Any]:
         return {"question": question["moves"]}
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """The moves are `meta`'s question, or end the prompt; None where no legal move mates after them."""
+        """The moves are `meta`'s question, or the end of the prompt; None if no legal move mates after them."""
         meta = record.get("meta")
         given = meta.get("question") if isinstance(meta, Mapping) else None
         board = replayed(given if isinstance(given, str) else last_message(record.get("prompt")))
@@ -80,7 +80,7 @@ class CheckmateInOne(Task):
 
 
 def boldness(board: chess.Board, move: chess.Move) -> int:
-    """The weight of an attacker's move: captures, the queen, and squares near the king draw it."""
+    """The probability weight of an attacker's move: larger for captures, the queen, and squares near the king."""
     king = board.king(not board.turn)
     near = king is not None and chess.square_distance(king, move.to_square) <= 2
     queen = board.queens >> move.from_square & 1
@@ -88,7 +88,7 @@ def boldness(board: chess.Board, move: chess.Move) -> int:
 
 
 def carelessness(board: chess.Board, move: chess.Move) -> int:
-    """The weight of a defender's move: the king likes to walk."""
+    """The probability weight of a defender's move: larger for moves of the king."""
     return 1 + 4 * (board.kings >> move.from_square & 1)
 
 
@@ -106,7 +106,7 @@ def seen_by_king(board: chess.Board) -> int:
 
 
 def mates(board: chess.Board, targets: int = chess.BB_ALL) -> Iterator[chess.Move]:
-    """The legal moves to these squares that end the game by mate; the board is itself again after each."""
+    """The legal moves to these squares that mate; the board is restored after each."""
     for move in board.generate_legal_moves(chess.BB_ALL, targets):
         board.push(move)
         mate = board.is_checkmate()
@@ -116,15 +116,15 @@ def mates(board: chess.Board, targets: int = chess.BB_ALL) -> Iterator[chess.Mov
 
 
 def question_at(board: chess.Board) -> Question:
-    """The game up to here, with the number of the move to come where it is White's."""
+    """The game so far, followed by the number of the next move if it is White's."""
     moves = chess.Board().variation_san(board.move_stack)
     return {"moves": f"{moves} {board.fullmove_number}." if board.turn else moves, "fen": board.fen()}
 
 
 def move_named(board: chess.Board, text: str) -> chess.Move | None:
-    """The one legal move that this says, in standard algebraic notation; None for none, or several.
+    """The one legal move with this name in standard algebraic notation; None for none, or several.
 
-    It may say more of where the piece comes from than it must, and leave out its last sign.
+    The name may have more of the piece's origin than necessary, and omit its last sign.
     """
     if castling := _CASTLING.fullmatch(text):
         long = bool(castling[1] or castling[2])
@@ -133,7 +133,7 @@ def move_named(board: chess.Board, text: str) -> chess.Move | None:
     if (san := _SAN.fullmatch(text)) is None:
         return None
     letter, file, rank, takes, target, promotion = san.groups()
-    if not letter and (rank or bool(file) != bool(takes)):  # a pawn's file is written where it captures
+    if not letter and (rank or bool(file) != bool(takes)):  # a pawn's file is written if it captures
         return None
     start = board.pieces_mask(_PIECES[letter or "P"], board.turn)
     start &= chess.BB_FILES["abcdefgh".index(file)] if file else chess.BB_ALL
@@ -149,7 +149,7 @@ def move_named(board: chess.Board, text: str) -> chess.Move | None:
 
 
 def replayed(text: str) -> chess.Board | None:
-    """The board after the moves that the text ends in, from its last "1." on; None where one can't be played."""
+    """The board after the moves at the end of a text, from its last "1." on; None if one is illegal."""
     starts = [match.start() for match in _START.finditer(text)] if len(text) <= LONGEST else []
     board = chess.Board()
     for word in _NUMBER.sub(" ", text[starts[-1] :]).split() if starts else ["?"]:
@@ -160,7 +160,7 @@ def replayed(text: str) -> chess.Board | None:
 
 
 def last_message(prompt: Any) -> str:
-    """What a prompt says, as text or as a chat; nothing where it is neither."""
+    """The text of a prompt that is text or a chat; "" for anything else."""
     last = prompt[-1] if isinstance(prompt, (list, tuple)) and prompt else prompt
     said = last.get("content") if isinstance(last, Mapping) else last
     return said if isinstance(said, str) else ""

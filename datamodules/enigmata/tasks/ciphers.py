@@ -1,6 +1,6 @@
-"""Nine classical ciphers over the letters A to Z, and sentences to hide; what both cipher tasks share.
+"""Nine classical ciphers over the letters A to Z, and plaintext sentences, for both cipher tasks.
 
-A key is plain data, as upstream's records write it: `{"method": "Caesar Cipher", "shift": 3}`.
+A key is plain data as in upstream's records: `{"method": "Caesar Cipher", "shift": 3}`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CIRCUMSTANCES = (
 
 
 def sentence(random: Random) -> str:
-    """One of some millions, in capitals with blanks."""
+    """One of millions of sentences, in capitals with spaces."""
     choose = random.choice
     (one, other), thing = random.sample(PEOPLE, 2), choose(THINGS)
     end = choose((f"OF THE {other}", choose(CIRCUMSTANCES), choose(CIRCUMSTANCES), f"WITH MY {choose(THINGS)}"))
@@ -52,7 +52,7 @@ def sentence(random: Random) -> str:
 
 
 def opening(random: Random, length: int) -> str:
-    """So many letters of English, from the start of a word on."""
+    """This many letters of English text, from the start of a word."""
     words = sentence(random).split()[random.randrange(6) :]
     while len("".join(words)) < length:
         words += sentence(random).split()
@@ -60,13 +60,13 @@ def opening(random: Random, length: int) -> str:
 
 
 def letters(text: str) -> str | None:
-    """The letters of a text in capitals; None where there is anything but letters, blanks, quotes and stops."""
+    """The letters of a text in capitals; None if it has anything but letters, spaces, quotes and full stops."""
     text = text.translate(_FILLING).translate(_SMALL)
     return text if _LETTERS.fullmatch(text) else None
 
 
 def prepared(text: str, key: Key) -> str:
-    """The text as its cipher takes it: Playfair has no J, and both it and Hill fill up with X."""
+    """The text prepared for its cipher: Playfair has no J, and Playfair and Hill pad with X."""
     if key["method"] == "Playfair Cipher":
         return "".join(couples(text.replace("J", "I")))
     size = len(key["matrix"]) if key["method"] == "Hill Cipher" else 1
@@ -74,7 +74,7 @@ def prepared(text: str, key: Key) -> str:
 
 
 def encrypt(text: str, key: Key) -> str:
-    """The cipher text of letters."""
+    """The ciphertext of letters."""
     return ENCRYPT[key["method"]](prepared(text, key), key)
 
 
@@ -89,34 +89,34 @@ def atbash(text: str, key: Key) -> str:
 
 
 def caesar(text: str, key: Key) -> str:
-    """One shift for all."""
+    """The same shift for all letters."""
     return shifted(text, 1, [key["shift"]] * len(text))
 
 
 def vigenere(text: str, key: Key) -> str:
-    """The keyword again and again, added."""
+    """The repeated keyword is added."""
     return shifted(text, 1, [place(key["keyword"][i % len(key["keyword"])]) for i in range(len(text))])
 
 
 def autokey(text: str, key: Key) -> str:
-    """The keyword once and then the text, added."""
+    """The keyword followed by the text is added."""
     return shifted(text, 1, [place(letter) for letter in (key["keyword"] + text)[: len(text)]])
 
 
 def substitution(text: str, key: Key) -> str:
-    """Another alphabet."""
+    """Each letter is replaced by that of another alphabet."""
     return "".join(key["key"][place(letter)] for letter in text)
 
 
 def rail_fence(text: str, key: Key) -> str:
-    """Down and up over the rails, then read rail by rail."""
+    """The text is written down and up over the rails, then read rail by rail."""
     rails = key["rails"]
     turn = max(1, 2 * rails - 2)
     return "".join(text[i] for rail in range(rails) for i in range(len(text)) if min(i % turn, turn - i % turn) == rail)
 
 
 def hill(text: str, key: Key) -> str:
-    """Matrix times column, block by block."""
+    """Each block is multiplied by a matrix."""
     size, codes = len(key["matrix"]), list(map(place, text))
     blocks = [codes[i : i + size] for i in range(0, len(codes), size)]
     return "".join(
@@ -125,7 +125,7 @@ def hill(text: str, key: Key) -> str:
 
 
 def playfair(text: str, key: Key) -> str:
-    """Couples in a square of five: right in a row, down in a column, else the other's column."""
+    """Pairs in a 5 x 5 square: same row: to the right; same column: down; else the column of the other letter."""
     square = square_of(key["keyword"])
     found = []
     for couple in couples(text):
@@ -140,12 +140,12 @@ def playfair(text: str, key: Key) -> str:
 
 
 def square_of(keyword: str) -> str:
-    """The letters of the keyword, then the others, without J: rows of five."""
+    """The letters of the keyword, then the others, without J, in rows of five."""
     return "".join(dict.fromkeys(keyword.replace("J", "I") + SQUARE_LETTERS))
 
 
 def couples(text: str) -> list[str]:
-    """Two by two, with an X between two that are alike and at an odd end."""
+    """Split into pairs, with an X between two equal letters and after an odd last one."""
     found, i = [], 0
     while i < len(text):
         whole = i + 1 < len(text) and (text[i + 1] != text[i] or text[i] == "X")
@@ -155,12 +155,12 @@ def couples(text: str) -> list[str]:
 
 
 def shifted(text: str, factor: int, offsets: list[int]) -> str:
-    """Each letter's place times the factor, plus its offset."""
+    """Each letter's index times the factor, plus its offset."""
     return "".join(ALPHABET[(factor * place(a) + b) % 26] for a, b in zip(text, offsets, strict=True))
 
 
 def place(letter: str) -> int:
-    """A is 0."""
+    """The index of a letter; A is 0."""
     return ord(letter) - 65
 
 
@@ -196,7 +196,7 @@ RULES = {
 
 
 def drawn_key(random: Random, method: str, strength: Any) -> dict[str, Any]:
-    """A key of this method; how strong, by upstream's variable of the method."""
+    """A random key of this method; its strength is upstream's variable of the method."""
     key: dict[str, Any] = {"method": method}
     if method == "Affine Cipher":
         return {**key, "a": random.choice(strength), "b": random.randrange(26)}
@@ -214,7 +214,7 @@ def drawn_key(random: Random, method: str, strength: Any) -> dict[str, Any]:
 
 
 def drawn_matrix(random: Random, size: int) -> list[list[int]]:
-    """A square that can be inverted modulo 26."""
+    """A random square matrix that is invertible modulo 26."""
     while True:
         matrix = [[random.randrange(26) for _ in range(size)] for _ in range(size)]
         if gcd(determinant(matrix), 26) == 1:
@@ -222,7 +222,7 @@ def drawn_matrix(random: Random, size: int) -> list[list[int]]:
 
 
 def determinant(matrix: list[list[int]]) -> int:
-    """By the first row."""
+    """The determinant, by expansion along the first row."""
     if not matrix:
         return 1
     minors = ([row[:c] + row[c + 1 :] for row in matrix[1:]] for c in range(len(matrix)))
@@ -230,7 +230,7 @@ def determinant(matrix: list[list[int]]) -> int:
 
 
 def parse_key(data: Any) -> Key | None:
-    """A key out of a record, where it is one that `encrypt` can use."""
+    """The key of a record; None if `encrypt` cannot use it."""
     method = data.get("method") if isinstance(data, Mapping) else None
     if not isinstance(method, str) or method not in ENCRYPT:
         return None
@@ -253,5 +253,5 @@ def parse_key(data: Any) -> Key | None:
 
 
 def small(number: Any) -> bool:
-    """Whether it is a whole number that a key may hold."""
+    """Whether it is an integer allowed in a key."""
     return type(number) is int and 0 <= number < 100

@@ -1,4 +1,4 @@
-"""Countdown: join all the given numbers to a target, through positive whole numbers alone."""
+"""Countdown: combine all given numbers to a target; all intermediate results are positive integers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 
 class Countdown(Task):
-    """A question is `{"numbers": [...], "target": int, "solvable": bool}`; all that are drawn can be solved."""
+    """A question is `{"numbers": [...], "target": int, "solvable": bool}`; all generated ones are solvable."""
 
     name = "countdown"
     levels: ClassVar[Levels] = {
@@ -53,7 +53,7 @@ class Countdown(Task):
         return f"{ANSWER_IS}{answer} = {target}" if solvable else impossible(question)
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """Whether the target can be formed is found out here: upstream's search does not follow the rule of steps."""
+        """Whether the target can be formed is computed here: upstream's search ignores the rule for steps."""
         meta = record.get("meta")
         numbers = listed(meta, most=7)
         target = meta.get("target") if isinstance(meta, Mapping) else None
@@ -63,12 +63,12 @@ class Countdown(Task):
 
 
 def positive(value: Fraction) -> bool:
-    """Whether a step may have this result."""
+    """Whether a step may have this result: a positive integer."""
     return value.denominator == 1 and value > 0
 
 
 def impossible(question: Question) -> str:
-    """What to say where there is no expression."""
+    """The answer if there is no expression."""
     return f"cannot form {question['target']}"
 
 

@@ -1,4 +1,4 @@
-"""Crypto KKA: decrypt a text whose cipher and key are known."""
+"""Crypto KKA: decrypt a text with known cipher and key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LENGTHS: dict[str, tuple[int, int, int]] = {
     "Substitution Cipher": (5, 10, 15),
     VIGENERE: (5, 8, 12),
 }
-"""Letters of the text, for easy, medium and hard."""
+"""The number of letters of the text, for easy, medium and hard."""
 
 STRENGTHS: dict[str, tuple[Any, Any, Any]] = {
     "Affine Cipher": ((3, 5, 7, 9), (11, 15, 17), (19, 21, 23, 25)),
@@ -43,13 +43,13 @@ STRENGTHS: dict[str, tuple[Any, Any, Any]] = {
     "Rail Fence Cipher": (2, 3, 4),
     VIGENERE: (3, 4, 5),
 }
-"""Factors of Affine, shifts of Caesar, sides of Hill's matrix, rails, letters of a keyword."""
+"""Strengths of keys: factors of Affine, shifts of Caesar, sides of Hill's matrix, rails, letters of a keyword."""
 
 _CIPHERTEXT = re.compile(r"Ciphertext: ([A-Z]{1,1000})\b")
 
 
 def settings(rank: int) -> tuple[dict[str, Any], ...]:
-    """What the nine ciphers are drawn with."""
+    """The settings of `draw` for the nine ciphers."""
     return tuple(
         {"method": method, "length": LENGTHS[method][rank], "strength": STRENGTHS.get(method, (None,) * 3)[rank]}
         for method in ENCRYPT
@@ -63,7 +63,7 @@ class CryptoKKA(Task):
     levels: ClassVar[Levels] = {"easy": settings(0), "medium": settings(1), "hard": settings(2)}
 
     def draw(self, random: Random, method: str, length: int, strength: Any) -> tuple[Question, str] | None:
-        """A text that its cipher need not fill up."""
+        """Generate a text that its cipher does not pad."""
         key, text = drawn_key(random, method, strength), opening(random, length)
         return ({"key": key, "ciphertext": encrypt(text, key)}, text) if prepared(text, key) == text else None
 
@@ -76,7 +76,7 @@ class CryptoKKA(Task):
         )
 
     def judge(self, question: Question, answer: str) -> bool:
-        """Any text that encrypts to the given one: Playfair tells no I from J, and whether an X was filled in."""
+        """Any text that encrypts to the given one: with Playfair, I and J are equal, and an added X is optional."""
         text = letters(answer)
         if text is None or len(text) > len(question["ciphertext"]):
             return False

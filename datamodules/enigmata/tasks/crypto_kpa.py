@@ -27,7 +27,7 @@ from datamodules.enigmata.tasks.crypto_kka import plain
 from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 ALIKE = ("Affine Cipher", "Atbash Cipher", "Caesar Cipher", "Substitution Cipher")
-"""The ciphers that give a letter the same letter everywhere."""
+"""The ciphers that replace equal letters by equal letters."""
 
 STRENGTHS: dict[str, tuple[Any, Any, Any]] = {
     "Affine Cipher": ((3, 5, 7, 9), (11, 15, 17), (19, 21, 23, 25)),
@@ -43,7 +43,7 @@ LENGTHS: dict[str, tuple[int, int, int]] = {
     "Hill Cipher": (8, 6, 9),
     "Playfair Cipher": (10, 10, 16),
 }
-"""Letters of the text where they are not 10, 10, 15; upstream's Playfair has an odd 15."""
+"""Numbers of letters that differ from 10, 10, 15; upstream's Playfair has an odd 15."""
 
 _HINT = re.compile(r"Plaintext: '([A-Z]{1,1000})'\s+Ciphertext: '([A-Z]{1,1000})'")
 _LAST_WORD = re.compile(r"([A-Z]{1,1000})\s*$")
@@ -51,7 +51,7 @@ _AFFINE = re.compile(r"Encryption method: Affine cipher\s+a: (\d{1,2}), b: (\d{1
 
 
 def settings(rank: int) -> tuple[dict[str, Any], ...]:
-    """What the nine ciphers are drawn with."""
+    """The settings of `draw` for the nine ciphers."""
     hints = ((120, 150), (80, 100), (80, 100))
     return tuple(
         {
@@ -73,7 +73,7 @@ class CryptoKPA(Task):
     def draw(
         self, random: Random, method: str, length: int, strength: Any, hint: tuple[int, int]
     ) -> tuple[Question, str] | None:
-        """A pair, and a text that the pair is enough to decrypt."""
+        """Generate a pair, and a text that can be decrypted with the pair."""
         key = drawn_key(random, method, strength)
         known = known_text(random, key, random.randint(*hint))
         text = message(random, length, known) if method == "Playfair Cipher" else opening(random, length)
@@ -104,7 +104,7 @@ class CryptoKPA(Task):
         return {"question": text, "rationale": question["key"]}
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """The key is upstream's, which only tells what Playfair and Hill fill up: its Vigenere runs the other way."""
+        """The key is upstream's; used only for the padding of Playfair and Hill, since its Vigenere is inverted."""
         meta, answer = record.get("meta"), record.get("answer")
         if not isinstance(meta, Mapping) or not isinstance(meta.get("question"), str) or not isinstance(answer, str):
             return None
@@ -116,26 +116,26 @@ class CryptoKPA(Task):
 
 
 def upstream_key(rationale: Any) -> Key | None:
-    """The key of a record, which for the affine cipher is a sentence."""
+    """The key of a record; for the affine cipher it is a sentence."""
     affine = _AFFINE.search(rationale) if isinstance(rationale, str) else None
     return {"method": "Affine Cipher", "a": int(affine[1]), "b": int(affine[2])} if affine else parse_key(rationale)
 
 
 def known_text(random: Random, key: Key, length: int) -> str:
-    """About so many letters of sentences that the cipher need not fill up."""
+    """About this many letters of sentences, without padding by the cipher."""
     text = ""
     while len(text) < length:
         longer = text + sentence(random).replace(" ", "")
         fits = prepared(longer + "Q" * (len(longer) % 2), key)[: len(longer)] == longer
-        text = longer if fits else text[:-1]  # at the other parity the next sentence may fit
+        text = longer if fits else text[:-1]  # with the other parity the next sentence may fit
     return text[: length - length % 6]
 
 
 def settles(known: str, key: Key, text: str) -> bool:
-    """Whether knowing how one text is encrypted is enough to decrypt the other.
+    """Whether one known pair of texts is enough to decrypt the other text.
 
-    Every letter, or couple of letters, was seen; or the key follows: Hill's matrix where the known blocks span all
-    blocks modulo 2 and modulo 13, the keyword and the number of rails in any case.
+    Either every letter, or pair of letters, occurs in it; or it determines the key: Hill's matrix if the known blocks
+    span all blocks modulo 2 and modulo 13, the keyword and the number of rails always.
     """
     if key["method"] in ALIKE:
         return set(text) <= set(known)
@@ -149,16 +149,16 @@ def settles(known: str, key: Key, text: str) -> bool:
 
 
 def seen(known: str) -> set[str]:
-    """The couples that a known text tells: its own, and these turned round."""
+    """The letter pairs known from a text: its own, and their reversals."""
     return {couple[::step] for couple in couples(known) for step in (1, -1)}
 
 
 def message(random: Random, length: int, known: str) -> str | None:
-    """A part of some sentences made of couples that were seen."""
+    """A part of some sentences with known letter pairs only."""
     told = seen(known)
     for _ in range(40):
         text = "".join(sentence(random).replace(" ", "") for _ in range(10))
-        run = [0, 0]  # couples told in a row, of either parity
+        run = [0, 0]  # consecutive known pairs, for each parity
         for end in range(2, len(text) + 1):
             run[end % 2] = run[end % 2] + 1 if text[end - 2 : end] in told else 0
             if 2 * run[end % 2] >= length and text[end - length : end] not in known:
@@ -167,7 +167,7 @@ def message(random: Random, length: int, known: str) -> str | None:
 
 
 def rank(rows: list[list[int]], prime: int) -> int:
-    """Of a matrix modulo a prime."""
+    """The rank of a matrix modulo a prime."""
     rows = [[number % prime for number in row] for row in rows]
     for done in count():
         pivot = next(((r, c) for r in range(done, len(rows)) for c, value in enumerate(rows[r]) if value), None)

@@ -9,7 +9,7 @@ from datamodules.enigmata.tasks.task import Levels
 
 
 class EightPuzzle(Sliding):
-    """Every board can be ordered, as all of upstream's can."""
+    """Every generated board is solvable, like all of upstream's."""
 
     name = "eight_puzzle"
     size = 3

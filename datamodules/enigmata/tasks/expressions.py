@@ -1,4 +1,4 @@
-"""Arithmetic of whole numbers with + - * / and brackets, in exact fractions: reading it, and finding it."""
+"""Evaluates and finds arithmetic expressions of integers with + - * / and brackets, in exact fractions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from itertools import combinations
 from datamodules.enigmata.tasks.answers import bare, integer
 
 Allowed = Callable[[Fraction], bool]
-"""Which results of a step may be."""
+"""Decides which results of a step are allowed."""
 Reached = dict[Fraction, str]
-"""Values, and an expression of each."""
+"""Reachable values, with an expression for each."""
 
 LONGEST = 1_000
-"""Characters of an expression; a longer one is none."""
+"""The most characters of an expression; a longer one is invalid."""
 
 ANSWER_IS = "The answer is: "
-"""How upstream's records begin theirs."""
+"""The prefix of expressions in upstream's records."""
 
 _TOKEN = re.compile(r"\s*(?:(0|[1-9][0-9]{0,8})(?![0-9])|([-+*/()]))")
 _SIGNS = str.maketrans({**dict.fromkeys("xX\u00d7\u00b7\u22c5", "*"), "\u00f7": "/", "\u2212": "-"})
@@ -27,12 +27,12 @@ _RANK = {"+": 1, "-": 1, "*": 2, "/": 2}
 
 
 def anything(value: Fraction) -> bool:
-    """Every result may be."""
+    """Allows every result."""
     return True
 
 
 def tokens(text: str) -> list[str] | None:
-    """Numbers, signs and brackets; None where there is anything else."""
+    """Numbers, signs and brackets; None if there is anything else."""
     text = text.translate(_SIGNS).translate(_BRACKETS).strip()
     found, place = [], 0
     while place < len(text) <= LONGEST and (match := _TOKEN.match(text, place)):
@@ -42,7 +42,7 @@ def tokens(text: str) -> list[str] | None:
 
 
 def makes(text: str, numbers: list[int], target: int, allowed: Allowed = anything) -> bool:
-    """Whether an expression, perhaps with `= target` behind it, uses these numbers and has this value."""
+    """Whether an expression, optionally followed by `= target`, uses exactly these numbers and has this value."""
     left, equals, right = bare(text).removeprefix(ANSWER_IS).partition("=")
     found = tokens(left)
     if found is None or (equals and integer(right) != target):
@@ -52,15 +52,15 @@ def makes(text: str, numbers: list[int], target: int, allowed: Allowed = anythin
 
 
 def evaluate(tokens: list[str], allowed: Allowed = anything) -> Fraction | None:
-    """The value of an expression, or None where it is none or a step of it is not allowed.
+    """The value of an expression; None if it is invalid or has a step that is not allowed.
 
-    Two stacks and no recursion. A minus at the start or after a bracket is taken from zero.
+    Uses two stacks, no recursion. A minus at the start or after a bracket is subtracted from zero.
     """
     values: list[Fraction] = []
     waiting: list[str] = []  # signs and open brackets
-    before = "("  # the start reads like an open bracket
+    before = "("  # the start counts as an open bracket
     for token in tokens:
-        begins = before == "(" or before in _RANK  # where a number or a bracket is due
+        begins = before == "(" or before in _RANK  # a number or a bracket must follow
         if token in _RANK:
             if begins and (token, before) != ("-", "("):
                 return None
@@ -84,7 +84,7 @@ def evaluate(tokens: list[str], allowed: Allowed = anything) -> Fraction | None:
 
 
 def settle(values: list[Fraction], waiting: list[str], rank: int, allowed: Allowed) -> bool:
-    """Do the waiting steps back to the last open bracket that bind at least so tightly; False where one may not be."""
+    """Apply waiting steps of at least this precedence, back to the last open bracket; False if one is not allowed."""
     while waiting and waiting[-1] != "(" and _RANK[waiting[-1]] >= rank:
         sign, right, left = waiting.pop(), values.pop(), values.pop()
         value = result(left, sign, right)
@@ -102,10 +102,10 @@ def result(left: Fraction, sign: str, right: Fraction) -> Fraction | None:
 
 
 def forms(numbers: list[int], target: int, allowed: Allowed = anything) -> str | None:
-    """An expression of all the numbers that has this value; None where there is none.
+    """An expression of all the numbers with this value; None if there is none.
 
-    Complete: the last step of any expression joins a smaller and a larger half. All values of up to three numbers are
-    tabled; a larger half is asked for the value that the smaller one leaves to it.
+    Complete: the last step of any expression combines a smaller and a larger part. All values of up to three numbers
+    are in tables; a larger part is searched for the value that it needs, given the smaller one's.
     """
     tables: dict[tuple[int, ...], Reached] = {}
     failed: set[tuple[tuple[int, ...], Fraction]] = set()
@@ -129,7 +129,7 @@ def forms(numbers: list[int], target: int, allowed: Allowed = anything) -> str |
             return None
         for small, large in halves(part):
             for a, left in table(small).items():
-                if not a and not value:  # nothing times anything
+                if not a and not value:  # 0 times any value
                     return f"({left} * ({' + '.join(map(str, large))}))"
                 for b, form in partners(a, value):
                     right = reach(large, b) if allowed(b) else None
@@ -143,7 +143,7 @@ def forms(numbers: list[int], target: int, allowed: Allowed = anything) -> str |
 
 
 def steps(a: Fraction, left: str, b: Fraction, right: str) -> Iterator[tuple[Fraction | None, str]]:
-    """The six ways to join two values."""
+    """The six ways to combine two values."""
     yield a + b, f"({left} + {right})"
     yield a * b, f"({left} * {right})"
     yield a - b, f"({left} - {right})"
@@ -153,7 +153,7 @@ def steps(a: Fraction, left: str, b: Fraction, right: str) -> Iterator[tuple[Fra
 
 
 def partners(a: Fraction, value: Fraction) -> Iterator[tuple[Fraction, str]]:
-    """All b that make the value of a in one step, and how."""
+    """All b that give the value with a in one step, and the step."""
     yield value - a, "({} + {})"
     yield a - value, "({} - {})"
     yield value + a, "({1} - {0})"
@@ -165,7 +165,7 @@ def partners(a: Fraction, value: Fraction) -> Iterator[tuple[Fraction, str]]:
 
 
 def halves(part: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """All different ways to divide sorted numbers in two, the first not the larger, most even ways first."""
+    """All distinct ways to split sorted numbers in two, the first part not the larger; the most even first."""
     for size in range(len(part) // 2, 0, -1):
         seen: set[tuple[int, ...]] = set()
         for places in combinations(range(len(part)), size):

@@ -21,13 +21,13 @@ from datamodules.enigmata.tasks.task import Levels, Question
 from datamodules.enigmata.tasks.verdicts import NAMES, NOUNS, VerdictTask
 
 Literal = tuple[str, str, bool]
-"""Who (a name, or nobody yet), which noun, and whether that is so."""
+"""A literal: the individual (a name, or none yet), the noun, and whether it is affirmed."""
 SOME = ""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is said, as clauses about named individuals, about "all" individuals or about "some" one."""
+    """A sentence as clauses about named individuals, "all" individuals or "some" individual."""
 
     text: str
     quantifier: str
@@ -35,7 +35,7 @@ class Sentence:
 
 
 class Folio(VerdictTask):
-    """The text is the premises, a line each, and a last line that begins with `Conclusion:`."""
+    """The text has the premises, one per line, and a last line that begins with `Conclusion:`."""
 
     name = "FOLIO"
     verdicts = ("True", "False", "Unknown")
@@ -46,7 +46,7 @@ class Folio(VerdictTask):
     }
 
     def draw(self, random: Random, premises: int) -> tuple[Question, str] | None:
-        """The verdict is drawn first, so that all three are equally frequent, then premises until one fits."""
+        """Draw the verdict first, so that all three are equally frequent, then texts until one fits."""
         wanted = random.choice(self.verdicts)
         for _ in range(40):
             text = drawn_text(random, premises, wanted)
@@ -65,7 +65,7 @@ class Folio(VerdictTask):
 
 
 def drawn_text(random: Random, premises: int, wanted: str) -> str | None:
-    """Premises that can all be true, and a conclusion of this verdict, which no premise alone gives."""
+    """Consistent premises, and a conclusion with this verdict that does not follow from a single premise."""
     names, nouns = random.sample(NAMES, 2), random.sample(NOUNS, min(max(premises - 1, 3), 5))
     given = [stated(random, names, nouns), *(drawn_sentence(random, names, nouns) for _ in range(premises - 1))]
     random.shuffle(given)
@@ -80,17 +80,17 @@ def drawn_text(random: Random, premises: int, wanted: str) -> str | None:
 
 
 def drawn_sentence(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Sentence:
-    """A premise: most of them are rules."""
+    """A random premise; most are rules."""
     return random.choice((rule, rule, rule, rule, existence, stated, linked))(random, names, nouns)
 
 
 def drawn_conclusion(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Sentence:
-    """About a named one, mostly."""
+    """A random conclusion; most are about a named individual."""
     return random.choice((stated, stated, stated, rule, existence))(random, names, nouns)
 
 
 def rule(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Sentence:
-    """About every being."""
+    """A sentence about all individuals."""
     a, b, c = random.sample(nouns, 3)
     no_a, is_b, is_c = (SOME, a, False), (SOME, b, True), (SOME, c, True)
     no_b, no_c = (SOME, b, False), (SOME, c, False)
@@ -110,14 +110,14 @@ def rule(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Sentence
 
 
 def existence(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Sentence:
-    """About some being."""
+    """A sentence about some individual."""
     a, b = random.sample(nouns, 2)
     so = random.random() < 0.6
     return Sentence(f"Some {a} is {'' if so else 'not '}a {b}.", "some", (((SOME, a, True),), ((SOME, b, so),)))
 
 
 def stated(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Sentence:
-    """About a named one."""
+    """A sentence about a named individual."""
     (a, b), who = random.sample(nouns, 2), random.choice(names)
     text, clauses = random.choice(
         (
@@ -132,28 +132,28 @@ def stated(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Senten
 
 
 def linked(random: Random, names: Sequence[str], nouns: Sequence[str]) -> Sentence:
-    """About two named ones."""
+    """A sentence about two named individuals."""
     (a, b), (one, other), so = random.sample(nouns, 2), random.sample(names, 2), random.random() < 0.7
     text = f"If {one} is a {a}, then {other} is {'' if so else 'not '}a {b}."
     return Sentence(text, "", (((one, a, False), (other, b, so)),))
 
 
 def denied(sentence: Sentence) -> Sentence:
-    """The opposite, in clauses again: some clause has all its literals false."""
+    """The negation in clauses: all literals of some clause are false."""
     picks = product(*sentence.clauses)
     clauses = tuple(tuple((who, noun, not so) for who, noun, so in picked) for picked in picks)
     return Sentence("", {"all": "some", "some": "all", "": ""}[sentence.quantifier], clauses)
 
 
 def verdict(given: Sequence[Sentence], conclusion: Sentence) -> str:
-    """What premises that can be true say of a conclusion."""
+    """The verdict of consistent premises on a conclusion."""
     if not possible([*given, denied(conclusion)]):
         return "True"
     return "Unknown" if possible([*given, conclusion]) else "False"
 
 
 def possible(sentences: Sequence[Sentence]) -> bool:
-    """Whether all can be true at once: a model over the named and one anonymous individual per existential sentence."""
+    """Whether all have a common model over the named and one anonymous individual per existential sentence."""
     named = dict.fromkeys(who for s in sentences for clause in s.clauses for who, _, _ in clause if who != SOME)
     anonymous = [f"#{i}" for i, sentence in enumerate(sentences) if sentence.quantifier == "some"]
     everyone = [*named, *anonymous] or ["#"]

@@ -1,6 +1,6 @@
 """Crosswords: three words across and three down, each with a clue.
 
-Upstream has no generator, and no hard ones: there we tell the clues in an order that the crossings have to undo.
+Upstream has no generator and no hard ones; here hard ones have shuffled clues, whose order follows from the crossings.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 WAYS = ("across", "down")
 LINES = {5: (0, 2, 4), 7: (1, 3, 5)}
-"""Which rows and columns hold words, by the side of the grid."""
+"""The rows and columns with words, by the side of the grid."""
 
 CLUES: dict[str, str] = dict(
     line.split(": ", 1)
     for line in files("datamodules.enigmata.tasks").joinpath("clues.txt").read_text("utf-8").splitlines()
 )
-"""A clue of our own for each of many common English words of five and of seven letters, all in small letters."""
+"""A newly written clue for each of many common English words of five and seven letters, in lower case."""
 
 LONGEST = 100
-"""Letters of a word in a record."""
+"""The numbers of letters of a word in a record."""
 
 _MARKS = str.maketrans("", "", " \t\"'`[]{}.*")
 _FIELD = re.compile(r"[\"'](across|down)[\"'] ?:")
@@ -45,7 +45,7 @@ class FullCrosswords(Task):
     }
 
     def draw(self, random: Random, size: int, shuffled: bool) -> tuple[Question, str]:
-        """Six different words that cross; their clues in an order that leaves one way to place them."""
+        """Six different crossing words, with clues in an order that allows only one placement."""
         across = down = [""]
         while len({*across, *down}) < 6 or (shuffled and len(list(placements(across, down, LINES[size]))) > 1):
             across, down = crossing(random, size)
@@ -70,7 +70,7 @@ class FullCrosswords(Task):
 
     def judge(self, question: Question, answer: str) -> bool:
         found: dict[str, list[str]] = {}
-        if answer.lstrip().startswith("{"):  # as JSON has it, and upstream's records
+        if answer.lstrip().startswith("{"):  # JSON, as in upstream's records
             answer = _FIELD.sub(r"\n\1:", answer.strip().strip("{}"))
         for line in rows(answer):
             way, colon, words = line.partition(":")
@@ -90,7 +90,7 @@ class FullCrosswords(Task):
         return {way: question[way] for way in WAYS}
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """What upstream's `meta` holds is not documented: where it has no text, the prompt stands."""
+        """Upstream's `meta` is not documented; if it has no text, the prompt is used."""
         meta, answer = record.get("meta"), record.get("answer")
         text = meta.get("question") if isinstance(meta, Mapping) else None
         text = text if isinstance(text, str) else said_in(record.get("prompt"))
@@ -102,7 +102,7 @@ class FullCrosswords(Task):
 
 
 def are_words(data: Any) -> bool:
-    """Whether this is a list of words, as a record has them."""
+    """Whether this is a list of words as in records."""
     is_list = isinstance(data, list) and len(data) > 0
     return is_list and all(isinstance(word, str) and word.isascii() and len(word) <= LONGEST for word in data)
 
@@ -114,14 +114,14 @@ def layout(size: int) -> list[str]:
 
 
 def told(random: Random, words: Sequence[str], shuffled: bool) -> str:
-    """The clues of words, a line each."""
+    """The clues of words, one per line."""
     ordered = random.sample(words, len(words)) if shuffled else words
     return "\n".join(f"- {CLUES[word]}" for word in ordered)
 
 
 @cache
 def index(size: int) -> tuple[list[str], dict[str, list[str]]]:
-    """The words of so many letters; and which of them have these letters at their first crossings."""
+    """The words with this many letters; and those words by their letters at the first crossings."""
     words = [word for word in CLUES if len(word) == size]
     places: dict[str, list[str]] = {}
     for word in words:
@@ -132,7 +132,7 @@ def index(size: int) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def crossing(random: Random, size: int) -> tuple[list[str], list[str]]:
-    """Three words across and three down that fit into one another, some of them equal perhaps."""
+    """Three words across and three down that fit together; some may be equal."""
     (words, places), lines = index(size), LINES[size]
     while True:
         first, second = random.sample(words, 2)

@@ -1,4 +1,4 @@
-"""Game24: join all the given numbers to 24, or say that nothing does."""
+"""Game24: combine all given numbers to 24, or answer that it is impossible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Game24(Task):
     levels: ClassVar[Levels] = {"easy": ({"count": 4},), "medium": ({"count": 5},), "hard": ({"count": 6},)}
 
     def draw(self, random: Random, count: int) -> tuple[Question, str]:
-        """Any so many numbers from 1 to 13; one draw in five of four numbers can't form 24, hardly any of more."""
+        """This many numbers from 1 to 13; a fifth of all draws of four numbers cannot form 24, hardly any of more."""
         numbers = [random.randint(1, 13) for _ in range(count)]
         expression = forms(numbers, TARGET)
         return {"numbers": numbers, "solvable": expression is not None}, expression or IMPOSSIBLE
@@ -49,13 +49,13 @@ class Game24(Task):
         return f"{ANSWER_IS}{answer} = {TARGET}" if question["solvable"] else IMPOSSIBLE
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """Whether 24 can be formed is found out here: upstream's search misses some expressions."""
+        """Whether 24 can be formed is computed here: upstream's search misses some expressions."""
         numbers = listed(record.get("meta"), most=6)
         return None if numbers is None else {"numbers": numbers, "solvable": forms(numbers, TARGET) is not None}
 
 
 def listed(meta: Any, most: int) -> list[int] | None:
-    """The numbers of a record, where they are few and small enough to be searched."""
+    """The numbers of a record; None if they are too many or too large for the search."""
     numbers = meta.get("question") if isinstance(meta, Mapping) else None
     if not isinstance(numbers, list) or not 0 < len(numbers) <= most:
         return None

@@ -1,4 +1,4 @@
-"""What the puzzles on a square share: filling it with numbers once to a line, and reading one that was written."""
+"""Code shared by puzzles on a square: filling it with each number once per line, and parsing squares."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _RULE = re.compile(r"[-+|=_\s]+")
 
 
 def fillings(grid: list[list[int]], box_height: int, random: Random | None = None) -> Iterator[list[list[int]]]:
-    """All ways to put 1 to n into the zeros of an n x n grid, every number once to a row, column and box.
+    """All ways to put 1 to n into the zeros of an n x n grid, every number once per row, column and box.
 
-    Boxes are `box_height` rows high and n cells large; with a height of 1 they are the rows, and the grid a Latin
-    square. Values come in random order where a stream is given.
+    Boxes are `box_height` rows high and have n cells; with a height of 1 they are the rows, and the grid is a Latin
+    square. Values come in random order if `random` is given.
     """
     size, width = len(grid), len(grid) // box_height
     filled = [list(row) for row in grid]
@@ -54,7 +54,7 @@ def fillings(grid: list[list[int]], box_height: int, random: Random | None = Non
 
 
 class _Taken:
-    """The numbers that each row, column and box has, as bits from 1 on."""
+    """The numbers used in each row, column and box, as bits from 1 on."""
 
     def __init__(self, size: int) -> None:
         self.every = (1 << size + 1) - 2
@@ -62,21 +62,21 @@ class _Taken:
         self.across, self.down, self.boxed = across, down, boxed
 
     def toggle(self, place: Place, bit: int) -> None:
-        """Take the number for this place, or give it back."""
+        """Mark the number as used at this place, or unmark it."""
         row, column, box = place
         self.across[row] ^= bit
         self.down[column] ^= bit
         self.boxed[box] ^= bit
 
     def left(self, place: Place) -> int:
-        """What can stand there, as far as its row, column and box say."""
+        """The numbers allowed at this place by its row, column and box."""
         return self.every & ~(self.across[place[0]] | self.down[place[1]] | self.boxed[place[2]])
 
     def narrowest(self, free: list[Place]) -> tuple[Place, int]:
-        """A place to go on with and what to try there: nothing where some number or place has no way left.
+        """The next place and the numbers to try there; none if some number or place has no choice left.
 
-        It is one with a single choice, or the only one in its row, column or box for some number, or the one with the
-        fewest choices. Looking at numbers, too, keeps the search from wandering for minutes once in a thousand times.
+        It is a place with a single choice, or the only one in its row, column or box for some number, or the one with
+        the fewest choices. Without the check of numbers, one search in a thousand takes minutes.
         """
         masks = [self.left(place) for place in free]
         counts = [mask.bit_count() for mask in masks]
@@ -99,7 +99,7 @@ class _Taken:
 
 
 def is_sudoku(grid: list[list[int]], box_height: int) -> bool:
-    """Whether every row, column and box holds each number from 1 on once."""
+    """Whether every row, column and box has each number from 1 on once."""
     size, width = len(grid), len(grid) // box_height
     corners = [(row, column) for row in range(0, size, box_height) for column in range(0, size, width)]
     boxes = [[v for line in grid[r : r + box_height] for v in line[c : c + width]] for r, c in corners]
@@ -108,20 +108,20 @@ def is_sudoku(grid: list[list[int]], box_height: int) -> bool:
 
 
 def digit_grid(text: str, size: int) -> list[list[int]] | None:
-    """A square of digits from 1 on, with or without space, commas, brackets and ruled lines between them."""
+    """A square of digits from 1 on, optionally with spaces, commas, brackets and lines between them."""
     lines = [line for line in rows(unnested(bare(text))) if not _RULE.fullmatch(line)]
     parsed = symbol_grid("\n".join(lines), size, size, "123456789"[:size])
     return None if parsed is None else [[int(digit) for digit in row] for row in parsed]
 
 
 def board(text: str, height: int, width: int) -> list[str] | None:
-    """A board of `.`, `X` and `*`, between upstream's tags or without them; None unless it has these sides."""
+    """A board of `.`, `X` and `*`, with or without upstream's tags; None unless it has this size."""
     inside = text.rpartition(BEGIN)[2].partition(END)[0]
     return symbol_grid(inside.replace("x", "X"), height, width, ".X*")
 
 
 def recorded(value: Any) -> list[list[int | None]] | None:
-    """The square of whole numbers in a record, as lists or as text; None for a cell that is empty."""
+    """The square of integers in a record, as lists or as text; None for an empty cell."""
     lines = [line.split() for line in rows(value)] if isinstance(value, str) else value
     if not isinstance(lines, list) or not all(isinstance(line, list) and len(line) == len(lines) for line in lines):
         return None
@@ -130,7 +130,7 @@ def recorded(value: Any) -> list[list[int | None]] | None:
 
 
 def _cell(word: Any) -> Any:
-    """A number; None for None or a dot; _UNKNOWN for what is neither."""
+    """A number; None for None or a dot; _UNKNOWN for anything else."""
     if word in (None, "."):
         return None
     number = word if type(word) is int else integer(word) if isinstance(word, str) else None
@@ -138,10 +138,10 @@ def _cell(word: Any) -> Any:
 
 
 def text_of(grid: list[list[Any]]) -> str:
-    """A row to a line, cells between spaces, a dot for an empty one (None or 0)."""
+    """One row per line, cells separated by spaces, a dot for an empty one (None or 0)."""
     return "\n".join(" ".join(str(cell) if cell not in (None, 0) else "." for cell in row) for row in grid)
 
 
 def spaced(lines: Sequence[str]) -> str:
-    """A row to a line, with spaces between the cells."""
+    """One row per line, with spaces between the cells."""
     return "\n".join(" ".join(line) for line in lines)

@@ -1,7 +1,7 @@
-"""Hamiltonian cycles and paths: graphs that have one, and graphs that provably have none.
+"""Hamiltonian cycles and paths: graphs with one, and graphs that provably have none.
 
-Take k vertices out of a graph: a cycle through all vertices leaves k pieces at most (one where k = 0), a path k + 1.
-A graph that falls into more has neither; that is how the ones without a solution are drawn, and no search is needed.
+Removing k vertices splits a Hamiltonian cycle into at most k pieces (one if k = 0), a path into k + 1.
+A graph that splits into more has none; unsolvable graphs are generated so, without a search.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 NONE = "NO"
 MOST_VERTICES = 1000
-"""Vertices that a record may have."""
+"""The most vertices of a record."""
 
 
 class Hamiltonian(Task):
     """A question is `{"vertices": number, "edges": [[u, v], ...] with u < v, "exists": bool}`.
 
     Attributes:
-        closed: whether the route returns to where it began.
-        route: what it is called.
+        closed: whether the route returns to its start.
+        route: the name of the route in prompts.
     """
 
     closed: ClassVar[bool]
@@ -36,7 +36,7 @@ class Hamiltonian(Task):
     }
 
     def draw(self, random: Random, least: int, most: int, density: float) -> tuple[Question, str]:
-        """A graph of `least` to `most` vertices with about this share of all edges; half of them have a route."""
+        """A graph of `least` to `most` vertices with about this share of all edges; half of the graphs have a route."""
         vertices = random.sample(range(number := random.randint(least, most)), number)
         wanted = max(int(density * number * (number - 1) / 2), number + 2) + (0 if self.closed else number // 2)
         exists = random.random() < 0.5
@@ -52,7 +52,7 @@ class Hamiltonian(Task):
         return question, str(tour) if exists else NONE
 
     def _without(self, random: Random, vertices: list[int], wanted: int) -> tuple[list[tuple[int, int]], ...]:
-        """Edges to begin with, and all that may be drawn: some vertices are the only way between too many pieces."""
+        """The first edges, and all allowed ones, of a graph in which removing some vertices leaves too many pieces."""
         while True:
             number = random.randint(0, min(3, len(vertices) // 4))
             gates, rest = vertices[:number], vertices[number:]
@@ -116,13 +116,13 @@ def ordered(edge: tuple[int, int]) -> tuple[int, int]:
 
 
 def split(random: Random, items: list[int], number: int) -> Iterator[list[int]]:
-    """So many consecutive pieces of at least one item each, of random lengths."""
+    """`number` consecutive pieces of random lengths, of at least one item each."""
     bounds = [0, *sorted(random.sample(range(1, len(items)), number - 1)), len(items)]
     return (items[first:last] for first, last in pairwise(bounds))
 
 
 def ring(random: Random, piece: list[int], gates: list[int]) -> list[tuple[int, int]]:
-    """A path through the piece whose ends are joined to gates, to two where there are so many, or to each other."""
+    """A path through the piece, with ends connected to gates (two if there are as many), or to each other."""
     if gates:
         first, last = random.sample(gates, 2) if len(gates) > 1 else gates * 2
         return [*pairwise(piece), (first, piece[0]), (piece[-1], last)]

@@ -1,4 +1,4 @@
-"""Hamiltonian cycle: a round trip through all vertices of a graph, or that there is none."""
+"""Hamiltonian cycle: find a closed route through all vertices of a graph, or answer that there is none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datamodules.enigmata.tasks.hamilton import Hamiltonian
 
 
 class HamiltonianCycle(Hamiltonian):
-    """An answer names the first vertex again at the end."""
+    """An answer repeats the first vertex at the end."""
 
     name = "hamiltonian_cycle"
     closed = True

@@ -1,4 +1,4 @@
-"""Hamiltonian path: a trip through all vertices of a graph, or that there is none."""
+"""Hamiltonian path: find a route through all vertices of a graph, or answer that there is none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datamodules.enigmata.tasks.hamilton import Hamiltonian
 
 
 class HamiltonianPath(Hamiltonian):
-    """An answer names every vertex once; the trip may begin and end anywhere."""
+    """An answer has every vertex once; the route may begin and end anywhere."""
 
     name = "hamiltonian_path"
     closed = False

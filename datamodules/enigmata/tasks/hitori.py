@@ -1,4 +1,4 @@
-"""Hitori: black out cells of a square of numbers until no number is seen twice in a row or column."""
+"""Hitori: blacken cells of a square of numbers until no white number occurs twice in a row or column."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from datamodules.enigmata.tasks.cells import CellTask, all_cells, number_grid, w
 from datamodules.enigmata.tasks.task import Levels, Question
 
 LONGEST = 8
-"""Rows of a record's grid; upstream's have 4 or 5."""
+"""The most rows of a record's grid; upstream's have 4 or 5."""
 
 
 class Hitori(CellTask):
-    """A question is `{"grid": rows}`. Upstream has no easy puzzles: ours are small, or have few black cells."""
+    """A question is `{"grid": rows}`. Upstream has no easy puzzles: here they are small, or have few black cells."""
 
     name = "hitori"
     hopeless = "no valid solution"
@@ -26,7 +26,7 @@ class Hitori(CellTask):
     }
 
     def draw(self, random: Random, size: int, most: int) -> tuple[Question, str]:
-        """Cells are blackened, `most` at most, and all are numbered; again, until there is just one solution."""
+        """Blacken at most `most` cells and number all; repeat until there is exactly one solution."""
         while True:
             black = blackened(random, size, most)
             grid = numbered(random, size, black)
@@ -64,7 +64,7 @@ class Hitori(CellTask):
         return any(True for _ in solutions(question["grid"]))
 
     def canonical(self, question: Question) -> list[list[int]]:
-        """Only which numbers are equal matters: they are renamed in the order in which they come."""
+        """The numbers renamed by first appearance, since only their equality matters."""
         names: dict[int, int] = {}
         return [[names.setdefault(number, len(names)) for number in row] for row in question["grid"]]
 
@@ -77,7 +77,7 @@ class Hitori(CellTask):
 
 
 def hang_together(cells: set[tuple[int, int]]) -> bool:
-    """Whether there are cells, and from one all others can be reached over shared sides.  The set is used up."""
+    """Whether the cells are connected by sides, and not empty.  The set is emptied."""
     edge = [cells.pop()] if cells else []
     start = len(edge)
     while edge:
@@ -90,7 +90,7 @@ def hang_together(cells: set[tuple[int, int]]) -> bool:
 
 
 def blackened(random: Random, size: int, most: int) -> list[tuple[int, int]]:
-    """Black cells that keep apart and leave the white ones together, as many as fit in a random order."""
+    """Black cells that do not touch and keep the white ones connected, as many as fit in a random order."""
     cells = all_cells(size, size)
     black: list[tuple[int, int]] = []
     for row, column in random.sample(cells, len(cells)):
@@ -101,7 +101,7 @@ def blackened(random: Random, size: int, most: int) -> list[tuple[int, int]]:
 
 
 def numbered(random: Random, size: int, black: list[tuple[int, int]]) -> list[list[int]] | None:
-    """White cells that differ in every row and column, black ones that repeat one of them; None where it got stuck."""
+    """White cells differ in every row and column, black ones repeat one of them; None if that fails."""
     grid = [[0] * size for _ in range(size)]
     for row, column in all_cells(size, size):
         if (row, column) not in black:
@@ -118,7 +118,7 @@ def numbered(random: Random, size: int, black: list[tuple[int, int]]) -> list[li
 
 
 def solutions(grid: list[list[int]]) -> Iterator[list[tuple[int, int]]]:
-    """All sets of black cells that solve a square: row by row, as far as the columns allow."""
+    """All sets of black cells that solve a square, row by row, checking columns."""
     size = len(grid)
     choices = [list(black_columns(row)) for row in grid]
 
@@ -141,7 +141,7 @@ def solutions(grid: list[list[int]]) -> Iterator[list[tuple[int, int]]]:
 
 
 def black_columns(line: list[int]) -> Iterator[tuple[int, ...]]:
-    """The ways to black out cells of one row, no two of them neighbors, so that the others differ."""
+    """The ways to blacken cells of one row, no two of them neighbors, so that the others differ."""
     for number in range((len(line) + 1) // 2 + 1):
         for columns in combinations(range(len(line)), number):
             white = [value for column, value in enumerate(line) if column not in columns]

@@ -1,7 +1,7 @@
 """Rule induction: examples of a hidden chain of operations, and a last input to apply it to.
 
-Upstream has no generator for these; the operations are ours. A puzzle is only given out if every chain of at most as
-many operations that explains the examples says the same of the last input, and no shorter one explains them.
+Upstream has no generator for these; the operations are new. A puzzle is used only if all chains of at most as
+many operations that explain the examples give the same last output, and no shorter chain explains them.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ Pair: TypeAlias = tuple[Value, Value]
 
 
 class Induction(Task):
-    """A question is `{"text": the examples and the last input, "output": what the last input becomes}`.
+    """A question is `{"text": the examples and the last input, "output": the last output}`.
 
     Attributes:
-        operations: what a hidden chain is made of.
+        operations: the operations of hidden chains.
     """
 
     operations: ClassVar[Sequence[Operation]]
 
     @abstractmethod
     def value(self, random: Random) -> Value:
-        """An input."""
+        """A random input."""
 
     @abstractmethod
     def text(self, pairs: Sequence[Pair]) -> str:
@@ -42,10 +42,10 @@ class Induction(Task):
 
     @abstractmethod
     def parse(self, data: Any) -> Value | None:
-        """An output from a record; None where it is none."""
+        """An output from a record; None if it is invalid."""
 
     def draw(self, random: Random, steps: int, examples: int) -> tuple[Question, str]:
-        """So many examples of a chain of so many operations."""
+        """Generate this many examples of a chain of this many operations."""
         while True:
             chain = random.choices(self.operations, k=steps)
             inputs = [self.value(random) for _ in range(examples + 1)]
@@ -56,7 +56,7 @@ class Induction(Task):
                 return {"text": self.text(pairs), "output": plain(output)}, self.written(output)
 
     def is_clear(self, pairs: Sequence[Pair], steps: int) -> bool:
-        """Whether all that explains the examples in so many operations agrees on the last, and nothing shorter does."""
+        """Whether all chains of this length that explain the examples agree on the last, and no shorter chain does."""
         *examples, (given, wanted) = pairs
         for chain in explanations(self.operations, examples, steps):
             if len(chain) < steps or applied(self.operations, chain, given) != wanted:
@@ -73,7 +73,7 @@ class Induction(Task):
         return question["output"]
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """What upstream's `meta` holds for these tasks is not documented: where it has no text, the prompt stands."""
+        """Upstream's `meta` for these tasks is not documented; if it has no text, the prompt is used."""
         meta = record.get("meta")
         text = meta.get("question") if isinstance(meta, Mapping) else None
         text = text if isinstance(text, str) else said_in(record.get("prompt"))
@@ -82,8 +82,8 @@ class Induction(Task):
 
 
 def explanations(operations: Sequence[Operation], examples: Sequence[Pair], most: int) -> Iterator[tuple[int, ...]]:
-    """Chains of at most so many operations, as indices, that turn every input into its output; shorter ones first."""
-    (given, wanted), *others = sorted(examples, key=lambda pair: len(pair[0]))  # the shortest is the cheapest to try
+    """Chains of at most `most` operations, as indices, that map every input to its output; shorter ones first."""
+    (given, wanted), *others = sorted(examples, key=lambda pair: len(pair[0]))  # the shortest is cheapest
     layer: dict[Value, list[tuple[int, ...]]] = {given: [()]}
     for length in range(1, most + 1):
         following: dict[Value, list[tuple[int, ...]]] = {}
@@ -99,19 +99,19 @@ def explanations(operations: Sequence[Operation], examples: Sequence[Pair], most
 
 
 def applied(operations: Sequence[Operation], chain: Sequence[int], value: Value) -> Value:
-    """What a chain makes of a value."""
+    """Apply a chain to a value."""
     for index in chain:
         value = operations[index](value)
     return value
 
 
 def plain(value: Any) -> Any:
-    """Tuples as lists."""
+    """Convert tuples to lists."""
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def said_in(prompt: Any) -> str:
-    """The words of a prompt or of the messages of a chat."""
+    """The text of a prompt or of a chat's messages."""
     if isinstance(prompt, Sequence) and not isinstance(prompt, str):
         contents = [message.get("content") for message in prompt if isinstance(message, Mapping)]
         return "\n".join(content for content in contents if isinstance(content, str))

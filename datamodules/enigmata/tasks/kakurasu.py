@@ -1,4 +1,4 @@
-"""Kakurasu: black out cells so that their places sum to what is written at each row and column."""
+"""Kakurasu: blacken cells so that their positions have the given sum in each row and column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datamodules.enigmata.tasks.cells import CellTask, all_cells, written
 from datamodules.enigmata.tasks.task import Levels, Question
 
 LONGEST = 8
-"""Rows of a record's grid; upstream's have 4 to 6."""
+"""The most rows of a record's grid; upstream's have 4 to 6."""
 
 _RECORD = re.compile(r"Row sums:\s*\[([0-9, ]*)\]\s*Column sums:\s*\[([0-9, ]*)\]")
 
@@ -30,7 +30,7 @@ class Kakurasu(CellTask):
     }
 
     def draw(self, random: Random, size: int, share: float) -> tuple[Question, str]:
-        """Each cell is black with this chance; again, until the sums have one solution."""
+        """Blacken each cell with this probability; repeat until the sums have exactly one solution."""
         while True:
             cells = [cell for cell in all_cells(size, size, first=1) if random.random() < share]
             rows, columns = sums(frozenset(cells), size, size)
@@ -73,7 +73,7 @@ class Kakurasu(CellTask):
 
 
 def sums(cells: frozenset[tuple[int, int]], height: int, width: int) -> tuple[list[int], list[int]]:
-    """What these black cells give for each row and each column."""
+    """The sums of these black cells for each row and each column."""
     rows, columns = [0] * height, [0] * width
     for row, column in cells:
         rows[row - 1] += column
@@ -82,13 +82,13 @@ def sums(cells: frozenset[tuple[int, int]], height: int, width: int) -> tuple[li
 
 
 def solutions(rows: list[int], columns: list[int]) -> Iterator[list[tuple[int, ...]]]:
-    """The columns that are black in each row, all ways: from the last row up, as far as the column sums allow."""
+    """All solutions, as the black columns of each row; from the last row up, checking column sums."""
 
     def extend(height: int, left: list[int]) -> Iterator[list[tuple[int, ...]]]:
         if height == 0:
             yield []
             return
-        below = height * (height - 1) // 2  # what the rows above this one can still bring, all black
+        below = height * (height - 1) // 2  # the most that the rows above this one can add
         for chosen in subsets(rows[height - 1], len(columns)):
             rest = [needed - height * (column in chosen) for column, needed in enumerate(left, start=1)]
             if all(0 <= needed <= below for needed in rest):
@@ -99,7 +99,7 @@ def solutions(rows: list[int], columns: list[int]) -> Iterator[list[tuple[int, .
 
 
 def subsets(total: int, largest: int) -> list[tuple[int, ...]]:
-    """The sets of different numbers of 1 to `largest` with this sum."""
+    """The sets of different numbers from 1 to `largest` with this sum."""
     if largest == 0 or total <= 0:
         return [()] if total == 0 else []
     return [*subsets(total, largest - 1), *((*rest, largest) for rest in subsets(total - largest, largest - 1))]

@@ -1,4 +1,4 @@
-"""Knights and knaves: what follows from what people say who always tell the truth, or always lie."""
+"""Knights and knaves: what follows from statements of people who always tell the truth, or always lie."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ KINDS = ("knave", "knight")
 
 
 class KnightsAndKnaves(VerdictTask):
-    """The text is a paragraph of statements, and a last line that begins with `Statement:`.
+    """The text has a paragraph of statements, and a last line that begins with `Statement:`.
 
-    Upstream's puzzles with more than one possible world are medium, the others by the number of people.
+    Upstream's puzzles with several possible worlds are medium; the others depend on the number of people.
     """
 
     name = "knights_and_knaves"
@@ -30,7 +30,7 @@ class KnightsAndKnaves(VerdictTask):
     }
 
     def draw(self, random: Random, people: int, ambiguous: bool) -> tuple[Question, str] | None:
-        """Statements true to one world; the conclusion is drawn to fit a verdict drawn before."""
+        """Generate statements consistent with one world; the verdict is drawn first, then a conclusion for it."""
         names, truth = random.sample(NAMES, people), random.randrange(2**people)
         atoms = tables(people)
         worlds, lines = everything(people), []
@@ -64,17 +64,17 @@ class KnightsAndKnaves(VerdictTask):
 
 
 def everything(people: int) -> int:
-    """All worlds, as the bits of a number: bit w is the world in which person p is a knight where bit p of w is set."""
+    """All worlds, as bits of a number; in world w, person p is a knight if bit p of w is set."""
     return (1 << (1 << people)) - 1
 
 
 def tables(people: int) -> list[int]:
-    """For each person the worlds in which it is a knight."""
+    """For each person the worlds in which they are a knight."""
     return [sum(1 << world for world in range(1 << people) if world >> person & 1) for person in range(people)]
 
 
 def verdict(worlds: int, claim: int) -> str:
-    """What the possible worlds say of a claim."""
+    """The verdict of the possible worlds on a claim."""
     entailed, contradicted = not worlds & ~claim, not worlds & claim
     return "Entailment" if entailed else "Contradiction" if contradicted else "Unknown"
 
@@ -107,7 +107,7 @@ def drawn_claim(random: Random, names: Sequence[str], atoms: Sequence[int], not_
 
 
 def exactly(chosen: Sequence[int], number: int, full: int) -> int:
-    """The worlds in which so many of the chosen are knights."""
+    """The worlds in which exactly `number` of the chosen are knights."""
     counts = [full, *[0] * len(chosen)]
     for atom in chosen:
         counts = [(counts[i] & ~atom) | (counts[i - 1] & atom if i else 0) for i in range(len(counts))]
@@ -115,7 +115,7 @@ def exactly(chosen: Sequence[int], number: int, full: int) -> int:
 
 
 def listed(names: Sequence[str]) -> str:
-    """A, B and C."""
+    """Join names as in "A, B and C"."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 

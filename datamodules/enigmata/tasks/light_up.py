@@ -1,4 +1,4 @@
-"""Light Up: bulbs that light every white cell and never one another, counted by the black cells beside them."""
+"""Light Up: place bulbs that light every white cell but not each other; black cells give the bulbs beside them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from datamodules.enigmata.tasks.cells import CellTask, all_cells, written
 from datamodules.enigmata.tasks.task import Levels, Question
 
 LONGEST = 8
-"""Rows of a record's grid; upstream's have 6."""
+"""The most rows of a record's grid; upstream's have 6."""
 
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 class Board(NamedTuple):
-    """A grid as sets of cells, in the bits of whole numbers: row times width plus column.
+    """A grid as sets of cells, as bits of integers: row times width plus column.
 
     Attributes:
-        lights: of each white cell what a bulb there lights, the cell itself among it; 0 for a black one.
+        lights: for each white cell the cells that a bulb there lights, itself included; 0 for a black cell.
         numbers: the cells beside each numbered black cell, and its number.
     """
 
@@ -33,7 +33,7 @@ class Board(NamedTuple):
 class LightUp(CellTask):
     """A question is `{"grid": rows}` with `.` for white, `#` for black, and 0 to 4 for black with a number.
 
-    Upstream has no easy puzzles: ours have more numbers.
+    Upstream has no easy puzzles; here they have more numbers.
     """
 
     name = "light_up"
@@ -45,7 +45,7 @@ class LightUp(CellTask):
     }
 
     def draw(self, random: Random, size: int, black: float, share: float) -> tuple[Question, str]:
-        """Boards at random, until one has a single solution with this share of its black cells numbered."""
+        """Generate boards until one has exactly one solution with this share of its black cells numbered."""
         return next(filter(None, (numbered(random, size, black, share) for _ in count())))
 
     def ask(self, question: Question) -> str:
@@ -72,7 +72,7 @@ class LightUp(CellTask):
         bulbs = sum(1 << place for place in places)
         if any(lights[place] & bulbs != 1 << place for place in places):
             return False
-        bright = all(around & bulbs for around in lights if around)  # what a cell lights is what lights it
+        bright = all(around & bulbs for around in lights if around)  # lighting is symmetric
         return bright and all((around & bulbs).bit_count() == number for around, number in numbers)
 
     def solvable(self, question: Question) -> bool:
@@ -90,9 +90,9 @@ class LightUp(CellTask):
 
 
 def numbered(random: Random, size: int, black: float, share: float) -> tuple[Question, str] | None:
-    """Bulbs where it is dark, every black cell numbered; then numbers go, to this share, while one solution is left.
+    """Place bulbs and number all black cells; then remove numbers down to this share, keeping one solution.
 
-    None where more than one is there from the start, or the share is not reached.
+    None if there are several solutions at first, or the share is not reached.
     """
     cells = range(size * size)
     blacks = sorted(random.sample(cells, int(black * len(cells))))
@@ -114,12 +114,12 @@ def numbered(random: Random, size: int, black: float, share: float) -> tuple[Que
 
 
 def in_rows(signs: list[str], width: int) -> tuple[str, ...]:
-    """Signs of cells as lines of text."""
+    """Split the signs of cells into lines."""
     return tuple("".join(signs[start : start + width]) for start in range(0, len(signs), width))
 
 
 def lit_at_random(random: Random, lights: tuple[int, ...]) -> int:
-    """Bulbs on white cells in a random order, each where no other one shines, until all is lit."""
+    """Place bulbs on white cells in random order, each on an unlit cell, until all cells are lit."""
     lit, bulbs = 0, 0
     for cell in random.sample(range(len(lights)), len(lights)):
         if lights[cell] and not lit >> cell & 1:
@@ -129,13 +129,13 @@ def lit_at_random(random: Random, lights: tuple[int, ...]) -> int:
 
 
 def single(board: Board) -> bool:
-    """Whether there is just one solution."""
+    """Whether there is exactly one solution."""
     return len(list(islice(solutions(board), 2))) == 1
 
 
 @lru_cache(maxsize=256)
 def board(grid: tuple[str, ...]) -> Board:
-    """What lights what, and what counts what."""
+    """The `Board` of a grid."""
     height, width = len(grid), len(grid[0])
     lights, numbers = [0] * (height * width), []
     for row, column in all_cells(height, width):
@@ -154,7 +154,7 @@ def board(grid: tuple[str, ...]) -> Board:
 
 
 def solutions(board: Board) -> Iterator[int]:
-    """All ways to place bulbs, as sets of cells: the dark cell with the fewest ways to light it is lit in each."""
+    """All ways to place bulbs, as sets of cells; tries each way to light the dark cell with the fewest ways."""
     lights, numbers = board
     white = sum(1 << cell for cell, around in enumerate(lights) if around)
 
@@ -172,13 +172,13 @@ def solutions(board: Board) -> Iterator[int]:
         hardest = min(dark, key=lambda cell: (lights[cell] & free).bit_count())
         for cell in bits(lights[hardest] & free):
             yield from light(bulbs | 1 << cell, lit | lights[cell], free & ~lights[cell])
-            free &= ~(1 << cell)  # the next ways do without it
+            free &= ~(1 << cell)  # not used by the next ways
 
     return light(0, 0, white)
 
 
 def bits(cells: int) -> Iterator[int]:
-    """The members of a set of cells, ascending."""
+    """The members of a set of cells, in ascending order."""
     while cells:
         lowest = cells & -cells
         yield lowest.bit_length() - 1

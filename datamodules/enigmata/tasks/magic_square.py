@@ -1,4 +1,4 @@
-"""Magic square: nine different whole numbers, all lines of three with the same sum."""
+"""Magic square: nine different integers, all lines of three with the same sum."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4
 class MagicSquare(Task):
     """A question is `{"grid": rows}` with None for a cell to be filled.
 
-    The reference is an arithmetic progression, as upstream's; where few cells are given other squares fit them too,
+    The reference is an arithmetic progression, as in upstream's; if few cells are given, other squares fit too,
     and each is a right answer.
     """
 
@@ -34,7 +34,7 @@ class MagicSquare(Task):
     }
 
     def draw(self, random: Random, masks: int) -> tuple[Question, str]:
-        """The square of 1 to 9, turned or mirrored, with its numbers replaced by those of a progression."""
+        """The square of 1 to 9, rotated or mirrored, with its numbers replaced by those of a progression."""
         first, step, places = random.randint(-25, 25), random.randint(1, 10), random.choice(SYMMETRIES)
         numbers = [first + step * (LO_SHU[place] - 1) for place in places]
         hidden = random.sample(range(9), masks)
@@ -73,12 +73,12 @@ class MagicSquare(Task):
 
 
 def bracketed(grid: list[list[int]]) -> str:
-    """A row to a line, as nested brackets."""
+    """One row per line, as nested brackets."""
     return "[" + ",\n ".join(map(str, grid)) + "]"
 
 
 def shown(grid: list[list[int | None]]) -> str:
-    """A row to a line, a dot for a cell to be filled."""
+    """One row per line, a dot for a cell to be filled."""
     return text_of([["." if cell is None else str(cell) for cell in row] for row in grid])
 
 

@@ -1,6 +1,6 @@
-"""Enigmata's maze: step by step from the top left corner to the bottom right one, or that there is no way.
+"""Enigmata's maze: find a path from the top left to the bottom right corner, or answer that there is none.
 
-Any walk over open cells will do. (The maze of the Pass@k paper, in `datamodules.maze.lattice_maze`, is another.)
+Any path over open cells is right. (The maze of the Pass@k paper is another task: `datamodules.maze.lattice_maze`.)
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from datamodules.enigmata.tasks.task import Levels, Question, Task
 WALL, START, END = "B", "S", "E"
 NONE = "not exist"
 SENTENCES = (NONE, "not exist the path from start to end")
-"""Ours, and the one that upstream's prompt asks for."""
+"""The answers for "no path": passk's, and that of upstream's prompt."""
 
 STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 LARGEST = 50
-"""Rows or columns that a record may have."""
+"""The most rows or columns of a record."""
 
 _CELL = re.compile(r"\([ \t]*([1-9][0-9]?)[ \t]*,[ \t]*([1-9][0-9]?)[ \t]*\)")
 _INTRODUCTION = re.compile(r"\A\s*the answer is:", re.IGNORECASE)
@@ -39,7 +39,7 @@ class Maze(Task):
     }
 
     def draw(self, random: Random, size: int, least: int, most: int) -> tuple[Question, str]:
-        """Walls in `least` to `most` percent of draws, some of them in one cell; every other maze has a way."""
+        """Draw walls for `least` to `most` percent of the cells, with repetitions; half of the mazes have a path."""
         exists = random.random() < 0.5
         while True:
             cells = [["."] * size for _ in range(size)]
@@ -97,12 +97,12 @@ class Maze(Task):
 
 
 def is_open(grid: Sequence[str], row: int, column: int) -> bool:
-    """Whether this is a cell of the maze, and no wall."""
+    """Whether this is a cell of the maze and not a wall."""
     return 0 <= row < len(grid) and 0 <= column < len(grid[0]) and grid[row][column] != WALL
 
 
 def shortest_way(grid: Sequence[str]) -> list[tuple[int, int]]:
-    """The cells of a shortest way from the first cell to the last; empty where there is none."""
+    """The cells of a shortest path from the first cell to the last; [] if there is none."""
     end = (len(grid) - 1, len(grid[0]) - 1)
     came_from: dict[tuple[int, int], tuple[int, int] | None] = {(0, 0): None}
     ring = [(0, 0)]

@@ -1,4 +1,4 @@
-"""Minesweeper: which hidden cells of a board are mines for certain?"""
+"""Minesweeper: find the hidden cells of a board that are certainly mines."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from datamodules.enigmata.tasks.task import Levels, Question
 
 HIDDEN = -2
 LONGEST = 20
-"""Rows of a record's grid; upstream's have 16 at most."""
+"""The most rows of a record's grid; upstream's have at most 16."""
 
 Cell: TypeAlias = tuple[int, int]
 
 
 class Minesweeper(CellTask):
-    """A question is `{"grid": rows}` with the numbers that are seen, and -2 for a hidden cell.
+    """A question is `{"grid": rows}` with the visible numbers, and -2 for a hidden cell.
 
-    Right are all mines that follow from the numbers, and no other cell: those that are in every way to lay mines.
+    The right answer has exactly the mines that follow from the numbers: those in every arrangement of mines.
     """
 
     name = "minesweeper"
@@ -35,7 +35,7 @@ class Minesweeper(CellTask):
     }
 
     def draw(self, random: Random, size: int, mines: float, seen: float) -> tuple[Question, str]:
-        """Mines, and cells to look at: those that hold none are shown. Again, until a mine is certain."""
+        """Draw mines, and cells to reveal if they have no mine; repeat until a mine is certain."""
         cells = all_cells(size, size)
         while True:
             laid = set(random.sample(cells, int(mines * len(cells))))
@@ -85,15 +85,15 @@ def around(row: int, column: int, height: int, width: int) -> Iterable[Cell]:
 
 @lru_cache(maxsize=1024)
 def certain_mines_of(grid: tuple[tuple[int, ...], ...]) -> frozenset[Cell]:
-    """What a board is asked for is the same for all answers."""
+    """`certain_mines`, cached, since it is the same for all answers."""
     return certain_mines(grid)
 
 
 def certain_mines(grid: Sequence[Sequence[int]]) -> frozenset[Cell]:
-    """The hidden cells that are mines in every way to lay mines that agrees with the numbers; none if no way does.
+    """The hidden cells that are mines in every arrangement that agrees with the numbers; none if there is none.
 
-    Variables of the formula are cells, counted from 1. In each model found, the cells that are free are no candidates
-    any more; a candidate that no model frees is certain.
+    Variables of the formula are cells, counted from 1. Cells without a mine in some model are no longer
+    candidates; a candidate with a mine in all models is certain.
     """
     height, width = len(grid), len(grid[0])
     with Minisat22() as solver:
@@ -113,12 +113,12 @@ def certain_mines(grid: Sequence[Sequence[int]]) -> frozenset[Cell]:
 
 
 def mines(solver: Minisat22) -> set[int]:
-    """The variables that hold in the model just found."""
+    """The variables that are true in the last model."""
     return {variable for variable in solver.get_model() or () if variable > 0}
 
 
 def add_count(solver: Minisat22, variables: list[int], number: int) -> None:
-    """Exactly so many of these variables hold: of one more some fails, of all but that many fewer one holds."""
+    """Add clauses for exactly n = `number` true of m variables: any n + 1 have a false, any m - n + 1 a true one."""
     for more in combinations(variables, number + 1):
         solver.add_clause([-variable for variable in more])
     if number > len(variables):

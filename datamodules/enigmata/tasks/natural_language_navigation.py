@@ -1,4 +1,4 @@
-"""Navigation: roads told in words make a tree of landmarks; go the shortest way to the nearest one of a kind."""
+"""Navigation: roads in words form a tree of landmarks; find the shortest path to the nearest one of a kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = ("store", "bank", "house", "cinema", "garden", "school")
 LETTERS = "ABCDEFGHIJ"
 LENGTHS = (100, 200)
 FEWEST, MOST = 7, 10
-"""Landmarks of a puzzle."""
+"""The fewest and the most landmarks of a puzzle."""
 
 _ROAD = re.compile(r"\b([0-9]{1,6}) meters long from ([a-z]{1,20} [A-Z]) to ([a-z]{1,20} [A-Z])\b")
 _START = re.compile(r"\bstart point is ([a-z]{1,20} [A-Z])\b")
@@ -25,7 +25,7 @@ _MARKS = str.maketrans("", "", " \t\r\n,;.>-\"'`[]()")
 class NaturalLanguageNavigation(Task):
     """A question is `{"start": "bank A", "goal": "store", "roads": [["bank A", "store B", 100], ...]}`.
 
-    Every road leads away from the start; a landmark is its kind and a letter of its own.
+    Every road leads away from the start; a landmark has a kind and its own letter.
     """
 
     name = "natural_language_navigation"
@@ -36,7 +36,7 @@ class NaturalLanguageNavigation(Task):
     }
 
     def draw(self, random: Random, least: int, most: int) -> tuple[Question, str]:
-        """A binary tree of landmarks, and a kind whose nearest one is alone at its distance, this many letters away."""
+        """A binary tree of landmarks, and a kind whose nearest landmark is unique, this many letters away."""
         while True:
             number = random.randint(FEWEST, MOST)
             landmarks = [f"{random.choice(KINDS)} {letter}" for letter in random.sample(LETTERS, number)]
@@ -66,7 +66,7 @@ class NaturalLanguageNavigation(Task):
         return _ANSWER.fullmatch(letters) is not None and letters.upper() in nearest(question)
 
     def canonical(self, question: Question) -> Any:
-        """The tree without its letters, branches in a fixed order, and the goal."""
+        """The tree without letters, with branches in a fixed order, and the goal."""
         below: dict[str, list[str]] = {}
         for one, other, length in reversed(outward(question)):
             tree = f"{length} {kind(other)}({','.join(sorted(below.get(other, [])))})"
@@ -94,12 +94,12 @@ class NaturalLanguageNavigation(Task):
 
 
 def kind(landmark: str) -> str:
-    """What a landmark is, without its letter."""
+    """The kind of a landmark, without its letter."""
     return landmark.split()[0]
 
 
 def outward(question: Question) -> list[tuple[str, str, int]]:
-    """The roads that can be reached, each after the one that leads to it."""
+    """The reachable roads, each after the one that leads to it."""
     reached, roads, found = {question["start"]}, [tuple(road) for road in question["roads"]], []
     while fresh := [road for road in roads if road[0] in reached]:
         roads = [road for road in roads if road[0] not in reached]
@@ -109,7 +109,7 @@ def outward(question: Question) -> list[tuple[str, str, int]]:
 
 
 def nearest(question: Question) -> list[str]:
-    """The letters of the ways to the nearest landmarks of the kind that is asked for."""
+    """The letters of the paths to the nearest landmarks of the kind in question."""
     start = question["start"]
     ways = {start: (0, start[-1])}
     for one, other, length in outward(question):

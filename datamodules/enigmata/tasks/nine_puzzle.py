@@ -9,7 +9,7 @@ from datamodules.enigmata.tasks.task import Levels
 
 
 class NinePuzzle(Shifting):
-    """One board of ten can't be ordered: few enough that saying so of all does not pay."""
+    """One board in ten is unsolvable; so few that answering so for all boards does not pay."""
 
     name = "nine_puzzle"
     size = 3

@@ -1,4 +1,4 @@
-"""Upstream's records, both ways: prompt, answer, task_name, ability, language, meta."""
+"""Writes and reads upstream's records: prompt, answer, task_name, ability, language, meta."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TASKS = tuple(name for names in CATEGORIES.values() for name in names)
 
 
 def record_of(problem: TaskProblem) -> dict[str, Any]:
-    """A problem as upstream has it; its verifiers read `answer` and `meta`."""
+    """A problem in upstream's format; upstream's verifiers read `answer` and `meta`."""
     task, question = problem.task, problem.question
     return {
         "prompt": [{"role": "user", "content": problem.prompt}],
@@ -26,10 +26,10 @@ def record_of(problem: TaskProblem) -> dict[str, Any]:
 
 
 def problem_of(record: Any) -> TaskProblem:
-    """The problem of a record, judged by our rules and asked in the record's words.
+    """The problem of a record, with the record's prompt, scored by passk's task.
 
     Raises:
-        ValueError: for a record of no task that is known, or that its task can't read.
+        ValueError: for a record of an unknown task, or one that its task cannot read.
     """
     if not isinstance(record, Mapping):
         raise ValueError("it is no object with fields")
@@ -41,7 +41,7 @@ def problem_of(record: Any) -> TaskProblem:
         raise ValueError(f"its meta is no object: {str(meta)[:80]!r}")
     read = {**record, "meta": meta, "answer": answer}
     question = task.question_of(read)
-    if question is None:  # a list or an object may be written as text within the meta, too
+    if question is None:  # lists and objects within `meta` may be JSON text too
         question = task.question_of({**read, "meta": {key: decoded(value) for key, value in meta.items()}})
     if question is None:
         raise ValueError(f"{name} can't read its meta and answer")
@@ -53,7 +53,7 @@ def problem_of(record: Any) -> TaskProblem:
 
 
 def decoded(value: Any) -> Any:
-    """JSON text as what it says; anything else as it is."""
+    """The value of JSON text; anything else unchanged."""
     if not isinstance(value, str):
         return value
     found = parse_json(value)

@@ -1,4 +1,4 @@
-"""Boards without a gap: a whole row or column goes around at once, until the tiles are in order."""
+"""Puzzles on boards without a gap: rotate whole rows and columns until the tiles are in order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Shifting(Task):
     """A question is `{"board": rows}`.
 
     Attributes:
-        size: of the board's side.
-        shuffles: moves that take the tiles out of order.
+        size: tiles per side.
+        shuffles: moves that shuffle the tiles.
     """
 
     size: ClassVar[int]
@@ -27,7 +27,7 @@ class Shifting(Task):
     impossible: ClassVar[str] = "No valid sequence of moves exists."
 
     def draw(self, random: Random, least: int, most: int, unsolvable: float) -> tuple[Question, str] | None:
-        """A shuffled board with `least` to `most` inversions, which no moves order with probability `unsolvable`."""
+        """A shuffled board with `least` to `most` inversions, with probability `unsolvable` an unsolvable one."""
         size, spoiled = self.size, random.random() < unsolvable
         for _ in range(TRIES):
             tiles, back = shuffled(random, size, self.shuffles)
@@ -63,7 +63,7 @@ class Shifting(Task):
         return {"question": question["board"], "language": "en"}
 
     def upstream_answer(self, question: Question, answer: str) -> Any:
-        """The board once more, as upstream has it, unless it can't be ordered."""
+        """The board again, as in upstream's records, unless it is unsolvable."""
         return question["board"] if can_be_shifted(question["board"]) else self.impossible
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
@@ -72,17 +72,17 @@ class Shifting(Task):
 
 
 def can_be_shifted(board: Board) -> bool:
-    """Whether shifts put the tiles in order.
+    """Whether shifts can order the tiles.
 
-    Shifting a row, a column and both back moves three tiles in a cycle, and such cycles make every even permutation.
-    A step is itself an odd one where the side is even, so that all boards can be ordered, and an even one otherwise.
+    Shifting a row, a column and both back is a cycle of three tiles, and such cycles generate all even permutations.
+    A step is an odd permutation if the side is even, so that all boards are solvable, and an even one otherwise.
     """
     return len(board) % 2 == 0 or inversions(flat(board)) % 2 == 0
 
 
 @cache
 def shifts(size: int) -> dict[str, list[int]]:
-    """Every move, and from which cell it fills each."""
+    """Every move, with the source cell of each cell."""
     moves: dict[str, list[int]] = {}
     for line, step in product(range(size), range(1, size)):
         cells = list(product(range(size), repeat=2))
@@ -92,7 +92,7 @@ def shifts(size: int) -> dict[str, list[int]]:
 
 
 def shifted(tiles: list[int], moves: Sequence[str], size: int) -> list[int] | None:
-    """The tiles after these moves; None where one is no move."""
+    """The tiles after these moves; None if one is invalid."""
     sources = shifts(size)
     for move in moves:
         if move not in sources:
@@ -102,7 +102,7 @@ def shifted(tiles: list[int], moves: Sequence[str], size: int) -> list[int] | No
 
 
 def shuffled(random: Random, size: int, number: int) -> tuple[list[int], list[str]]:
-    """Ordered tiles after so many moves, never two of one line in succession, and the moves that take them back."""
+    """Ordered tiles after this many moves, never two of one line in succession, and the moves that reverse them."""
     lines = [letter + str(number + 1) for letter in "RC" for number in range(size)]
     moves: list[tuple[str, int]] = []
     while len(moves) < number:

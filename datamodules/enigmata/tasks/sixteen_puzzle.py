@@ -9,7 +9,7 @@ from datamodules.enigmata.tasks.task import Levels
 
 
 class SixteenPuzzle(Shifting):
-    """Every board can be ordered."""
+    """Every board is solvable."""
 
     name = "sixteen_puzzle"
     size = 4

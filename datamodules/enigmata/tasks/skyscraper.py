@@ -1,4 +1,4 @@
-"""Skyscraper: a Latin square of building heights, known by how many buildings are seen from each end of each line."""
+"""Skyscraper: find a Latin square of heights from the number of buildings visible from each end of each line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDES = ("top", "left", "right", "bottom")
 class Skyscraper(Task):
     """A question is `{"top": clues, "left": clues, "right": clues, "bottom": clues}`, from the left or from the top.
 
-    All clues are given, and often several squares fit them: each is a right answer.
+    All clues are given; often several squares fit them, and each is a right answer.
     """
 
     name = "skyscraper"
@@ -28,16 +28,16 @@ class Skyscraper(Task):
     clue_says: ClassVar[str] = "how many buildings are seen when one looks along that row or column from there"
 
     def clue(self, line: Sequence[int]) -> int:
-        """What is told of the buildings that are seen from the front of the line."""
+        """The clue for the buildings visible from the front of the line."""
         return len(visible(line))
 
     def draw(self, random: Random, size: int) -> tuple[Question, str]:
-        """All clues of a random Latin square."""
+        """Generate all clues of a random Latin square."""
         square = next(fillings([[0] * size for _ in range(size)], 1, random))
         return self.clues(square), text_of(square)
 
     def clues(self, square: Sequence[Sequence[int]]) -> Question:
-        """What is seen from the four sides."""
+        """The clues of the four sides."""
         columns = list(zip(*square, strict=True))
         return {
             "top": [self.clue(column) for column in columns],
@@ -84,7 +84,7 @@ class Skyscraper(Task):
 
 
 def visible(line: Sequence[int]) -> set[int]:
-    """The heights seen from the front: whatever is higher than all before."""
+    """The heights visible from the front: those higher than all before."""
     return set(accumulate(line, max))
 
 

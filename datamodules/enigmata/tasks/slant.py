@@ -1,4 +1,4 @@
-"""Slant: a diagonal in every cell, so many ends at the numbered corners, and no loop."""
+"""Slant: draw a diagonal in every cell, with the given number of ends at each numbered corner, and no loop."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 UNKNOWN = -1
 FORWARD, BACKWARD, UNDRAWN = 1, -1, 0
-"""`/` joins the lower left corner of its cell with the upper right one, `\\` the upper left with the lower right."""
+"""`/` connects the lower left and the upper right corner of its cell, `\\` the upper left and the lower right."""
 
 LONGEST = 13
-"""Rows of corners in a record; upstream's have 7 at most."""
+"""The most rows of corners in a record; upstream's have at most 7."""
 
 
 class Slant(Task):
     """A question is `{"corners": rows}`, one more each way than cells, with -1 for a corner without a number.
 
-    Of most of upstream's records the own answer closes a loop, and no other fits the numbers. Such a question has
-    `"loops": True` besides, and may be answered with loops.
+    In most of upstream's records the answer has a loop, and no other answer fits the numbers. Such a question also has
+    `"loops": True`, and its answer may have loops.
     """
 
     name = "slant"
@@ -33,7 +33,7 @@ class Slant(Task):
     }
 
     def draw(self, random: Random, size: int, hidden: float) -> tuple[Question, str]:
-        """A drawing without loops; numbers where they are needed to infer it, then others, as many as are shown."""
+        """A drawing without loops; the numbers needed to infer it, then others, up to the share shown."""
         corners = all_cells(size + 1, size + 1)
         goal = int((1 - hidden) * len(corners))
         while True:
@@ -99,10 +99,10 @@ class Slant(Task):
 
 
 class Lines:
-    """The corners that diagonals hang together so far: a forest, as each corner's way to its root.
+    """The corners connected by diagonals so far: a forest with a root for each tree.
 
     Args:
-        height, width: of the corners.
+        height, width: the numbers of rows and columns of corners.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -110,7 +110,7 @@ class Lines:
         self.above = list(range(height * width))
 
     def ends(self, row: int, column: int, way: int) -> tuple[int, int]:
-        """The roots of the two corners that this diagonal of this cell joins."""
+        """The roots of the two corners that this diagonal of this cell connects."""
         first = row * self.width + column + (way == FORWARD)
         second = (row + 1) * self.width + column + (way == BACKWARD)
         return self.root(first), self.root(second)
@@ -121,14 +121,14 @@ class Lines:
         return corner
 
     def draw(self, row: int, column: int, way: int) -> bool:
-        """Whether this diagonal closes no loop; then it is drawn."""
+        """Draw this diagonal if it closes no loop.  -> whether it was drawn"""
         first, second = self.ends(row, column, way)
         self.above[first] = second
         return first != second
 
 
 def drawing_in(answer: str, height: int, width: int) -> list[list[int]] | None:
-    """Diagonals out of an answer, as 1 and -1 or as slashes."""
+    """The diagonals of an answer, given as 1 and -1 or as slashes."""
     slashes = symbol_grid(answer, height, width, "/\\")
     if slashes is not None:
         return [[FORWARD if sign == "/" else BACKWARD for sign in row] for row in slashes]
@@ -151,7 +151,7 @@ def loopless(drawing: list[list[int]]) -> bool:
 
 
 def numbers_of(drawing: list[list[int]]) -> list[list[int]]:
-    """How many diagonals end in each corner."""
+    """The number of diagonals that end in each corner."""
     numbers = [[0] * (len(drawing[0]) + 1) for _ in range(len(drawing) + 1)]
     for row, line in enumerate(drawing):
         for column, way in enumerate(line):
@@ -161,7 +161,7 @@ def numbers_of(drawing: list[list[int]]) -> list[list[int]]:
 
 
 def drawing_at_random(random: Random, size: int) -> list[list[int]]:
-    """Diagonals in a random order, each at random unless it closes a loop: of the two at most one does."""
+    """Draw random diagonals in random order; if one closes a loop, the other: at most one of them does."""
     drawing, lines = [[UNDRAWN] * size for _ in range(size)], Lines(size + 1, size + 1)
     for row, column in random.sample(all_cells(size, size), size * size):
         way = random.choice((FORWARD, BACKWARD))
@@ -172,9 +172,9 @@ def drawing_at_random(random: Random, size: int) -> list[list[int]]:
 
 
 def needed(random: Random, numbers: list[list[int]], most: int) -> list[tuple[int, int]] | None:
-    """Corners whose numbers suffice to infer all diagonals, found by asking for one wherever inference is stuck.
+    """Corners whose numbers suffice to infer all diagonals; one is added whenever inference stops.
 
-    None where it is stuck for good, or needs more than `most`. Of four corners, one that tells something is taken.
+    None if that fails or needs more than `most`. Of a cell's four corners one with new information is added.
     """
     size = len(numbers) - 1
     shown: list[tuple[int, int]] = []
@@ -197,7 +197,7 @@ def needed(random: Random, numbers: list[list[int]], most: int) -> list[tuple[in
 def left_at(
     corner: tuple[int, int], numbers: list[list[int]], drawing: list[list[int]]
 ) -> tuple[list[tuple[int, int, int]], int]:
-    """The undrawn diagonals that could end in a corner, and how many of them do by its number."""
+    """The undrawn diagonals that could end in a corner, and how many of them must by its number."""
     row, column = corner
     cells = touching(len(drawing), len(drawing[0]), row, column)
     undrawn = [(r, c, way) for r, c, way in cells if drawing[r][c] == UNDRAWN]
@@ -205,7 +205,7 @@ def left_at(
 
 
 def infer(numbers: list[list[int]], shown: list[tuple[int, int]], drawing: list[list[int]], lines: Lines) -> None:
-    """Draw what must be, as far as it goes: all or none of a corner's open diagonals, and what closes no loop."""
+    """Draw all diagonals that can be inferred: all or none of a corner's open ones, and those that avoid a loop."""
     before, left = -1, 0
     while before != left:
         before = left

@@ -1,4 +1,4 @@
-"""Sliding puzzles: a gap on a square board trades places with its neighbors until the tiles are in order."""
+"""Sliding puzzles: exchange the gap of a square board with its neighbors until the tiles are in order."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from datamodules.enigmata.tasks.boards import (
 from datamodules.enigmata.tasks.task import Question, Task
 
 ANY = -1
-"""A tile of which the search does not mind which it is."""
+"""Stands for any tile whose number does not matter in the search."""
 
 _NAMES = {"LEFT": "L", "RIGHT": "R", "UP": "U", "DOWN": "D"}
 _OPPOSITE = str.maketrans("LRUD", "RLDU")
 
 
 class Sliding(Task):
-    """A question is `{"board": rows}` with 0 for the gap; a letter names where the gap goes.
+    """A question is `{"board": rows}` with 0 for the gap; a letter is the direction in which the gap moves.
 
-    One of an upstream record has `"either": True`: its prompt speaks of the tiles, its verifier moves the gap. Letters
-    may then name either, as long as all name the same.
+    A question of an upstream record has `"either": True`: its prompt describes moves of tiles, its verifier moves the
+    gap. The letters may then mean either, but all the same.
 
     Attributes:
-        size: of the board's side.
-        stages: numbers of rows; the reference answer orders so many, then so many.
-        haste: of the search for it: 1 finds the shortest moves of every stage, more finds longer ones sooner.
+        size: tiles per side.
+        stages: numbers of rows that the reference answer orders in each stage.
+        haste: weight of the heuristic in A*: 1 finds the shortest moves of every stage, more finds longer ones faster.
     """
 
     size: ClassVar[int]
@@ -48,7 +48,7 @@ class Sliding(Task):
     impossible: ClassVar[str] = "No feasible move path exists."
 
     def draw(self, random: Random, least: int, most: int, unsolvable: float) -> tuple[Question, str] | None:
-        """A random board with `least` to `most` inversions, which no moves order with probability `unsolvable`."""
+        """A random board with `least` to `most` inversions, with probability `unsolvable` an unsolvable one."""
         tiles, wanted = list(range(self.size**2)), random.random() >= unsolvable
         for _ in range(TRIES):
             random.shuffle(tiles)
@@ -84,7 +84,7 @@ class Sliding(Task):
         return {"question": question["board"], "language": "en"}
 
     def upstream_answer(self, question: Question, answer: str) -> Any:
-        """The board once more, as upstream has it, unless it can't be ordered."""
+        """The board again, as in upstream's records, unless it is unsolvable."""
         return question["board"] if can_be_slid(question["board"]) else self.impossible
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
@@ -98,11 +98,11 @@ def ordered(size: int) -> list[int]:
 
 
 def can_be_slid(board: Board) -> bool:
-    """Whether moves of the gap put the tiles in order.
+    """Whether moves of the gap can order the tiles.
 
     A move along a row keeps the inversions, one along a column of n rows changes them by an odd number
-    where n is even and by an even one where n is odd. So their number plus (n + 1) times the rows below
-    the gap stays as even as it is at the goal; and every such board can be reached.
+    if n is even and by an even one if n is odd. So the parity of their number plus (n + 1) times the rows below
+    the gap is always that of the goal; and every such board is reachable.
     """
     size, tiles = len(board), flat(board)
     return (inversions(tiles) + (size - 1 - tiles.index(GAP) // size) * (size + 1)) % 2 == 0
@@ -110,7 +110,7 @@ def can_be_slid(board: Board) -> bool:
 
 @cache
 def ways(size: int) -> list[dict[str, int]]:
-    """For every cell, where the gap goes from it by each letter."""
+    """For every cell, the cell to which the gap moves by each letter."""
     steps = {"L": -1, "R": 1, "U": -size, "D": size}
     cells: list[dict[str, int]] = []
     for cell in range(size * size):
@@ -121,12 +121,12 @@ def ways(size: int) -> list[dict[str, int]]:
 
 
 def slid(board: Board, letters: str) -> bool:
-    """Whether these moves of the gap stay on the board and end in order."""
+    """Whether these moves of the gap stay on the board and order the tiles."""
     return after_moves(flat(board), letters) == ordered(len(board))
 
 
 def after_moves(tiles: list[int], letters: str) -> list[int] | None:
-    """The tiles after these moves of the gap; None where one leaves the board."""
+    """The tiles after these moves of the gap; None if one leaves the board."""
     tiles, gap, cells = list(tiles), tiles.index(GAP), ways(isqrt(len(tiles)))
     for letter in letters:
         other = cells[gap].get(letter)
@@ -137,7 +137,7 @@ def after_moves(tiles: list[int], letters: str) -> list[int] | None:
 
 
 def slides(board: Board, stages: Sequence[int], haste: int) -> str:
-    """Moves that order a board which can be: so many rows first, then so many more, down to the last."""
+    """Moves that order a solvable board, in stages of rows from the top."""
     size, letters, done = len(board), "", 0
     for rows in stages:
         tiles = after_moves(flat(board), letters)
@@ -148,9 +148,9 @@ def slides(board: Board, stages: Sequence[int], haste: int) -> str:
 
 
 def row_slides(tiles: list[int], size: int, done: int, rows: int, haste: int) -> str:
-    """Moves that order the first `rows` rows, of which `done` are in order and stay so: A* by taxicab distance.
+    """Moves that order the first `rows` rows, of which `done` are already in order: A* with Manhattan distance.
 
-    Which is which of the tiles that belong further down does not matter.
+    Tiles that belong further down are not distinguished.
     """
     wanted, far, cells = ordered(size)[done * size : rows * size], taxicab(size), ways(size)
     start = tuple(tile if tile in wanted or tile == GAP else ANY for tile in tiles)
@@ -171,7 +171,7 @@ def row_slides(tiles: list[int], size: int, done: int, rows: int, haste: int) ->
 
 
 def retraced(came: dict[tuple[int, ...], str], state: tuple[int, ...], size: int) -> str:
-    """The letters that led to this state, from the one that led to each."""
+    """The letters of the path to this state, from the last letter of each state."""
     letters = ""
     while letter := came[state]:
         gap = state.index(GAP)
@@ -181,14 +181,14 @@ def retraced(came: dict[tuple[int, ...], str], state: tuple[int, ...], size: int
 
 
 def swapped(tiles: tuple[int, ...], gap: int, other: int) -> tuple[int, ...]:
-    """The tiles after the gap has gone to another cell."""
+    """The tiles after the gap has moved to another cell."""
     low, high = (gap, other) if gap < other else (other, gap)
     return (*tiles[:low], tiles[high], *tiles[low + 1 : high], tiles[low], *tiles[high + 1 :])
 
 
 @cache
 def taxicab(size: int) -> list[list[int]]:
-    """Moves that every tile is away from home at every cell, at least; 0 for the gap and, the last one, for ANY."""
+    """Manhattan distance of every tile from its goal, at every cell; 0 for the gap and for ANY (the last one)."""
     home = {tile: divmod(cell, size) for cell, tile in enumerate(ordered(size))}
     cells = [divmod(cell, size) for cell in range(size * size)]
     tiles = ([abs(row - home[tile][0]) + abs(col - home[tile][1]) for row, col in cells] for tile in range(1, size**2))

@@ -1,4 +1,4 @@
-"""Stack permutation: push the numbers of one sequence and pop them so that another comes out, or see that it can't."""
+"""Stack permutation: push and pop the numbers of a sequence to get another one, or answer that it is impossible."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from datamodules.enigmata.tasks.answers import bare, said
 from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 Steps: TypeAlias = list[tuple[str, int]]
-"""("push" or "pop", number)"""
+"""("push" or "pop", number) for each step."""
 
 POSSIBLE = "The output sequence is a valid stack permutation."
 IMPOSSIBLE = "The output sequence is not a valid stack permutation."
 LARGEST = 9999
-"""Number that a record may hold."""
+"""The largest number in a record."""
 
 _STEP = re.compile(r"(push|pop)(?:\(([0-9]{0,4})\))?", re.ASCII | re.IGNORECASE)
 _BESIDES = frozenset("[](){}\"'`,;->")
 
 
 class StackPermutation(Task):
-    """A question is `{"input": numbers, "output": the same in another order}`. No output comes out in two ways."""
+    """A question is `{"input": numbers, "output": the same in another order}`. Each output has at most one way."""
 
     name = "stack_permutation"
     levels: ClassVar[Levels] = {
@@ -35,7 +35,7 @@ class StackPermutation(Task):
     }
 
     def draw(self, random: Random, least: int, most: int) -> tuple[Question, str]:
-        """`least` to `most` numbers; the output is one of all that can come out in 60 % of the draws, else any."""
+        """`least` to `most` numbers; in 60 % of the draws the output is a possible one, else a random order."""
         numbers = list(range(1, random.randint(least, most) + 1))
         pushed = random.sample(numbers, len(numbers))
         output = popped(random, pushed) if random.random() < 0.6 else random.sample(numbers, len(numbers))
@@ -64,7 +64,7 @@ class StackPermutation(Task):
         return all(step in accepted for step, accepted in zip(steps, map(spellings, right), strict=True))
 
     def canonical(self, question: Question) -> Any:
-        """Which number of the input comes out when: the numbers themselves are but names."""
+        """The output as indices of the input, since the numbers themselves do not matter."""
         return [question["input"].index(number) for number in question["output"]]
 
     def meta(self, question: Question) -> dict[str, Any]:
@@ -88,15 +88,15 @@ class StackPermutation(Task):
 
 
 def spellings(step: tuple[str, int]) -> list[tuple[str, str]]:
-    """How a step may be written: a pop may name its number or not."""
+    """The allowed forms of a step: a pop may name its number or not."""
     kind, number = step
     return [(kind, str(number)), *([("pop", "")] if kind == "pop" else [])]
 
 
 def steps_to(pushed: Sequence[int], output: Sequence[int]) -> Steps | None:
-    """The one way to this output, None where there is none: what is wanted is popped as soon as it is on top.
+    """The only way to this output, None if there is none: the wanted number is popped when it is on top.
 
-    Anything that were pushed before would come out before.
+    A number that is pushed before this pop would be popped earlier.
     """
     steps: Steps = []
     stack: list[int] = []
@@ -112,7 +112,7 @@ def steps_to(pushed: Sequence[int], output: Sequence[int]) -> Steps | None:
 
 
 def popped(random: Random, pushed: Sequence[int]) -> list[int]:
-    """One of all outputs, each as likely as another."""
+    """One of all outputs, with equal probability."""
     waiting, stack, output = list(pushed), [], []
     while waiting or stack:
         ways = outputs(len(waiting) - 1, len(stack) + 1) if waiting else 0
@@ -125,7 +125,7 @@ def popped(random: Random, pushed: Sequence[int]) -> list[int]:
 
 @cache
 def outputs(waiting: int, stacked: int) -> int:
-    """How many outputs are left with so many numbers still to push and so many on the stack."""
+    """The number of outputs with `waiting` numbers to push and `stacked` on the stack."""
     if not waiting:
         return 1
     return outputs(waiting - 1, stacked + 1) + (outputs(waiting, stacked - 1) if stacked else 0)

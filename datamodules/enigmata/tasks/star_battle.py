@@ -1,4 +1,4 @@
-"""Star battle, upstream's kind: one star in each row and column, none next to another, none on a blocked cell."""
+"""Star battle, upstream's variant: one star in each row and column, no two adjacent, none on a blocked cell."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 OPEN, BLOCKED, STAR = ".X*"
 KEENNESS = 4
-"""How much likelier than others the cells are blocked that rule out many arrangements."""
+"""Exponent that makes cells which exclude many arrangements more probable to be blocked."""
 
 
 class StarBattle(Task):
-    """A question is `{"board": rows}` of `.` and `X`; one arrangement of stars is possible.
+    """A question is `{"board": rows}` of `.` and `X`; exactly one arrangement of stars is possible.
 
-    Upstream's board has no regions: blocked cells take their place.
+    Upstream's board has blocked cells instead of regions.
     """
 
     name = "star_battle"
     levels: ClassVar[Levels] = {"easy": ({"size": 5},), "medium": ({"size": 6},), "hard": ({"size": 7},)}
 
     def draw(self, random: Random, size: int) -> tuple[Question, str] | None:
-        """Cells are blocked until one arrangement is left; None where a line would keep its star as only open cell."""
+        """Block cells until one arrangement is left; None if a line would have only its star's cell open."""
         stars = random.choice(arrangements(size))
         left = [other for other in arrangements(size) if other != stars]
         blocked: set[tuple[int, int]] = set()
@@ -79,13 +79,13 @@ class StarBattle(Task):
 
 
 def spread(columns: Sequence[int]) -> bool:
-    """Whether stars in these columns, row by row, are in different ones and never touch."""
+    """Whether stars in these columns, row by row, are in different columns and do not touch."""
     return len(set(columns)) == len(columns) and all(abs(a - b) > 1 for a, b in pairwise(columns))
 
 
 @cache
 def arrangements(size: int) -> list[tuple[int, ...]]:
-    """The columns of the stars, row by row, of every arrangement on an empty board."""
+    """All arrangements on an empty board, as the stars' columns, row by row."""
     return [columns for columns in permutations(range(size)) if spread(columns)]
 
 

@@ -23,7 +23,7 @@ class Sudoku(Task):
     box: ClassVar[int] = 3
 
     def draw(self, random: Random, holes: int) -> tuple[Question, str] | None:
-        """A random full grid, emptied cell by cell as long as one solution is left; None where too few cells can be."""
+        """A random full grid, emptied cell by cell while one solution is left; None if too few cells can be emptied."""
         size = self.box**2
         solution = next(fillings([[0] * size for _ in range(size)], self.box, random))
         grid, left = [list(row) for row in solution], holes
@@ -51,7 +51,7 @@ class Sudoku(Task):
         return all(clue in (0, cell) for clue, cell in pairs) and is_sudoku(filled, self.box)
 
     def canonical(self, question: Question) -> Any:
-        """The grid with its numbers renamed in the order in which they appear: they are only names."""
+        """The grid with its numbers renamed by first appearance, since they do not matter."""
         names = {0: 0}
         return [[names.setdefault(cell, len(names)) for cell in row] for row in question["grid"]]
 
@@ -70,7 +70,7 @@ class Sudoku(Task):
 
 
 def has_another(grid: list[list[int]], row: int, column: int, box: int) -> bool:
-    """Whether the grid can be filled with another number in this cell, whose number is not given then."""
+    """Whether the grid without this cell has a solution with another number in it."""
     size = len(grid)
     top, left = row // box * box, column // box * box
     boxed = {value for line in grid[top : top + box] for value in line[left : left + box]}

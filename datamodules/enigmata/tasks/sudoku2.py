@@ -1,4 +1,4 @@
-"""Sudoku2: the sudoku of 4 x 4 cells."""
+"""Sudoku2: sudoku with 4 x 4 cells."""
 
 from __future__ import annotations
 

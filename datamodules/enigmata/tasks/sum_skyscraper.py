@@ -1,4 +1,4 @@
-"""Sum skyscraper: the skyscraper puzzle in which a clue adds up the heights that are seen."""
+"""Sum skyscraper: the skyscraper puzzle with sums of the visible heights as clues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SumSkyscraper(Skyscraper):
     )
 
     def clue(self, line: Sequence[int]) -> int:
-        """What is told of the buildings that are seen from the front of the line."""
+        """The clue for the buildings visible from the front of the line."""
         return sum(visible(line))
 
 

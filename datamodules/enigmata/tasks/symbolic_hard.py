@@ -1,4 +1,4 @@
-"""Number grids: find what turns each grid of the examples into its output, and apply it to one more."""
+"""Number grids: find the operation that maps each example's grid to its output, and apply it to one more."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from datamodules.enigmata.tasks.induction import Induction, Operation, Pair, Val
 from datamodules.enigmata.tasks.task import Levels, Question
 
 COLORS = 5
-"""Inputs hold numbers from 0, the background, to below this."""
+"""Numbers of inputs are below this; 0 is the background."""
 
 LARGEST = 900
-"""Cells that an output of a record may have."""
+"""The most cells of a record's output."""
 
 
 def turned(grid: Value) -> Value:
-    """A quarter turn clockwise."""
+    """The grid after a quarter turn clockwise."""
     return tuple(zip(*grid[::-1], strict=True))
 
 
@@ -33,24 +33,24 @@ def mirrored(grid: Value) -> Value:
 
 
 def fallen_right(grid: Value) -> Value:
-    """All numbers but 0 moved to the right ends of their rows, in order."""
+    """All numbers except 0 moved to the right ends of their rows, in order."""
     return tuple(tuple(sorted(row, key=bool)) for row in grid)
 
 
 def cropped(grid: Value) -> Value:
-    """Without the rows and columns at the edges that hold only 0; a grid of 0 alone stays as it is."""
+    """The grid without rows and columns at the edges that have only 0; a grid of only 0 is unchanged."""
     filled = [row for row, cells in enumerate(grid) if any(cells)]
     columns = [column for column, cells in enumerate(zip(*grid, strict=True)) if any(cells)]
     return tuple(row[columns[0] : columns[-1] + 1] for row in grid[filled[0] : filled[-1] + 1]) if filled else grid
 
 
 def hollow(row: Value) -> Value:
-    """0 everywhere but at the ends of a row."""
+    """The row with 0 everywhere except at its ends."""
     return (row[0], *(0,) * (len(row) - 2), row[-1]) if len(row) > 2 else row
 
 
 def recolored(table: Sequence[int]) -> Operation:
-    """Every number replaced by the one at its place in the table."""
+    """The operation that replaces every number by its entry in the table."""
     return lambda grid: tuple(tuple(table[cell] for cell in row) for row in grid)
 
 
@@ -77,7 +77,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class SymbolicHard(Induction):
-    """A text of grids, each an input or its output, a row to a line."""
+    """The text has grids, inputs and outputs, with one row per line."""
 
     name = "symbolic_hard"
     operations: ClassVar[Sequence[Operation]] = tuple(OPERATIONS.values())

@@ -1,7 +1,7 @@
-"""What a task of Enigmata is: it draws questions, asks them, judges answers, and speaks upstream's format.
+"""The base class of Enigmata's tasks: generates questions, makes prompts, scores answers, converts records.
 
-A question is plain data, fit for JSON, and with its reference answer is all that a problem is made of. A task holds
-no state, so that a problem can be scored by many at once and never changes.
+A question is plain data for JSON; a problem consists of a question and its reference answer. A task has
+no state, so that problems can be scored concurrently and never change.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Task(ABC):
     """One kind of puzzle.
 
     Attributes:
-        name: upstream's.
-        levels: of each difficulty the settings that `draw` may be called with, by upstream's variables;
+        name: upstream's name.
+        levels: for each difficulty the possible settings of `draw`, by upstream's variables;
             one of them is chosen for each problem.
     """
 
@@ -62,25 +62,25 @@ class Task(ABC):
 
     @abstractmethod
     def draw(self, random: Random, *args: Any, **settings: Any) -> tuple[Question, str] | None:
-        """A question and its reference answer, from `random` alone; None where this draw came to nothing."""
+        """Generate a question and its reference answer, using only `random`; None if this draw gives none."""
 
     @abstractmethod
     def ask(self, question: Question) -> str:
-        """The prompt: rules, the instance, and what the answer in the fenced block must look like."""
+        """The prompt: rules, the instance, and the format of the answer in the fenced block."""
 
     @abstractmethod
     def judge(self, question: Question, answer: str) -> bool:
-        """Whether the answer, taken out of its block, is right: any right answer, not just the reference.
+        """Whether the answer, extracted from its block, is right: any right answer, not only the reference.
 
-        A total function: any string gives a verdict, within milliseconds, and the question stays as it is.
+        Never raises: any string is scored, within milliseconds, and the question is not changed.
         """
 
     def canonical(self, question: Question) -> Any:
-        """Plain data that two questions share only where they are the same puzzle; the question itself, unless said."""
+        """Plain data that are equal for two questions only if they are the same puzzle; by default the question."""
         return question
 
     def meta(self, question: Question) -> dict[str, Any]:
-        """The `meta` field of upstream's record, as upstream's verifier of this task reads it."""
+        """The `meta` field of upstream's record, in the format of upstream's verifier of this task."""
         return {"question": question}
 
     def upstream_answer(self, question: Question, answer: str) -> Any:
@@ -88,7 +88,7 @@ class Task(ABC):
         return answer
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """The question of an upstream record with its `meta` and `answer` decoded; None where it can't be read."""
+        """The question of an upstream record with its `meta` and `answer` decoded; None if it is invalid."""
         return None
 
 
@@ -97,11 +97,11 @@ class TaskProblem(Problem):
     """A question of a task, with the answer in the last fenced block of the response.
 
     Args:
-        task: what it is a question of.
+        task: the task of the question.
         question: plain data.
-        answer: a reference, judged right; an official record's may be wrong, or in another form (docs/enigmata.md).
-        difficulty: "easy", "medium", "hard", or what a record says.
-        asked: the prompt, where it is not the task's own: an official record has one.
+        answer: a right reference; an official record's may be wrong, or in another form (docs/enigmata.md).
+        difficulty: "easy", "medium", "hard", or a record's value.
+        asked: the prompt if it is not the task's, as in official records.
     """
 
     task: Task
@@ -169,7 +169,7 @@ class TaskPuzzle(Puzzle[TaskProblem]):
 
 
 def task_named(name: str) -> Task:
-    """`TASK` of the file that has this name in small letters; ValueError for a name that upstream lacks."""
+    """`TASK` of the file with this name in lower case; ValueError for a name that upstream does not have."""
     if not any(name in names for names in CATEGORIES.values()):
         raise ValueError(f"no task of Enigmata is called {name!r}")
     return needed(f"datamodules.enigmata.tasks.{name.lower()}", "enigmata", f"the task {name}").TASK

@@ -1,4 +1,4 @@
-"""Tic-tac-toe: the best move of a game that has begun."""
+"""Tic-tac-toe: find the best move in a position."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LINES = (0b111, 0b111000, 0b111000000, 0b1001001, 0b10010010, 0b100100100, 0b100
 """Three cells in a line, as bits: 1 is the top left cell, 256 the bottom right one."""
 FULL = 0b111111111
 BLANKS = ("", "_", ".", "-")
-"""What may stand for an empty cell."""
+"""Symbols of an empty cell."""
 
 
 class TicTacToe(Task):
-    """A question is `{"board": three rows of X, O and ., "player": whose turn it is}`; X began.
+    """A question is `{"board": three rows of X, O and ., "player": the player to move}`; X began.
 
-    Upstream's levels say how many marks there may be; ours say how many, and whether a win or a threat is at hand.
+    Upstream's levels are ranges of the number of marks; here also whether there is an immediate win or threat.
     There are 1,624 easy, 1,308 medium and 458 hard ones, which is all that 3 x 3 cells allow.
     """
 
@@ -32,7 +32,7 @@ class TicTacToe(Task):
     }
 
     def draw(self, random: Random, marks: tuple[int, ...], at_hand: bool) -> tuple[Question, str] | None:
-        """So many marks at random; None where the game is over or lost, or where no move would be wrong."""
+        """This many random marks; None if the game is over or lost, or if no move would be wrong."""
         number = random.choice(marks)
         cells = [1 << cell for cell in random.sample(range(9), number)]
         crosses, noughts = sum(cells[::2]), sum(cells[1::2])
@@ -97,37 +97,37 @@ class TicTacToe(Task):
 
 
 def won(marks: int) -> bool:
-    """Whether three of these marks stand in a line."""
+    """Whether three of these marks are in a line."""
     return any(marks & line == line for line in LINES)
 
 
 def moves(taken: int) -> list[int]:
-    """The empty cells, a bit each."""
+    """The empty cells, one bit each."""
     return [1 << cell for cell in range(9) if not taken >> cell & 1]
 
 
 def wins(mine: int, theirs: int) -> list[int]:
-    """The moves that win at once."""
+    """The moves that win immediately."""
     return [move for move in moves(mine | theirs) if won(mine | move)]
 
 
 @cache
 def value(mine: int, theirs: int) -> int:
-    """What the one to move can force: 1 a win, 0 a draw, -1 neither. There are 5,478 positions."""
+    """The value for the player to move: 1 a win, 0 a draw, -1 a loss. There are 5,478 positions."""
     if won(theirs):
         return -1
     return max((-value(theirs, mine | move) for move in moves(mine | theirs)), default=0)
 
 
 def best_moves(mine: int, theirs: int) -> list[int]:
-    """Wins at once; or else blocks; or else the moves that keep the value of the position."""
+    """Immediate wins; if there are none, blocks; if there are none, moves that keep the position's value."""
     urgent = wins(mine, theirs) or wins(theirs, mine)
     goal = value(mine, theirs)
     return urgent or [move for move in moves(mine | theirs) if -value(theirs, mine | move) == goal]
 
 
 def drawn(crosses: int, noughts: int) -> list[str]:
-    """Bits as three rows of X, O and `.`."""
+    """Convert bits to three rows of X, O and `.`."""
     cells = ["X" if crosses >> cell & 1 else "O" if noughts >> cell & 1 else "." for cell in range(9)]
     return ["".join(cells[start : start + 3]) for start in (0, 3, 6)]
 
@@ -140,17 +140,17 @@ def masks(board: list[str], player: str) -> tuple[int, int]:
 
 
 def nested(board: list[str]) -> list[list[str]]:
-    """Rows of cells as upstream has them, with an empty text for an empty cell."""
+    """Rows of cells in upstream's format, with "" for an empty cell."""
     return [[cell.strip(".") for cell in line] for line in board]
 
 
 def written(board: list[str]) -> str:
-    """A row to a line, every cell in quotes."""
+    """One row per line, every cell in quotes."""
     return "\n".join(" ".join(f'"{cell}"' for cell in line) for line in nested(board))
 
 
 def board_in(text: str) -> list[str] | None:
-    """Three rows of X, O and `.`: bars between the cells, or commas, or white space; lines of dashes do not count."""
+    """Three rows of X, O and `.`, separated by bars, commas or white space; lines of dashes are ignored."""
     lines = [cells_in(line) for line in rows(text.replace("],", "]\n")) if "---" not in line]
     if len(lines) != 3 or any(len(cells) != 3 or set(cells) - {"X", "O", "."} for cells in lines):
         return None
@@ -158,7 +158,7 @@ def board_in(text: str) -> list[str] | None:
 
 
 def cells_in(line: str) -> list[str]:
-    """The cells of a row: X, O, `.` for an empty one, anything else as it is."""
+    """The cells of a row: X, O, `.` for an empty one, anything else unchanged."""
     line = line.strip("[] \t").rstrip(",]")
     cells = line.split("|") if "|" in line else line.split(",") if "," in line else line.split()
     if len(cells) == 5 and not cells[0].strip() and not cells[-1].strip():  # bars around the row too

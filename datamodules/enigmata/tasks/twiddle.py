@@ -19,8 +19,8 @@ CORNERS = [(row, column) for row in range(SIZE - 1) for column in range(SIZE - 1
 class Twiddle(Task):
     """A question is `{"board": rows}`.
 
-    Only 20 boards lie within upstream's one or two turns for easy puzzles, so that ours have up to three: 84 boards,
-    for 314 medium and 4,513 hard ones.
+    Upstream's easy puzzles need one or two turns, which are only 20 boards; here easy ones need up to three: 84 boards,
+    with 314 medium and 4,513 hard ones.
     """
 
     name = "twiddle"
@@ -31,7 +31,7 @@ class Twiddle(Task):
     }
 
     def draw(self, random: Random, least: int, most: int) -> tuple[Question, str]:
-        """A board that `least` to `most` turns put in order, and never fewer: four of one square cancel out."""
+        """A board that needs `least` to `most` turns and not fewer: four turns of one square cancel out."""
         turns: list[tuple[int, int]] = []
         for _ in range(random.randint(least, most)):
             spent = turns[-1] if len(turns) >= 3 and len({*turns[-3:]}) == 1 else None
@@ -71,7 +71,7 @@ class Twiddle(Task):
 
 
 def sources(corner: tuple[int, int]) -> list[int]:
-    """From which cell each is filled by a turn of this square."""
+    """The source cell of each cell in a turn of this square."""
     first, cells = SIZE * corner[0] + corner[1], list(range(SIZE * SIZE))
     around = [first, first + 1, first + SIZE + 1, first + SIZE]
     for cell, source in zip(around, [*around[1:], first], strict=True):

@@ -1,4 +1,4 @@
-"""Tasks that ask in sentences for one of three verdicts; what knights_and_knaves and FOLIO share."""
+"""Base class of tasks in sentences with one of three verdicts: knights_and_knaves and FOLIO."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _INVENTED = re.compile(rf"\b(?:{'|'.join(NAMES + NOUNS)})(?=s?\b)")
 
 
 class VerdictTask(Task):
-    """A question is `{"text": premises and conclusion, "verdict": str}`: all that upstream's records hold.
+    """A question is `{"text": premises and conclusion, "verdict": str}`, the data of upstream's records.
 
     Attributes:
-        verdicts: the three of them.
+        verdicts: the three verdicts.
     """
 
     verdicts: ClassVar[tuple[str, str, str]]
@@ -34,7 +34,7 @@ class VerdictTask(Task):
         return said(answer, question["verdict"])
 
     def canonical(self, question: Question) -> Any:
-        """The text with its invented words numbered as they occur."""
+        """The text with its invented words numbered by first appearance."""
         numbers: dict[str, str] = {}
         return _INVENTED.sub(lambda match: numbers.setdefault(match[0], f"#{len(numbers)}"), question["text"])
 

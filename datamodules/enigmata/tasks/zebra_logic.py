@@ -1,4 +1,4 @@
-"""Zebra logic: who stands where with what, from clues that leave one table."""
+"""Zebra logic: find the table of people and things from clues."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ KINDS = {
     "Pet": ["canary", "cat", "dog", "hamster", "hedgehog", "parrot", "rabbit", "snake", "turtle"],
     "Tree": ["ash", "beech", "birch", "cedar", "elm", "larch", "maple", "oak", "willow"],
 }
-"""What can be told of the people; upstream has more kinds, and other things."""
+"""Kinds of things, with their values; upstream has more kinds and other things."""
 
 Clue = tuple[str, tuple[tuple[int, int], ...]]
-"""A relation, and the things that it joins: each a row and its place in that row of the solution."""
+"""A relation and its things: each a row and its position in that row of the solution."""
 Order = tuple[int, ...]
-"""Where the things of a row stand."""
+"""The positions of a row's things."""
 
 RELATIONS: dict[str, Callable[..., bool]] = {
     "{} is with {}": lambda size, a, b: a == b,
@@ -37,7 +37,7 @@ RELATIONS: dict[str, Callable[..., bool]] = {
     "{} is in the middle": lambda size, a: 2 * a == size - 1,
     "{} is directly between {} and {}": lambda size, a, b, c: a == (b + c) / 2 and abs(b - c) == 2,
 }
-"""Upstream's relations of its level 2, which all its difficulties use, of columns."""
+"""Upstream's relations of level 2 between columns, which all its difficulties use."""
 
 _CLUE = re.compile(r"\s*[1-9][0-9]?\. (.+)")
 
@@ -49,7 +49,7 @@ class ZebraLogic(Task):
     levels: ClassVar[Levels] = {"easy": ({"people": 2},), "medium": ({"people": 3},), "hard": ({"people": 4},)}
 
     def draw(self, random: Random, people: int, kinds: int = 4) -> tuple[Question, str] | None:
-        """Four rows of things; of the clues that are true of them, few enough that each is needed."""
+        """Rows of things, and true clues each of which is needed."""
         names = sorted(random.sample(sorted(KINDS), kinds))
         table = [random.sample(KINDS[name], people) for name in names]
         clues = needed(true_clues(random, kinds, people), kinds, people)
@@ -74,7 +74,7 @@ class ZebraLogic(Task):
         )
 
     def judge(self, question: Question, answer: str) -> bool:
-        """All rows of the table, in any order; lines without a bar, rulers and a heading of numbers do not count."""
+        """All rows of the table in any order; lines without a bar, rulers and a heading of numbers are ignored."""
         told: dict[str, list[str]] = {}
         for line in rows(bare(answer)):
             cells = [" ".join(cell.split()).casefold() for cell in line.strip("|").split("|")]
@@ -97,7 +97,7 @@ class ZebraLogic(Task):
         return answer
 
     def question_of(self, record: Mapping[str, Any]) -> Question | None:
-        """Lines of kinds, then numbered clues; the table is the answer."""
+        """The record has lines of kinds, then numbered clues; its answer is the table."""
         meta, answer = record.get("meta"), record.get("answer")
         text = meta.get("question") if isinstance(meta, Mapping) else None
         if not isinstance(text, str) or not isinstance(answer, str):
@@ -112,18 +112,18 @@ class ZebraLogic(Task):
 
 
 def numbered(cell: str) -> bool:
-    """Whether a cell holds a number, as a heading does."""
+    """Whether a cell is a number, as in a heading."""
     return cell.isdecimal()
 
 
 def solved_rows(question: Question) -> dict[str, list[str]]:
-    """Each kind with its things from left to right, in small letters."""
+    """Each kind with its things from left to right, in lower case."""
     pairs = zip(question["kinds"], question["table"], strict=True)
     return {kind.casefold(): [" ".join(thing.split()).casefold() for thing in row] for (kind, *_), row in pairs}
 
 
 def drawn_table(names: Sequence[str], table: Sequence[Sequence[str]]) -> str:
-    """Rows between bars."""
+    """The table as text, with bars between cells."""
     return "\n".join(f"| {' | '.join([name, *row])} |" for name, row in zip(names, table, strict=True))
 
 
@@ -134,7 +134,7 @@ def sentence(clue: Clue, names: Sequence[str], table: Sequence[Sequence[str]]) -
 
 
 def true_clues(random: Random, kinds: int, people: int) -> list[Clue]:
-    """Clues of the solution in random order, in which each relation begins equally often."""
+    """True clues of the solution in random order; all relations are drawn with equal probability."""
     things = [(row, place) for row in range(kinds) for place in range(people)]
     found: list[Clue] = []
     while len(found) < 15 * people:
@@ -146,7 +146,7 @@ def true_clues(random: Random, kinds: int, people: int) -> list[Clue]:
 
 
 def needed(clues: Sequence[Clue], kinds: int, people: int) -> list[Clue]:
-    """As many of the first clues as leave one table (or all), without those that are not needed for that."""
+    """The first clues until one table is left (or all), without those that are not needed for it."""
     low, high = 1, len(clues)
     while low < high:
         middle = (low + high) // 2
@@ -159,11 +159,11 @@ def needed(clues: Sequence[Clue], kinds: int, people: int) -> list[Clue]:
 
 
 def tables(clues: Sequence[Clue], kinds: int, people: int, most: int = 2) -> int:
-    """How many tables agree with the clues, counted up to `most`; the row with the fewest orders left comes next."""
+    """The number of tables that agree with the clues, up to `most`; rows with the fewest orders come first."""
     of_rows = [(frozenset(row for row, _ in things), RELATIONS[name], things) for name, things in clues]
 
     def filtered(chosen: dict[int, Order], other: int, orders: Sequence[Order], last: int) -> list[Order]:
-        """The orders of one more row that all clues allow which it completes, together with the last one chosen."""
+        """The orders of another row allowed by all clues that it completes together with the row chosen last."""
         known = {*chosen, other}
         due = [(check, things) for rows_, check, things in of_rows if {last, other} <= rows_ <= known]
         return [order for order in orders if allowed({**chosen, other: order}, due)]
