@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.reproduce.compared import comparison_page
+from benchmarks.reproduce.compared import comparison_page, differences, ends
 from benchmarks.reproduce.comparisons import COMPARISONS, OBJECTIVES
+from benchmarks.reproduce.curves import read
 from benchmarks.reproduce.document import COMPARISON_PAGE
+from tests.conftest import ROOT
 
 
 def test_the_page_is_generated_from_the_csv_files() -> None:
@@ -50,3 +52,30 @@ def test_a_difference_is_paired_and_bold_where_its_interval_excludes_zero(tmp_pa
 
 def test_without_the_first_arm_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
     assert "Not run yet: 5 seeds" in made_up(tmp_path, {"Pass@8": {1: (0.3, 0.5)}})
+
+
+ARMS = {
+    "`PassOne`": "Pass@1",
+    "`PassK`": "Pass@8",
+    "`PassK`, then `PassOne`": "Pass@8, then Pass@1",
+    "`PassK`, k from 8 to 1 in one stage": "Pass@k, k from 8 to 1",
+}
+"""Objectives of docs/advantages.md whose arm has another name; the others are named after their class."""
+
+
+def test_which_one_when_has_the_figures_of_the_comparison() -> None:
+    text = (ROOT / "docs" / "advantages.md").read_text().partition("## Which one when")[2].partition("\n## ")[0]
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ") and "`" in line]
+    curves = {arm: ends(seeds) for arm, seeds in read(OBJECTIVES).items()}
+    assert len(lines) >= 4
+    for _, objective, *figures in lines:
+        arm = ARMS.get(objective, objective.strip("`"))
+        one, more_one, many, more_many = differences(curves[arm], curves["Pass@1"], arm == "Pass@1")
+        told = [one.split(" [")[0], many.split(" [")[0]] if arm == "Pass@1" else [short(more_one), short(more_many)]
+        assert figures == told, objective
+
+
+def short(difference: str) -> str:
+    """A signed mean without its interval, bold where the interval excludes 0."""
+    mean = f"{float(difference.strip('*').split(' [')[0]):+.1f}"
+    return f"**{mean}**" if difference.startswith("**") else mean
