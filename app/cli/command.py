@@ -27,7 +27,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
 
 from app.cli.classes import import_named
-from app.cli.errors import one_line
+from app.cli.errors import one_line, placed
 from app.cli.front import COMMANDS, is_first
 from app.cli.help import HelpAll, ShortHelp, about, shorten
 from app.cli.overridden import without_effect
@@ -231,7 +231,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
     except MISTAKES as error:
         if os.environ.get("PASSK_DEBUG"):
             raise
-        print(f"passk: error: {one_line(error)}", file=sys.stderr)
+        print(f"passk: error: {placed(one_line(error), error)}", file=sys.stderr)
         raise SystemExit(2) from None
     except (KeyboardInterrupt, SystemExit) as end:
         raise SystemExit(ended_early(end, given)) from None

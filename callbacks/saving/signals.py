@@ -38,7 +38,11 @@ class Signals:
         self.requeue: Any = None  # Lightning's handler
 
     def listen(self, trainer: Trainer) -> None:
-        """Put the notes in the places of the handlers that were there, which the Trainer puts back at its end."""
+        """Put the notes in the places of the handlers that were there, which the Trainer puts back at its end.
+
+        What an earlier run with this callback was told, as in a notebook, does not end this one.
+        """
+        self.noted, self.at_once, self.requeues = None, False, None
         if threading.current_thread() is not threading.main_thread():
             return
         signal.signal(signal.SIGTERM, self.note)
@@ -75,6 +79,8 @@ class Signals:
             self.stop_if_told(trainer)
         finally:
             self.at_once = False
+        if trainer.world_size == 1:
+            self.stop_if_told(trainer)  # what was under way may have caught it, as a scorer's bare `except` does
 
     def stop_if_told(self, trainer: Trainer) -> None:
         """End the run where any process was told to: with status 0 on SIGTERM, as schedulers send it, 130 on Ctrl-C.
@@ -97,7 +103,7 @@ class Signals:
 
 
 class StopAtOnce(BaseException):
-    """Raised within `stopping_at_once` by a signal; a scorer that catches what it raises lets it pass."""
+    """Raised within `stopping_at_once` by a signal."""
 
 
 @rank_zero_only
