@@ -109,9 +109,7 @@ class PassKCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config[str(self.subcommand)]
         if config.rollout.seed is None and config.seed_everything is False:
-            raise ValueError(
-                "seed_everything=false: a run draws its rollouts from a seed; give a number, or true to have one drawn"
-            )
+            raise ValueError("seed_everything=false: a run draws its rollouts from a seed: give a number")
         if config.rollout.seed is None:
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
