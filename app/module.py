@@ -147,7 +147,7 @@ class RLVRModule(PolicyModule):
         The rollout worker has sampled and scored the batch; the current stage sets the advantage and the loss.
         """
         rollouts, advantage = batch.rollouts, self.settings.advantage
-        advantage.observe(rollouts)
+        advantage.observe(rollouts.with_own_rewards())
         advantages = advantage(rollouts)  # [P, N]
         self.log_metrics(self.mean_over_processes(*fresh_metrics(rollouts, advantages)))
         if batch.mixed is not None:  # has replayed rollouts, which metrics and states leave out

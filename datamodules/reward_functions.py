@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -70,8 +71,10 @@ class RewardFunctions(Scorer):
         self.functions = {name_of(place): load(place) for place in self.places}
 
     def score(self, response: str, answer: Any) -> float:
-        arguments = self.arguments(answer, response)
-        rewards = {name: reward_of(name, function, arguments) for name, function in self.functions.items()}
+        rewards = {
+            name: reward_of(name, function, self.arguments(answer, response))
+            for name, function in self.functions.items()
+        }
         applying = {name: reward for name, reward in rewards.items() if reward is not None}
         if not applying:
             return Unscored("no reward function applies: all gave None")
@@ -86,11 +89,12 @@ class RewardFunctions(Scorer):
         return Composite(min(max((total - least) / (most - least), 0.0), 1.0), applying)
 
     def arguments(self, row: Row, response: str) -> dict[str, list[Any]]:
-        """The arguments of a function, each a list of one."""
+        """The arguments of a function, each a list of one; copies, which the function may change."""
         is_chat = not isinstance(row.prompt, str)
-        prompt = [dict(message) for message in row.prompt] if is_chat else row.prompt
+        prompt = [deepcopy(message) for message in row.prompt] if is_chat else row.prompt
         completion = [{"role": "assistant", "content": response}] if is_chat else response
-        columns = {name: [value] for name, value in row.columns.items() if name not in ("prompt", "completion", *OURS)}
+        given = {name: value for name, value in row.columns.items() if name not in ("prompt", "completion", *OURS)}
+        columns = {name: [deepcopy(value)] for name, value in given.items()}
         return {"prompts": [prompt], "completions": [completion], **columns}
 
     def solve(self, answer: Any) -> str:

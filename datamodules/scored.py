@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from datamodules.scorers import Scorer
 @dataclass(frozen=True)
 class ScoredProblem(Problem):
     """A prompt with an answer and a scorer.
+
+    The scorer gets a copy of the answer each time: one that takes elements out of a list changes no later score.
 
     Args:
         prompt: the prompt for the policy.
@@ -33,7 +36,7 @@ class ScoredProblem(Problem):
 
     @property
     def solution(self) -> str:  # type: ignore[override]
-        return self.scorer.solve(self.answer)
+        return self.scorer.solve(deepcopy(self.answer))
 
     @property
     def identity(self) -> str:
@@ -41,10 +44,10 @@ class ScoredProblem(Problem):
         return f"{self.key}\n{self.answer}"
 
     def score(self, response: str) -> float:
-        return self.scorer.score(response, self.answer)
+        return self.scorer.score(response, deepcopy(self.answer))
 
     def extract_answer(self, response: str) -> str | None:
-        return self.scorer.extract_answer(response, self.answer)
+        return self.scorer.extract_answer(response, deepcopy(self.answer))
 
 
 @dataclass(frozen=True)

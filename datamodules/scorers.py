@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ class Scorer(ABC):
 
         Args:
             response: the policy's response, without its stop token.
-            answer: the row's answer: text, a number, or any other JSON value.
+            answer: the row's answer: text, a number, or any other JSON value. A copy, which may be changed.
         """
 
     def extract_answer(self, response: str, answer: Any) -> str | None:
@@ -106,7 +107,7 @@ class Weighted(Scorer):
         self.scorers, self.weights = scorers, weights
 
     def score(self, response: str, answer: Any) -> float:
-        scores = [scorer.score(response, answer) for scorer in self.scorers]
+        scores = [scorer.score(response, deepcopy(answer)) for scorer in self.scorers]
         for score in scores:
             if not 0 <= score <= 1:
                 return score  # the answer is unscored
@@ -122,7 +123,7 @@ class Weighted(Scorer):
 
     def check(self, answer: Any) -> None:
         for scorer in self.scorers:
-            scorer.check(answer)
+            scorer.check(deepcopy(answer))
 
     @property
     def promises(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -157,7 +158,7 @@ class TaskDataModule(ProblemDataModule):
         return deduplicate({"train": [], "validation": [], "test": [], **read})
 
     def _problem(self, prompt: Any, answer: Any) -> Problem:
-        self.scorer.check(answer)
+        self.scorer.check(deepcopy(answer))
         problem = ScoredProblem(read_prompt(prompt), answer, self.scorer, self.label)
         self.trial(problem)
         return problem

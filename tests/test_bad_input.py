@@ -244,7 +244,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     ),
     "no seed": (
         ["fit", "--seed_everything=false"],
-        "seed_everything=false: a run draws its rollouts from a seed; give a number, or true to have one drawn",
+        "seed_everything=false: a run draws its rollouts from a seed: give a number",
     ),
     "two checkpoints": (
         ["fit", "--ckpt_path", "{folder}/prose.ckpt", "--auto_resume=true"],

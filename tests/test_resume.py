@@ -229,6 +229,16 @@ def test_a_finished_run_goes_on_in_a_longer_schedule(passk: CommandLine, begun: 
     assert sorted(step for step, _ in logged(Path(cli.trainer.log_dir))["stage/index"]) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_validation_before_training_is_not_repeated_by_a_run_that_goes_on(passk: CommandLine) -> None:
+    """Where an epoch has ended Lightning begins as if nothing had been trained; here each iteration is an epoch."""
+    options = ("--trainer.num_sanity_val_steps=-1", "--data.batch_size=64", "--trainer.val_check_interval=1")
+    passk.fit([stage("explore", until=steps(2))], *options)
+    cli = passk.fit([stage("explore", until=steps(3))], *options, "--ckpt_path=last")
+    lines = (Path(cli.trainer.log_dir) / "results.jsonl").read_text().splitlines()
+    records = [(record["stage"], record["iteration"]) for record in map(json.loads, lines)]
+    assert records == [("before training", 0), *(("explore", iteration) for iteration in (1, 2, 3))]
+
+
 def test_auto_resume_begins_where_there_is_nothing(passk: CommandLine) -> None:
     cli = passk.fit([demonstrated()], "--auto_resume=true")
     assert cli.model.iteration == 2

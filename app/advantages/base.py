@@ -42,7 +42,10 @@ class AdvantageEstimator(ABC):
                 rollouts; a completion without a field that the estimator requires; an estimate of another shape.
         """
         self.check_rollouts(rollouts)
-        advantages = self.estimate(rollouts) if rollouts.scored.all() else self._estimate_scored(rollouts)
+        if rollouts.scored.all():
+            advantages = self.estimate(rollouts.with_own_rewards())
+        else:
+            advantages = self._estimate_scored(rollouts)
         self._check_shape(advantages, rollouts)
         return advantages
 

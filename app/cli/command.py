@@ -27,7 +27,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from transformers.utils.logging import disable_progress_bar
 
 from app.cli.classes import import_named
-from app.cli.errors import one_line
+from app.cli.errors import one_line, placed
 from app.cli.front import COMMANDS, is_first
 from app.cli.help import HelpAll, ShortHelp, about, shorten
 from app.cli.overridden import without_effect
@@ -109,9 +109,7 @@ class PassKCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config[str(self.subcommand)]
         if config.rollout.seed is None and config.seed_everything is False:
-            raise ValueError(
-                "seed_everything=false: a run draws its rollouts from a seed; give a number, or true to have one drawn"
-            )
+            raise ValueError("seed_everything=false: a run draws its rollouts from a seed: give a number")
         if config.rollout.seed is None:
             config.rollout.seed = config.seed_everything
         if "verbose" in config:
@@ -232,7 +230,7 @@ def main(args: list[str] | None = None) -> PassKCLI:
     except MISTAKES as error:
         if os.environ.get("PASSK_DEBUG"):
             raise
-        print(f"passk: error: {one_line(error)}", file=sys.stderr)
+        print(f"passk: error: {placed(one_line(error), error)}", file=sys.stderr)
         raise SystemExit(2) from None
     except (KeyboardInterrupt, SystemExit) as end:
         raise SystemExit(ended_early(end, given)) from None

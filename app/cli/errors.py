@@ -14,6 +14,7 @@ from typing import Any
 
 from app.cli.classes import KINDS, alike, classes
 from app.cli.trainer_arguments import KNOWN_PRECISIONS
+from app.raised import raised_at
 from app.storage.files import reason_of
 
 FRAMES = (
@@ -49,6 +50,16 @@ def one_line(error: BaseException) -> str:
     )
     got = f". Got value: {given[0]}" if plain else ""
     return ": ".join(part for part in [".".join(keys), causes[0] + got] if part)
+
+
+def placed(message: str, error: BaseException) -> str:
+    """An error's message with the line of the user's code that it was raised in, if any."""
+    raised = raised_at(error)
+    if raised is None:
+        return message
+    cause, place = raised
+    said = " ".join(str(cause).split())  # what wraps an error may have lost its message
+    return f"{message} ({type(cause).__name__} in {place}{'' if said in message else f': {said}'})"
 
 
 OPTION = re.compile(r"Problem with given class_path '([\w.]+)':\s+Option '([\w.]+)' is not accepted")

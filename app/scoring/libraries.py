@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pickletools
 import sys
-import sysconfig
 from functools import lru_cache
 from types import FunctionType, ModuleType
 
-STDLIB = sysconfig.get_path("stdlib") + "/"
-INSTALLED = ("/site-packages/", "/dist-packages/")
-"""Folders of installed libraries; the user's own modules are in other folders."""
+from app.raised import is_installed
 
 
 def libraries_of(message: bytes) -> list[str]:
@@ -51,5 +48,4 @@ def _module_of(value: object) -> str:
 
 
 def _is_installed(module: ModuleType) -> bool:
-    file = str(getattr(module, "__file__", None) or "")
-    return file.startswith(STDLIB) or any(part in file for part in INSTALLED)
+    return is_installed(str(getattr(module, "__file__", None) or ""))

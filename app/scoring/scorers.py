@@ -30,6 +30,7 @@ from numbers import Real
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
+from app.raised import raised_at
 from app.scoring.libraries import libraries_of
 from app.types import Composite, Problem, Unscored
 
@@ -101,12 +102,15 @@ def shortened(answer: str) -> str:
 
 
 def described(error: BaseException) -> str:
-    """An exception's class and message in one line."""
+    """An exception's class and message in one line, with the line of the user's code that raised it."""
     try:
         message = one_line(str(error))
     except Exception:  # a class that the scorer defines
         message = ""
-    return one_line(f"{type(error).__name__}: {message}".removesuffix(": "))
+    raised = raised_at(error)
+    place = one_line(raised[1])[-LONGEST_CAUSE // 2 :] if raised else ""
+    said = one_line(f"{type(error).__name__}: {message}".removesuffix(": "))
+    return f"{said[: LONGEST_CAUSE - len(place) - 3]} ({place})" if place else said
 
 
 def one_line(text: str) -> str:

@@ -114,6 +114,10 @@ class Rollouts:
     def __len__(self) -> int:
         return len(self.problems)
 
+    def with_own_rewards(self) -> Rollouts:
+        """The same with a copy of the rewards, for code of the user's, which may change them in place."""
+        return replace(self, rewards=self.rewards.clone())
+
     @property
     def passed(self) -> Tensor:
         """[P, N], bool"""

@@ -156,7 +156,8 @@ class PassKEvaluation(Evaluation):
             problem.key: passed for problem, passed in zip(sampled.problems, sampled.passed.tolist(), strict=True)
         }
         for label, part in by_set(sampled):
-            self._metrics(label, device).update(part)
+            for metric in self._metrics(label, device).values():
+                metric.update(part.with_own_rewards())
             self.components.setdefault(label, ComponentMeans()).update(part)
             self.tally.update(label, part, self.sets[label])
         for label, part in by_set(greedy) if greedy is not None else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterable
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,7 @@ class Checkpoints(Saving):
     # -- stopping early -----------------------------------------------------------------------------
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._let_go(pl_module)
         if isinstance(exception, KeyboardInterrupt):  # before or after training; Lightning then ignores the next
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         if not isinstance(exception, SIGTERMException) or not self.loops:
@@ -158,6 +160,16 @@ class Checkpoints(Saving):
         self.save(trainer, pl_module)
         self.signals.put_in_queue(trainer)
         self._say_where_to_go_on("stopped", trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._let_go(pl_module)
+
+    @staticmethod
+    def _let_go(pl_module: LightningModule) -> None:
+        """Disconnect the worker from the run's signals: a later validation, as in a notebook, is not ended by them."""
+        worker = RLVRModule.of(pl_module).worker
+        if worker is not None:
+            worker.interruptible = nullcontext
 
     # -- writing and reading ------------------------------------------------------------------------
 
@@ -192,6 +204,7 @@ class Checkpoints(Saving):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if trainer.state.fn != "fit":
             return
+        trainer.num_sanity_val_steps = 0  # Lightning would have a sanity check if the checkpoint is at an epoch's end
         self.loops, self.folder = checkpoint["loops"]["fit_loop"], checkpoint["folder"]
         self.logs = checkpoint.get("logs", [])
         self.data = checkpoint.get(type(trainer.datamodule).__qualname__, {})  # type: ignore[attr-defined]

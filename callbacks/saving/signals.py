@@ -38,7 +38,11 @@ class Signals:
         self.requeue: Any = None  # Lightning's handler of SLURM's signal
 
     def listen(self, trainer: Trainer) -> None:
-        """Replace the present handlers by ones that record signals; the Trainer restores them at its end."""
+        """Replace the present handlers by ones that record signals; the Trainer restores them at its end.
+
+        Signals of an earlier run with this callback, as in a notebook, are forgotten: they do not end this run.
+        """
+        self.noted, self.at_once, self.requeues = None, False, None
         if threading.current_thread() is not threading.main_thread():
             return
         signal.signal(signal.SIGTERM, self.note)
@@ -75,6 +79,8 @@ class Signals:
             self.stop_if_told(trainer)
         finally:
             self.at_once = False
+        if trainer.world_size == 1:
+            self.stop_if_told(trainer)  # a scorer's bare `except` may have caught the exception of the signal
 
     def stop_if_told(self, trainer: Trainer) -> None:
         """End the run if any process got a signal: with status 0 on SIGTERM, which schedulers send, 130 on Ctrl-C.

@@ -41,15 +41,22 @@ OTHER_SUFFIXES = (
 
 
 def check_source(source: str) -> None:
-    """Raise ValueError unless `source` is an existing .parquet, .jsonl or .csv file, or looks like a hub id."""
+    """Raise ValueError unless `source` is a .parquet, .jsonl or .csv file, a saved Dataset, or looks like a hub id."""
     path = Path(source)
     if path.suffix.lower() in SUFFIXES:
         if not path.is_file():
             raise ValueError(f"{source} is not a file")
+    elif is_saved(path):
+        return
     elif not HUB_ID.fullmatch(source) or path.is_file() or path.suffix.lower() in OTHER_SUFFIXES:
         raise ValueError(
             f"{source} is neither a .parquet, .jsonl or .csv file nor a hub id (owner/name[/configuration][:split])"
         )
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `Dataset.save_to_disk` has written this folder; a DatasetDict's folder holds one for each split."""
+    return (folder / "state.json").is_file()
 
 
 def read_rows(source: str, split: str) -> Iterable[Any]:
@@ -63,6 +70,8 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     read = {".jsonl": read_jsonl, ".csv": read_csv, ".parquet": read_parquet}.get(Path(source).suffix.lower())
     if read is not None:
         return read(Path(source))
+    if is_saved(Path(source)):
+        return read_dataset(source, source)
     hub = HUB_ID.fullmatch(source)
     assert hub is not None  # by check_source
     name, configuration, given = hub.groups()
@@ -248,7 +257,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
 
 
 def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
-    """The rows of `datasets.load_dataset`; a picture at any level is left as its bytes and its path.
+    """The rows of `datasets.load_dataset`, or of a saved Dataset; pictures are left as their bytes and paths.
 
     Decoding a row, `datasets` would open that path, a file of this machine or a URL.
     """
@@ -256,7 +265,8 @@ def read_dataset(source: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
         import datasets  # takes seconds, and few runs need it
 
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # the exception has its messages
-        rows: Any = datasets.load_dataset(*args, **kwargs)
+        load = datasets.load_from_disk if is_saved(Path(source)) else datasets.load_dataset
+        rows: Any = load(*args, **kwargs)
         stored = datasets.Features(_undecoded(dict(rows.features or {})))
         for table in rows.with_format("arrow").iter(batch_size=16):
             plain = as_written(table)

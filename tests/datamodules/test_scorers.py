@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.scoring import InProcess, SubprocessScorer
 from datamodules.scorers import AtLeast, Exact, Scorer, Weighted
+from datamodules.task import TaskDataModule
 
 
 class Share(Scorer):
@@ -106,3 +110,39 @@ def test_what_is_extracted_is_the_stripped_response_unless_a_scorer_says_otherwi
     assert [Exact().extract_answer(response, 3) for response in (" a 3\n", "3", " \n")] == ["a 3", "3", None]
     for scorer in (Last(), AtLeast(Last(), 0.5), Weighted([Last(), Exact()], [1, 1])):
         assert [scorer.extract_answer(response, "x") for response in ("so: x", "x", "")] == ["x", "x", None]
+
+
+class Crossing(Scorer):
+    """The share of the expected words that a response names, which are crossed out as they are found."""
+
+    def score(self, response: str, answer: Any) -> float:
+        number = len(answer["words"])
+        for word in response.split():
+            if word in answer["words"]:
+                answer["words"].remove(word)
+        return 1 - len(answer["words"]) / number
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return answer["words"].pop()
+
+    def solve(self, answer: Any) -> str:
+        return " ".join([answer["words"].pop(), *answer["words"]])
+
+    def check(self, answer: Any) -> None:
+        answer["words"].sort()
+
+
+def test_a_scorer_that_changes_the_answer_scores_the_next_response_by_the_whole_one(tmp_path: Path) -> None:
+    """In a batch of the scoring process, where N responses share a problem, and in the trainer's own process."""
+    rows = [{"prompt": f"name {place} words", "answer": {"words": ["b", "a", "c"]}} for place in range(2)]
+    for split, row in zip(("train", "held_out"), rows, strict=True):
+        (tmp_path / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
+    wrapped = Weighted([Crossing(), Crossing()], [0.5, 0.5])
+    for scorer in (Crossing(), wrapped, AtLeast(Crossing(), 0.5)):
+        data = TaskDataModule(str(tmp_path / "train.jsonl"), str(tmp_path / "held_out.jsonl"), scorer, batch_size=1)
+        (problem,) = data.load_splits()[0]["train"]
+        for judges in (SubprocessScorer(), InProcess()):
+            verdicts = list(judges([(problem, "a b c")] * 3))
+            assert [(verdict.score, verdict.answer) for verdict in verdicts] == [(1.0, "c")] * 3
+        assert (problem.solution, problem.solution) == ("c b a", "c b a")
+        assert problem.answer == {"words": ["b", "a", "c"]}

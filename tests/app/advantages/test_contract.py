@@ -9,6 +9,7 @@ from inspect import signature
 
 import pytest
 import torch
+from torch import Tensor
 
 from app.advantages import (
     FADE,
@@ -245,3 +246,20 @@ def test_its_name_says_its_arguments(estimator: AdvantageEstimator) -> None:
     assert repr(estimator).startswith(type(estimator).__name__ + "(")
     arguments = signature(type(estimator)).parameters
     assert all(f"{name}={getattr(estimator, name)}" in repr(estimator) for name in arguments)
+
+
+def test_an_estimator_that_changes_the_rewards_in_place_changes_no_ones_but_its_own() -> None:
+    class InPlace(AdvantageEstimator):
+        def observe(self, rollouts: Rollouts) -> None:
+            rollouts.rewards.zero_()
+
+        def estimate(self, rollouts: Rollouts) -> Tensor:
+            rewards = rollouts.rewards
+            rewards -= rewards.mean(-1, keepdim=True)
+            return rewards
+
+    rewards = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    rollouts = Rollouts([EchoProblem("a"), EchoProblem("b")], rewards=rewards)
+    advantages = InPlace()(rollouts)
+    assert advantages.tolist() == [[0.5, -0.5], [0.0, 0.0]]
+    assert rollouts.rewards.tolist() == [[1.0, 0.0], [0.0, 0.0]]

@@ -146,6 +146,20 @@ class Shortest(Metric):
         return self.scale * self.least
 
 
+class Adjusting(Metric):
+    """Works on the rewards that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, rollouts: Rollouts) -> None:
+        self.total += rollouts.rewards.add_(1).sum()
+
+    def compute(self) -> Tensor:
+        return self.total
+
+
 class Several(Shortest):
     """Of no use: two numbers."""
 
@@ -164,6 +178,23 @@ def test_a_metric_of_ones_own_is_a_figure_of_every_set(passk: CommandLine, capsy
     records = json.loads((folder / "results.json").read_text())["validations"][0]["sets"]
     assert [record["metrics"] for record in records.values()] == [{"shortest": 20.0}] * 3
     assert "| greedy | answer entropy | shortest |" in (folder / "results.md").read_text()
+
+
+def test_a_metric_that_changes_the_rewards_changes_no_other_figure(passk: CommandLine) -> None:
+    """Not those of results.json either, which are counted after it."""
+    options = {"rollout": {"engine": scripted("UU", "U", "DUD")}, "data": {"init_args": {"validation": {5: 2, 7: 3}}}}
+    whole = passk("validate", **options)
+    cli = passk("validate", evaluation={"metrics": {"A": f"{__name__}.Adjusting"}}, **options)
+    found = figures(cli)
+    assert {name: value for name, value in found.items() if not name.endswith("/A")} == figures(whole)
+    assert found["eval/A"] > 0
+    wanted, sets = (
+        json.loads((Path(each.trainer.log_dir) / "results.json").read_text())["validations"][0]["sets"]
+        for each in (whole, cli)
+    )
+    assert {label: {**record, "metrics": None} for label, record in sets.items()} == {
+        label: {**record, "metrics": None} for label, record in wanted.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a terminal is left with where Ctrl-C ends a run."""
+"""Signals end a run whatever catches them, one run alone, and leave a terminal as it was."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import os
 import pty
 import signal
 from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from callbacks.saving.signals import SHOW_CURSOR, Signals, StopAtOnce
+from callbacks.saving.signals import INTERRUPTED, SHOW_CURSOR, Signals, StopAtOnce
+from datamodules.maze.lattice_maze import MazeProblem
+from tests.conftest import CommandLine, stage
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -39,3 +45,56 @@ def test_the_cursor_is_back_before_a_second_ctrl_c_can_end_the_process(at_once: 
     os.close(terminal)
     assert SHOW_CURSOR in shown
     assert at_once or shown.endswith("without saving\r\n")
+
+
+def trainer() -> Any:
+    """As much of one as is asked for."""
+    alone = SimpleNamespace(reduce_boolean_decision=lambda here, all: here)
+    connector = SimpleNamespace(cluster_environment=None)
+    return SimpleNamespace(world_size=1, local_rank=0, strategy=alone, _accelerator_connector=connector)
+
+
+def test_what_is_under_way_can_not_keep_a_signal_from_ending_the_run() -> None:
+    signals = Signals()
+    with pytest.raises(SIGTERMException), signals.stopping_at_once(trainer()), suppress(BaseException):
+        signals.note(signal.SIGTERM, None)
+
+
+def test_a_scorer_that_catches_it_leaves_no_answer_unscored(
+    passk: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an iteration without a gradient: the checkpoint is of the one before it, whose scores are whole."""
+    asked: list[str] = []
+
+    def score(self: MazeProblem, response: str) -> float:
+        asked.append(response)
+        if len(asked) == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 0.0
+
+    monkeypatch.setattr(MazeProblem, "score", score)
+    spaces = ["--rollout.engine=ScriptedEngine", "--rollout.engine.script=[U]", "--trainer.val_check_interval=100"]
+    with pytest.raises(SystemExit) as ended:
+        passk.fit([stage("explore")], *spaces)
+    assert ended.value.code in (0, None)
+    (last,) = passk.folder.glob("runs/*/*/checkpoints/last.ckpt")
+    assert torch.load(last, weights_only=True)["iteration"] == 0
+
+
+def test_an_interrupted_run_does_not_end_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a notebook, with the same callback; the handlers are put back by Lightning's Trainer."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = Signals()
+    try:
+        signals.listen(trainer())
+        signals.note(signal.SIGINT, None)
+        with pytest.raises(SIGTERMException) as ended:
+            signals.stop_if_told(trainer())
+        assert ended.value.code == INTERRUPTED
+        signals.listen(trainer())
+        signals.stop_if_told(trainer())
+        with signals.stopping_at_once(trainer()):
+            pass
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -105,3 +105,14 @@ def test_a_hub_id_names_its_configuration_and_split(
     check_source(source)
     read_rows(source, "validation")
     assert asked == [((source, name, configuration), {"split": split})]
+
+
+def test_a_saved_dataset_is_read_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Dataset.save_to_disk`, of which `load_dataset` reads none; with the rows that were selected, in their order."""
+    datasets = pytest.importorskip("datasets")
+    rows = [{"prompt": f"say {number}", "answer": number} for number in range(5)]
+    datasets.Dataset.from_list(rows).select([3, 1]).save_to_disk(str(tmp_path / "saved"))
+    monkeypatch.chdir(tmp_path)
+    for source in (str(tmp_path / "saved"), "saved", "./saved"):
+        check_source(source)
+        assert list(read_rows(source, "train")) == [rows[3], rows[1]]
