@@ -217,6 +217,10 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         ["fit", "--ckpt_path", "last"],
         "ckpt_path=last: no run with a last.ckpt in {folder}/runs/maze",
     ),
+    "no best checkpoint": (
+        ["validate", "--ckpt_path", "best"],
+        "ckpt_path=best: no run with a best.ckpt in {folder}/runs/maze",
+    ),
     "a strategy that shards otherwise": (
         ["fit", "--trainer.strategy=fsdp", "--trainer.devices=2"],
         "trainer.strategy=fsdp must be one of auto or ddp, or the ModelParallelStrategy of configs/fsdp.yaml",

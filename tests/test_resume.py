@@ -296,6 +296,9 @@ def test_commands_that_come_after_it_do_not_hide_it(
     assert sorted(path.name for path in folder.parent.iterdir()) == ["version_0", "version_1"]
     assert passk.fit(STAGES, "--auto_resume=true").source == folder / "checkpoints" / "last.ckpt"
     assert passk("validate", "--ckpt_path=last").source == folder / "checkpoints" / "last.ckpt"
+    assert passk("validate", f"--ckpt_path={folder}").source == folder / "checkpoints" / "last.ckpt"
+    best = shutil.copy(folder / "checkpoints" / "last.ckpt", folder / "checkpoints" / "best.ckpt")
+    assert passk("validate", "--ckpt_path=best").source == best
     assert f"the weights of {folder / 'checkpoints' / 'last.ckpt'}, iteration 4" in caplog.messages
 
 

@@ -18,7 +18,7 @@ LATER = "trainer"
 MODULES = re.compile(r"\b(?:app|callbacks|datamodules|lightning|torch|torchmetrics|transformers)\.(?:\w+\.)*(?=[A-Z])")
 """The module part of a class path."""
 COMMAND = {
-    "ckpt_path": "the checkpoint to go on from; `last` for the last one of the newest run that has one",
+    "ckpt_path": "the checkpoint, a file or a run folder; `last` or `best` for that of the newest run that has one",
     "weights_only": "whether nothing but plain data is read from it, as passk writes it",
 }
 """Short help texts for Lightning's own arguments of a command."""

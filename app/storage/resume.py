@@ -38,6 +38,8 @@ PLACES = ("train", "validation", "test", "source", "folder")
 They may change if the checkpoint has the problems' fingerprints, which the data module compares when it is restored.
 The `cache_dir` of one of several data modules may change too.
 """
+NAMED = ("last", "best")
+"""Values of `ckpt_path` that are no paths; `best.ckpt` is the default file of `BestCheckpoints`."""
 NOT_OF_THE_RUN = ("config", "ckpt_path", "auto_resume", "weights_only", "verbose", "schedule")
 
 
@@ -48,21 +50,26 @@ def source_of(ckpt_path: str | Path | None, auto_resume: bool, place: Place) -> 
     """The checkpoint that a command requests; None if it requests none, or `auto_resume` finds none.
 
     Args:
-        ckpt_path: a path, or "last" for the last checkpoint of the newest run that has one.
+        ckpt_path: a file, a run folder for its last checkpoint, or "last" or "best" for that of the newest run that
+            has one.
         auto_resume: like "last", but if there is none, this is logged and None is returned.
         place: the location of the runs.
     """
     if auto_resume and ckpt_path:
         raise ValueError(f"auto_resume=true finds its own checkpoint: leave out ckpt_path={ckpt_path}")
-    if not auto_resume and ckpt_path != "last":
-        return Path(ckpt_path) if ckpt_path else None
-    found = next((last for last in _lasts(place, place.versions) if recover(last)), None)
+    if not auto_resume and ckpt_path not in NAMED:
+        path = Path(ckpt_path) if ckpt_path else None
+        return last_checkpoint(path) if path is not None and last_checkpoint(path).exists() else path
+    name = f"{'last' if auto_resume else ckpt_path}.ckpt"
+    found = next((each for each in _named(name, place, place.versions) if recover(each)), None)
     if found is None:
-        none = f"no run with a last.ckpt in {place.root if place.given is None else place.folder(place.given)}"
-        named = [name for name, last in zip(place.others, _lasts(place, place.others), strict=True) if last.exists()]
+        none = f"no run with a {name} in {place.root if place.given is None else place.folder(place.given)}"
+        named = [
+            each for each, path in zip(place.others, _named(name, place, place.others), strict=True) if path.exists()
+        ]
         none += f" (of {named[0]} there is one: give it as the logger's version)" if named else ""
         if not auto_resume:
-            raise CheckpointError(f"ckpt_path=last: {none}")
+            raise CheckpointError(f"ckpt_path={ckpt_path}: {none}")
         rank_zero_only(log.info)("auto_resume: %s: starting anew", none)
     return found
 
@@ -72,12 +79,12 @@ def version_of(path: Path | None, place: Place) -> str | None:
     if path is None or not path.exists():
         return None
     versions = [*place.versions, *place.others]
-    lasts = zip(versions, _lasts(place, versions), strict=True)
+    lasts = zip(versions, _named("last.ckpt", place, versions), strict=True)
     return next((version for version, last in lasts if last.exists() and last.samefile(path)), None)
 
 
-def _lasts(place: Place, versions: Iterable[str]) -> Iterator[Path]:
-    return (last_checkpoint(place.folder(version)) for version in versions)
+def _named(name: str, place: Place, versions: Iterable[str]) -> Iterator[Path]:
+    return (last_checkpoint(place.folder(version)).with_name(name) for version in versions)
 
 
 def check_source(path: Path | None, config: Config) -> list[Change]:
