@@ -13,7 +13,7 @@ from app.types import Rollouts
 
 
 def to_explore(entropies: Tensor, share: float) -> Tensor:
-    """All problems but the share with the highest entropy, which is exploited.  [P] -> [P] bool
+    """Which problems to explore: all but the share with the highest entropy.  [P] -> [P] bool
 
     Exactly round(share * P) are left out; among equal entropies the first ones.
     """

@@ -15,7 +15,7 @@ from app.types import Rollouts
 
 
 class AdvantageEstimator(ABC):
-    """Rollouts -> [P, N], or [P, N, T] where tokens differ.  Independent of the Trainer.
+    """Rollouts -> [P, N], or [P, N, T] if tokens differ.  Independent of the Trainer.
 
     A subclass implements `estimate`; its input has been validated.
 
@@ -139,7 +139,7 @@ class AdvantageEstimator(ABC):
 
 
 class Wrapper(AdvantageEstimator):
-    """An estimator on top of another one.
+    """Base class of estimators that wrap another.
 
     Args:
         of: the wrapped estimator.
@@ -161,7 +161,7 @@ class Wrapper(AdvantageEstimator):
         self.of.observe(rollouts)
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Where the wrapped estimator is; overridden where learning signal is removed or created.  -> [P], bool"""
+        """As the wrapped estimator; overridden by wrappers that add or remove zero advantages.  -> [P], bool"""
         return self.of.informative(rollouts)
 
     def state_dict(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Wrapper(AdvantageEstimator):
 
 
 def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> Tensor:
-    """Which problems have a non-zero advantage, judged by their scored answers.  -> [P], bool"""
+    """Which problems have a non-zero advantage, by their scored answers.  -> [P], bool"""
     found = torch.zeros(len(rollouts), dtype=torch.bool, device=rollouts.rewards.device)
     for places, part in rollouts.split_by_num_scored():
         if estimator.serves(part.rewards.shape[1]):
@@ -181,7 +181,7 @@ def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> T
 
 
 def per_problem(values: Tensor, like: Tensor) -> Tensor:
-    """One number a problem, shaped to multiply advantages of [P, N] or [P, N, T].  [P] -> [P, 1(, 1)]"""
+    """One number per problem, in a shape that multiplies advantages [P, N] or [P, N, T].  [P] -> [P, 1(, 1)]"""
     return values.to(like).view(-1, *[1] * (like.ndim - 1))
 
 

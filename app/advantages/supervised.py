@@ -1,4 +1,4 @@
-"""Supervised learning as a stage: advantage 1 on what is to be imitated.
+"""Supervised learning as a stage: advantage 1 for the responses to imitate.
 
 With the ratio at 1 the gradient of the policy loss on such a row is exactly that of cross-entropy.
 """
