@@ -1,4 +1,4 @@
-"""PPO's clipped surrogate, with the clip-higher of DAPO and the dual clip as an option."""
+"""PPO's clipped surrogate with DAPO's clip-higher; the dual clip is optional."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def clipped_loss(
 
 
 class Clipped(PolicyLoss):
-    """The paper's loss: clip-higher, the mean over all tokens of the update (Eq. 4, Appendix A.2; DAPO, 2503.14476).
+    """The paper's loss: clip-higher, mean over all tokens (Eq. 4, Appendix A.2; DAPO, 2503.14476).
 
     Args:
         clip_low, clip_high: how far a token's ratio may fall or rise before its gradient stops.
@@ -62,12 +62,12 @@ class Clipped(PolicyLoss):
 
 
 def beyond(ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float) -> Tensor:
-    """Where the clip stops the gradient: the ratio has left the interval in the direction of the advantage."""
+    """Which tokens have no gradient by the clip: the ratio has left the interval in the direction of the advantage."""
     return torch.where(advantages > 0, ratio > 1 + clip_high, ratio < 1 - clip_low) & (advantages != 0)
 
 
 def check_clip(clip_low: float, clip_high: float) -> None:
-    """Raise ValueError for a clip without a meaning."""
+    """Raise ValueError for invalid clip bounds."""
     if not 0 <= clip_low <= 1:
         raise ValueError(f"clip_low={clip_low} must lie in [0, 1]")
     if not clip_high >= 0:
