@@ -11,7 +11,7 @@ from app.types import Prompt, Sampling
 
 
 class RemotePolicy(Policy):
-    """A policy without weights or tokenizer, to evaluate engines that sample from another program's model."""
+    """A policy without weights or tokenizer, to evaluate engines that use another program's model."""
 
     def __init__(self) -> None:
         super().__init__()

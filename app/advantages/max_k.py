@@ -88,7 +88,7 @@ def rloo_k(rewards: Tensor, k: int) -> Tensor:
 
 
 class MaxKOffPolicy(SubsetEstimator):
-    """max@k for rollouts of an older policy (Bagirov et al., arXiv 2510.23393): weights to first order in the ratios.
+    """max@k for rollouts of an older policy, to first order in the ratios (Bagirov et al., 2510.23393).
 
     A subset of k is weighted by its importance ratio, the product of its members' pi_now / pi_sampled,
     expanded to first order around 1. If all ratios are 1 this is `PKPO(k)`, on the same scale:
@@ -114,7 +114,7 @@ class MaxKOffPolicy(SubsetEstimator):
 
 
 class BestMinusSecond(AdvantageEstimator):
-    """The best rollout gets its reward minus the second best, the others 0 (Tang et al., arXiv 2503.19595).
+    """The best rollout gets its reward minus the second best, the others 0 (Tang et al., 2503.19595).
 
     verl's `grpo_passk`. k is N: `PKPOLeaveOneOutMinusOne(N)` is N times it, so the expected gradient
     is that of max@N over N. If two share the best reward, the difference is 0 and all advantages
@@ -156,9 +156,10 @@ class PassKWithoutSigma(SubsetEstimator):
 
 
 class RLOOK(AdvantageEstimator):
-    """RLOO times the slope of Pass@k (Mahdavi et al., 2025): A_i = k (1 - c / N)^(k - 1) (r_i - mean of the others).
+    """RLOO times the slope of Pass@k, k (1 - c / N)^(k - 1) (Mahdavi et al., 2025).
 
-    grad Pass@k = k (1 - p)^(k - 1) grad p, with the pass rate c / N as p. The rate includes rollout i
+    A_i = k (1 - c / N)^(k - 1) (r_i - mean of the others), from
+    grad Pass@k = k (1 - p)^(k - 1) grad p with the pass rate c / N as p. The rate includes rollout i
     itself, so the estimate is biased at finite N; the bias vanishes as N grows. In exchange the factor
     is positive up to c = N - 1, and k may exceed N. k = 1 is RLOO.
 

@@ -14,7 +14,7 @@ from app.types import Rollouts
 
 
 class SubsetEstimator(AdvantageEstimator):
-    """Base class of the three: the size k of subsets, and its bound. The paper calls a subset of k a group."""
+    """Base class: the size k of subsets, and its bound. The paper calls a subset of k a group."""
 
     def __init__(self, k: int = 8) -> None:
         if k < 1:

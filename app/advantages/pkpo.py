@@ -112,11 +112,11 @@ class PKPO(SubsetEstimator):
 
 
 class PKPOLeaveOneOut(SubsetEstimator):
-    """PKPO minus the mean best of the subsets without the rollout (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
+    """PKPO minus the mean best of the subsets without the rollout (s^(loo), Eq. 29).
 
-    Eq. 29 takes s_i, a weight in a sum over N samples, minus the mean of the others' weights without i,
-    which are weights in a sum over N - 1. Here each is first scaled to one rollout, times N
-    and times N - 1: A_i = N s_i - b_i, with b_i k times the mean best of the subsets without i;
+    Rows sum to zero, and k = 1 is RLOO. Eq. 29 takes s_i, a weight in a sum over N samples, minus the mean
+    of the others' weights without i, which are weights in a sum over N - 1. Here each is first scaled to
+    one rollout, times N and times N - 1: A_i = N s_i - b_i, with b_i k times the mean best of the subsets without i;
     N times the printed form would be N s_i - N / (N - 1) b_i. As b_i does not depend on rollout i both
     are unbiased, but the printed form is not RLOO at k = 1, and it gives every rollout of a
     problem that always passes the advantage -k / (N - 1), which has no signal and adds variance.
@@ -139,11 +139,12 @@ class PKPOLeaveOneOut(SubsetEstimator):
 
 
 class PKPOLeaveOneOutMinusOne(SubsetEstimator):
-    """PKPO minus the best of the same subset without the rollout (s^(loo-1), Eq. 33): its authors' recommended form.
+    """PKPO minus the best of the same subset without the rollout (s^(loo-1), Eq. 33).
 
-    A rollout's advantage is its increase of the maximum of k - 1 others, so none is negative: with
-    binary rewards failures get 0 and passes k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive
-    up to c = N - k + 1. At k = 1, for which the paper's form has no baseline, this is RLOO.
+    The form that its authors recommend. A rollout's advantage is its increase of the maximum of k - 1
+    others, so none is negative: with binary rewards failures get 0 and passes
+    k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive up to c = N - k + 1. At k = 1, for which the
+    paper's form has no baseline, this is RLOO.
 
     Args:
         k: of Pass@k, at most N.

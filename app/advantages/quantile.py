@@ -28,7 +28,7 @@ def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
 
 
 class QAE(AdvantageEstimator):
-    """GRPO with a quantile of rewards instead of their mean: Quantile Advantage Estimation (Wu et al., 2509.22611).
+    """Quantile Advantage Estimation: GRPO with a quantile instead of the mean (Wu et al., 2509.22611).
 
     With rewards of 0 and 1 and the pass rate p, the quantile of level K is 0 if p <= 1 - K, else 1: on hard
     problems only passing rollouts have an advantage, 1 / std, on easy ones only failing ones, -1 / std. As
@@ -62,7 +62,7 @@ def reverse_hazard(rates: Tensor, reference: Tensor, num_rollouts: int) -> Tenso
 
 
 class CurveRL(AdvantageEstimator):
-    """r - mean, times f / F of the pass rate among those of recent problems (Sun et al., 2605.24331, Algorithm 1).
+    """r - mean, times f / F of the pass rate among recent problems (Sun et al., 2605.24331, Algorithm 1).
 
     f is the density and F the distribution function of the pass rates strictly between 0 and 1 in the last batches,
     of all processes: a rate has a large weight if it is common and few are lower. The reference of the first iteration

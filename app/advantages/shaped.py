@@ -26,7 +26,7 @@ def exceeding_weight(passed: Tensor, base: float = 10.0) -> Tensor:
 
 
 class Exceeding(Wrapper):
-    """Advantages times a weight that is larger for few passes: Exceeding Pass@k Training (Eq. 17, Figure 18c).
+    """Exceeding Pass@k Training: advantages times a larger weight for few passes (Eq. 17, Figure 18c).
 
     At N = 32 it moves the peak of eta (Eq. 16) to a single pass, for all k from 1 to 16 and any base,
     as the paper says. With the weight read as (4 / 10) log(..), the peak of k = 8 would be at seven passes.

@@ -24,7 +24,7 @@ class Imitate(AdvantageEstimator):
 
 
 class RejectionSampling(Imitate):
-    """Advantage 1 for passing rollouts, 0 for others: rejection-sampling fine-tuning on the policy's own answers."""
+    """Advantage 1 for passing rollouts, 0 for others: fine-tuning by rejection sampling of the policy."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return rollouts.passed.to(rollouts.rewards.dtype)

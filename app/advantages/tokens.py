@@ -97,7 +97,7 @@ class SoftOverlong(Wrapper):
 
 
 class WeightedPositives(Wrapper):
-    """Positive advantages times a weight below 1, to train mostly on failures (Zhu et al., arXiv 2506.01347).
+    """Positive advantages times a weight below 1, to train mostly on failures (Zhu et al., 2506.01347).
 
     The paper's W-REINFORCE multiplies rewards of +1 by 0.1 and keeps those of -1, without subtracting a
     mean, so there a problem that always fails has a gradient too. With centred advantages, such as those of
