@@ -30,9 +30,9 @@ class RLOO(AdvantageEstimator):
 class DrGRPO(AdvantageEstimator):
     """GRPO without its standard deviation: A_i = r_i - mean r (Liu et al., arXiv 2503.20783).
 
-    In units of the reward. The mean includes rollout i itself, so the expected gradient is (N - 1) / N of RLOO's: the same
-    direction for every problem. Dr. GRPO also divides the loss by a constant rather than by the
-    length of the responses: use it with the reduction `app.losses.ConstantLength`.
+    In units of the reward. The mean includes rollout i itself, so the expected gradient is (N - 1) / N of
+    RLOO's: the same direction for every problem. Dr. GRPO also divides the loss by a constant rather than by
+    the length of the responses: use it with the reduction `app.losses.ConstantLength`.
 
     Assumes that the rollouts of a problem are independent samples of the policy being updated.
     """
