@@ -61,9 +61,9 @@ def reason_of(error: Exception) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run `passk push`; returns the exit status."""
     parser = ArgumentParser("passk push", description="Upload an exported policy to the Hugging Face hub.")
-    parser.add_argument("folder", type=Path, help="of a stage, such as runs/maze/version_0/stages/3-exploit")
-    parser.add_argument("hub_model_id", help="the repository, owner/name; it is made where there is none")
-    parser.add_argument("--private", action="store_true", default=None, help="a new repository is private")
+    parser.add_argument("folder", type=Path, help="a stage's folder, such as runs/maze/version_0/stages/3-exploit")
+    parser.add_argument("hub_model_id", help="the repository, owner/name; created if there is none")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repository private")
     given = parser.parse_args(arguments)
     try:
         if not (given.folder / "config.json").is_file():
