@@ -32,7 +32,7 @@ class Reference(ABC):
         """Called after each iteration; a moving average is updated."""
 
     @contextmanager
-    def standing_in(self, policy: nn.Module) -> Iterator[None]:
+    def loaded_into(self, policy: nn.Module) -> Iterator[None]:
         """In this context, the policy has the reference's weights."""
         trained = [parameter.data for parameter in trained_weights(policy).values()]
         try:
