@@ -37,7 +37,7 @@ def pass_at_k(passed: Tensor, k: int) -> Tensor:
 
 
 def normalise(rewards: Tensor) -> Tensor:
-    """(R - mean) / std over the last axis, zero where all are equal.  [.., N] -> [.., N] double
+    """(R - mean) / std over the last axis, zero if all are equal.  [.., N] -> [.., N] double
 
     Eqs. 1-3 with the population standard deviation: the printed Eq. 2 has 1/N outside the root,
     but the plotted curve and Eq. 22 have it inside.
@@ -49,7 +49,7 @@ def normalise(rewards: Tensor) -> Tensor:
 
 
 def centred(rewards: Tensor) -> Tensor:
-    """R - mean over the last axis, exactly zero where all are equal.  [.., N] -> [.., N] double
+    """R - mean over the last axis, exactly zero if all are equal.  [.., N] -> [.., N] double
 
     The largest reward is subtracted first: the mean shifts by the same, and equal rewards cancel without rounding.
     """

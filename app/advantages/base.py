@@ -47,7 +47,7 @@ class AdvantageEstimator(ABC):
         return advantages
 
     def check_rollouts(self, rollouts: Rollouts) -> None:
-        """Raise ValueError for rewards outside the estimator's domain, or completions that lack what it requires."""
+        """Raise ValueError for rewards outside the estimator's domain, or completions without required fields."""
         self.check_rewards(rollouts.rewards)
         for name in self.requires:
             if any(getattr(row, name) is None for row in rollouts.rows):
@@ -66,7 +66,7 @@ class AdvantageEstimator(ABC):
             )
 
     def _estimate_scored(self, rollouts: Rollouts) -> Tensor:
-        """Each problem estimated from its scored answers alone; the others, and problems with too few, have 0."""
+        """The estimate from each problem's scored answers; 0 for unscored ones and for problems with too few."""
         parts = rollouts.split_by_num_scored()
         estimates = [(places, self(part)) for places, part in parts if self.serves(part.rewards.shape[1])]
         width = [int(rollouts.lengths.max())] if any(estimate.ndim == 3 for _, estimate in estimates) else []

@@ -18,7 +18,7 @@ from app.types import Rollouts
 def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
     """(r - Q) / std, Q the smallest reward that a share `level` does not exceed.  [.., N] -> [.., N] double
 
-    With the population std, as in Eq. 3; zero where all rewards are equal.
+    With the population std, as in Eq. 3; zero if all rewards are equal.
     """
     rewards = rewards.double()
     place = max(ceil(level * rewards.shape[-1] - 1e-9), 1) - 1

@@ -50,7 +50,7 @@ class Place:
 
 
 class ProblemSampler(ABC):
-    """Decides which problems a batch holds. All processes make the same calls and get the same result.
+    """Decides which problems a batch has. All processes make the same calls and get the same result.
 
     It has no state: its decisions depend only on the record and the place, which are in the checkpoint.
 

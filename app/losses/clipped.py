@@ -17,7 +17,7 @@ def clipped_loss(
     """-min(r A, clip(r, 1 - low, 1 + high) A) of every token (Eq. 4 without its KL term).  [B, T] twice -> [B, T]
 
     At r = 1 (on-policy) the gradient is that of advantage x logprob. A dual clip c bounds the
-    loss where A < 0 and the ratio is large: it is at most c |A| (1912.09729).
+    loss if A < 0 and the ratio is large: it is at most c |A| (1912.09729).
     """
     ratio = ratio_of(log_ratio)
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
@@ -32,7 +32,7 @@ class Clipped(PolicyLoss):
 
     Args:
         clip_low, clip_high: how far a token's ratio may fall or rise before its gradient stops.
-        dual_clip: above 1; where A < 0 the loss is at most dual_clip x |A|. verl's default is 3, the paper has none.
+        dual_clip: above 1; if A < 0 the loss is at most dual_clip x |A|. verl's default is 3, the paper has none.
         reduction: the weights of tokens; with SequenceMean it is GRPO's loss, with ConstantLength Dr. GRPO's.
         tokens: which tokens are trained.
     """
