@@ -15,7 +15,7 @@ def leave_one_out(rewards: Tensor) -> Tensor:
 
 
 class RLOO(AdvantageEstimator):
-    """REINFORCE leave-one-out: A_i = r_i - mean of the other N - 1 rewards (Ahmadian et al., 2402.14740).
+    """REINFORCE leave-one-out, A_i = r_i - mean of the other rewards (Ahmadian et al., arXiv 2402.14740).
 
     In units of the reward. The baseline does not depend on rollout i, so the expected gradient of a
     mean over rollouts is that of the mean reward, at any N >= 2.
@@ -28,7 +28,7 @@ class RLOO(AdvantageEstimator):
 
 
 class DrGRPO(AdvantageEstimator):
-    """GRPO without its standard deviation: A_i = r_i - mean r (Liu et al., arXiv 2503.20783).
+    """GRPO without its standard deviation, A_i = r_i - mean r (Liu et al., arXiv 2503.20783).
 
     In units of the reward. The mean includes rollout i itself, so the expected gradient is (N - 1) / N of
     RLOO's: the same direction for every problem. Dr. GRPO also divides the loss by a constant rather than by

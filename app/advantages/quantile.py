@@ -28,7 +28,7 @@ def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
 
 
 class QAE(AdvantageEstimator):
-    """Quantile Advantage Estimation: GRPO with a quantile instead of the mean (Wu et al., 2509.22611).
+    """Quantile Advantage Estimation, GRPO with a quantile instead of the mean (Wu et al., 2509.22611).
 
     With rewards of 0 and 1 and the pass rate p, the quantile of level K is 0 if p <= 1 - K, else 1: on hard
     problems only passing rollouts have an advantage, 1 / std, on easy ones only failing ones, -1 / std. As

@@ -53,7 +53,7 @@ class Exceeding(Wrapper):
 
 
 class Combination(Pair):
-    """Two estimators' advantages, weighted N_pos/N and 1 - N_pos/N: Combination Training (Eq. 18).
+    """Combination Training: two estimators' advantages, weighted N_pos/N and 1 - N_pos/N (Eq. 18).
 
     Pass@1 has the larger weight if few rollouts pass, Pass@k, which decays to zero, if many do. The
     sentence under Eq. 18 names Pass@k for both cases; the equation is unambiguous.
