@@ -1,9 +1,9 @@
-"""The method: policy, engines, advantages, loss, and the RLVR step."""
+"""The RLVR method: policy, engines, advantages, losses and the training step."""
 
 import os
 
-# Before PyTorch is loaded. OpenMP's threads spin while they wait for one another, which takes the core from whatever
-# else runs on it: of two runs on two cores each took many times as long. They now sleep after a thirtieth of the turns
-# that GNU's OpenMP makes by itself, which a run that has the machine for itself does not notice.
+# Must be set before PyTorch is loaded. OpenMP's threads busy-wait for one another, which blocks the core for other
+# processes: with two runs on two cores, each took many times as long. Threads now sleep after a thirtieth of the
+# default spin count of GNU's OpenMP; a run alone on the machine is not measurably slower.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

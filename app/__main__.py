@@ -1,10 +1,10 @@
-"""`python -m app` is `passk`."""
+"""`python -m app` runs the command `passk`."""
 
 import os
 import sys
 
 if sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(os.path.realpath(__file__))):
-    sys.path.append(sys.path.pop(0))  # a folder of the user's: last, so that its files hide none of a package
+    sys.path.append(sys.path.pop(0))  # the user's folder: last, so that its files hide no package
 
 from app.cli import run
 

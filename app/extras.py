@@ -1,4 +1,4 @@
-"""How an optional dependency is installed, from a clone or beside an installed wheel."""
+"""Imports optional dependencies, with the command that installs a missing one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra of pyproject.toml.
+    """Return the command that installs an extra of pyproject.toml.
 
-    In a clone it is by the extra's name; beside a wheel it names what the extra stands for.
+    In a clone it names the extra; with an installed wheel it names the packages of the extra.
     """
     if (ROOT / "pyproject.toml").exists():
         place = "." if Path.cwd() == ROOT else str(ROOT)
@@ -27,7 +27,7 @@ def install(extra: str) -> str:
 
 
 def needed(module: str, extra: str, whose: str) -> Any:
-    """A module of an extra, imported; ImportError with the command that installs it."""
+    """Import a module of an extra; if it is missing, ImportError with the command that installs it."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -35,7 +35,7 @@ def needed(module: str, extra: str, whose: str) -> Any:
 
 
 def _requirements(extra: str) -> Iterator[str]:
-    """What an extra of the installed distribution stands for, other extras of its own resolved."""
+    """The packages of an extra of the installed distribution, with extras in it expanded."""
     try:
         declared = [Requirement(each) for each in requires(DISTRIBUTION) or []]
     except PackageNotFoundError:  # neither a clone nor installed: a copied folder

@@ -1,4 +1,4 @@
-"""The hub, asked once whether it is there: its libraries would try again for most of a minute before they say so."""
+"""Checks once whether the hub is reachable: its libraries retry for most of a minute before they raise."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.distributed.processes import rank
 log = logging.getLogger(__name__)
 
 SECONDS = 3.0
-"""For a connection."""
+"""Time limit of a connection, in seconds."""
 
 
 def offline_where_unreachable() -> None:
-    """Where the hub does not answer, have its libraries read what is cached and nothing else, from here on.
+    """If the hub is unreachable, make its libraries use only cached files from now on.
 
-    Behind a proxy nothing is tried, since only the proxy knows.
+    Nothing is checked if a proxy is configured: a direct connection would say nothing about it.
     """
     if constants.HF_HUB_OFFLINE or getproxies():
         return

@@ -1,4 +1,4 @@
-"""k, N and the temperature as functions of a stage's iterations: nothing to save, nothing to restore."""
+"""k, N and the temperature as functions of a stage's iteration; they have no state to save."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Knob(ABC):
     """The value of a setting in each iteration of a stage, the first being 0.
 
     Attributes:
-        end: the iteration from which on the value is constant.
+        end: the iteration from which the value is constant.
     """
 
     end: int
@@ -24,7 +24,7 @@ class Knob(ABC):
     @property
     @abstractmethod
     def given(self) -> tuple[float, ...]:
-        """The values that were configured; the others lie between two of them."""
+        """The configured values; all others are between two of them."""
 
     def __repr__(self) -> str:
         names = [name for name in signature(type(self)).parameters if hasattr(self, name)]
@@ -48,7 +48,7 @@ class Fixed(Knob):
 
 
 class _Between(Knob):
-    """From `first`, up to iteration `start`, to `last`, from iteration `end` on."""
+    """Base class: `first` until iteration `start`, then towards `last`, reached at iteration `end`."""
 
     def __init__(self, first: float, last: float, end: int, start: int = 0) -> None:
         if start < 0:
@@ -67,7 +67,7 @@ class _Between(Knob):
 
     @abstractmethod
     def shape(self, progress: float) -> float:
-        """From 0 at progress 0 to 1 at progress 1."""
+        """The share of the way from `first` to `last`: 0 at progress 0, 1 at progress 1."""
 
 
 class Ramp(_Between):
@@ -85,10 +85,10 @@ class HalfCosine(_Between):
 
 
 class Stepwise(Knob):
-    """Piecewise constant.
+    """Piecewise constant in the iteration.
 
     Args:
-        values: by the first iteration that has it; iteration 0 must be among them.
+        values: each value by its first iteration; iteration 0 is required.
     """
 
     def __init__(self, values: dict[int, float]) -> None:
@@ -107,12 +107,12 @@ class Stepwise(Knob):
 
 @dataclass(frozen=True)
 class Knobs:
-    """What a stage changes from iteration to iteration; None for what stays as the stage has it.
+    """Settings that change with the iterations of a stage; None: constant, the stage's own value.
 
     Args:
-        k: of the stage's objective, rounded to the nearest whole number.
-        rollouts: N, answers to each problem, rounded likewise.
-        temperature: at which they are drawn.
+        k: k of the stage's objective, rounded to the nearest integer.
+        rollouts: N, rollouts per problem, rounded likewise.
+        temperature: sampling temperature.
     """
 
     k: Knob | None = None
@@ -130,14 +130,14 @@ class Knobs:
         return any(getattr(self, field.name) is not None for field in fields(self))
 
     def at(self, iteration: int) -> dict[str, float]:
-        """The value of each that is set, by name; k and rollouts are whole numbers."""
+        """The values of all settings that are not None, by name; k and rollouts are integers."""
         knobs = {field.name: getattr(self, field.name) for field in fields(self)}
         values = {name: knob(iteration) for name, knob in knobs.items() if knob is not None}
         return {name: value if name == "temperature" else nearest(value) for name, value in values.items()}
 
     @property
     def all_values(self) -> list[tuple[int, dict[str, float]]]:
-        """Each different set of values, with the first iteration that has it."""
+        """All distinct sets of values, each with its first iteration."""
         end = max((knob.end for field in fields(self) if (knob := getattr(self, field.name)) is not None), default=0)
         found: dict[tuple[float, ...], tuple[int, dict[str, float]]] = {}
         for iteration in range(end + 1):
@@ -147,5 +147,5 @@ class Knobs:
 
 
 def nearest(value: float) -> int:
-    """The nearest whole number; of two equally near ones the larger."""
+    """The nearest integer; the larger of two equally near ones."""
     return math.floor(value + 0.5)

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the updates made since a stage began: nothing to save, nothing to restore."""
+"""Learning rates as functions of the updates since a stage began; they have no state to save."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from inspect import signature
 
 
 class LearningRate(ABC):
-    """Warm up linearly to `peak` over `warmup` updates, then continue as the class says.
+    """Base class: warms up linearly to `peak` over `warmup` updates, then follows the class.
 
     Args:
         peak: the highest rate.
-        warmup: updates until it is reached; update u < warmup runs at peak (u + 1) / warmup.
+        warmup: updates until it is reached; update u < warmup has the rate peak (u + 1) / warmup.
     """
 
     def __init__(self, peak: float, warmup: int = 0) -> None:
@@ -23,14 +23,14 @@ class LearningRate(ABC):
         self.peak, self.warmup = peak, warmup
 
     def __call__(self, update: int) -> float:
-        """The rate of this update, the stage's first being 0."""
+        """The rate of this update; the stage's first is 0."""
         if update < self.warmup:
             return self.peak * (update + 1) / self.warmup
         return self.peak * self.factor(update)
 
     @abstractmethod
     def factor(self, update: int) -> float:
-        """What the peak is multiplied with after the warm-up, in [0, 1]."""
+        """The factor of the peak after the warm-up, in [0, 1]."""
 
     def __repr__(self) -> str:
         names = [name for name in signature(type(self)).parameters if hasattr(self, name)]
@@ -45,7 +45,7 @@ class Constant(LearningRate):
 
 
 class _Ending(LearningRate):
-    """Comes down to `floor` x peak at update `end`, and stays there."""
+    """Base class: falls to `floor` x peak at update `end`, then constant."""
 
     def __init__(self, peak: float, end: int, warmup: int = 0, floor: float = 0.0, start: int = 0) -> None:
         super().__init__(peak, warmup)
@@ -61,7 +61,7 @@ class _Ending(LearningRate):
 
     @abstractmethod
     def shape(self, progress: float) -> float:
-        """From 1 at progress 0 to 0 at progress 1."""
+        """The share of the fall that is left: 1 at progress 0, 0 at progress 1."""
 
 
 class Linear(_Ending):

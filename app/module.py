@@ -172,7 +172,7 @@ class RLVRModule(PolicyModule):
         if self.correction is not None and not on_policy and rows.old_logprobs is None:
             rows = replace(rows, old_logprobs=self.rescore(rows))
         if self.kl is not None:
-            with self.kl.reference.standing_in(self.policy):
+            with self.kl.reference.loaded_into(self.policy):
                 rows = replace(rows, reference_logprobs=self.rescore(rows))
         return rows
 

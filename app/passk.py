@@ -1,4 +1,4 @@
-"""Pass@k for training and for evaluation: one ratio of binomials serves both.
+"""Pass@k advantages for training and Pass@k estimates for evaluation, from the same ratio of binomials.
 
 Shapes: P problems, N rollouts of each. All formulas are those of arXiv 2508.10751, computed in double.
 """
@@ -12,21 +12,21 @@ from torch import Tensor
 
 
 def all_fail_probability(passed: Tensor, k: int) -> Tensor:
-    """Chance that k of the N rollouts, drawn without replacement, all fail.  [P, N] bool -> [P, 1] double
+    """Probability that k of the N rollouts, drawn without replacement, all fail.  [P, N] bool -> [P, 1] double
 
-    C(N_neg, k) / C(N, k), as a product of ratios in [0, 1]: no binomial is formed, so none
+    C(N_neg, k) / C(N, k), as a product of ratios in [0, 1]: no binomial is computed, so none
     overflows. One minus it is the mean subset reward (Eq. 11) and the unbiased estimate of Pass@k.
     """
     return _all_fail((~passed).sum(-1, keepdim=True), passed.shape[-1], k)
 
 
 def _all_fail(num_neg: Tensor, num_rollouts: int, k: int) -> Tensor:
-    """C(N_neg, k) / C(N, k) of counts.  [.., 1] -> [.., 1] double"""
+    """C(N_neg, k) / C(N, k) from counts.  [.., 1] -> [.., 1] double"""
     if not 1 <= k <= num_rollouts:
         raise ValueError(f"k={k} must lie between 1 and the {num_rollouts} rollouts per problem")
     num_neg = num_neg.double()
     ratio = torch.ones_like(num_neg)
-    for drawn in torch.arange(k, device=num_neg.device, dtype=torch.double).split(1024):  # bounds memory, not exactness
+    for drawn in torch.arange(k, device=num_neg.device, dtype=torch.double).split(1024):  # bounds memory
         ratio = ratio * ((num_neg - drawn).clamp(min=0) / (num_rollouts - drawn)).prod(-1, keepdim=True)
     return ratio
 
@@ -37,7 +37,7 @@ def pass_at_k(passed: Tensor, k: int) -> Tensor:
 
 
 def normalise(rewards: Tensor) -> Tensor:
-    """(R - mean) / std over the last axis, zero where all are equal.  [.., N] -> [.., N] double
+    """(R - mean) / std over the last axis, zero if all are equal.  [.., N] -> [.., N] double
 
     Eqs. 1-3 with the population standard deviation: the printed Eq. 2 has 1/N outside the root,
     but the plotted curve and Eq. 22 have it inside.
@@ -49,9 +49,9 @@ def normalise(rewards: Tensor) -> Tensor:
 
 
 def centred(rewards: Tensor) -> Tensor:
-    """R - mean over the last axis, exactly zero where all are equal.  [.., N] -> [.., N] double
+    """R - mean over the last axis, exactly zero if all are equal.  [.., N] -> [.., N] double
 
-    The largest is taken off first: that shifts the mean alike, and equal rewards then cancel without rounding.
+    The largest reward is subtracted first: the mean shifts by the same, and equal rewards cancel without rounding.
     """
     below = rewards.double() - rewards.double().amax(-1, keepdim=True)
     return below - below.mean(-1, keepdim=True)
@@ -62,8 +62,8 @@ def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
 
     With f the all-fail probability, sigma = sqrt(f (1 - f)), so Eq. 14 is sqrt(f / (1 - f)).
     C(N_neg - 1, k - 1) / C(N - 1, k - 1) equals f N / N_neg, which turns Eq. 15 into
-    -A_pos N_pos / N_neg: what the passes gain the failures pay, and every row sums to zero.
-    A problem whose subsets all pass (N_neg < k) or all fail has sigma = 0 and teaches nothing.
+    -A_pos N_pos / N_neg, so every row sums to zero.
+    A problem whose subsets all pass (N_neg < k) or all fail has sigma = 0 and zero advantages.
     """
     num_rollouts, num_pos = passed.shape[-1], passed.sum(-1, keepdim=True)  # [P, 1]
     if num_rollouts <= TABLED:
@@ -74,12 +74,12 @@ def pass_k_advantage(passed: Tensor, k: int) -> Tensor:
 
 
 TABLED = 1024
-"""Rollouts up to which the advantages of all counts of passes are computed once and looked up."""
+"""Up to this number of rollouts, the advantages for all counts of passes are computed once and looked up."""
 
 
 @lru_cache(maxsize=64)
 def _pass_k_table(num_rollouts: int, k: int) -> Tensor:
-    """A_neg and A_pos for every N_pos = 0 .. N: all that a problem's advantages depend on.  -> [2, N + 1] double"""
+    """A_neg and A_pos for every N_pos = 0 .. N; advantages depend on nothing else.  -> [2, N + 1] double"""
     return _pass_k_of_counts(torch.arange(num_rollouts + 1)[:, None], num_rollouts, k)[..., 0]
 
 
@@ -95,9 +95,10 @@ def _pass_k_of_counts(num_pos: Tensor, num_rollouts: int, k: int) -> Tensor:
 
 
 def full_sampling_advantage(rewards: Tensor, k: int) -> Tensor:
-    """Each run of k consecutive rollouts is a subset worth its best reward (Algorithm 1).  [P, N] -> [P, N] double
+    """Pass@k advantages of disjoint subsets of k consecutive rollouts (Algorithm 1).  [P, N] -> [P, N] double
 
-    A rollout takes its subset's normalised reward; the N mod k left over at the end take zero.
+    A subset's reward is the maximum of its rewards. A rollout gets its subset's normalised reward; the last N mod k
+    rollouts are in no subset and get zero.
     """
     _check_k(rewards, k)
     num_subsets = rewards.shape[-1] // k
@@ -107,7 +108,7 @@ def full_sampling_advantage(rewards: Tensor, k: int) -> Tensor:
 
 
 def bootstrap_advantage(rewards: Tensor, members: Tensor, reduce: str = "sum") -> Tensor:
-    """Subsets of k drawn from the N rollouts; a rollout takes from every subset it is in (Algorithm 2, Eq. 6).
+    """Sum of the advantages of all drawn subsets of k that contain a rollout (Algorithm 2, Eq. 6).
 
     rewards: [P, N]; members: [P, M, k], the indices of M subsets -> [P, N] double. The paper's Eq. 6
     is the "sum", whose expectation at M = N subsets is about k times the analytic advantage; "mean"

@@ -80,7 +80,7 @@ class PolicyModule(LightningModule):
     def rescored(self, rollouts: Rollouts) -> Rollouts:
         """Return the rollouts with log-probabilities and entropies of the trainer.
 
-        The log-probabilities also become `sampler_logprobs` where the sampler gave none.
+        The log-probabilities also become `sampler_logprobs` if the sampler gave none.
         """
         nothing = torch.zeros_like(rollouts.rewards)
         rows = replace(rollouts, rewards=nothing).experience(nothing)

@@ -1,4 +1,4 @@
-"""Where a run has its policy when another program holds the model."""
+"""The policy of a run whose model is served by another program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.types import Prompt, Sampling
 
 
 class RemotePolicy(Policy):
-    """No weights and no tokenizer: engines that answer for another model are evaluated with nothing loaded here."""
+    """A policy without weights or tokenizer, to evaluate engines that use another program's model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,14 +23,14 @@ class RemotePolicy(Policy):
         pass
 
     def encode(self, prompt: Prompt) -> Tensor:
-        """Nothing: the engine is given the problem, and with it the prompt as text.  -> [0]"""
+        """No tokens: the engine gets the problem, which has the prompt as text.  -> [0]"""
         return torch.empty(0, dtype=torch.long)
 
     @property
     def context_length(self) -> int:
-        """No bound: the endpoint knows its own."""
+        """No bound: the endpoint enforces its own."""
         return 2**31
 
     def stop_ids(self, sampling: Sampling) -> list[int]:
-        """None: stop tokens go to the endpoint by name."""
+        """No ids: stop tokens are sent to the endpoint as text."""
         return []

@@ -1,4 +1,4 @@
-"""What a stage decides: read by the module and the rollout worker, immutable, replaced as a whole."""
+"""Settings of updates and rollouts: immutable, read by the module and the rollout worker, replaced by a stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.types import Sampling
 
 @dataclass(frozen=True)
 class UpdateSettings:
-    """How rollouts become updates: see the arguments of RLVRModule."""
+    """Settings of updates; documented as arguments of RLVRModule."""
 
     advantage: AdvantageEstimator
     loss: PolicyLoss
@@ -24,7 +24,7 @@ class UpdateSettings:
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """How problems are answered: see the arguments of RolloutCallback."""
+    """Settings of rollouts; documented as arguments of RolloutCallback."""
 
     engine: RolloutEngine
     rollouts: int

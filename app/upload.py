@@ -1,4 +1,4 @@
-"""An exported policy on the Hugging Face hub: `passk push FOLDER REPOSITORY`, and what the callback PushToHub calls."""
+"""Uploads an exported policy to the Hugging Face hub, for `passk push FOLDER REPOSITORY` and PushToHub."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 LEFT_OUT = ["*.ckpt", "*.ckpt/*"]
-"""Files of an export's folder that are passk's own: the state that a run goes on from."""
+"""Files of an export's folder that are not uploaded: passk's own, the state from which a run resumes."""
 
 
 class UploadError(Exception):
-    """The hub did not take it; the message says why, in a line."""
+    """The upload failed; the message gives the reason in one line."""
 
 
 def create_repository(hub_model_id: str, private: bool | None = None) -> str:
-    """Have a repository of this name, which may be there already.  -> its whole name, with the owner's
+    """Create a repository of this name unless it exists.  -> its full name, with the owner
 
-    By the token of `hf auth login` or HF_TOKEN.
+    Uses the token of `hf auth login` or HF_TOKEN.
 
     Raises:
-        UploadError: where the hub can't be reached, or refuses.
+        UploadError: the hub is unreachable or refuses.
     """
     try:
         return HfApi().create_repo(hub_model_id, private=private, exist_ok=True).repo_id
-    except Exception as error:  # of three libraries
+    except Exception as error:  # errors of three libraries
         raise UploadError(f"hub_model_id={hub_model_id!r} can't be made or found: {reason_of(error)}") from None
 
 
 def upload(folder: Path, repository: str) -> str:
-    """Upload what transformers reads of an exported folder, and its model card.  -> the address
+    """Upload the files of an exported folder that transformers reads, and its model card.  -> the address
 
     Raises:
-        UploadError: where the hub can't be reached, or refuses.
+        UploadError: the hub is unreachable or refuses.
     """
     try:
         return (
@@ -53,17 +53,17 @@ def upload(folder: Path, repository: str) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """The first line that says something."""
+    """The first line of an error's message that is not empty."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`passk push`; the exit status."""
+    """Run `passk push`; returns the exit status."""
     parser = ArgumentParser("passk push", description="Upload an exported policy to the Hugging Face hub.")
-    parser.add_argument("folder", type=Path, help="of a stage, such as runs/maze/version_0/stages/3-exploit")
-    parser.add_argument("hub_model_id", help="the repository, owner/name; it is made where there is none")
-    parser.add_argument("--private", action="store_true", default=None, help="a new repository is private")
+    parser.add_argument("folder", type=Path, help="a stage's folder, such as runs/maze/version_0/stages/3-exploit")
+    parser.add_argument("hub_model_id", help="the repository, owner/name; created if there is none")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repository private")
     given = parser.parse_args(arguments)
     try:
         if not (given.folder / "config.json").is_file():

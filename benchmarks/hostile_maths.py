@@ -87,13 +87,13 @@ def mutilated(random: Random, text: str) -> str:
     return "".join(letters)
 
 
-def hedged(random: Random, right: str, others: Sequence[str]) -> str:
+def several_answers(random: Random, right: str, others: Sequence[str]) -> str:
     """The right answer together with others."""
     joiner = random.choice((", ", r" \text{ or } ", r" \cup ", ";", " ", "=", "|", r"\\", r"}{", "} \\boxed{"))
     return joiner.join(random.sample([right, *others, "7"], 3))
 
 
-def dressed(random: Random, text: str) -> str:
+def nested_formatting(random: Random, text: str) -> str:
     """The text in nested fonts, units and signs."""
     for _ in range(random.choice((1, 1, 2, 3, 30))):
         text = random.choice(SETTINGS).replace("%%", "%").replace("%s", text[:LONGEST])
@@ -109,8 +109,8 @@ def hostile_maths(random: Random, right: str, others: Sequence[str]) -> str:
         expression(random, random.randint(0, 4)) if kind < 4
         else random.choice(TOWERS) if kind == 4
         else mutilated(random, random.choice((right, *TOWERS))) if kind < 7
-        else hedged(random, right, others) if kind == 7
-        else dressed(random, random.choice((right, right, *others, "7", *TOWERS)))
+        else several_answers(random, right, others) if kind == 7
+        else nested_formatting(random, random.choice((right, right, *others, "7", *TOWERS)))
     )  # fmt: skip
     return random.choice(
         (*LINES, *(r"\boxed{%s}",) * 10, "Answer: %s", r"\boxed{%s", r"$%s$", r"\boxed{%s}\boxed{%s}")

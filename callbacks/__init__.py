@@ -1,1 +1,1 @@
-"""When to sample, evaluate and save, which objective a stage trains, and what the user sees."""
+"""Callbacks for sampling, evaluation, saving, the stages of the schedule, and display."""

@@ -1,4 +1,4 @@
-"""What is asked of a run before it begins, so that what could not work is refused at once."""
+"""Checks at the start of a run, so that invalid settings raise at once."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from app.types import Problem, Sampling
 log = logging.getLogger(__name__)
 
 LARGE, HIGHEST_RATE = 10**7, 1e-4
-"""Trained weights from which on a policy is no toy, and the highest rate that it can be expected to survive."""
+"""The number of trained weights from which the learning rate is checked, and the highest rate without a warning."""
 
 
 def check_learning_rate(policy: Policy, stage: str, rate: LearningRate) -> None:
-    """Warn of a rate that is meant for the default run's policy of 170,000 parameters."""
+    """Warn of a rate that suits only the default run's policy of 170,000 parameters."""
     number = sum(weight.numel() for weight in trained_weights(policy).values())
     if number > LARGE and rate.peak > HIGHEST_RATE:
         log.warning(
@@ -44,7 +44,7 @@ def check_learning_rate(policy: Policy, stage: str, rate: LearningRate) -> None:
 
 
 def check_engine(engine: RolloutEngine, overlap: bool) -> None:
-    """Raise ValueError for an engine that can't be trained with, or not with `overlap`."""
+    """Raise ValueError for an engine that cannot be used in training, or not with `overlap`."""
     name = type(engine).__name__
     if engine.is_remote:
         raise ValueError(f"{name} gives text without tokens, which can't be trained on: use validate, test or predict")
@@ -56,7 +56,7 @@ def check_engine(engine: RolloutEngine, overlap: bool) -> None:
 
 
 def check_knobs(knobs: Knobs, rollouts: RolloutSettings, overlap: bool) -> None:
-    """Raise ValueError for a knob that would have no effect, or would come an iteration too late."""
+    """Raise ValueError for a knob that would have no effect, or take effect an iteration too late."""
     for name in ("rollouts", "temperature"):
         knob = getattr(knobs, name)
         if knob is not None and overlap:
@@ -70,7 +70,7 @@ def check_knobs(knobs: Knobs, rollouts: RolloutSettings, overlap: bool) -> None:
 
 @contextmanager
 def at_iteration(iteration: int, values: Mapping[str, float]) -> Iterator[None]:
-    """Inside, a ValueError says in which iteration of the stage, and with which of its knobs' values, it comes."""
+    """In this context, a ValueError names the iteration of the stage and the values of its knobs."""
     try:
         yield
     except ValueError as error:
@@ -81,7 +81,7 @@ def at_iteration(iteration: int, values: Mapping[str, float]) -> Iterator[None]:
 
 
 def check_overlap(trainer: Trainer, module: RLVRModule) -> None:
-    """Raise ValueError where sampling can't run ahead of training, or its rollouts would be taken for the policy's."""
+    """Raise ValueError if sampling cannot overlap training, or its rollouts would count as the current policy's."""
     if module.correction is None:
         raise ValueError(
             "overlap=true trains on rollouts of the policy before: set model.correction, say to app.losses.TokenTIS"
@@ -91,16 +91,16 @@ def check_overlap(trainer: Trainer, module: RLVRModule) -> None:
 
 
 def check_policy(engine: RolloutEngine, policy: Policy) -> None:
-    """Raise where an engine has no policy to sample."""
+    """Raise if an engine has no policy to sample from."""
     if not engine.is_remote and isinstance(policy, RemotePolicy):
         name = type(engine).__name__
         raise ValueError(f"{name} has no policy to sample: RemotePolicy is for engines such as OpenAIEngine")
 
 
 def check_export(policy: Policy) -> None:
-    """Raise ValueError for a policy that can't be saved as a transformers folder: all but its weights is, for a try.
+    """Raise ValueError for a policy that cannot be saved as a transformers folder; tried without the weights.
 
-    Weights that were read quantised can't be: transformers has no way back from them, and they can't be trained.
+    Weights loaded quantised cannot be saved: transformers has no conversion, and they cannot be trained.
     """
     quantizer = getattr(policy.model, "hf_quantizer", None)
     if quantizer is not None and quantizer.pre_quantized:
@@ -122,7 +122,7 @@ def check_export(policy: Policy) -> None:
 
 
 def check_monitors(trainer: Trainer) -> None:
-    """Raise ValueError where an EarlyStopping or ModelCheckpoint that looks now has a `monitor` that is not logged."""
+    """Raise ValueError if an EarlyStopping or ModelCheckpoint that runs now has a `monitor` that is not logged."""
     logged = trainer.callback_metrics
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         monitor = getattr(callback, "monitor", None)
@@ -135,7 +135,7 @@ def check_monitors(trainer: Trainer) -> None:
 def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
     """Raise ValueError for a `monitor` of a Pass@k, maj@k or Cover@tau that the evaluation does not log.
 
-    names: of those that it does.
+    names: the names of those that it logs.
     """
     names = set(names)
     for callback in trainer.callbacks if names else ():  # type: ignore[attr-defined]
@@ -145,13 +145,13 @@ def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
 
 
 def unknown_monitor(callback: Callback, names: Iterable[str]) -> str:
-    """A monitor that names no figure, and the names there are."""
+    """The error message of an unknown monitor, with the existing names."""
     monitor = getattr(callback, "monitor", None)
     return f"{type(callback).__name__}: monitor={monitor!r} must be one of {', '.join(sorted(names))}"
 
 
 def check_ends(policy: Policy, sampling: Sampling) -> None:
-    """Raise ValueError for an unknown stop token, and where nothing would end an answer, so that none could pass."""
+    """Raise ValueError for an unknown stop token, and if no token would end an answer, so that none could pass."""
     if not policy.stop_ids(sampling) and not isinstance(policy, RemotePolicy):
         raise ValueError(
             "nothing ends an answer: the policy's tokenizer and generation_config.json name no end of sequence; "
@@ -160,7 +160,7 @@ def check_ends(policy: Policy, sampling: Sampling) -> None:
 
 
 def check_sampling(engine: RolloutEngine, sampling: Sampling) -> None:
-    """Raise ValueError where samples would not be of the distribution that training takes them to be of."""
+    """Raise ValueError if samples would not be from the distribution that training assumes."""
     if sampling.temperature == 0:
         raise ValueError("temperature=0 gives N equal answers, which teach nothing")
     if not (sampling.is_whole or engine.demonstrates):
@@ -171,7 +171,7 @@ def check_sampling(engine: RolloutEngine, sampling: Sampling) -> None:
 
 
 def check_demonstrations(train: Sequence[Problem], engine: RolloutEngine, scorer: BatchScorer) -> None:
-    """Raise ValueError where a stage would imitate what does not pass, by a few problems spread over all."""
+    """Raise ValueError if demonstrations do not pass, checked on a few evenly spaced problems."""
     if type(engine) is not DemonstrationEngine or not train:
         return
     unsolved = next((problem.label for problem in train if not problem.solution), None)
@@ -189,4 +189,4 @@ def check_demonstrations(train: Sequence[Problem], engine: RolloutEngine, scorer
 
 
 LOOKED_AT = 32
-"""Demonstrations that are scored before a run that teaches them."""
+"""Number of demonstrations that are scored before a run that trains on them."""

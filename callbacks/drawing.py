@@ -1,4 +1,4 @@
-"""Which problems are drawn: connects the train stream, its sampler and the record of passes."""
+"""The callback that connects the train stream, its problem sampler and the record of passes."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from app.types import ProblemBatch
 log = logging.getLogger(__name__)
 
 RECORD = "problems.jsonl"
-"""In the run folder."""
+"""The record's file in the run folder."""
 
 
 class ProblemDraw(Callback):
-    """Have a sampler decide which problems are drawn, and record how often each is passed in training.
+    """Draws training problems with a sampler, and records how often each is passed.
 
-    The record counts the answers of all processes, those of problems that dynamic sampling has replaced included, and
-    no demonstrations; of answers that were given a prefix, only that their problem was drawn. It is part of the
+    The record counts the answers of all processes, including those of problems that dynamic sampling has replaced,
+    but no demonstrations; answers with a replayed prefix count only as a draw of their problem. It is part of the
     checkpoint. After each validation, and at the end, it is written to the run folder as `problems.jsonl`: a line for
-    each problem that was drawn.
+    each drawn problem.
 
     Place it after the RolloutCallback, which samples.
 
     Args:
-        sampler: decides; defaults to `Uniform`.
-        start_from: the `problems.jsonl` of another run, with whose counts to start; no effect on a resumed run.
+        sampler: the problem sampler; defaults to `Uniform`.
+        start_from: the `problems.jsonl` of another run, whose counts are the start; no effect on a resumed run.
         keep: factor on the counts of a problem's earlier answers at each new draw, in [0, 1].
     """
 
     def __init__(self, sampler: ProblemSampler | None = None, start_from: str | None = None, keep: float = 0.5) -> None:
         check_share("keep", keep)
         self.sampler, self.start_from, self.keep = sampler or Uniform(), start_from, keep
-        self._curves: tuple[str, Curves] | None = None  # of an objective, known by all that they depend on
+        self._curves: tuple[str, Curves] | None = None  # of an objective, by a text of all that they depend on
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
@@ -93,7 +93,7 @@ class ProblemDraw(Callback):
         self._write(trainer)
 
     def _figures(self, stream: Any) -> dict[str, float]:
-        """What is logged of a draw, by what was known before its problems were answered."""
+        """The logged metrics of a draw, from the record before its problems were sampled."""
         record, drawn = stream.record, torch.tensor(stream.last)
         names, labels = record.labels
         figures = {
@@ -107,7 +107,7 @@ class ProblemDraw(Callback):
         return figures | self.sampler.figures(record, drawn, stream.last_place)
 
     def _objective(self, module: RLVRModule) -> Curves:
-        """The curves of the present stage's objective, as its state and its k and N now are."""
+        """The curves of the current stage's objective, with its current state, k and N."""
         advantage, rollouts = module.settings.advantage, module.rollout_worker.settings.rollouts
         key = f"{advantage!r} {rollouts} {advantage.state_dict()}"
         if self._curves is None or self._curves[0] != key:
@@ -125,5 +125,5 @@ class ProblemDraw(Callback):
 
 
 def _stream_of(trainer: Trainer) -> Any:
-    """The train stream of a ProblemDataModule; None of another."""
+    """The train stream of a ProblemDataModule; None for another data module."""
     return getattr(getattr(trainer, "datamodule", None), "stream", None)

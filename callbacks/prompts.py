@@ -1,4 +1,4 @@
-"""Every prompt of a command is encoded before its first answer is sampled: what one row breaks, breaks at the start."""
+"""Encodes every prompt of a command before the first sample, so that an invalid row raises at the start."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from callbacks.lookup import splits_of
 log = logging.getLogger(__name__)
 
 SPLITS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
-"""Which splits a command asks; `predict` is told."""
+"""The splits that a command samples; that of `predict` is configured."""
 
 LONG = 10.0
-"""Seconds of encoding, from which on they are logged."""
+"""The time of encoding, in seconds, from which it is logged."""
 
 
 def asked(trainer: Trainer, *among: str) -> dict[str, list[Problem]]:
-    """Of these splits the ones that the command asks; none where the data module keeps no splits."""
+    """Those of these splits that the command samples; empty if the data module has no splits."""
     splits = splits_of(trainer)
     command = SPLITS.get(str(trainer.state.fn and trainer.state.fn.value), ())
     return {name: splits[name] for name in among if name in command and splits.get(name)}
 
 
 class PromptCheck:
-    """Encodes prompts as sampling would, each process its share of them.
+    """Encodes prompts like sampling does; each process encodes a share of them.
 
     Args:
-        policy: built.
-        engines: that are to answer; what one would break on is found too (`RolloutEngine.check`).
+        policy: the built policy.
+        engines: the engines that will sample; their own checks are made too (`RolloutEngine.check`).
     """
 
     def __init__(self, policy: Policy, engines: Sequence[RolloutEngine] = ()) -> None:
@@ -47,9 +47,9 @@ class PromptCheck:
         self.end: Any = None if self.is_remote else policy.tokenizer.eos_token_id
 
     def faults(self, problems: Sequence[Problem], room: Callable[[Problem], int]) -> dict[int, str]:
-        """Why problems can't be asked, by their places in order; the same on every process.
+        """Why prompts cannot be sampled, by the problem's index, in order; the same on every process.
 
-        room: tokens that an answer may take.
+        room: the most tokens of an answer.
         """
         if self.is_remote:  # the endpoint encodes
             return {}
@@ -60,7 +60,7 @@ class PromptCheck:
                 tokens, _ = self.policy.encode_with_vision(problem.prompt)  # as sampling does
                 for engine in self.engines:
                     engine.check(self.policy, problem, Random(place))
-            except Exception as error:  # a template, a tokenizer and a user's problem raise whatever they do
+            except Exception as error:  # templates, tokenizers and users' problems may raise anything
                 found[place] = said(error)
                 continue
             longest, ended = max(longest, len(tokens)), ended + (int(tokens[-1]) == self.end)
@@ -89,13 +89,13 @@ class PromptCheck:
 
 
 def check_prompts(check: PromptCheck, splits: Mapping[str, Sequence[Problem]], room: Callable[[Problem], int]) -> None:
-    """Raise ValueError for the first problem of these splits that can't be asked, by its file and row."""
+    """Raise ValueError for the first problem of these splits whose prompt cannot be sampled, with its file and row."""
     for split, problems in splits.items():
         refuse(split, problems, check.faults(problems, room))
 
 
 def skip_prompts(trainer: Trainer, faults: Mapping[int, str], max_skipped_prompts: float) -> None:
-    """Train without the problems that can't be asked, and count them; ValueError where there are more than may be."""
+    """Train without the problems whose prompts cannot be sampled, and count them; ValueError if there are too many."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     problems = data.splits["train"]
     if len(faults) > max_skipped_prompts * len(problems):
@@ -112,7 +112,7 @@ def skip_prompts(trainer: Trainer, faults: Mapping[int, str], max_skipped_prompt
 
 
 def refuse(split: str, problems: Sequence[Problem], faults: Mapping[int, str], bound: str = "") -> None:
-    """Raise ValueError for the first fault, where there is one."""
+    """Raise ValueError for the first fault, if there is one."""
     if faults:
         first = min(faults)
         others = f" (and {len(faults) - 1} more of {len(problems)}{bound})" if len(faults) > 1 or bound else ""
@@ -120,11 +120,11 @@ def refuse(split: str, problems: Sequence[Problem], faults: Mapping[int, str], b
 
 
 def place_of(problem: Problem, place: int, split: str) -> str:
-    """Where a problem was read, or which one it is."""
+    """A problem's file and row, or its split and index."""
     return problem.origin or f"problem {place + 1} of {split}"
 
 
 def said(error: Exception) -> str:
-    """An error in a line, with its kind where it was not raised for a user to read."""
+    """An error in one line, with its class unless its message was written for users."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

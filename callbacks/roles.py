@@ -1,4 +1,4 @@
-"""What callbacks may ask of one another, whichever class it is that validates or that leads through the stages.
+"""Interfaces between callbacks, independent of the class that evaluates, runs the stages, replays or saves.
 
 A callback finds another by its role (`callback_of`), so that none imports another's module.
 """
@@ -21,14 +21,14 @@ class Evaluation(Callback):
     """Measures Pass@k in every validation.
 
     Attributes:
-        history: a record for each validation of this run, the oldest first: figures by name, such as "eval/pass@1".
-        results: what `results.json` has of the last validation of each stage.
-        curves: of each validation of `fit`, the oldest first, its "iteration", "stage", number of "problems" and, over
-            all of them, "pass@k" for every k from 1 on.
-        ks: of Pass@k over all problems.
-        passed: of each problem of the last validation that this process has, by its key, which of its answers pass.
-        shown: the first rollouts of the last validation, to be drawn and read; None before there is one.
-        asked: the ways in which held-out problems are evaluated.
+        history: the metrics of each validation of this run by name, such as "eval/pass@1", the oldest first.
+        results: the contents of `results.json` for the last validation of each stage.
+        curves: for each validation of `fit`, the oldest first, its "iteration", "stage", number of "problems" and, over
+            all of them, "pass@k" for every k from 1.
+        ks: the k of Pass@k over all problems.
+        passed: which answers pass, by the key of each problem of the last validation on this process.
+        shown: the first rollouts of the last validation, for display; None before the first one.
+        asked: the evaluations of held-out problems.
     """
 
     history: list[dict[str, Any]]
@@ -44,13 +44,13 @@ class Evaluation(Callback):
 
 
 class Schedule(Callback):
-    """Leads through the stages.
+    """Runs the stages.
 
     Attributes:
-        settings: what each stage trains with in this run; empty before `fit` has begun.
+        settings: the settings of each stage in this run; empty before `fit` has begun.
         finished: whether the last stage has ended.
-        save_stages: whether each stage's end is kept on the disk.
-        exported: the folder of the latest, in this process; None before there is one.
+        save_stages: whether the policy at each stage's end is saved.
+        exported: the folder of the latest one saved in this process; None before the first.
     """
 
     settings: list[StageSettings]
@@ -60,24 +60,24 @@ class Schedule(Callback):
 
     @property
     def iterations(self) -> int | None:
-        """Of all stages together; None where one of them has no fixed length."""
+        """The iterations of all stages together; None if one has no fixed length."""
         raise NotImplementedError
 
 
 class Replaying(Callback):
-    """Has earlier rollouts used again."""
+    """Trains on earlier rollouts again."""
 
     def check(self, stages: Sequence[StageSettings], module: RLVRModule) -> None:
-        """Raise ValueError where what is replayed would not be weighed rightly in a stage, or has no effect in any."""
+        """Raise ValueError if replay would have wrong importance weights in a stage, or no effect in any."""
         raise NotImplementedError
 
 
 class Saving(Callback):
-    """Keeps the run's checkpoints.
+    """Saves the run's checkpoints.
 
     Attributes:
-        config: of the run, as plain data.
-        command: that began it; "" where it was no command.
+        config: the run's configuration, as plain data.
+        command: the command that started it; "" without one.
     """
 
     config: dict[str, Any]

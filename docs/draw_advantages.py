@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/advantages.md from the classes themselves: `python docs/draw_advantages.py`."""
+"""Plots the figures of docs/advantages.md from the estimators: `python docs/draw_advantages.py`."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ LIMITS: dict[str, tuple[AdvantageEstimator, Callable[[Tensor], Tensor]]] = {
     "RS-GRPO": (RSGRPO(2.0), lambda p: torch.expm1(torch.tensor(2.0)) / (2 * (1 + p * torch.expm1(torch.tensor(2.0))))),
     "F-GRPO": (FGRPO(gamma=1.0), lambda p: (1 - p) / (p * (1 - p)).sqrt()),
 }
-"""An estimator at N rollouts, and its weight in the limit of many."""
+"""The plotted estimators at N rollouts, and their weights in the limit of many."""
 
 
 def draw_curves(estimators: Mapping[str, AdvantageEstimator]) -> Figure:
-    """A_pos, A_neg and eta against the pass rate, and w against the chance to pass."""
+    """Plots A_pos, A_neg and eta against the pass rate, and w against the probability to pass."""
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     panels = figure.subplots(1, 4)
     p = torch.linspace(0.01, 0.99, 99).double()
@@ -127,7 +127,7 @@ def draw_curves(estimators: Mapping[str, AdvantageEstimator]) -> Figure:
 
 
 def draw_weights() -> Figure:
-    """w(p) at N rollouts, full, and in the limit of many, dashed."""
+    """Plots w(p) at N rollouts, solid, and in the limit of many, dashed."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     p = torch.linspace(0.01, 0.99, 99).double()
@@ -141,7 +141,7 @@ def draw_weights() -> Figure:
 
 
 def main() -> None:
-    """Write every picture as SVG, the same bytes each time."""
+    """Write every figure as SVG, reproducible byte by byte."""
     import matplotlib
 
     matplotlib.rcParams |= {"svg.hashsalt": "passk", "svg.fonttype": "none"}

@@ -1,7 +1,7 @@
-"""What mkdocs builds beside docs/: the pages at the top, files that pages link to, and the reference of every class.
+"""Adds pages outside docs/ to the mkdocs site: top-level pages, linked files, and the reference of every class.
 
-A hook of mkdocs (mkdocs.yml). The reference is read from signatures and docstrings without importing anything; what is
-in it is what a configuration can name, found as `passk list` finds it.
+A hook of mkdocs (mkdocs.yml). The reference is parsed from signatures and docstrings without importing anything. It
+has the classes that a configuration can name, found like those of `passk list`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from docstring_parser import DocstringStyle, parse
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # mkdocs runs where no package of ours need be installed
+sys.path.insert(0, str(ROOT))  # mkdocs may run without passk installed
 
 from app.cli.classes import KINDS, Known, derived  # noqa: E402
 
@@ -32,11 +32,11 @@ TOP = {
     "CHANGELOG.md": "changelog.md",
     "configs/README.md": "configs.md",
 }
-"""Pages of the repository outside docs/, and what they are on the site."""
+"""Pages of the repository outside docs/, and their paths on the site."""
 
 CALLBACKS = ("callbacks", "Callback", "ProgressBar", "ModelCheckpoint", "BasePredictionWriter")
 ROLES = ("Evaluation", "Replaying", "Saving", "Schedule")
-"""What callbacks are to one another: not to be named by a user."""
+"""Interfaces between callbacks, which a configuration cannot name."""
 
 REFERENCE: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
     "advantages": ("Advantages", {"": KINDS["advantages"]}),
@@ -72,7 +72,7 @@ REFERENCE: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         {"": (), "Learning rates": KINDS["rates"], "k, N and temperature over a stage": KINDS["knobs"]},
     ),
 }
-"""The reference's pages: a title, and by heading the folder and the bases of the classes there."""
+"""The reference's pages: a title, and for each heading the folder and base classes of its classes."""
 
 SINGLE = {
     "run": ["app.module.RLVRModule", "callbacks.schedule.stages.Stage", "callbacks.schedule.stages.Rounds",
@@ -83,12 +83,12 @@ SINGLE = {
     "engines": ["app.engines.vllm.transfer.FileTransfer", "app.engines.vllm.transfer.NCCLTransfer"],
     "data": ["datamodules.task.Table"],
 }  # fmt: skip
-"""Classes that have no kind."""
+"""Classes without a kind."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """Of a class's signature, as the source has it."""
+    """A parameter of a class's signature, as in the source."""
 
     name: str
     kind: str
@@ -96,7 +96,7 @@ class Parameter:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add what lies outside docs/."""
+    """Add the pages and files outside docs/."""
     pages = {site: (ROOT / place).read_text() for place, site in TOP.items()}
     pages |= {f"reference/{name}.md": reference(name) for name in REFERENCE}
     linked = {target for place in [*TOP, *_own()] for _, target in links((ROOT / place).read_text(), place)}
@@ -109,7 +109,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """With links as the site has them."""
+    """Replace links by those of the site."""
     place = place_of(page.file.src_uri)
     for link, target in links(markdown, place):
         mine = posixpath.relpath(site_of(target), posixpath.dirname(page.file.src_uri) or ".")
@@ -122,19 +122,19 @@ def _own() -> list[str]:
 
 
 def place_of(site: str) -> str:
-    """Where the repository has a page of the site."""
+    """The path in the repository of a page of the site."""
     return next((place for place, name in TOP.items() if name == site), f"docs/{site}")
 
 
 def site_of(place: str) -> str:
-    """Where the site has a file of the repository."""
+    """The path on the site of a file of the repository."""
     if place in TOP:
         return TOP[place]
     return place.removeprefix("docs/") if place.startswith("docs/") else f"files/{place}.md"
 
 
 def links(markdown: str, place: str) -> Iterator[tuple[str, str]]:
-    """The links of a page to files: as they are written, without an anchor, and from the repository's root."""
+    """The links of a page to files: as written, without an anchor, and relative to the repository's root."""
     text = re.sub(r"^```.*?^```", "", markdown, flags=re.DOTALL | re.MULTILINE)
     for link in dict.fromkeys(re.findall(r"\]\(([^)#\s]+)", text)):
         if "://" not in link and not link.startswith("mailto:"):
@@ -142,7 +142,7 @@ def links(markdown: str, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _file_page(place: str) -> str:
-    """A file as a page."""
+    """A page that shows a file."""
     path = ROOT / place
     if not path.is_file():
         raise ValueError(f"a page links to {place}, which is no file")
@@ -153,7 +153,7 @@ def _file_page(place: str) -> str:
 
 
 def reference(name: str) -> str:
-    """A page of the reference: its groups of classes, where there are several each under a heading."""
+    """A page of the reference: its groups of classes, each with a heading if there are several."""
     title, parts = REFERENCE[name]
     groups = {heading or title: [*(derived(*where).values() if where else ())] for heading, where in parts.items()}
     groups[next(iter(groups))] += [_known(path) for path in SINGLE.get(name, [])]
@@ -169,7 +169,7 @@ def _known(path: str) -> Known:
 
 
 def of_class(known: Known, level: str) -> str:
-    """A class under a heading of this level: its path, what it is, its arguments, and what it raises."""
+    """A class under a heading of this level: its path, description, arguments and errors."""
     node = _nodes()[known.name]
     doc = parse(ast.get_docstring(node) or "", style=DocstringStyle.GOOGLE)
     words = [part for part in (doc.short_description, doc.long_description) if part]
@@ -188,7 +188,7 @@ def of_class(known: Known, level: str) -> str:
 
 
 def _told(node: ast.ClassDef) -> dict[str, str]:
-    """What a class's docstring says of each argument."""
+    """The description of each argument in a class's docstring."""
     doc = parse(ast.get_docstring(node) or "", style=DocstringStyle.GOOGLE)
     return {
         name.strip(): " ".join((each.description or "").split())
@@ -199,7 +199,7 @@ def _told(node: ast.ClassDef) -> dict[str, str]:
 
 
 def signature(node: ast.ClassDef) -> list[Parameter]:
-    """The arguments of a class: of its own `__init__`, its fields, or those of the class it is derived from."""
+    """The arguments of a class: those of its `__init__`, its fields, or those of its base class."""
     for each in reversed(_line_of(node)):
         init = next((part for part in each.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
         if init is not None:
@@ -230,7 +230,7 @@ def _source(node: ast.AST | None) -> str:
 
 
 def _line_of(node: ast.ClassDef) -> list[ast.ClassDef]:
-    """A class and those of ours that it is derived from, the first ancestor first."""
+    """A class and its base classes in the source, the first ancestor first."""
     bases = [ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases]
     return [*(above for base in bases if base in _nodes() for above in _line_of(_nodes()[base])), node]
 
@@ -243,12 +243,12 @@ def _trees() -> list[ast.Module]:
 
 @cache
 def _nodes() -> dict[str, ast.ClassDef]:
-    """Every class of the source by its name; what starts with an underscore may be an ancestor."""
+    """Every class of the source by its name, including private ones, which may be base classes."""
     return {node.name: node for tree in _trees() for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def _constants(of: ast.ClassDef) -> dict[str, str]:
-    """The values of the constants beside a class, which may be defaults of its arguments."""
+    """The values of the constants in a class's module, which may be defaults of its arguments."""
     found: dict[str, str] = {}
     (tree,) = (tree for tree in _trees() if of in tree.body)
     for node in (node for node in tree.body if isinstance(node, ast.Assign)):
@@ -260,5 +260,5 @@ def _constants(of: ast.ClassDef) -> dict[str, str]:
 
 
 def _code(text: str) -> str:
-    """Code in a cell of a table, where Markdown's own would end at a bar."""
+    """Code in a table cell as HTML, since Markdown's would end at a bar."""
     return f"<code>{html.escape(text).replace('|', '&#124;')}</code>" if text else ""

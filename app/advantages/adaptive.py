@@ -13,7 +13,7 @@ from app.types import Rollouts
 
 
 def to_explore(entropies: Tensor, share: float) -> Tensor:
-    """All problems but the share with the highest entropy, which is exploited.  [P] -> [P] bool
+    """Which problems to explore: all but the share with the highest entropy.  [P] -> [P] bool
 
     Exactly round(share * P) are left out; among equal entropies the first ones.
     """
@@ -22,7 +22,7 @@ def to_explore(entropies: Tensor, share: float) -> Tensor:
 
 
 class Adaptive(Pair):
-    """One estimator for problems to explore, another for problems to exploit: Adaptive Training (Section 4.2.3).
+    """Adaptive Training: one estimator for problems to explore, another for the others (Section 4.2.3).
 
     In the paper the half of the problems with the higher mean token entropy is exploited (Pass@1), and the
     rest is explored (Pass@k). The EntropySwitch callback marks the problems.

@@ -15,7 +15,7 @@ from app.types import Rollouts
 
 
 class AdvantageEstimator(ABC):
-    """Rollouts -> [P, N], or [P, N, T] where tokens differ.  Independent of the Trainer.
+    """Rollouts -> [P, N], or [P, N, T] if tokens differ.  Independent of the Trainer.
 
     A subclass implements `estimate`; its input has been validated.
 
@@ -50,7 +50,7 @@ class AdvantageEstimator(ABC):
         return advantages
 
     def check_rollouts(self, rollouts: Rollouts) -> None:
-        """Raise ValueError for rewards outside the estimator's domain, or completions that lack what it requires."""
+        """Raise ValueError for rewards outside the estimator's domain, or completions without required fields."""
         self.check_rewards(rollouts.rewards)
         for name in self.requires:
             if any(getattr(row, name) is None for row in rollouts.rows):
@@ -69,7 +69,7 @@ class AdvantageEstimator(ABC):
             )
 
     def _estimate_scored(self, rollouts: Rollouts) -> Tensor:
-        """Each problem estimated from its scored answers alone; the others, and problems with too few, have 0."""
+        """The estimate from each problem's scored answers; 0 for unscored ones and for problems with too few."""
         parts = rollouts.split_by_num_scored()
         estimates = [(places, self(part)) for places, part in parts if self.serves(part.rewards.shape[1])]
         width = [int(rollouts.lengths.max())] if any(estimate.ndim == 3 for _, estimate in estimates) else []
@@ -142,7 +142,7 @@ class AdvantageEstimator(ABC):
 
 
 class Wrapper(AdvantageEstimator):
-    """An estimator on top of another one.
+    """Base class of estimators that wrap another.
 
     Args:
         of: the wrapped estimator.
@@ -164,7 +164,7 @@ class Wrapper(AdvantageEstimator):
         self.of.observe(rollouts)
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Where the wrapped estimator is; overridden where learning signal is removed or created.  -> [P], bool"""
+        """As the wrapped estimator; overridden by wrappers that add or remove zero advantages.  -> [P], bool"""
         return self.of.informative(rollouts)
 
     def state_dict(self) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Wrapper(AdvantageEstimator):
 
 
 def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> Tensor:
-    """Which problems have a non-zero advantage, judged by their scored answers.  -> [P], bool"""
+    """Which problems have a non-zero advantage, by their scored answers.  -> [P], bool"""
     found = torch.zeros(len(rollouts), dtype=torch.bool, device=rollouts.rewards.device)
     for places, part in rollouts.split_by_num_scored():
         if estimator.serves(part.rewards.shape[1]):
@@ -184,7 +184,7 @@ def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> T
 
 
 def per_problem(values: Tensor, like: Tensor) -> Tensor:
-    """One number a problem, shaped to multiply advantages of [P, N] or [P, N, T].  [P] -> [P, 1(, 1)]"""
+    """One number per problem, in a shape that multiplies advantages [P, N] or [P, N, T].  [P] -> [P, 1(, 1)]"""
     return values.to(like).view(-1, *[1] * (like.ndim - 1))
 
 

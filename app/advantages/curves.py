@@ -1,7 +1,7 @@
 """An estimator's advantages as functions of the number of a problem's rollouts that pass.
 
-This is how the paper analyses its designs (Section 4.1, Figures 9 and 18). It works for any estimator,
-since it only calls it.
+The paper analyses its designs by these curves (Section 4.1, Figures 9 and 18). They are computed by calling the
+estimator, so any estimator has them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Curves:
 
     Attributes:
         positive: `[N + 1]`, the mean advantage of a passing rollout; 0 at c = 0.
-        negative: `[N + 1]`, of a failing one; 0 at c = N.
+        negative: `[N + 1]`, the mean advantage of a failing rollout; 0 at c = N.
     """
 
     positive: Tensor
@@ -44,7 +44,7 @@ class Curves:
         return passes * self.positive.abs() + (self.num_rollouts - passes) * self.negative.abs()
 
     def share_informative(self, p: Tensor) -> Tensor:
-        """The chance that N rollouts have a non-zero advantage, by the pass rate.  [..] -> [..] double"""
+        """The probability that N rollouts have a non-zero advantage, by the pass rate.  [..] -> [..] double"""
         return self.expected(self.positive.ne(0) | self.negative.ne(0), p)
 
     def expected_eta(self, p: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Curves:
         """w(p): the expected gradient of the mean loss is -w(p) grad p, for a problem passed with probability p.
 
         With i the number of passes among the other N - 1, binomially distributed,
-        w(p) = E[A_pos(i + 1)] - E[A_neg(i)]: what passing is worth over failing.  [..] -> [..] double
+        w(p) = E[A_pos(i + 1)] - E[A_neg(i)], the advantage of passing over failing.  [..] -> [..] double
         """
         others = torch.distributions.Binomial(self.num_rollouts - 1, p.double()[..., None])
         chances = others.log_prob(torch.arange(self.num_rollouts).double()).exp()  # [.., N]
@@ -69,7 +69,7 @@ class Curves:
 
 
 def curves(estimator: AdvantageEstimator, num_rollouts: int, repeats: int = 64) -> Curves:
-    """The curves of an estimator: its mean advantages over `repeats` problems for each c, with passes at random places.
+    """The curves of an estimator: mean advantages over `repeats` problems for each c, with the passes in random order.
 
     All answers are one token with equal log-probabilities and entropies, and every problem is marked to be explored.
     The estimator's state is unchanged.
@@ -99,7 +99,7 @@ def _mean_by(advantages: Tensor, chosen: Tensor, num_rollouts: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Nameless(Problem):
-    """A problem of which nothing matters but that it is not another."""
+    """A problem without content, different from all others."""
 
     key: str
     prompt: Prompt = ""

@@ -1,4 +1,4 @@
-"""Easy problems trained otherwise: the two designs between Pass@1 and Pass@k (Section 4.1.2, Figures 10, 18a, 18b)."""
+"""Other advantages for easy problems: two designs between Pass@1 and Pass@k (Section 4.1.2, Figures 10, 18a, 18b)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from app.types import Rollouts
 
 
 def pass_rate(passed: Tensor) -> Tensor:
-    """Share of each problem's rollouts that pass, rounded once: 3 of 5 equals 0.6.  [P, N] bool -> [P] double"""
+    """Share of each problem's rollouts that pass, rounded once, so 3 of 5 equals 0.6.  [P, N] bool -> [P] double"""
     return passed.sum(-1).double() / passed.shape[-1]
 
 
 class WithoutEasy(Wrapper):
     """Problems with a pass rate above the threshold have no advantage: "w/o easy problems".
 
-    The paper states neither the threshold nor the estimator underneath. Its Section 4.1 calls a
+    The paper states neither the threshold nor the wrapped estimator. Its Section 4.1 calls a
     problem relatively easy above 60 %. The title of Figure 18a says Pass@k, hence the default; its
-    training curve in Figure 10 levels off as that of Pass@1 does, which suggests Pass@1: give
+    training curve in Figure 10 flattens like that of Pass@1, which suggests Pass@1: use
     `PassOne` as `of` for that reading.
 
     Args:
@@ -48,13 +48,13 @@ class WithoutEasy(Wrapper):
 
 
 class ByAccuracy(Pair):
-    """Each problem takes one estimator or the other, by its pass rate: "w/ combination" (Figure 18b).
+    """One of two estimators for each problem, by its pass rate: "w/ combination" (Figure 18b).
 
     The paper says that it combines Pass@1 and Pass@k "based on the accuracy of the current prompt",
-    without a formula. Figure 18b is drawn apart from Eq. 18 (18d, `Combination`), so this is
-    another rule, and a hard switch is the simplest. Pass@k is above it, because the drawn curve
-    decays to zero at high accuracy, which that of Pass@1 does not do before every rollout passes.
-    The threshold is where the curve of Pass@1 has its peak.
+    without a formula. Figure 18b is separate from that of Eq. 18 (18d, `Combination`), so this is
+    another rule, and a hard switch is the simplest. Pass@k is above the threshold, because the plotted curve
+    decays to zero at high accuracy, which that of Pass@1 does not before every rollout passes.
+    The threshold is the pass rate at which the curve of Pass@1 has its peak.
 
     Args:
         low: the estimator of problems at the threshold or below; defaults to `PassOne`.

@@ -1,4 +1,4 @@
-"""FADE: the weight of hard problems adapts to the pass rate, the weight of failures to the entropy."""
+"""FADE: hard problems are weighted by the running pass rate, failures by the running entropy."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class FADE(AdvantageEstimator):
     advantages of a problem don't sum to zero.
 
     p and H are running means over all rollouts and all tokens of all processes:
-    new = (1 - rate) old + rate now. The source has the two coefficients the other way round, which
-    at 0.02 would be no average at all. The first batch sets both. `observe` counts a batch, once an
-    iteration and on all processes alike; before the first one, alpha and delta are those of the batch itself.
+    new = (1 - rate) old + rate now. The source swaps the two coefficients, which at its 0.02 would hardly
+    average at all. The first batch sets both. `observe` counts a batch, once per iteration and
+    on all processes together; before the first one, alpha and delta are those of the batch itself.
 
     Args:
-        alpha_max: the largest alpha, reached while a third or less is solved at its default of 3.
+        alpha_max: the largest alpha; the default of 3 is reached at pass rates up to a third.
         target_entropy: H*, in nats; defaults to half of the first batch's entropy.
         rate: weight of the newest batch in the running means.
         delta_min: failures count at most 1 / delta_min times as much.
@@ -77,15 +77,15 @@ class FADE(AdvantageEstimator):
         return fade_advantage(rollouts.rewards, self._alpha(pass_rate), self._delta(entropy))
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Where rewards differ: no alpha or delta changes that, so the running means are left alone.
+        """Problems whose rewards differ, for any alpha and delta; the running means are not updated.
 
-        Processes that draw again a different number of times then don't wait for one another.
+        No collective, since processes may call it a different number of times when they sample again.
         """
         self.check_rewards(rollouts.rewards)
         return centred(rollouts.rewards).ne(0).any(-1)
 
     def observe(self, rollouts: Rollouts) -> None:
-        """Move the running means by one iteration's scored answers, over all processes."""
+        """Update the running means by one iteration's scored answers, over all processes."""
         self.check_rollouts(rollouts)
         reward, num_rollouts, entropy, num_tokens = sum_over_processes(self._totals(rollouts)).tolist()
         if not num_rollouts:

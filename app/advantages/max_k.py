@@ -1,4 +1,4 @@
-"""Neighbours of PKPO: max@k off-policy, the best rollout alone, Pass@k without its deviation, RLOO re-weighted."""
+"""Estimators related to PKPO: max@k off-policy, best minus second, Pass@k without sigma, weighted RLOO."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.types import Rollouts
 
 
 def max_k_off_policy(rewards: Tensor, ratios: Tensor | None, k: int) -> Tensor:
-    """k times the mean, over the subsets of k that hold i, of best reward times ratio of the subset.  [P, N] -> [P, N]
+    """k times the mean of best reward times ratio over the subsets of k that contain i.  [P, N] -> [P, N]
 
-    The ratio of a subset, the product of 1 + delta_j over its members, to first order: 1 + sum of delta_j.
-    Sort g_1 <= .. <= g_N and put g_(N+1) = 0: the best of a subset is the sum of the drops g_l - g_(l+1)
-    over all l for which the subset lies among the first l, l = N included. Subsets of i with k - 1 others
-    do with the chance F_l = C(l - 1, k - 1) / C(N - 1, k - 1), and each of the l - 1 others is then a
-    member with the chance (k - 1) / (l - 1). So, with D_l the sum of the first l deltas,
+    The ratio of a subset, the product of 1 + delta_j over its members, is 1 + sum of delta_j to first order.
+    Sort g_1 <= .. <= g_N and set g_(N+1) = 0: the best reward of a subset is the sum of the drops g_l - g_(l+1)
+    over all l for which the subset is among the first l, including l = N. A subset of i and k - 1 others is so
+    with probability F_l = C(l - 1, k - 1) / C(N - 1, k - 1), and each of the l - 1 others is then a
+    member with probability (k - 1) / (l - 1). So, with D_l the sum of the first l deltas,
 
         A_i = k sum_{l >= i} (g_l - g_(l+1)) F_l (1 + delta_i + (k - 1) / (l - 1) (D_l - delta_i))
     """
@@ -45,7 +45,7 @@ def _from_here(values: Tensor) -> Tensor:
 
 
 def _deltas(rewards: Tensor, ratios: Tensor | None) -> Tensor:
-    """Ratios less one, in double.  [P, N]"""
+    """Ratios minus one, in double.  [P, N]"""
     if ratios is None:
         return torch.zeros_like(rewards, dtype=torch.double)
     if ratios.shape != rewards.shape:
@@ -57,7 +57,7 @@ def _deltas(rewards: Tensor, ratios: Tensor | None) -> Tensor:
 
 
 def best_minus_second(rewards: Tensor, std: bool = False) -> Tensor:
-    """The best rollout takes r_max - r_second, the others 0.  [P, N] -> [P, N] double
+    """r_max - r_second for the best rollout, 0 for the others.  [P, N] -> [P, N] double
 
     std: divide by the group's standard deviation, sum of squares over N - 1.
     """
@@ -72,7 +72,7 @@ def best_minus_second(rewards: Tensor, std: bool = False) -> Tensor:
 def pass_k_without_sigma(passed: Tensor, k: int) -> Tensor:
     """Eqs. 14-15 of arXiv 2508.10751 before their division by sigma.  [P, N] bool -> [P, N] double
 
-    With f the all-fail probability: passes take 1 - mean = f, failures f - C(N_neg - 1, k - 1) / C(N - 1, k - 1)
+    With f the all-fail probability: passes get 1 - mean = f, failures f - C(N_neg - 1, k - 1) / C(N - 1, k - 1)
     = -f N_pos / N_neg.
     """
     fail = all_fail_probability(passed, k)  # [P, 1]
@@ -88,19 +88,19 @@ def rloo_k(rewards: Tensor, k: int) -> Tensor:
 
 
 class MaxKOffPolicy(SubsetEstimator):
-    """max@k for rollouts of an older policy (Bagirov et al., arXiv 2510.23393): weights to first order in the ratios.
+    """max@k for rollouts of an older policy, to first order in the ratios (Bagirov et al., 2510.23393).
 
-    A subset of k counts with its importance ratio, the product of its members' pi_now / pi_sampled, which
-    is expanded to first order around 1. Where all ratios are 1 this is `PKPO(k)`, on the same scale:
+    A subset of k is weighted by its importance ratio, the product of its members' pi_now / pi_sampled,
+    expanded to first order around 1. If all ratios are 1 this is `PKPO(k)`, on the same scale:
     the expected gradient of a mean over rollouts is that of max@k. There is no baseline.
-    The weights hold the rollout's own ratio: pair it with the loss `app.losses.Reinforce`, which is
+    The weights include the rollout's own ratio: use it with the loss `app.losses.Reinforce`, which is
     -A log pi. A loss that multiplies by the ratio would count it twice.
 
     Args:
-        k: of max@k, at most N.
+        k: the k of max@k, at most N.
 
-    Assumes ratios near 1, the nearer the larger k is: what is dropped are the products of deltas, of
-    which a subset has k (k - 1) / 2 pairs, and a subset's weight turns negative where its ratios sum to
+    Assumes ratios near 1, the nearer the larger k is: the expansion drops the products of deltas, of
+    which a subset has k (k - 1) / 2 pairs, and a subset's weight is negative if its ratios sum to
     less than k - 1. Rewards may be graded.
 
     Raises:
@@ -114,7 +114,7 @@ class MaxKOffPolicy(SubsetEstimator):
 
 
 class BestMinusSecond(AdvantageEstimator):
-    """The best rollout gets its reward minus the second best, the others 0 (Tang et al., arXiv 2503.19595).
+    """The best rollout gets its reward minus the second best, the others 0 (Tang et al., 2503.19595).
 
     verl's `grpo_passk`. k is N: `PKPOLeaveOneOutMinusOne(N)` is N times it, so the expected gradient
     is that of max@N over N. If two share the best reward, the difference is 0 and all advantages
@@ -122,8 +122,8 @@ class BestMinusSecond(AdvantageEstimator):
 
     Args:
         std: divide by the group's standard deviation over N - 1, as verl does by default.
-            Off here, because the paper's estimate has no bias without it. verl adds 1e-6 to the
-            deviation; here nothing is added, as a best reward above the second means that it is not 0.
+            Off here, because the paper's estimate is unbiased without it. verl adds 1e-6 to the
+            deviation; here nothing is added, as the deviation is not 0 if the best reward is above the second.
 
     Assumes that the rollouts of a problem are independent samples of the policy being updated.
     """
@@ -136,15 +136,15 @@ class BestMinusSecond(AdvantageEstimator):
 
 
 class PassKWithoutSigma(SubsetEstimator):
-    """Pass@k's advantage before its division by sigma, as ParaGator has it (arXiv 2603.18886).
+    """Pass@k's advantage before its division by sigma, as in ParaGator (arXiv 2603.18886).
 
-    Eqs. 14-15 of arXiv 2508.10751 times sigma: passes take f = C(N_neg, k) / C(N, k), failures
+    Eqs. 14-15 of arXiv 2508.10751 times sigma: passes get f = C(N_neg, k) / C(N, k), failures
     -f N_pos / N_neg. Rows sum to zero. It is (N - k) / (N k) times `PKPOLeaveOneOut(k)`, so the expected
-    gradient is (1 / k - 1 / N) times that of Pass@k: the same direction for every problem, which
-    `PassK`, divided by a sigma that depends on the samples, can't promise.
+    gradient is (1 / k - 1 / N) times that of Pass@k: the same direction for every problem. That of
+    `PassK` may differ, since its sigma depends on the samples.
 
     Args:
-        k: of Pass@k, at most N; k = N teaches nothing.
+        k: the k of Pass@k, at most N; k = N gives zero advantages.
 
     Assumes binary rewards, and independent samples of the policy being updated.
     """
@@ -156,14 +156,15 @@ class PassKWithoutSigma(SubsetEstimator):
 
 
 class RLOOK(AdvantageEstimator):
-    """RLOO times the slope of Pass@k (Mahdavi et al., 2025): A_i = k (1 - c / N)^(k - 1) (r_i - mean of the others).
+    """RLOO times the slope of Pass@k, k (1 - c / N)^(k - 1) (Mahdavi et al., 2025).
 
-    grad Pass@k = k (1 - p)^(k - 1) grad p, with the pass rate c / N put in for p. The rate holds rollout i
-    itself, so the estimate is biased at finite N, with a bias that vanishes as N grows. In exchange it
-    stays positive up to c = N - 1, and k may exceed N. k = 1 is RLOO.
+    A_i = k (1 - c / N)^(k - 1) (r_i - mean of the others), from
+    grad Pass@k = k (1 - p)^(k - 1) grad p with the pass rate c / N as p. The rate includes rollout i
+    itself, so the estimate is biased at finite N; the bias vanishes as N grows. In exchange the factor
+    is positive up to c = N - 1, and k may exceed N. k = 1 is RLOO.
 
     Args:
-        k: of Pass@k.
+
 
     Assumes binary rewards, and independent samples of the policy being updated.
     """

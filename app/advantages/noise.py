@@ -1,4 +1,4 @@
-"""Estimators on changed rewards: noise, and a threshold at which a graded answer passes."""
+"""Estimators on changed rewards: noise rewards, and a threshold for graded ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.types import Rollouts
 
 
 class _OtherRewards(Wrapper):
-    """Base class: the wrapped estimator sees changed rewards; the batch keeps its own."""
+    """Base class: the wrapped estimator gets changed rewards; those of the batch are unchanged."""
 
     @abstractmethod
     def rewards(self, rollouts: Rollouts) -> Tensor:
-        """What is shown in place of the rewards.  -> [P, N]"""
+        """The rewards that the wrapped estimator gets.  -> [P, N]"""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return self.of(replace(rollouts, rewards=self.rewards(rollouts)))
@@ -31,14 +31,14 @@ class _OtherRewards(Wrapper):
 class FlipNegatives(_OtherRewards):
     """Some failing rollouts get reward 1: the paper's noise rewards, a baseline (Section 3.1, Figure 6a).
 
-    Each failing rollout is flipped independently with probability `share`: a fixed number of them would
-    be rounded, and 10 % of 3 would always be none. The paper does not say how it draws.
+    Each failing rollout is flipped independently with probability `share`: a fixed number would
+    be rounded, and 10 % of 3 would always be none. The paper does not say how it samples.
 
     Args:
-        of: the estimator that sees the flipped rewards.
-        share: of the failing rollouts, 0.1, 0.3 and 0.5 in the paper.
-        seed: of the draws, which also depend on the problem and on its sampled texts, or on its
-            rewards where there are no texts. They differ between iterations as the answers do, and
+        of: the estimator that gets the flipped rewards.
+        share: the share of failing rollouts; 0.1, 0.3 and 0.5 in the paper.
+        seed: seeds the draws, which also depend on the problem and on its sampled texts, or on its
+            rewards if there are no texts. They differ between iterations as the answers do, and
             need no state to resume.
     """
 
@@ -64,7 +64,7 @@ class Binary(_OtherRewards):
     """Makes graded rewards binary for the wrapped estimator.
 
     Args:
-        of: the estimator that sees them.
+        of: the estimator that gets them.
         at: rewards of at least this much count as 1, all others as 0.
     """
 

@@ -12,12 +12,12 @@ from app.types import Rollouts
 
 
 class Pair(AdvantageEstimator):
-    """Two estimators, both of which see the whole batch.
+    """Two estimators, both called with the whole batch.
 
-    It requires of rollouts what either requires, and keeps the state of both.
+    Requires the fields that either requires, and has the state of both.
 
     Args:
-        both: the two, under the names of the arguments that they were given as.
+        both: the two, by the names of their arguments.
     """
 
     def __init__(self, **both: AdvantageEstimator) -> None:
@@ -31,7 +31,7 @@ class Pair(AdvantageEstimator):
             each.check(num_rollouts)
 
     def set_k(self, k: int) -> None:
-        """Of both, or of the one that has a k; ValueError where neither has."""
+        """Set k in both, or in the one that has a k; ValueError if neither has."""
         refused = []
         for each in self.both.values():
             try:

@@ -14,7 +14,7 @@ from app.types import Rollouts
 
 
 class SubsetEstimator(AdvantageEstimator):
-    """Shared by the three: the size k of subsets, and its bound. The paper calls a subset of k a group."""
+    """Base class: the size k of subsets, and its bound. The paper calls a subset of k a group."""
 
     def __init__(self, k: int = 8) -> None:
         if k < 1:
@@ -51,9 +51,9 @@ class PassKBootstrap(SubsetEstimator):
 
     Args:
         k: rollouts in a subset (the paper's group), drawn without replacement within it.
-        num_subsets: subsets per problem; None draws as many as there are rollouts, as the paper does.
-        reduce: "sum" over a rollout's subsets is Eq. 6; "mean" brings it to the analytic scale.
-        seed: of the draws, which also depend on the problem and on its rewards alone.
+        num_subsets: subsets per problem; None: N, as in the paper.
+        reduce: "sum" over a rollout's subsets is Eq. 6; "mean" has the scale of the analytic form.
+        seed: seeds the draws, which also depend only on the problem and its rewards.
     """
 
     def __init__(

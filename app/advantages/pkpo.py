@@ -1,9 +1,9 @@
-"""PKPO (Walder and Karkhanis, arXiv 2505.15201): the policy gradient of Pass@k, and of max@k, without bias.
+"""PKPO (Walder and Karkhanis, arXiv 2505.15201): unbiased policy gradients of Pass@k and max@k.
 
-Sort a problem's rewards, g_1 <= .. <= g_N. The best reward of a subset is g_N less the gaps
-g_(l+1) - g_l above it, and gap l is above it exactly where the whole subset lies among the l worst.
-So each estimate is a running sum of gaps, each times a chance C(l, k - 1) / C(N - 1, k - 1): linear
-after the sort, no cancellation, and ties, whose gap is 0, may be sorted in any order.
+Sort a problem's rewards, g_1 <= .. <= g_N. The best reward of a subset is g_N minus the gaps
+g_(l+1) - g_l above it, and gap l is above it exactly if the whole subset is among the l worst.
+So each estimate is a cumulative sum of gaps, each times a probability C(l, k - 1) / C(N - 1, k - 1): linear
+after the sort, without cancellation, and ties, whose gap is 0, may be sorted in any order.
 
 Scale: the paper sums its weights s_i over the N samples. A loss here is a mean over rollouts, so an
 advantage is N s_i, and the expected gradient is that of max@k itself: with binary rewards
@@ -24,7 +24,7 @@ from app.types import Rollouts
 def pkpo(rewards: Tensor, k: int) -> Tensor:
     """N s_i (Eqs. 19-21): k times the mean best reward of the subsets of k with rollout i.  [P, N] -> [P, N] double
 
-    The other k - 1 of a subset are among l rollouts, i one of them, with the chance C(l - 1, k - 1) / C(N - 1, k - 1).
+    The other k - 1 are among l rollouts that include i with probability C(l - 1, k - 1) / C(N - 1, k - 1).
     """
     _check(k, rewards.shape[-1])
     ordered, order = rewards.double().sort(-1)
@@ -47,9 +47,9 @@ def pkpo_leave_one_out(rewards: Tensor, k: int) -> Tensor:
 
 
 def pkpo_leave_one_out_minus_one(rewards: Tensor, k: int) -> Tensor:
-    """N s_i^(loo-1) (Eq. 33): k times the mean of what i adds to the best of k - 1 others.  [P, N] -> [P, N] double
+    """N s_i^(loo-1) (Eq. 33): k times the mean increase by i of the best of k - 1 others.  [P, N] -> [P, N] double
 
-    What it adds is the sum of the gaps between the best other and i. Gap l is among them where all
+    The increase is the sum of the gaps between the best other and i. Gap l is among them if all
     k - 1 others are among the l worst: C(l, k - 1) / C(N - 1, k - 1). At k = 1 there is no other,
     and the baseline is the mean of the N - 1 others: RLOO.
     """
@@ -63,17 +63,17 @@ def pkpo_leave_one_out_minus_one(rewards: Tensor, k: int) -> Tensor:
 
 
 def all_among(draws: int, total: int, device: torch.device | None = None) -> Tensor:
-    """Chance that `draws` out of `total`, without replacement, all fall among the first l.  -> [total + 1] double
+    """Probability that `draws` of `total`, without replacement, are all among the first l.  -> [total + 1] double
 
-    C(l, draws) / C(total, draws) for l = 0 .. total. From l to l - 1 it shrinks by (l - draws) / l:
-    a product of ratios in [0, 1], which can't overflow in whatever order a device multiplies.
+    C(l, draws) / C(total, draws) for l = 0 .. total. From l to l - 1 the factor is (l - draws) / l:
+    a product of ratios in [0, 1], which cannot overflow in any order of multiplication.
     """
     first = torch.arange(total, 0, -1, dtype=torch.double, device=device)  # l = total .. 1
     return pad(((first - draws) / first).clamp(min=0).cumprod(0), (1, 0), value=1.0).flip(0)
 
 
 def _shortfall(ordered: Tensor, k: int) -> Tensor:
-    """By how much g_N exceeds the mean best reward of the subsets of k that hold i.  [P, N], sorted -> [P, N]"""
+    """g_N minus the mean best reward of the subsets of k that contain i.  [P, N], sorted -> [P, N]"""
     missed = ordered.diff(dim=-1) * all_among(k - 1, ordered.shape[-1] - 1, ordered.device)[:-1]  # [P, N - 1]
     return pad(missed.flip(-1).cumsum(-1).flip(-1), (0, 1))
 
@@ -97,8 +97,8 @@ def _check_spare(k: int, num_rollouts: int) -> None:
 class PKPO(SubsetEstimator):
     """PKPO without a baseline (Eqs. 19-21; Eq. 8 for binary rewards): A_i = N s_i.
 
-    k times the mean best reward of the subsets of k that hold the rollout. No advantage is negative,
-    and where all rewards equal r each rollout takes k r: without bias, but of high variance.
+    k times the mean best reward of the subsets of k that contain the rollout. No advantage is negative,
+    and if all rewards equal r each rollout gets k r: unbiased, but with high variance.
 
     Args:
         k: of Pass@k, at most N.
@@ -112,16 +112,16 @@ class PKPO(SubsetEstimator):
 
 
 class PKPOLeaveOneOut(SubsetEstimator):
-    """PKPO minus the mean best of the subsets without the rollout (s^(loo), Eq. 29): rows sum to zero, k = 1 is RLOO.
+    """PKPO minus the mean best of the subsets without the rollout (s^(loo), Eq. 29).
 
-    Eq. 29 takes s_i, a weight in a sum over N samples, less the mean of the others' weights without i,
-    which are weights in a sum over N - 1. Here each is first put on the scale of one rollout, times N
-    and times N - 1: A_i = N s_i - b_i, with b_i k times the mean best of the subsets without i, where
+    Rows sum to zero, and k = 1 is RLOO. Eq. 29 takes s_i, a weight in a sum over N samples, minus the mean
+    of the others' weights without i, which are weights in a sum over N - 1. Here each is first scaled to
+    one rollout, times N and times N - 1: A_i = N s_i - b_i, with b_i k times the mean best of the subsets without i;
     N times the printed form would be N s_i - N / (N - 1) b_i. As b_i does not depend on rollout i both
-    are without bias, but the printed form is not RLOO at k = 1, and it pushes every rollout of a
-    problem that always passes down by k / (N - 1), which teaches nothing and adds variance.
+    are unbiased, but the printed form is not RLOO at k = 1, and it gives every rollout of a
+    problem that always passes the advantage -k / (N - 1), which has no signal and adds variance.
 
-    With binary rewards this is k N / (N - k) times `PassKWithoutSigma`: it teaches where 0 < c <= N - k.
+    With binary rewards this is k N / (N - k) times `PassKWithoutSigma`: not zero if 0 < c <= N - k.
 
     Args:
         k: of Pass@k, at most N - 1.
@@ -139,11 +139,12 @@ class PKPOLeaveOneOut(SubsetEstimator):
 
 
 class PKPOLeaveOneOutMinusOne(SubsetEstimator):
-    """PKPO minus the best of the same subset without the rollout (s^(loo-1), Eq. 33): its authors' recommended form.
+    """PKPO minus the best of the same subset without the rollout (s^(loo-1), Eq. 33).
 
-    A rollout's advantage is what it adds to the maximum of k - 1 others, so none is negative: with
-    binary rewards failures take 0 and passes k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive
-    up to c = N - k + 1. At k = 1, where the paper's form has no baseline, this is RLOO.
+    The form that its authors recommend. A rollout's advantage is its increase of the maximum of k - 1
+    others, so none is negative: with binary rewards failures get 0 and passes
+    k C(N_neg, k - 1) / C(N - 1, k - 1), which is positive up to c = N - k + 1. At k = 1, for which the
+    paper's form has no baseline, this is RLOO.
 
     Args:
         k: of Pass@k, at most N.

@@ -15,7 +15,7 @@ def leave_one_out(rewards: Tensor) -> Tensor:
 
 
 class RLOO(AdvantageEstimator):
-    """REINFORCE leave-one-out (Ahmadian et al., arXiv 2402.14740): A_i = r_i - mean of the other N - 1 rewards.
+    """REINFORCE leave-one-out, A_i = r_i - mean of the other rewards (Ahmadian et al., arXiv 2402.14740).
 
     In units of the reward. The baseline does not depend on rollout i, so the expected gradient of a
     mean over rollouts is that of the mean reward, at any N >= 2.
@@ -28,11 +28,11 @@ class RLOO(AdvantageEstimator):
 
 
 class DrGRPO(AdvantageEstimator):
-    """GRPO without its standard deviation (Liu et al., arXiv 2503.20783): A_i = r_i - mean r, in units of the reward.
+    """GRPO without its standard deviation, A_i = r_i - mean r (Liu et al., arXiv 2503.20783).
 
-    The mean holds rollout i itself, so the expected gradient is (N - 1) / N of RLOO's: the same
-    direction for every problem. Dr. GRPO also divides the loss by a constant rather than by the
-    length of the responses: pair it with the reduction `app.losses.ConstantLength`.
+    In units of the reward. The mean includes rollout i itself, so the expected gradient is (N - 1) / N of
+    RLOO's: the same direction for every problem. Dr. GRPO also divides the loss by a constant rather than by
+    the length of the responses: use it with the reduction `app.losses.ConstantLength`.
 
     Assumes that the rollouts of a problem are independent samples of the policy being updated.
     """

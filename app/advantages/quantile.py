@@ -1,4 +1,4 @@
-"""Baselines and weights by order: a group's quantile in place of its mean, a problem's rank among recent ones."""
+"""Baselines and weights by order: a quantile of a group's rewards, a problem's pass rate among recent ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from app.types import Rollouts
 
 
 def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
-    """(r - Q) / std, Q the smallest reward that a share `level` of the group is at most.  [.., N] -> [.., N] double
+    """(r - Q) / std, Q the smallest reward that a share `level` does not exceed.  [.., N] -> [.., N] double
 
-    With the population std, as in Eq. 3; zero where all rewards are equal.
+    With the population std, as in Eq. 3; zero if all rewards are equal.
     """
     rewards = rewards.double()
     place = max(ceil(level * rewards.shape[-1] - 1e-9), 1) - 1
@@ -28,13 +28,13 @@ def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
 
 
 class QAE(AdvantageEstimator):
-    """GRPO with a quantile of rewards in place of their mean: Quantile Advantage Estimation (Wu et al., 2509.22611).
+    """Quantile Advantage Estimation, GRPO with a quantile instead of the mean (Wu et al., 2509.22611).
 
-    With rewards of 0 and 1 and the pass rate p, the quantile of level K is 0 where p <= 1 - K, and 1 above: on hard
+    With rewards of 0 and 1 and the pass rate p, the quantile of level K is 0 if p <= 1 - K, else 1: on hard
     problems only passing rollouts have an advantage, 1 / std, on easy ones only failing ones, -1 / std. As
-    A_pos - A_neg = 1 / std in both, w(p) is for many rollouts that of Pass@1; what differs is which rollouts have it.
+    A_pos - A_neg = 1 / std in both, w(p) is for many rollouts that of Pass@1; only its division among rollouts differs.
 
-    The authors' code interpolates between two rewards where K (N - 1) is no whole number; here is the definition.
+    The authors' code interpolates between two rewards if K (N - 1) is no integer; this is the definition.
 
     Args:
         level: K of the quantile, 0.4 in the source.
@@ -50,7 +50,7 @@ class QAE(AdvantageEstimator):
 
 
 def reverse_hazard(rates: Tensor, reference: Tensor, num_rollouts: int) -> Tensor:
-    """f / F of a pass rate, by a histogram of reference rates with N + 1 bins; 0 outside (0, 1).  [P], [R] -> [P]
+    """f / F of a pass rate, from a histogram of reference rates with N + 1 bins; 0 outside (0, 1).  [P], [R] -> [P]
 
     f is the share of the reference in the rate's bin, F the share in that bin or below.
     """
@@ -62,16 +62,16 @@ def reverse_hazard(rates: Tensor, reference: Tensor, num_rollouts: int) -> Tenso
 
 
 class CurveRL(AdvantageEstimator):
-    """r - mean, times f / F of the pass rate among those of recent problems (Sun et al., 2605.24331, Algorithm 1).
+    """r - mean, times f / F of the pass rate among recent problems (Sun et al., 2605.24331, Algorithm 1).
 
     f is the density and F the distribution function of the pass rates strictly between 0 and 1 in the last batches,
-    those of all processes: a rate has a large weight where it is common and few are lower. The first iteration has
-    its own rates for a reference. Where all rates are equally frequent the weight is 1 / c, that of MaxRL.
+    of all processes: a rate has a large weight if it is common and few are lower. The reference of the first iteration
+    is its own rates. If all rates are equally frequent the weight is 1 / c, that of MaxRL.
 
-    `observe` counts a batch, once an iteration and on all processes alike; the batch itself counts from the next on.
+    `observe` counts a batch, once per iteration and on all processes together, for later iterations.
 
     Args:
-        batches: of the reference, t_0 in the source; 0 refers to the batch itself.
+        batches: number of batches in the reference, t_0 in the source; 0: the batch itself.
     """
 
     binary = True
@@ -80,7 +80,7 @@ class CurveRL(AdvantageEstimator):
         if batches < 0:
             raise ValueError(f"batches={batches} must be at least 0")
         self.batches = batches
-        self._window: list[list[float]] = []  # the pass rates of each batch but the present one
+        self._window: list[list[float]] = []  # the pass rates of each batch but the current one
         self._present: list[float] | None = None
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
@@ -91,12 +91,12 @@ class CurveRL(AdvantageEstimator):
         return weights[:, None] * centred(rollouts.rewards)
 
     def informative(self, rollouts: Rollouts) -> Tensor:
-        """Where rewards differ, whatever the present reference makes of them.  -> [P], bool"""
+        """Problems whose rewards differ, for any reference.  -> [P], bool"""
         self.check_rewards(rollouts.rewards)
         return centred(rollouts.rewards).ne(0).any(-1)
 
     def observe(self, rollouts: Rollouts) -> None:
-        """Move the window by one iteration's scored answers, over all processes."""
+        """Add one iteration's pass rates of all processes to the window, from scored answers."""
         self.check_rollouts(rollouts)
         if self._present is not None:
             self._window = [*self._window, self._present][len(self._window) + 1 - self.batches :]
@@ -112,5 +112,5 @@ class CurveRL(AdvantageEstimator):
 
 
 def _inside(rates: Tensor) -> Tensor:
-    """Those of problems that are neither always passed nor never."""
+    """The rates strictly between 0 and 1."""
     return rates[(rates > 0) & (rates < 1)]

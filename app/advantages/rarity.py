@@ -1,4 +1,4 @@
-"""Rarity: among the passing responses, those that the policy finds less likely are worth more."""
+"""Larger advantages for passing responses that are less likely under the policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.types import Rollouts
 
 
 def likelihood_ranks(logprobs: Tensor) -> Tensor:
-    """How many responses of the problem are more probable.  [P, N] -> [P, N], 0 for the most probable
+    """The number of the problem's responses that are more probable.  [P, N] -> [P, N], 0 for the most probable
 
     Equally probable responses share a rank, so the order of sampling has no effect.
     """
@@ -22,17 +22,17 @@ def likelihood_ranks(logprobs: Tensor) -> Tensor:
 
 
 def unlikely_rewards(rewards: Tensor, logprobs: Tensor, beta: float) -> Tensor:
-    """r (1 - beta (N - rank) / N), rank 0 being the most probable response.  twice [P, N] -> [P, N] double"""
+    """r (1 - beta (N - rank) / N); rank 0 is the most probable response.  twice [P, N] -> [P, N] double"""
     num_rollouts = rewards.shape[-1]
     discount = beta * (num_rollouts - likelihood_ranks(logprobs)).double() / num_rollouts
     return rewards.double() * (1 - discount)
 
 
 def rarity_weights(mean_logprobs: Tensor, passed: Tensor, tau: float) -> Tensor:
-    """n_c b: what a passing response counts, 1 on average over them; 1 for failing ones.  twice [P, N] -> [P, N] double
+    """n_c b, the weight of passing responses, 1 on average; 1 for failing ones.  twice [P, N] -> [P, N] double
 
     With q = softmax(l) over the n_c passing responses, b = (1 - tau) / n_c + tau (1 / q) / sum(1 / q).
-    1 / q is proportional to e^-l, so the second term is softmax(-l) and q itself is never formed.
+    1 / q is proportional to e^-l, so the second term is softmax(-l) and q itself is never computed.
     """
     num_passed = passed.sum(-1, keepdim=True)  # n_c, [P, 1]
     rarity = torch.softmax((-mean_logprobs.double()).masked_fill(~passed, -torch.inf), -1)  # NaN where none passed
@@ -40,16 +40,16 @@ def rarity_weights(mean_logprobs: Tensor, passed: Tensor, tau: float) -> Tensor:
 
 
 class Unlikeliness(Wrapper):
-    """A likely passing response gets a lower reward (He, Fried and Welleck, arXiv 2506.02355).
+    """Lower rewards for more likely passing responses (He, Fried and Welleck, arXiv 2506.02355).
 
-    The other estimator sees r (1 - beta (N - rank) / N) in place of r, rank 0 being the response to
-    which the policy gave the highest probability: the product over its tokens as sampled, which
-    favours short ones. Failing responses keep 0, and a problem whose rollouts all pass or all fail teaches
-    nothing, though the ranks would tell them apart. The paper doesn't say how equal probabilities
+    The wrapped estimator gets r (1 - beta (N - rank) / N) instead of r; rank 0 is the response with
+    the highest probability under the policy: the product over its tokens as sampled, which
+    favours short ones. Failing responses keep 0, and a problem whose rollouts all pass or all fail has zero
+    advantages, though the ranks differ. The paper does not say how equal probabilities
     rank; here they share the lower rank. Assumes log-probabilities of the whole distribution (`Sampling`).
 
     Args:
-        of: the estimator that is wrapped; must take graded rewards; defaults to `PassOne`, as in the paper.
+        of: the wrapped estimator; must accept graded rewards; defaults to `PassOne`, as in the paper.
         beta: share of its reward that the most probable response loses.
 
     Raises:
@@ -79,7 +79,7 @@ class Unlikeliness(Wrapper):
         return replace(rollouts, rewards=unlikely_rewards(rollouts.rewards, total, self.beta))
 
     def _mixed(self, rollouts: Rollouts) -> Tensor:
-        """Problems whose rollouts don't all earn the same.  [P], bool"""
+        """Problems whose rewards differ.  [P], bool"""
         return rollouts.rewards.amax(-1) > rollouts.rewards.amin(-1)
 
 
@@ -88,12 +88,12 @@ class UCPO(Wrapper):
 
     A passing response's advantage is multiplied by n_c b (`rarity_weights`), with l the mean
     log-probability of its tokens, so that length has no effect. The weights average 1 over the
-    passing responses: where the other estimator gives these one advantage, their sum is kept.
-    Failing responses are left as they are. Assumes passing or failing, and log-probabilities of the
-    whole distribution (`Sampling`); the weights are constants to the gradient.
+    passing responses: if the wrapped estimator gives all of these the same advantage, their sum is unchanged.
+    Failing responses are unchanged. Assumes binary rewards, and log-probabilities of the
+    whole distribution (`Sampling`); the weights have no gradient.
 
     Args:
-        of: the estimator that is wrapped; defaults to `PassOne`.
+        of: the wrapped estimator; defaults to `PassOne`.
         tau: share that is distributed by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
     """
 

@@ -1,4 +1,4 @@
-"""The paper's implicit reward designs: advantages weighed by how many rollouts pass (Section 4.2, Eqs. 17-18)."""
+"""The paper's implicit reward designs: advantages weighted by the number of passes (Section 4.2, Eqs. 17-18)."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from app.types import Rollouts
 def exceeding_weight(passed: Tensor, base: float = 10.0) -> Tensor:
     """4 / (10 log(N_pos + 0.5)), which falls as more rollouts pass.  [P, N] bool -> [P] double
 
-    Where none passes the logarithm is negative, and the weight would turn what is pushed up into
-    what is pushed down. Binary estimators have no advantage there; for others f(1) stands, the
-    largest weight.
+    If none passes the logarithm is negative, and the weight would change the sign of advantages.
+    Binary estimators have zero advantages there; for others the weight is f(1), the
+    largest one.
     """
     num_pos = passed.sum(-1).double().clamp(min=1)
     return 4 / (10 * (num_pos + 0.5).log() / log(base))  # Eq. 17
 
 
 class Exceeding(Wrapper):
-    """Advantages times a weight that favors problems with few passes: Exceeding Pass@k Training (Eq. 17, Figure 18c).
+    """Exceeding Pass@k Training: advantages times a larger weight for few passes (Eq. 17, Figure 18c).
 
     At N = 32 it moves the peak of eta (Eq. 16) to a single pass, for all k from 1 to 16 and any base,
-    as the paper says. Read as (4 / 10) log(..) the weight would put that of k = 8 at seven passes.
+    as the paper says. With the weight read as (4 / 10) log(..), the peak of k = 8 would be at seven passes.
 
-    The paper does not state the base, which is only a factor. With 10 a problem with one pass weighs 2.27,
-    one with two passes 1.0, and the peak of eta at N = 32 and k = 4 is 12.0, near the 10.4 that it
-    is without the weight, so that a learning rate carries over. With e the first weighs 0.99:
-    nothing would be strengthened, while the paper means to put more strength on hard problems.
+    The paper does not state the base, which is only a factor. With 10 a problem with one pass has the weight 2.27,
+    one with two passes 1.0, and the peak of eta at N = 32 and k = 4 is 12.0, near the 10.4 without
+    the weight, so that the same learning rate is suitable. With e the first weight is 0.99:
+    none would be larger than 1, while the paper intends larger weights for hard problems.
 
     Args:
         of: the estimator that is weighted; defaults to `PassK`.
-        base: of the logarithm.
+        base: base of the logarithm.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, base: float = 10.0) -> None:
@@ -53,10 +53,10 @@ class Exceeding(Wrapper):
 
 
 class Combination(Pair):
-    """N_pos/N of the one estimator's advantages and 1 - N_pos/N of the other's: Combination Training (Eq. 18).
+    """Combination Training: two estimators' advantages, weighted N_pos/N and 1 - N_pos/N (Eq. 18).
 
-    Pass@1 has the larger weight where few rollouts pass, Pass@k, which decays to zero, where many do. The
-    sentence under Eq. 18 names Pass@k for both cases; the equation leaves no doubt.
+    Pass@1 has the larger weight if few rollouts pass, Pass@k, which decays to zero, if many do. The
+    sentence under Eq. 18 names Pass@k for both cases; the equation is unambiguous.
 
     Args:
         one: has the larger weight if few pass; defaults to `PassOne`.

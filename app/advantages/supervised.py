@@ -1,4 +1,4 @@
-"""Supervised learning as a stage: advantage 1 on what is to be imitated.
+"""Supervised learning as a stage: advantage 1 for the responses to imitate.
 
 With the ratio at 1 the gradient of the policy loss on such a row is exactly that of cross-entropy.
 """
@@ -24,7 +24,7 @@ class Imitate(AdvantageEstimator):
 
 
 class RejectionSampling(Imitate):
-    """Advantage 1 for passing rollouts, 0 for others: rejection-sampling fine-tuning on the policy's own answers."""
+    """Advantage 1 for passing rollouts, 0 for others: fine-tuning by rejection sampling of the policy."""
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return rollouts.passed.to(rollouts.rewards.dtype)

@@ -1,4 +1,4 @@
-"""Pass@1 weighed towards hard problems: a likelihood or an exponential in place of the mean reward, or a focal factor.
+"""Pass@1 with larger weights for hard problems: by a likelihood, an exponential of rewards, or a focal factor.
 
 Shapes: P problems, N rollouts of each. If all rollouts of a problem have the same reward, all advantages are 0.
 """
@@ -17,8 +17,8 @@ from app.types import Rollouts
 def exponential_advantage(rewards: Tensor, beta: float) -> Tensor:
     """(e^(beta r) / mean e^(beta r) - 1) / beta, of arXiv 2509.24261.  [.., N] -> [.., N] double
 
-    With the largest reward taken off inside the exponential no beta overflows; with exp(x) - 1
-    in place of exp(x) a small one leaves the deviation r - mean, which is its limit.
+    The largest reward is subtracted in the exponent, so that no beta overflows; with exp(x) - 1
+    instead of exp(x) a small beta keeps the deviation r - mean, which is the limit.
     """
     rewards = rewards.double()
     above = torch.expm1(beta * (rewards - rewards.amax(-1, keepdim=True)))  # [.., N], in (-1, 0]
@@ -26,7 +26,7 @@ def exponential_advantage(rewards: Tensor, beta: float) -> Tensor:
 
 
 def likelihood_advantage(rewards: Tensor) -> Tensor:
-    """(r - mean) / mean, zero where the mean is (arXiv 2602.02710).  [.., N] -> [.., N] double"""
+    """(r - mean) / mean, zero if the mean is (arXiv 2602.02710).  [.., N] -> [.., N] double"""
     mean = rewards.double().mean(-1, keepdim=True)
     return torch.where(mean > 0, centred(rewards) / mean, 0.0)
 
@@ -38,8 +38,8 @@ def tail_advantage(rewards: Tensor) -> Tensor:
 
         A_(i) = N sum_{j <= i} (r_(j) - r_(j-1)) / (N - j + 1)
 
-    N - j + 1 rollouts reach the j-th reward, so each step of the sum is worth 1 on average over the
-    rollouts per unit of reward, and the mean that centring takes off is the largest reward.
+    N - j + 1 rollouts reach the j-th reward, so each step of the sum is 1 on average over the
+    rollouts per unit of reward, and the mean that centring subtracts is the largest reward.
     """
     rewards = rewards.double()
     num_rollouts = rewards.shape[-1]
@@ -53,11 +53,11 @@ def tail_advantage(rewards: Tensor) -> Tensor:
 
 
 class RSGRPO(AdvantageEstimator):
-    """Risk-sensitive GRPO: ascends log E[e^(beta r)] / beta (Jiang et al., arXiv 2509.24261).
+    """Risk-sensitive GRPO: maximises log E[e^(beta r)] / beta (Jiang et al., arXiv 2509.24261).
 
     Between the mean reward (beta to 0) and the best one (beta to infinity), and without a dead zone
     at high pass rates. Assumes on-policy samples; rewards may be graded. The mean over the N
-    rollouts stands in the denominator, so the estimate is consistent in N rather than unbiased.
+    rollouts is in the denominator, so the estimate is consistent in N rather than unbiased.
 
     Args:
         beta: risk-seeking strength; the paper trains at 2 and finds that 8 costs Pass@1.
@@ -73,12 +73,12 @@ class RSGRPO(AdvantageEstimator):
 
 
 class MaxRL(AdvantageEstimator):
-    """Maximum likelihood: ascends log p to the order that N rollouts allow (Tajwar et al., arXiv 2602.02710).
+    """Maximum likelihood: maximises log p, truncated at order N (Tajwar et al., arXiv 2602.02710).
 
-    A rollout is worth (r - mean) / mean, and nothing where the mean is 0. The expected gradient is
+    A rollout's advantage is (r - mean) / mean, and 0 if the mean is 0. The expected gradient is
     (1 - (1 - p)^(N - 1)) / p times that of the pass rate p, exactly: that of the sum of Pass@k / k
-    over k < N, which tends to log p, up to a constant, as N grows. Assumes on-policy samples that pass or
-    fail; of graded rewards it ascends the logarithm of the mean, where `TailRL` goes by thresholds.
+    over k < N, which tends to log p, up to a constant, as N grows. Assumes on-policy samples and binary
+    rewards; with graded rewards it maximises the logarithm of the mean, while `TailRL` uses thresholds.
     """
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
@@ -86,10 +86,10 @@ class MaxRL(AdvantageEstimator):
 
 
 class TailRL(AdvantageEstimator):
-    """MaxRL for graded rewards: ascends log P(r >= t) integrated over t in [0, 1] (arXiv 2609.02987).
+    """MaxRL for graded rewards: maximises log P(r >= t) integrated over t in [0, 1] (arXiv 2609.02987).
 
-    On rewards of 0 and 1 it is `MaxRL`. Assumes on-policy samples and rewards whose differences
-    mean something: a reward's scale is kept, so twice the reward is twice the advantage.
+    On rewards of 0 and 1 it is `MaxRL`. Assumes on-policy samples and rewards on an interval scale:
+    the scale is kept, so twice the reward is twice the advantage.
     """
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
@@ -99,12 +99,12 @@ class TailRL(AdvantageEstimator):
 class FGRPO(Wrapper):
     """Another estimator's advantages times (1 - pass rate)^gamma (Plyusov et al., arXiv 2602.06717).
 
-    A focal weight: the nearer a problem is to being solved, the less it counts. Assumes passing or
-    failing; the pass rate is the problem's own among its N rollouts, as in the paper.
+    A focal weight: the higher a problem's pass rate, the smaller its weight. Assumes binary rewards;
+    the pass rate is that of the problem's N rollouts, as in the paper.
 
     Args:
-        of: the estimator that is wrapped; defaults to `PassOne`.
-        gamma: 0 changes nothing; the paper uses 0.5 and 1.
+        of: the wrapped estimator; defaults to `PassOne`.
+        gamma: the exponent; 0 changes nothing; the paper uses 0.5 and 1.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, gamma: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""Changes to finished advantages: a bonus for uncertain tokens, a penalty for length, a weight on positive ones."""
+"""Wrappers that change advantages: a bonus for uncertain tokens, a length penalty, a weight on positive ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from app.types import Rollouts
 def entropy_bonus(advantages: Tensor, entropies: Tensor, alpha: float, kappa: float) -> Tensor:
     """A + min(alpha H, |A| / kappa), of arXiv 2506.14758.  [.., T] or [.., 1], [.., T] -> [.., T] double
 
-    With kappa above 1 no advantage changes its sign, and zero stays zero. Rounding may leave the
-    entropy of a certain token just below 0; it counts as 0.
+    With kappa above 1 no advantage changes its sign, and zero remains zero. Rounding may make the
+    entropy of a certain token slightly negative; it counts as 0.
     """
     advantages, entropies = advantages.double(), entropies.double().clamp(min=0)
     return advantages + torch.minimum(alpha * entropies, advantages.abs() / kappa)
@@ -29,13 +29,13 @@ def overlong_penalty(lengths: Tensor, max_tokens: int, margin: int) -> Tensor:
 class EntropyBonusAdvantage(Wrapper):
     """A bonus for tokens of high entropy (Cheng et al., arXiv 2506.14758).  -> [P, N, T]
 
-    A_t + min(alpha H_t, |A_t| / kappa), H_t being the entropy in nats of the distribution that the
-    token was sampled from, a constant to the gradient. In a passing response uncertain tokens are
-    pushed up harder, in a failing one pushed down less. Assumes entropies as sampled by the policy
-    that is trained; a problem without advantages gets none, and rows no longer sum to zero.
+    A_t + min(alpha H_t, |A_t| / kappa), with H_t the entropy in nats of the distribution that the
+    token was sampled from, without gradient. In a passing response the advantage of uncertain tokens
+    is larger, in a failing one less negative. Assumes entropies as sampled by the trained
+    policy; zero advantages remain zero, and rows no longer sum to zero.
 
     Args:
-        of: the estimator that is wrapped; defaults to `PassOne`.
+        of: the wrapped estimator; defaults to `PassOne`.
         alpha: weight of the entropy; 0 changes nothing.
         kappa: bounds the bonus by a share 1 / kappa of the advantage, so that no sign changes.
     """
@@ -63,18 +63,18 @@ class SoftOverlong(Wrapper):
     """DAPO's soft punishment of long responses, as a separate term (Yu et al., arXiv 2503.14476).
 
     The penalty falls from 0 at max_tokens - margin tokens to -1 at max_tokens. DAPO adds it to the
-    reward. Here the estimator keeps the reward it was given, and the penalty, less its mean over
-    the problem, is added to the advantage. As a reward it would be graded and below 0, where Pass@k
-    has no meaning: a long correct response would not pass, and a subset's best would be decided by
-    length. So with `PassOne` the difference from DAPO is the division by the standard deviation,
-    which there has the penalty in it and here leaves it out. As in DAPO, length teaches
-    where all rollouts pass or all fail. Assumes advantages of the order of 1.
+    reward. Here the wrapped estimator gets the unchanged reward, and the penalty, minus its mean over
+    the problem, is added to the advantage. Rewards with the penalty would be graded and below 0, for which
+    Pass@k is not defined: a long correct response would not pass, and length would decide a subset's
+    best. So with `PassOne` the difference from DAPO is the division by the standard deviation,
+    which includes the penalty there and not here. As in DAPO, length has a gradient also
+    if all rollouts pass or all fail. Assumes advantages of the order of 1.
 
     Args:
-        of: the estimator that is wrapped; defaults to `PassOne`.
-        max_tokens: of a response, its stop token included; not more than `max_new_tokens`, or
-            the full penalty is never met.
-        margin: tokens before it over which the penalty grows.
+        of: the wrapped estimator; defaults to `PassOne`.
+        max_tokens: length of a response with the full penalty, its stop token included; if it is above
+            `max_new_tokens`, the full penalty never applies.
+        margin: number of tokens before it over which the penalty grows.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, *, max_tokens: int, margin: int) -> None:
@@ -97,16 +97,16 @@ class SoftOverlong(Wrapper):
 
 
 class WeightedPositives(Wrapper):
-    """Positive advantages times a weight below 1: mostly failures are trained on (Zhu et al., arXiv 2506.01347).
+    """Positive advantages times a weight below 1, to train mostly on failures (Zhu et al., 2506.01347).
 
-    The paper's W-REINFORCE weighs rewards of +1 by 0.1 and leaves those of -1, without a mean taken
-    off, so there a problem that always fails teaches too. On centred advantages, such as those of
-    `PassOne`, it teaches nothing. Assumes that wherever the other estimator teaches, some advantages
-    are negative.
+    The paper's W-REINFORCE multiplies rewards of +1 by 0.1 and keeps those of -1, without subtracting a
+    mean, so there a problem that always fails has a gradient too. With centred advantages, such as those of
+    `PassOne`, it has none. Assumes that if the wrapped estimator's advantages of a problem are not all
+    zero, some are negative.
 
     Args:
-        of: the estimator that is wrapped; defaults to `PassOne`.
-        weight: of positive advantages; 1 changes nothing, 0 learns from failures alone.
+        of: the wrapped estimator; defaults to `PassOne`.
+        weight: factor of positive advantages; 1 changes nothing, 0 trains only on failures.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, weight: float = 0.1) -> None:

@@ -86,7 +86,7 @@ class PassKCLI(LightningCLI):
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        text = "Go on from the last checkpoint of the newest run that has one; begin, and say so, where none has."
+        text = "Resume from the last checkpoint of the newest run that has one; if none has, start anew and log it."
         parser.add_argument("--help_all", action=HelpAll, help="Print the arguments of Lightning's Trainer too")
         parser.add_argument("--auto_resume", type=bool, default=False, help=text)
         parser.add_class_arguments(Chat, "chat")

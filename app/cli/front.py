@@ -16,8 +16,8 @@ COMMANDS = {
     "validate": "measure Pass@k on the validation problems",
     "test": "measure Pass@k on the test problems",
     "predict": "write answers to the test problems, with their scores",
-    "diagnose": "compute a saved update that was not finite again, row by row",
-    "compare": "put several runs into one table and one figure, with bands over seeds",
+    "diagnose": "recompute a saved non-finite update, row by row",
+    "compare": "write one table and one figure of several runs, with bands over seeds",
     "push": "upload a stage's transformers folder to the Hugging Face hub",
     "list": "print the classes that a configuration can name, by kind",
 }
@@ -29,7 +29,7 @@ Reinforcement learning from verifiable rewards with Pass@k as the training objec
 commands:
 {commands}
 
-passk COMMAND --help has a command's arguments; passk fit without any trains the default run in minutes.
+passk COMMAND --help prints a command's arguments; passk fit without arguments trains the default run in minutes.
 passk --version prints the version.
 """
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")

@@ -18,14 +18,14 @@ LATER = "trainer"
 MODULES = re.compile(r"\b(?:app|callbacks|datamodules|lightning|torch|torchmetrics|transformers)\.(?:\w+\.)*(?=[A-Z])")
 """The module part of a class path."""
 COMMAND = {
-    "ckpt_path": "the checkpoint, a file or a run folder; `last` or `best` for that of the newest run that has one",
-    "weights_only": "whether nothing but plain data is read from it, as passk writes it",
+    "ckpt_path": "checkpoint to load: a file or a run folder, or `last` or `best` of the newest run that has one",
+    "weights_only": "whether to read only plain data from it; passk's checkpoints have nothing else",
 }
 """Short help texts for Lightning's own arguments of a command."""
 LONGEST = 160
 """The most characters printed of a default, or of the names of classes."""
-EPILOG = """--KEY.help lists the classes for a key, and --KEY.help CLASS a class's arguments; --help_all has them all,
-and Lightning's Trainer. A stage is changed by its name, as in --schedule.explore.k 4."""
+EPILOG = """--KEY.help lists the classes for a key, and --KEY.help CLASS a class's arguments; --help_all prints all of
+them, and Lightning's Trainer. A stage is changed by its name, as in --schedule.explore.k 4."""
 
 
 class HelpAll(_HelpAction):

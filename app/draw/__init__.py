@@ -1,4 +1,4 @@
-"""Which problems are drawn: uniformly, or by how often the policy has passed them so far."""
+"""Problem samplers: which problems are drawn, uniformly or by their pass rates so far."""
 
 from app.draw.base import Objective, Place, ProblemSampler, Weighted
 from app.draw.by_pass_rate import ByPassRate, Curriculum

@@ -16,10 +16,10 @@ from app.seeds import generator_of
 
 
 class Objective(Protocol):
-    """A stage's objective on a problem that is passed with probability p (`app/advantages/curves.py`)."""
+    """A stage's objective by a problem's probability p to pass (`app/advantages/curves.py`)."""
 
     def share_informative(self, p: Tensor) -> Tensor:
-        """The chance that a group of N rollouts has an advantage that is not zero.  [..] -> [..]"""
+        """The probability that a group of N rollouts has a non-zero advantage.  [..] -> [..]"""
         ...
 
     def expected_eta(self, p: Tensor) -> Tensor:
@@ -29,13 +29,13 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a run a batch is drawn.
+    """The point of a run at which a batch is drawn.
 
     Args:
-        seed: of the data module.
-        position: problems drawn before, by all processes together.
-        batch: batches drawn before.
-        objective: gives that of the present stage; None where there is none.
+        seed: seed of the data module.
+        position: number of problems drawn before, over all processes.
+        batch: number of batches drawn before.
+        objective: returns that of the current stage; None if there is none.
     """
 
     seed: int
@@ -45,18 +45,18 @@ class Place:
 
     @property
     def sentence(self) -> str:
-        """What seeds a draw."""
+        """The text that seeds a draw."""
         return f"{self.seed}/draw/{self.position}"
 
 
 class ProblemSampler(ABC):
-    """Decides which problems a batch holds. All processes make the same calls and get the same result.
+    """Decides which problems a batch has. All processes make the same calls and get the same result.
 
-    It has no state: its decisions follow from the record and the place, which are in the checkpoint.
+    It has no state: its decisions depend only on the record and the place, which are in the checkpoint.
 
     Attributes:
         solved_at, failed_at: a draw counts as solved at a pass rate of at least solved_at, as failed at one of at most
-            failed_at; the record counts both in a row.
+            failed_at; the record counts consecutive ones of both.
     """
 
     solved_at: float = 1.0
@@ -64,14 +64,14 @@ class ProblemSampler(ABC):
 
     @abstractmethod
     def draw(self, record: PassRecord, number: int, place: Place) -> list[int]:
-        """The places of this many problems."""
+        """The indices of this many problems."""
 
     @abstractmethod
     def others(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
-        """The places of all problems in the order in which they may replace those that teach nothing."""
+        """The indices of all problems in the order in which they may replace problems with zero advantages."""
 
     def figures(self, record: PassRecord, drawn: Tensor, place: Place) -> dict[str, float]:
-        """What is to be logged of a draw, beside what is of all samplers.  drawn: [P] places"""
+        """Further metrics of a draw, besides those of all samplers.  drawn: [P] indices"""
         return {}
 
     def __repr__(self) -> str:
@@ -80,11 +80,11 @@ class ProblemSampler(ABC):
 
 
 class Weighted(ProblemSampler):
-    """Draws without replacement, each problem in proportion to its weight among those that are left."""
+    """Draws without replacement, in proportion to the weights of the remaining problems."""
 
     @abstractmethod
     def weights(self, record: PassRecord, place: Place) -> Tensor:
-        """Of each problem, above 0.  [n] double"""
+        """The weight of each problem, above 0.  [n] double"""
 
     def draw(self, record: PassRecord, number: int, place: Place) -> list[int]:
         return self._order(record, place.sentence, place)[:number]
@@ -93,7 +93,7 @@ class Weighted(ProblemSampler):
         return self._order(record, sentence, place)
 
     def _order(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
-        """By log(u) / w with u uniform: the order of drawing one by one (Efraimidis and Spirakis, 2006)."""
+        """All problems by log(u) / w with u uniform: the order of single draws (Efraimidis and Spirakis, 2006)."""
         uniform = torch.rand(len(record), generator=generator_of(sentence), dtype=torch.double)
         return (uniform.log() / self.weights(record, place)).argsort(descending=True, stable=True).tolist()
 

@@ -1,4 +1,4 @@
-"""Problems by their running pass rate: where the objective has something to learn, or from easy to hard."""
+"""Samplers by running pass rate: by the expected signal of the objective, or from easy to hard."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.knobs import Knob, Ramp
 
 
 class ByPassRate(Weighted):
-    """Problems in proportion to their expected signal under the stage's objective, by their running pass rate p.
+    """Draws problems in proportion to the expected signal of the stage's objective at their pass rate p.
 
     Args:
-        by: "informative", the chance that N rollouts have a non-zero advantage under the stage's objective,
+        by: "informative", the probability that N rollouts have a non-zero advantage under the stage's objective,
             its k and its N; or "eta", the expected sum of absolute advantages (Eq. 16), which is 2 N p (1 - p) w(p) for
             estimators whose advantages sum to zero.
-        floor: the least weight, as a share of the largest: a problem that seems to teach nothing is drawn all the
-            same now and then, for the policy changes.
+        floor: the smallest weight, as a share of the largest, so that problems without expected signal are
+            still drawn sometimes, since the policy changes.
     """
 
     def __init__(self, by: Literal["informative", "eta"] = "informative", floor: float = 0.1) -> None:
@@ -41,15 +41,15 @@ class ByPassRate(Weighted):
 
 
 class Curriculum(Weighted):
-    """Problems whose running pass rate is near a target, which goes from easy to hard.
+    """Draws problems whose running pass rate is near a target that moves from easy to hard.
 
-    The weight is a Gaussian around the target. A problem that was not drawn yet has the mean rate of its set, so that
+    The weight is a Gaussian around the target. A problem not drawn yet has the mean rate of its set, so that
     easy sets come first and hard ones later.
 
     Args:
-        target: the pass rate, by the batches drawn in this run.
+        target: the target pass rate as a function of the batches drawn in this run.
         width: the standard deviation of the Gaussian.
-        floor: the least weight, as a share of the largest.
+        floor: the smallest weight, as a share of the largest.
     """
 
     def __init__(self, target: Knob | None = None, width: float = 0.2, floor: float = 0.01) -> None:
@@ -72,6 +72,6 @@ class Curriculum(Weighted):
 
 
 def check_floor(floor: float) -> None:
-    """Raise ValueError for a floor below which a problem might never be drawn, or above which all are alike."""
+    """Raise ValueError for a floor with which a problem might never be drawn, or above the largest weight."""
     if not 0 < floor <= 1:
         raise ValueError(f"floor={floor} must lie in (0, 1]")

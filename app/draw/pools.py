@@ -1,4 +1,4 @@
-"""Pools of solved, hard and other problems, between which problems move by their pass rates."""
+"""A sampler with pools of solved, hard and other problems, by their pass rates."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from app.seeds import generator_of
 
 
 class Pools(ProblemSampler):
-    """Mostly problems that are neither solved nor hard, with a set share of both.
+    """Draws mostly problems that are neither solved nor hard, with a fixed share of both.
 
-    A problem is in the pool "solved" after so many draws in a row at or above a pass rate, in "hard" after as many at
-    or below another, and in "normal" otherwise. It leaves a pool by the first draw that is not of its kind. A batch has
-    a share of solved and a share of hard problems, the rest are normal; what a pool lacks is taken from the next of
-    normal, hard, solved. Within a pool those come first that were not drawn for the longest time.
+    A problem is in the pool "solved" after `in_a_row` consecutive draws at or above a pass rate, in "hard" after as
+    many at or below another, and in "normal" otherwise. It leaves a pool at the first other draw. A batch has
+    a share of solved and a share of hard problems, the rest are normal; if a pool has too few, the others are taken
+    from the next of normal, hard, solved. Within a pool, problems drawn the longest time ago come first.
 
     Args:
-        in_a_row: draws after which a problem changes its pool.
-        solved_share: of a batch, from the pool of solved problems.
-        hard_share: of a batch, from the pool of hard ones.
+        in_a_row: consecutive draws after which a problem changes its pool.
+        solved_share: share of a batch from the pool of solved problems.
+        hard_share: share of a batch from the pool of hard ones.
         solved_at: a draw with at least this pass rate is solved.
         hard_at: a draw with at most this pass rate is failed.
     """
@@ -71,12 +71,12 @@ class Pools(ProblemSampler):
         return {**shares, **{f"draw/pool_{name}": pool.double().mean().item() for name, pool in pools.items()}}
 
     def _queues(self, record: PassRecord, sentence: str) -> dict[str, list[int]]:
-        """Each pool, those first that were not drawn for the longest time; at random among those of one batch."""
+        """Each pool, problems drawn the longest time ago first; in random order within one batch."""
         shuffled = torch.randperm(len(record), generator=generator_of(sentence))
         order = shuffled[record.last[shuffled].argsort(stable=True)]
         return {name: order[pool[order]].tolist() for name, pool in self.pools(record).items()}
 
     @staticmethod
     def _count(share: float, number: int, sentence: str) -> int:
-        """A whole number of problems whose mean is the share of them."""
+        """`share * number`, randomly rounded up or down so that its mean is exact."""
         return int(share * number + torch.rand((), generator=generator_of(sentence), dtype=torch.double).item())

@@ -1,4 +1,4 @@
-"""How often each training problem was drawn and passed: what samplers use, and a file to start from."""
+"""The record of each training problem's draws and passes, for samplers, and its file."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ FIELDS = {**COUNTS, **RUNNING}
 
 
 class PassRecord:
-    """For each problem of the train split, its draws and passes so far. Equal on all processes.
+    """Draws and passes so far of each problem of the train split. Equal on all processes.
 
     Args:
-        problems: n of them.
+        problems: the n problems.
 
     Attributes:
         keep: factor on the counts of earlier answers at each new draw, in [0, 1], since the policy changes.
         drawn: `[n]`, draws so far.
-        last: `[n]`, the number of the batch that it was last drawn in, -1 for none.
-        solved, failed: `[n]`, draws in a row, up to the last, that the sampler took for solved and for failed.
+        last: `[n]`, the number of the latest batch in which it was drawn, -1 for none.
+        solved, failed: `[n]`, consecutive draws up to the latest that count as solved and as failed for the sampler.
         answers, passes: `[n]`, double: scored answers, and passing ones, of all draws; at each draw the earlier ones
             are multiplied by `keep`.
     """
@@ -53,7 +53,7 @@ class PassRecord:
     def __len__(self) -> int:
         return len(self.drawn)
 
-    # -- what it tells ------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------
 
     @property
     def rates(self) -> Tensor:
@@ -69,7 +69,7 @@ class PassRecord:
 
     @property
     def labels(self) -> tuple[list[str], Tensor]:
-        """The sets' names, and which of them each problem is of.  [n]"""
+        """The sets' names, and the index of each problem's set.  [n]"""
         if self._labels is None:
             names = sorted({problem.label for problem in self.problems})
             numbers = {name: number for number, name in enumerate(names)}
@@ -77,12 +77,12 @@ class PassRecord:
         return self._labels
 
     def place(self, problem: Problem) -> int:
-        """Where the problem stands in the train split; KeyError where it does not."""
+        """The problem's index in the train split; KeyError if it is not in it."""
         if self._places is None:
             self._places = {problem.key: place for place, problem in enumerate(self.problems)}
         return self._places[problem.key]
 
-    # -- what it learns -----------------------------------------------------------------------------
+    # -- updates ------------------------------------------------------------------------------------
 
     def update(
         self,
@@ -96,10 +96,10 @@ class PassRecord:
 
         Args:
             batch: its number, from 0.
-            outcomes: of each drawn problem's place, its scored answers and its passing ones, over all processes.
+            outcomes: by each drawn problem's index, its scored answers and its passing ones, over all processes.
             solved_at: a draw with at least this pass rate is solved.
             failed_at: a draw with at most this pass rate is failed.
-            aside: places of problems that were drawn, whose answers do not count for their pass rates.
+            aside: indices of drawn problems whose answers do not count for their pass rates.
         """
         if aside:
             places = torch.tensor(sorted(aside))
@@ -118,9 +118,9 @@ class PassRecord:
             rows[places] = torch.where(answers == 0, rows[places], torch.where(hit, rows[places] + 1, 0))
 
     def keep_only(self, problems: Sequence[Problem], places: Tensor) -> None:
-        """Restrict the record to these problems, at these places; that of a checkpoint may be restricted already.
+        """Restrict the record to these problems, at these indices; that of a checkpoint may be restricted already.
 
-        ValueError where it is of other problems.
+        ValueError if it has other problems.
         """
         if len(self) == len(self.problems):
             for name in FIELDS:
@@ -132,7 +132,7 @@ class PassRecord:
     # -- the file -----------------------------------------------------------------------------------
 
     def write(self, path: Path) -> None:
-        """A line of JSON for each problem that was drawn, in the order of the train split."""
+        """Write a line of JSON for each drawn problem, in the order of the train split."""
         with replacing(path) as temporary, temporary.open("w") as file:
             file.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in self._lines())
 
@@ -150,12 +150,12 @@ class PassRecord:
             }
 
     def read(self, path: Path) -> int:
-        """Begin with what another run's file says; the number of its lines that are of these problems.
+        """Start with the counts of another run's file; returns the number of its lines for these problems.
 
-        Batches are counted anew: `last` is taken over as -1.
+        Batches are counted from 0 again: `last` is set to -1.
 
         Raises:
-            ValueError: a line that is none of such a file, or none that is of a problem of the train split.
+            ValueError: an invalid line, or no line for a problem of the train split.
         """
         places, found, number = {id_of(problem): place for place, problem in enumerate(self.problems)}, 0, 0
         with path.open() as file:
@@ -184,16 +184,16 @@ class PassRecord:
 
 
 SHOWN = 80
-"""Characters of a problem in the file; its `id` is of all of them."""
+"""Characters of a problem's text in the file; its `id` is a digest of the whole text."""
 
 
 def id_of(problem: Problem) -> str:
-    """A digest of what makes it this problem."""
+    """A digest of the problem's identity."""
     return blake2b(problem.key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 def _parsed(text: str, where: str) -> dict[str, Any]:
-    """A line of the file; ValueError where it is none."""
+    """The values of a line of the file; ValueError if it is invalid."""
     try:
         line = json.loads(text)
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""Every problem equally often."""
+"""A sampler that draws every problem equally often."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.draw.record import PassRecord
 
 
 class Uniform(ProblemSampler):
-    """Every problem once in an epoch, each epoch in a new order; a batch may span two epochs."""
+    """Draws every problem once per epoch, each epoch in a new order; a batch may span two epochs."""
 
     def __init__(self) -> None:
         self._order: tuple[tuple[int, int, int], list[int]] = ((-1, -1, -1), [])

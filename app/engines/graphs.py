@@ -60,7 +60,7 @@ class GraphedDecoder(SharedPrefixDecoder):
 
     def _advance(self) -> None:
         """Compute a step of all slots, in place."""
-        self.cache.look()
+        self.cache.update_bias()
         hidden = self._forward({"input_ids": self.fed[:, None]}, self.positions[..., None])
         self.logits = self.policy.logits(hidden[:, -1])  # [P * N, V]
         self.positions.add_(1)

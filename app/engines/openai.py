@@ -148,7 +148,7 @@ class OpenAIEngine(RolloutEngine):
             body = self.body(request, wanted, len(completions), sampling)
             reply = self._call("/completions" if "prompt" in body else "/chat/completions", body)
             found = parse_reply(reply)
-            self._warn([*found.odd, *["it gives more answers than asked for"] * (len(found.choices) > wanted)])
+            self._warn([*found.anomalies, *["it gives more answers than asked for"] * (len(found.choices) > wanted)])
             tokens += found.tokens
             whole, over = divmod(found.tokens["completion_tokens"], len(found.choices))
             sizes = [whole + (place < over) for place in range(len(found.choices))]
@@ -156,9 +156,9 @@ class OpenAIEngine(RolloutEngine):
             completions += [completion(choice, size) for choice, size in zip(limited, sizes, strict=True)]
         return completions[:n], tokens
 
-    def _warn(self, odd: Iterable[str]) -> None:
+    def _warn(self, anomalies: Iterable[str]) -> None:
         """Warn of anything unusual in a reply, once for each kind."""
-        for kind in odd:
+        for kind in anomalies:
             if kind not in self.warned:
                 self.warned.add(kind)
                 log.warning("%s: %s", self.base_url, kind)

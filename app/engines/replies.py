@@ -55,20 +55,20 @@ class Choice:
 
 @dataclass
 class Reply:
-    """A reply's answers in order, the tokens used, and anything unusual, in the same few words for each kind.
+    """A reply's answers in order, the tokens used, and anomalies, with a fixed text for each kind.
 
-    `vague` are the indices of answers whose `finish_reason` is missing or unknown.
+    `unknown_finish` are the indices of answers whose `finish_reason` is missing or unknown.
     """
 
     choices: list[Choice] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
-    odd: list[str] = field(default_factory=list)
-    vague: set[int] = field(default_factory=set)
+    anomalies: list[str] = field(default_factory=list)
+    unknown_finish: set[int] = field(default_factory=set)
 
     def limited(self, max_tokens: int | None) -> list[Choice]:
-        """The answers; vague ones count as truncated if all answers together have as many tokens as they may."""
+        """The answers; those of unknown finish count as truncated if all together have as many tokens as they may."""
         full = max_tokens is not None and self.tokens["completion_tokens"] >= max_tokens * len(self.choices)
-        cut = self.vague if full else set[int]()
+        cut = self.unknown_finish if full else set[int]()
         return [Choice(each.text, "length") if place in cut else each for place, each in enumerate(self.choices)]
 
 
@@ -83,7 +83,7 @@ def parse_reply(reply: Any) -> Reply:
     counts = {name: usage.get(name) if isinstance(usage, dict) else None for name in COUNTS}
     known = {name: count for name, count in counts.items() if type(count) is int and 0 <= count < MOST_TOKENS}
     if len(known) < len(COUNTS):
-        found.odd.append("it does not tell the tokens used, which are counted as 0")
+        found.anomalies.append("it does not tell the tokens used, which are counted as 0")
     found.tokens.update(known)
     return found
 
@@ -95,7 +95,7 @@ def _in_order(reply: Any, found: Reply) -> list[dict[str, Any]]:
     indices = [choice.get("index") for choice in choices]
     if all(type(index) is int for index in indices):
         if len({*indices}) < len(indices):
-            found.odd.append("several of its answers have one index, and are taken as different answers")
+            found.anomalies.append("several of its answers have one index, and are taken as different answers")
         return sorted(choices, key=lambda choice: choice["index"])
     return choices
 
@@ -112,7 +112,7 @@ def _text(choice: dict[str, Any], found: Reply) -> str:
         raise ValueError(f"no completion: {content!r:.80} is no text")
     if not content:
         beside = [word for name, word in BESIDE.items() if message.get(name) or choice.get(name)]
-        found.odd.append(f"an answer has no text{f', only {beside[0]}' if beside else ''}, and is taken as empty")
+        found.anomalies.append(f"an answer has no text{f', only {beside[0]}' if beside else ''}, and is taken as empty")
     return content or ""
 
 
@@ -130,8 +130,8 @@ def _finish(reason: Any, place: int, found: Reply) -> Literal["stop", "length"]:
     if name in ENDED or name in LENGTH:
         return "stop" if name in ENDED else "length"
     if name in FILTERED or name in TOOLS:
-        found.odd.append(f"finish_reason={reason!r}: such answers are not whole and count as truncated")
+        found.anomalies.append(f"finish_reason={reason!r}: such answers are not whole and count as truncated")
         return "length"
-    found.vague.add(place)
-    found.odd.append(f"finish_reason={reason!r:.40} is not known: such answers count as whole")
+    found.unknown_finish.add(place)
+    found.anomalies.append(f"finish_reason={reason!r:.40} is not known: such answers count as whole")
     return "stop"

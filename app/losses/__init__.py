@@ -1,4 +1,4 @@
-"""What a policy update minimises: a loss for every token, a reduction over tokens, penalties and corrections."""
+"""Losses of policy updates: a loss per token, a reduction over tokens, penalties and corrections."""
 
 from app.losses.base import PolicyLoss
 from app.losses.clipped import Clipped

@@ -1,7 +1,7 @@
 """Base class of policy losses.
 
-The functions are pure and give a loss for every token, [B, T]; the classes hold the settings.
-The caller divides by the count of the rows that share the optimizer step, so that micro-batches,
+The functions are pure and return a loss for every token, [B, T]; the classes have the settings.
+The caller divides by the count of all rows of the optimizer step, so that micro-batches,
 skipped rows and the number of processes never change the gradient.
 """
 
@@ -26,7 +26,7 @@ class PolicyLoss(ABC):
         tokens: which tokens are trained; defaults to all.
 
     Attributes:
-        weighs_by_ratio: whether a token counts by its importance ratio, which rollouts of an earlier policy need.
+        weighs_by_ratio: whether tokens are weighted by their importance ratio; required for earlier policies' rollouts.
     """
 
     weighs_by_ratio: bool = True
@@ -36,7 +36,7 @@ class PolicyLoss(ABC):
         self.tokens = tokens
 
     def __call__(self, log_ratio: Tensor, logprobs: Tensor, rows: Experience) -> Tensor:
-        """`per_token` where tokens are trained, 0 elsewhere.  -> [B, T]
+        """`per_token` on the trained tokens, 0 on the others.  -> [B, T]
 
         Raises:
             ValueError: `per_token` returned another shape, which would broadcast silently.
@@ -65,11 +65,11 @@ class PolicyLoss(ABC):
         return torch.zeros_like(rows.mask)
 
     def shaping(self, rows: Experience) -> Shaping | None:
-        """How gradients of log-probabilities are to be shaped, `[B, T]`; None for those of log pi as they are."""
+        """Changes to the gradients of log-probabilities, `[B, T]`; None: no changes."""
         return None
 
     def select_tokens(self, update: Experience) -> Tensor | None:
-        """Which tokens of a whole update are trained, or penalised; called before it is cut into micro-batches."""
+        """Which tokens of a whole update are trained, or penalised; called before it is split into micro-batches."""
         return None if self.tokens is None else self.tokens.token_mask(update)
 
     def informative(self, update: Experience) -> Experience:
@@ -78,5 +78,5 @@ class PolicyLoss(ABC):
 
 
 def ratio_of(log_ratio: Tensor) -> Tensor:
-    """Finite, because 0 x inf is no gradient.  [B, T] -> [B, T]"""
+    """exp(log_ratio), bounded to be finite, because 0 x inf is no gradient.  [B, T] -> [B, T]"""
     return log_ratio.clamp(max=20).exp()

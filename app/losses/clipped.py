@@ -1,4 +1,4 @@
-"""PPO's clipped surrogate, with the clip-higher of DAPO and the dual clip as an option."""
+"""PPO's clipped surrogate with DAPO's clip-higher; the dual clip is optional."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def clipped_loss(
     """-min(r A, clip(r, 1 - low, 1 + high) A) of every token (Eq. 4 without its KL term).  [B, T] twice -> [B, T]
 
     At r = 1 (on-policy) the gradient is that of advantage x logprob. A dual clip c bounds the
-    loss where A < 0 and the ratio is large: it is at most c |A| (1912.09729).
+    loss if A < 0 and the ratio is large: it is at most c |A| (1912.09729).
     """
     ratio = ratio_of(log_ratio)
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
@@ -28,11 +28,11 @@ def clipped_loss(
 
 
 class Clipped(PolicyLoss):
-    """The paper's loss: clip-higher, the mean over all tokens of the update (Eq. 4, Appendix A.2; DAPO, 2503.14476).
+    """The paper's loss: clip-higher, mean over all tokens (Eq. 4, Appendix A.2; DAPO, 2503.14476).
 
     Args:
         clip_low, clip_high: how far a token's ratio may fall or rise before its gradient stops.
-        dual_clip: above 1; where A < 0 the loss is at most dual_clip x |A|. verl's default is 3, the paper has none.
+        dual_clip: above 1; if A < 0 the loss is at most dual_clip x |A|. verl's default is 3, the paper has none.
         reduction: the weights of tokens; with SequenceMean it is GRPO's loss, with ConstantLength Dr. GRPO's.
         tokens: which tokens are trained.
     """
@@ -62,12 +62,12 @@ class Clipped(PolicyLoss):
 
 
 def beyond(ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float) -> Tensor:
-    """Where the clip stops the gradient: the ratio has left the interval in the direction of the advantage."""
+    """Which tokens have no gradient by the clip: the ratio has left the interval in the direction of the advantage."""
     return torch.where(advantages > 0, ratio > 1 + clip_high, ratio < 1 - clip_low) & (advantages != 0)
 
 
 def check_clip(clip_low: float, clip_high: float) -> None:
-    """Raise ValueError for a clip without a meaning."""
+    """Raise ValueError for invalid clip bounds."""
     if not 0 <= clip_low <= 1:
         raise ValueError(f"clip_low={clip_low} must lie in [0, 1]")
     if not clip_high >= 0:

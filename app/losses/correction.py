@@ -1,6 +1,6 @@
 """Importance-sampling correction for sampler/trainer mismatch.
 
-Other kernels or another precision in the engine give the same token a different probability. With
+With other kernels or another precision, the engine computes a different probability of the same token. With
 rho_t = pi_trainer(token) / pi_engine(token), both before the update and without gradient, a correction
 multiplies every token's loss by a weight computed from rho. Without one, off-policy updates take the sampler's
 log-probabilities as pi_old in the importance ratio, unless the engine's samples are rescored by the trainer.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Correction(ABC):
-    """log rho -> weights"""
+    """Base class: log rho -> weights"""
 
     @abstractmethod
     def weights(self, log_rho: Tensor, mask: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ class Correction(ABC):
 
 
 class TokenTIS(Correction):
-    """min(rho_t, cap): truncated importance sampling, token by token (Yao et al., August 2025).
+    """min(rho_t, cap): truncated importance sampling per token (Yao et al., August 2025).
 
     Args:
         cap: upper bound of a weight.
@@ -37,7 +37,7 @@ class TokenTIS(Correction):
 
 
 class SequenceTIS(Correction):
-    """min(prod rho_t, cap) for all tokens of a response: unbiased but for the cap; high variance in long responses.
+    """min(prod rho_t, cap) per response: unbiased except for the cap; high variance for long ones.
 
     Args:
         cap: upper bound of a weight.
@@ -51,7 +51,7 @@ class SequenceTIS(Correction):
 
 
 class IcePop(Correction):
-    """rho_t where it lies in [low, high], 0 elsewhere: tokens with a large mismatch are masked (2510.18855).
+    """rho_t if it is in [low, high], else 0: tokens with a large mismatch are masked (2510.18855).
 
     Args:
         low, high: bounds of rho.
@@ -66,9 +66,9 @@ class IcePop(Correction):
 
 
 class SequenceMIS(Correction):
-    """prod rho_t where it lies in [low, high]; a response outside is left out whole (Liu, Li et al., 2025).
+    """prod rho_t if it is in [low, high], else 0 for the whole response (Liu, Li et al., 2025).
 
-    The product drifts out of any bounds as responses grow long: see GeometricMIS.
+    For long responses the product leaves any bounds: see GeometricMIS.
 
     Args:
         low, high: bounds of the product.
@@ -83,9 +83,9 @@ class SequenceMIS(Correction):
 
 
 class GeometricMIS(Correction):
-    """1 where the geometric mean of rho_t over a response lies in [low, high], else 0 (Liu, Li et al., 2025).
+    """1 if the geometric mean of rho_t over a response is in [low, high], else 0 (Liu, Li et al., 2025).
 
-    The mean does not grow with the length. Accepted responses are not reweighted: this rejects, it does not correct.
+    The mean does not grow with the length. Accepted responses are not reweighted, only others are rejected.
 
     Args:
         low, high: bounds of the mean.

@@ -1,8 +1,8 @@
-"""Keeping entropy by restricting tokens with a high covariance of log-probability and advantage (2505.22617).
+"""Preserves entropy by restricting tokens with a high covariance of log-probability and advantage (2505.22617).
 
 cov_t = (A_t - mean A) (log pi_t - mean log pi) over the tokens of an update. The log-probabilities are
-those the tokens were sampled with, so that the choice is made once for the update and does not depend on micro-batches.
-Equal tokens of equal rows are chosen together, so a choice may exceed its share by those.
+those at sampling, so that tokens are chosen once per update, independently of micro-batches.
+Equal tokens of equal rows are chosen together, so the chosen share may be exceeded by those.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.types import Experience
 
 
 def covariances(update: Experience) -> Tensor:
-    """Of every token, against the means over the update on all processes.  -> [B, T]; 0 on padding"""
+    """The covariance of every token, with means over the update on all processes.  -> [B, T]; 0 on padding"""
     assert update.sampler_logprobs is not None
     mask = update.mask.double()
     advantages, logprobs = update.advantages.double(), update.sampler_logprobs.double()
@@ -31,11 +31,11 @@ def covariances(update: Experience) -> Tensor:
 
 
 class ClipCov(TokenFilter):
-    """Exclude a few tokens drawn at random among those of high covariance (Clip-Cov).
+    """Excludes a few tokens at random among those of high covariance (Clip-Cov).
 
     Args:
-        share: of the update's tokens that are left out, at most.
-        low, high: between which a covariance is high; higher ones count as outliers and are trained.
+        share: the largest share of the update's tokens that is excluded.
+        low, high: bounds of a high covariance; tokens above count as outliers and are trained.
     """
 
     def __init__(self, share: float = 2e-4, low: float = 1.0, high: float = 5.0) -> None:
@@ -50,7 +50,7 @@ class ClipCov(TokenFilter):
             return update.mask
         values = covariances(update)
         eligible = (values > self.low) & (values < self.high) & update.mask  # [B, T]
-        draws = torch.where(eligible, _draws(update), 2.0)  # the smallest draws of eligible tokens are left out
+        draws = torch.where(eligible, _draws(update), 2.0)  # the smallest draws of eligible tokens are excluded
         everywhere, _ = gather_over_processes(draws[update.mask])
         number = min(round(self.share * len(everywhere)), int((everywhere < 2).sum()))
         if not number:
@@ -60,7 +60,7 @@ class ClipCov(TokenFilter):
 
 
 def _draws(update: Experience) -> Tensor:
-    """A number in [0, 1) for every token, which the row alone decides: no state, whatever the order of rows."""
+    """A number in [0, 1) for every token, from its row's contents only: no state, independent of the order of rows."""
     draws = torch.empty(update.mask.shape, dtype=torch.double)
     for row, content in zip(draws, _contents(update), strict=True):
         seed = int.from_bytes(blake2b(content.numpy().tobytes(), digest_size=7).digest(), "little")
@@ -75,14 +75,14 @@ def _contents(update: Experience) -> list[Tensor]:
 
 
 class KLCov(PolicyLoss):
-    """A penalty on leaving the old policy for the tokens of highest covariance (KL-Cov).
+    """A KL penalty to the old policy on the tokens of highest covariance (KL-Cov).
 
     The loss is -r A for every token, without a clip, plus coefficient x |log r| for the chosen tokens, also in rows
     with zero advantage. Only positive covariances are chosen: none in an update whose advantages are all 0.
 
     Args:
-        share: of the update's tokens that are penalised.
-        coefficient: of the penalty.
+        share: the share of the update's tokens that is penalised.
+        coefficient: coefficient of the penalty.
         reduction: the weights of tokens; defaults to TokenMean.
     """
 

@@ -1,4 +1,4 @@
-"""Staying near a reference policy: a penalty added to the loss of every token.
+"""KL penalties to a reference policy, added to the loss of every token.
 
 KL(pi || ref) is estimated from the sampled tokens (Schulman's k1, k2, k3). With d = log pi - log ref:
 k1 = d, k2 = d^2 / 2, k3 = exp(-d) - 1 + d. The paper trains without (Appendix A.2).
@@ -34,9 +34,9 @@ class KLPenalty(ABC):
 
 
 class K1(KLPenalty):
-    """d, unbiased and of high variance.
+    """The estimate d: unbiased, with high variance.
 
-    The gradient of d itself is zero on average: a penalty that does nothing. This one has the value of
+    The gradient of d itself is zero on average, so as a penalty it has no effect. This one has the value of
     d and the gradient of k2, (d) grad log pi, which is that of the KL divergence.
     """
 
@@ -46,16 +46,16 @@ class K1(KLPenalty):
 
 
 class K2(KLPenalty):
-    """d^2 / 2: biased in value; on-policy its gradient is that of the KL divergence, without bias."""
+    """The estimate d^2 / 2: biased in value; on-policy its gradient is unbiased for the KL divergence."""
 
     def per_token(self, logprobs: Tensor, reference: Tensor) -> Tensor:
         return (logprobs - reference).square() / 2
 
 
 class K3(KLPenalty):
-    """exp(-d) - 1 + d: unbiased in value and never negative; its gradient is that of KL(ref || pi).
+    """The estimate exp(-d) - 1 + d: unbiased, never negative; its gradient is that of KL(ref || pi).
 
-    The usual choice (GRPO, 2402.03300, Eq. 4).
+    The most common one (GRPO, 2402.03300, Eq. 4).
     """
 
     def per_token(self, logprobs: Tensor, reference: Tensor) -> Tensor:
@@ -64,5 +64,5 @@ class K3(KLPenalty):
 
 
 def straight_through(values: Tensor) -> Tensor:
-    """0 in value, `values` in gradient."""
+    """A tensor with value 0 and the gradient of `values`."""
     return values - values.detach()

@@ -1,7 +1,7 @@
-"""The relative weights of an update's tokens: weights of a sum, and a count to divide it by.
+"""Reductions of a loss over an update's tokens: the weights of a sum, and its divisor.
 
-Sums and counts are over all rows that share the optimizer step, on all processes, so that no cut of
-them changes the gradient.
+Sums and counts are over all rows of the optimizer step, on all processes, so that their division into
+micro-batches does not change the gradient.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from app.types import Experience
 
 
 class Reduction(ABC):
-    """sum(weights x loss) / count"""
+    """Base class: the loss is sum(weights x loss per token) / count"""
 
     @abstractmethod
     def weights(self, mask: Tensor) -> Tensor:
-        """[B, T] bool -> [B, T]"""
+        """The weights of tokens.  [B, T] bool -> [B, T]"""
 
     @abstractmethod
     def count(self, rows: Experience) -> int:
-        """What these rows add to the divisor."""
+        """The contribution of these rows to the divisor."""
 
 
 class TokenMean(Reduction):
-    """Every token counts alike, whatever response it is in (DAPO, 2503.14476; the paper's choice, Appendix A.2)."""
+    """All tokens have the same weight (DAPO, 2503.14476; used by the paper, Appendix A.2)."""
 
     def weights(self, mask: Tensor) -> Tensor:
         return mask.float()
@@ -36,7 +36,7 @@ class TokenMean(Reduction):
 
 
 class SequenceMean(Reduction):
-    """Every response counts alike, whatever its length (GRPO, 2402.03300): a token of a long one counts less."""
+    """All responses have the same weight (GRPO, 2402.03300), so tokens of longer ones have less."""
 
     def weights(self, mask: Tensor) -> Tensor:
         return mask.double() / mask.sum(-1, keepdim=True).clamp(min=1)
@@ -46,7 +46,7 @@ class SequenceMean(Reduction):
 
 
 class ConstantLength(Reduction):
-    """Sum over tokens divided by a constant, mean over responses (Dr. GRPO, 2503.20783): no length in the gradient.
+    """Sum over tokens divided by a constant, mean over responses, without lengths (Dr. GRPO, 2503.20783).
 
     Args:
         length: the constant, usually `max_new_tokens`.

@@ -1,7 +1,7 @@
 """The reference policy of a KL penalty: an earlier state of the trained policy.
 
-It is a copy of the trained weights, swapped in while it scores. For an adapter (LoRA) that is only
-the adapter: there is no second model.
+It is a copy of the trained weights, which replaces them while it scores. For an adapter (LoRA) only the
+adapter is copied; there is no second model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.distributed.weights import trained_weights
 
 
 class Reference(ABC):
-    """The trained weights of an earlier policy."""
+    """Base class: the trained weights of an earlier policy."""
 
     def __init__(self) -> None:
         self.weights: list[Tensor] = []
@@ -29,11 +29,11 @@ class Reference(ABC):
 
     @abstractmethod
     def update(self, policy: nn.Module) -> None:
-        """Called after each iteration; an EMA takes a step."""
+        """Called after each iteration; a moving average is updated."""
 
     @contextmanager
-    def standing_in(self, policy: nn.Module) -> Iterator[None]:
-        """Inside, the policy has the reference's weights."""
+    def loaded_into(self, policy: nn.Module) -> Iterator[None]:
+        """In this context, the policy has the reference's weights."""
         trained = [parameter.data for parameter in trained_weights(policy).values()]
         try:
             for parameter, weight in zip(trained_weights(policy).values(), self.weights, strict=True):
@@ -60,7 +60,7 @@ class InitialPolicy(Reference):
 class MovingAverage(Reference):
     """The exponential moving average of the policy over the iterations of the stage.
 
-    Kept in single precision at least: in bfloat16 a small step towards the policy would be rounded away.
+    In single precision at least: in bfloat16 a small step towards the policy would be rounded to zero.
 
     Args:
         decay: weight of the old average in each iteration.

@@ -1,4 +1,4 @@
-"""SimKO: the clipped loss, with gradients that concentrate less on the most probable token."""
+"""SimKO: the clipped loss, with gradients less concentrated on the most probable token."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from app.types import Experience
 
 
 class SimKO(Clipped):
-    """Clipped, whose gradient is spread over the K most probable tokens where uncertain (2510.14807, and its code).
+    """Clipped, with gradients spread over the K most probable tokens (2510.14807 and its code).
 
-    On the tokens of a response whose entropy, as sampled, is above a quantile of the response's own: with A > 0 a
-    token's grad log pi is mixed with the mean of that of the K most probable tokens, with A < 0 it counts more if the
+    It concerns the tokens whose entropy, as sampled, is above a quantile of their response's. With A > 0 a
+    token's grad log pi is mixed with the mean of that of the K most probable tokens; with A < 0 it is larger if the
     token is the most probable one. Values of losses and ratios are those of `Clipped`.
 
     The paper writes the mixture for ratios, `(1 - a) r + a / K sum_k sg(r / r_k) r_k`; as each `sg(r / r_k) r_k` has
     the value r and the gradient `r grad log pi(v_k)`, no earlier log-probability of these tokens is needed.
 
     Args:
-        candidates: K.
+        candidates: K, the number of most probable tokens.
         smoothing: a, the share of the K most probable tokens in the gradient, in [0, 1].
-        top_weight: of the most probable token with A < 0, at least 1.
-        quantile: of a response's entropies, above which tokens are concerned, in [0, 1).
+        top_weight: factor of the gradient of the most probable token with A < 0, at least 1.
+        quantile: the quantile of a response's entropies, in [0, 1); tokens above it are concerned.
         clip_low, clip_high, dual_clip: see `Clipped`.
-        reduction: how tokens are weighed.
+        reduction: the weights of tokens.
         tokens: which tokens are trained.
     """
 
@@ -56,7 +56,7 @@ class SimKO(Clipped):
         self.candidates, self.smoothing, self.top_weight, self.quantile = candidates, smoothing, top_weight, quantile
 
     def shaping(self, rows: Experience) -> Shaping | None:
-        """None for demonstrations, whose entropies nobody knows."""
+        """None for demonstrations, which have no entropies."""
         if rows.entropies is None:
             return None
         uncertain = above_quantile(rows.entropies, rows.mask, self.quantile)  # [B, T]
@@ -68,6 +68,6 @@ class SimKO(Clipped):
 
 
 def above_quantile(values: Tensor, mask: Tensor, quantile: float) -> Tensor:
-    """Where a value is above this quantile of its row's masked ones, interpolated linearly.  [B, T] -> [B, T], bool"""
+    """Whether a value is above its row's quantile over masked ones, interpolated linearly.  [B, T] -> [B, T], bool"""
     alone = values.double().masked_fill(~mask, float("nan"))
     return mask & (alone > alone.nanquantile(quantile, dim=-1, keepdim=True))

@@ -1,4 +1,4 @@
-"""Other uses of the importance ratio: GSPO, CISPO, SAPO; and Reinforce, without one."""
+"""Losses with other uses of the importance ratio: GSPO, CISPO, SAPO; and Reinforce, without a ratio."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from app.types import Experience
 
 
 class Reinforce(PolicyLoss):
-    """-A log pi: the plain policy gradient, without a ratio.
+    """-A log pi: the policy gradient without an importance ratio.
 
-    Exact on-policy. Off-policy only with advantages that hold the ratio themselves, as those of
-    `app.advantages.MaxKOffPolicy` do.
+    Exact on-policy. Off-policy only with advantages that include the ratio, such as those of
+    `app.advantages.MaxKOffPolicy`.
     """
 
     weighs_by_ratio = False
@@ -31,12 +31,12 @@ def sequence_log_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
 
 
 class GSPO(PolicyLoss):
-    """One ratio for the whole response, the geometric mean of its tokens', clipped (2507.18071, Eqs. 5-7).
+    """One clipped ratio per response, the geometric mean of its tokens' ratios (2507.18071, Eqs. 5-7).
 
-    Assumes that a reward belongs to the response, so that its ratio should too.
+    Assumes that the reward is one of the whole response.
 
     Args:
-        clip_low, clip_high: of the response's ratio, which moves far less than a token's.
+        clip_low, clip_high: bounds of the response's ratio, which varies far less than a token's.
         reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """
@@ -63,10 +63,10 @@ class GSPO(PolicyLoss):
 
 
 class CISPO(PolicyLoss):
-    """-sg(clip(r)) A log pi: the weight is clipped, the gradient of no token stops (2506.13585, Eqs. 4-5).
+    """-sg(clip(r)) A log pi: clipped weights, and a gradient on every token (2506.13585, Eqs. 4-5).
 
     Args:
-        clip_low, clip_high: of the weight; the paper has no lower bound, which is clip_low = 1.
+        clip_low, clip_high: bounds of the weight; the paper has no lower bound, which is clip_low = 1.
         reduction: the weights of tokens; defaults to TokenMean.
         tokens: which tokens are trained.
     """
@@ -88,11 +88,11 @@ class CISPO(PolicyLoss):
 
 
 class SAPO(PolicyLoss):
-    """A soft gate in place of the clip: sigmoid(tau (r - 1)) 4 / tau, whose slope is 1 at r = 1 and fades (2511.20347).
+    """A smooth function instead of the clip: sigmoid(tau (r - 1)) 4 / tau, slope 1 at r = 1 (2511.20347).
 
     Args:
-        tau_positive, tau_negative: how fast it fades for positive and negative advantages; negative ones fade faster,
-            because pushing a token down spreads over the whole vocabulary.
+        tau_positive, tau_negative: how fast the slope decreases away from r = 1 for positive and negative advantages;
+            faster for negative ones, because lowering a token's probability raises all others of the vocabulary.
         reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """

@@ -1,7 +1,7 @@
-"""Which tokens of an update are trained.
+"""Filters that choose which tokens of an update are trained.
 
-Chosen once over the whole update, of all processes, before it is cut into micro-batches; the tokens
-left out still count in the divisor, as they do in the papers.
+Tokens are chosen once over the whole update, of all processes, before it is split into micro-batches; excluded
+tokens still count in the divisor, as they do in the papers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.types import Experience
 
 
 class TokenFilter(ABC):
-    """Experience -> [B, T]"""
+    """Base class: Experience -> [B, T]"""
 
     @abstractmethod
     def token_mask(self, update: Experience) -> Tensor:
@@ -27,7 +27,7 @@ class TopEntropy(TokenFilter):
     """The tokens with the highest entropy (the "80/20 rule", 2506.01939).
 
     Args:
-        share: of the update's tokens that are trained.
+        share: the share of the update's tokens that is trained.
     """
 
     def __init__(self, share: float = 0.2) -> None:
@@ -42,7 +42,7 @@ class TopEntropy(TokenFilter):
 
 
 def top(values: Tensor, mask: Tensor, share: float) -> Tensor:
-    """The largest `share` of the masked values, at least one, over all processes; ties stay.  [B, T] -> [B, T], bool"""
+    """The largest `share` of masked values, at least one, with ties, over all processes.  [B, T] -> [B, T], bool"""
     everywhere, _ = gather_over_processes(values[mask])
     if not len(everywhere):
         return mask

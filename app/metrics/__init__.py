@@ -1,1 +1,1 @@
-"""What is measured of rollouts: Pass@k, intervals, and the sampler's mismatch with the trainer."""
+"""Metrics of rollouts: Pass@k, intervals, and the mismatch of sampler and trainer."""

@@ -1,4 +1,4 @@
-"""What extracted answers say of a problem: how many there are, how they vote, how they spread."""
+"""Metrics of a problem's extracted answers: distinct wrong ones, majority vote, entropy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.types import Rollouts
 
 
 def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
-    """Distinct extracted answers of failing responses, summed over problems, and how many failed (Figure 7a).
+    """Distinct extracted answers of failing responses, summed over problems, and failing responses (Figure 7a).
 
     Responses without an answer, including truncated ones, all have the same answer: None.
     """
@@ -27,14 +27,14 @@ def distinct_wrong(rollouts: Rollouts) -> tuple[int, int]:
 
 
 def majority_votes(rollouts: Rollouts, k: int | None = None) -> list[float]:
-    """Of each problem, whether its most frequent extracted answer passes (self-consistency, 2203.11171).  P, in [0, 1]
+    """For each problem, whether its most frequent extracted answer passes (self-consistency, 2203.11171).  P, in [0, 1]
 
-    With a tie broken at random, of which this is the expectation, and of responses with the same answer whose scores
-    differ, too. Responses without a score or an extracted answer don't vote: a problem without any vote has 0, and one
-    without any score NaN.
+    Ties are broken at random, as is the choice among responses with the same answer and different scores; the value
+    is the expectation. Responses without a score or an extracted answer do not vote: a problem without any vote has 0,
+    and one without any score NaN.
 
     Args:
-        k: the mean over all subsets of k scored responses, exactly; NaN where a problem has fewer. None is the vote of
+        k: the exact mean over all subsets of k scored responses; NaN if a problem has fewer. None: the vote of
             all of them.
     """
     of_problems = zip(rollouts.completions, rollouts.rewards.tolist(), strict=True)
@@ -42,7 +42,7 @@ def majority_votes(rollouts: Rollouts, k: int | None = None) -> list[float]:
 
 
 def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float], k: int | None) -> float:
-    """See `majority_votes`, of one problem.  N, and N with NaN for no score"""
+    """`majority_votes` of one problem.  N, and N with NaN for no score"""
     scored = sum(reward == reward for reward in rewards)
     if k is not None and k > scored:
         return nan
@@ -54,9 +54,9 @@ def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float], k: i
         return 0.0 if scored else nan
     if k is not None and k < scored:
         sizes, shares = [*map(len, passed.values())], [*map(fmean, passed.values())]
-        chances = {}  # of an answer that comes this often
+        chances = {}  # of an answer with this frequency
         for size in {size for size, share in zip(sizes, shares, strict=True) if share}:
-            others = sorted(sizes)  # problems whose answers come equally often have equal chances
+            others = sorted(sizes)  # sorted: problems with the same frequencies share the cached result
             others.remove(size)
             chances[size] = _chance_of_majority(size, tuple(others), scored - sum(sizes), k)
         return sum(share * chances[size] for size, share in zip(sizes, shares, strict=True) if share)
@@ -66,12 +66,12 @@ def _majority_vote(answers: Sequence[str | None], rewards: Sequence[float], k: i
 
 @lru_cache(maxsize=1 << 14)
 def _chance_of_majority(size: int, others: tuple[int, ...], silent: int, k: int) -> float:
-    """Chance that an answer wins the vote of k responses that are drawn without replacement, ties broken at random.
+    """Probability that an answer wins the vote of k responses drawn without replacement, ties broken at random.
 
-    Where m of the k give the answer, no other answer may come more often, and with t others that come as often it wins
-    with the chance 1 / (t + 1). To draw k of n is to draw each with the chance k / n, given that k are drawn: so the
-    answers are independent, their counts binomial, and the chances of t and of how many are drawn grow answer by
-    answer. Answers that fewer than m responses give can't come m times, and are drawn as one.
+    If m of the k have the answer, no other answer may be more frequent, and with t others as frequent it wins
+    with probability 1 / (t + 1). Drawing k of n is drawing each with probability k / n, given that k are drawn: so the
+    answers are independent, their counts binomial, and the joint distribution of t and the number drawn is computed
+    answer by answer. Answers with fewer than m responses cannot be drawn m times, and are treated as one.
 
     Args:
         size: responses with the answer.
@@ -83,7 +83,7 @@ def _chance_of_majority(size: int, others: tuple[int, ...], silent: int, k: int)
     wins = 0.0
     for m in range(1, min(size, k) + 1):
         rivals = [other for other in others if other >= m]
-        chances = np.zeros((min(len(rivals), k // m - 1) + 1, k - m + 1))  # of t, and of the responses drawn so far
+        chances = np.zeros((min(len(rivals), k // m - 1) + 1, k - m + 1))  # by t, and by responses drawn so far
         chances[0, 0] = 1
         for rival in rivals:
             further = counts[rival][0] * chances
@@ -98,26 +98,26 @@ def _chance_of_majority(size: int, others: tuple[int, ...], silent: int, k: int)
 
 @lru_cache(maxsize=1 << 12)
 def _binomial(n: int, most: int, p: float) -> np.ndarray:
-    """The chance of each count from 0 to `most` in n tries that succeed with the chance p.  [most + 1]"""
+    """Binomial probabilities of 0 to `most` successes in n trials with probability p.  [most + 1]"""
     logs = [
         lgamma(n + 1) - lgamma(count + 1) - lgamma(n - count + 1) + count * log(p) + (n - count) * log1p(-p)
         for count in range(min(n, most) + 1)
     ]
     chances = np.pad(np.exp(logs), (0, most - min(n, most)))
-    chances.flags.writeable = False  # it is kept
+    chances.flags.writeable = False  # it is cached
     return chances
 
 
 def answer_entropies(rollouts: Rollouts) -> list[float]:
-    """Of each problem, the entropy of its extracted answers, in nats: -sum of f log f over their shares f.  P
+    """The entropy of each problem's extracted answers, in nats: -sum of f log f over their shares f.  P
 
-    Responses without an answer, truncated ones included, all have the same one: None. Responses without a score don't
-    count; a problem without any scored one has NaN.
+    Responses without an answer, including truncated ones, all have the same one: None. Responses without a score are
+    left out; a problem without any scored one has NaN.
     """
     of_problems = zip(rollouts.completions, rollouts.scored.tolist(), strict=True)
     return [_entropy([row.answer for row, scored in zip(*each, strict=True) if scored]) for each in of_problems]
 
 
 def _entropy(answers: Sequence[str | None]) -> float:
-    counts = sorted(Counter(answers).values())  # in an order that does not depend on theirs
+    counts = sorted(Counter(answers).values())  # sorted: the sum does not depend on the order of answers
     return -sum(count / len(answers) * log(count / len(answers)) for count in counts) + 0.0 if answers else nan

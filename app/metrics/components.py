@@ -1,4 +1,4 @@
-"""The means of the rewards that scores are made of (`Composite`), in training and in evaluation."""
+"""Means of the rewards of composite scores (`Composite`), in training and in evaluation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from app.types import Rollouts
 
 
 class ComponentMeans:
-    """Of each reward by name: its sum over the answers that it applies to, and how many these are.
+    """For each reward by name: its sum over the answers that it applies to, and their number.
 
-    Unscored and truncated answers have no rewards; answers that were given a prefix are left out. No metric of
-    torchmetrics, whose states have names that all processes know beforehand.
+    Unscored and truncated answers have no rewards; answers with a replayed prefix are left out. Not a torchmetrics
+    metric, since those need state names that all processes know beforehand.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class ComponentMeans:
                 self.sums[name] = total + reward, number + 1
 
     def compute(self, device: torch.device) -> dict[str, float]:
-        """Over all processes, which call it together.  -> {"reward/<name>": ..}"""
+        """The means over all processes, which must call it together.  -> {"reward/<name>": ..}"""
         names = sorted(union_over_processes({*self.sums}))
         if not names:
             return {}

@@ -1,4 +1,4 @@
-"""How far a mean over problems may be trusted: the percentile bootstrap."""
+"""Bootstrap intervals of means over problems."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 LEVEL = 0.95
 RESAMPLES = 10_000
 COUNTED = 16
-"""To count how often a value is drawn takes the time of as many draws."""
+"""Counting the draws of one value takes the time of this many draws."""
 AT_ONCE = 1 << 20
-"""Draws in memory."""
+"""The most draws in memory at once."""
 
 
 def bootstrap_interval(values: Sequence[float], counts: Sequence[int], sentence: str) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of a mean, over problems resampled with replacement (Efron 1979).
 
-    Problems are given by their distinct values and how many have each, so that their order can't matter. A resample of
-    P problems is a multinomial draw over the values, or P draws of one, whichever is faster. It says how the figure
-    would vary with other problems of the same kind; the estimate of each problem is taken as it is.
+    Problems are given as distinct values and their counts, so that their order has no effect. A resample of
+    P problems is a multinomial draw over the values, or P single draws, whichever is faster. The interval shows how
+    the mean would vary with other problems of the same kind; each problem's estimate is taken as exact.
 
     Args:
-        values: [U], distinct; in their order here they meet the random numbers, so give them sorted.
-        counts: [U], problems with each, in all P >= 1.
-        sentence: seeds the resamples.
+        values: [U], distinct; sorted, since the result depends on their order.
+        counts: [U], problems with each value; their sum is P >= 1.
+        sentence: text that seeds the resamples.
     """
     problems = sum(counts)
     if problems < 1:

@@ -1,4 +1,4 @@
-"""Sampler/trainer mismatch: the sampler's log-probabilities against the trainer's."""
+"""Metrics of the mismatch between the sampler's and the trainer's log-probabilities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.types import Rollouts
 
 
 def mismatch(rollouts: Rollouts) -> dict[str, float]:
-    """Of all sampled tokens of all processes, by their logged names; empty if there are no old log-probabilities.
+    """Metrics over all sampled tokens of all processes, by logged name; empty without old log-probabilities.
 
     With log rho = log pi_trainer(token) - log pi_sampler(token), "mismatch" and "mismatch_max" are the mean and the
     largest |log rho|; "mismatch_kl" is the estimate mean(rho - 1 - log rho) of KL(sampler || trainer), whose terms
@@ -24,7 +24,7 @@ def mismatch(rollouts: Rollouts) -> dict[str, float]:
 
 
 def mismatch_of(log_rho: Tensor) -> dict[str, float]:
-    """[M] -> the four figures"""
+    """The four metrics of log rho.  [M]"""
     rho = log_rho.exp()
     return {
         "mismatch": log_rho.abs().mean().item(),

@@ -1,4 +1,4 @@
-"""CoT-Pass@k: an answer counts where a judge accepts its reasoning, too (Wen et al., 2506.14245)."""
+"""CoT-Pass@k: an answer counts only if a judge accepts its reasoning too (Wen et al., 2506.14245)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from app.types import Problem, Rollouts
 
 
 class ReasoningJudge(ABC):
-    """Says whether the reasoning of a response whose answer passes is right: a model, a proof checker, a rule.
+    """Decides whether the reasoning of a passing response is correct: a model, a proof checker or a rule.
 
-    A response is judged once, however many sets its problem is in and however often it is drawn in this run.
+    Each response is judged once in a run, also if its problem is in several sets or it is sampled again.
     """
 
     _known: dict[bytes, bool] | None = None
 
     @abstractmethod
     def judge(self, responses: Sequence[tuple[Problem, str]]) -> list[bool]:
-        """Of each response, all of which pass, whether its reasoning is right."""
+        """Whether each response's reasoning is correct; all of them pass."""
 
     def accepted(self, responses: Sequence[tuple[Problem, str]]) -> list[bool]:
-        """`judge`, with each response asked about once; ValueError for another number of verdicts."""
+        """The results of `judge`, called once for each response; ValueError for another number of results."""
         known = self._known = {} if self._known is None else self._known
         keys = [_digest(problem.key, text) for problem, text in responses]
         new = {key: pair for key, pair in zip(keys, responses, strict=True) if key not in known}
@@ -43,7 +43,7 @@ class ReasoningJudge(ABC):
         return [known[key] for key in keys]
 
     def __deepcopy__(self, memo: Any) -> ReasoningJudge:
-        """The same one: each set has a metric of its own, and all of them one judge."""
+        """Returns the same object: the copied metrics of all sets share one judge."""
         return self
 
 
@@ -54,11 +54,11 @@ def _digest(key: str, text: str) -> bytes:
 class CoTPassAtK(Ratio):
     """The unbiased Pass@k of responses whose answer passes and whose reasoning a judge accepts.
 
-    Only responses that pass are judged. Give it as a metric of the run's own: `evaluation.metrics`.
+    Only responses that pass are judged. Configured in `evaluation.metrics`.
 
     Args:
-        judge: of the reasoning.
-        k: of Pass@k, at most the answers to each problem.
+        judge: judges the reasoning.
+        k: the k of Pass@k, at most the number of answers per problem.
     """
 
     def __init__(self, judge: ReasoningJudge, k: int = 1) -> None:

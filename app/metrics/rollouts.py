@@ -1,7 +1,7 @@
-"""What is measured on rollouts: torchmetrics for evaluation, one dictionary for a training iteration.
+"""Metrics of rollouts: torchmetrics for evaluation, a dictionary for a training iteration.
 
-Every metric's states are sums, added over processes, so that a figure is the same however the
-problems were split. `eval/` keys are made in `callbacks/evaluation/evaluation.py` from the names here.
+Every metric's states are sums, added over processes, so that values do not depend on how
+problems are split. `callbacks/evaluation/evaluation.py` makes the `eval/` keys from the names here.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def is_covered(passes: int, answers: int, tau: float) -> bool:
 
 
 def pass_at_ks(rollouts: Rollouts, ks: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """For each k the sum over problems of the unbiased Pass@k, and over how many.  -> [K] double, [K]
+    """For each k the sum over problems of the unbiased Pass@k, and their number.  -> [K] double, [K]
 
-    Estimated from a problem's scored answers; one that lacks some and has fewer than k is left out.
+    Estimated from a problem's scored answers; one with unscored answers and fewer than k scored ones is left out.
     """
     total = torch.zeros(len(ks), dtype=torch.double, device=rollouts.rewards.device)
     problems = torch.zeros(len(ks), dtype=torch.long, device=rollouts.rewards.device)
@@ -45,7 +45,7 @@ class PassAtK(Metric):
     NaN for a k above the number of scored answers of every problem.
 
     Attributes:
-        left_out: for each k, how many problems had too few.
+        left_out: for each k, the number of problems with too few.
     """
 
     total: Tensor
@@ -70,7 +70,7 @@ class PassAtK(Metric):
 
 
 class Ratio(Metric):
-    """A sum over a count."""
+    """Base class: a sum divided by a count."""
 
     numerator: Tensor
     denominator: Tensor
@@ -81,7 +81,7 @@ class Ratio(Metric):
         self.add_state("denominator", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
 
     def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
-        """What these rollouts add to the numerator and the denominator."""
+        """The contributions of these rollouts to the numerator and the denominator."""
         raise NotImplementedError
 
     def update(self, rollouts: Rollouts) -> None:
@@ -101,7 +101,7 @@ class Accuracy(Ratio):
 
 
 class Unscored(Ratio):
-    """Share of responses that their scorer gave no score."""
+    """Share of responses without a score."""
 
     def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return (~rollouts.scored).sum(), rollouts.scored.numel()
@@ -115,7 +115,7 @@ class ResponseLength(Ratio):
 
 
 class TruncationRate(Ratio):
-    """Share of responses that ran into `max_new_tokens`."""
+    """Share of responses truncated at `max_new_tokens`."""
 
     def count(self, rollouts: Rollouts) -> tuple[float | Tensor, float | Tensor]:
         return rollouts.truncated.sum(), rollouts.truncated.numel()
@@ -137,10 +137,10 @@ class AnswerDiversity(Ratio):
 
 
 class CoverAtTau(Metric):
-    """Share of problems of which a share tau of the scored answers passes, or more.  -> {"cover@0.5": ..}
+    """Share of problems with at least a share tau of passing scored answers.  -> {"cover@0.5": ..}
 
-    Pass@k for a large k asks for one passing answer, Cover@tau for as many as a policy gives that does not guess
-    (2510.08325). Problems without a scored answer are left out; NaN where there is no other.
+    Pass@k for a large k requires one passing answer, Cover@tau a share that guessing does not give
+    (2510.08325). Problems without a scored answer are left out; NaN if there is no other.
     """
 
     covered: Tensor
@@ -164,7 +164,7 @@ class CoverAtTau(Metric):
 
 
 def name_of(tau: float) -> str:
-    """What Cover@tau is reported as."""
+    """The reported name of Cover@tau."""
     return f"cover@{tau:g}"
 
 
@@ -177,10 +177,10 @@ class AnswerEntropy(Ratio):
 
 
 class MajorityVote(Ratio):
-    """Share of problems whose most frequent extracted answer passes; NaN where none has a scored answer.
+    """Share of problems whose most frequent extracted answer passes; NaN if none has a scored answer.
 
     Args:
-        k: responses that vote, see `majority_votes`.
+        k: number of responses that vote, see `majority_votes`.
     """
 
     def __init__(self, k: int | None = None) -> None:
@@ -196,20 +196,20 @@ class MajorityVote(Ratio):
 
 
 def votes_of(ks: Sequence[int], n: int | None) -> list[int]:
-    """The k of each maj@k: those of Pass@k but 1, where both are the same, and n."""
+    """The k of each maj@k: those of Pass@k and n, without 1, at which both are equal."""
     return sorted({*ks, *([] if n is None else [n])} - {1})
 
 
 def evaluation_metrics(
     ks: Sequence[int], n: int | None, extra: Mapping[str, Metric], taus: Sequence[float] = ()
 ) -> MetricCollection:
-    """All that is reported of one set of problems.
+    """All metrics of one set of problems.
 
     Args:
-        ks: of Pass@k.
-        n: answers to each of its problems; None where they differ, and there is no maj@n of theirs.
-        extra: further metrics by the names they are reported under, which are copied.
-        taus: of Cover@tau.
+        ks: the k of Pass@k.
+        n: answers to each of its problems; None if they differ, so that there is no maj@n.
+        extra: further metrics by their reported names; they are copied.
+        taus: the tau of Cover@tau.
     """
     return MetricCollection(
         {
@@ -229,9 +229,9 @@ def evaluation_metrics(
 
 
 def fresh_metrics(rollouts: Rollouts, advantages: Tensor) -> tuple[dict[str, float | Tensor], int]:
-    """`rollout_metrics` of the problems that were answered without a prefix, and how many these are.
+    """`rollout_metrics` of the problems that were answered without a prefix, and their number.
 
-    Where there are none the figures are those of all, to be weighed by 0: processes have the same ones.
+    If there are none the metrics are those of all, with the weight 0, so that all processes have the same names.
     """
     places = rollouts.from_beginning.nonzero()[:, 0]
     if 0 < len(places) < len(rollouts):
@@ -240,7 +240,7 @@ def fresh_metrics(rollouts: Rollouts, advantages: Tensor) -> tuple[dict[str, flo
 
 
 def rollout_metrics(rollouts: Rollouts, advantages: Tensor) -> dict[str, float | Tensor]:
-    """What a training iteration says of its rollouts.  advantages: [P, N] or [P, N, T]"""
+    """The logged metrics of a training iteration's rollouts.  advantages: [P, N] or [P, N, T]"""
     passed, scored = rollouts.passed, rollouts.scored
     distinct, wrong = distinct_wrong(rollouts)
     entropy = rollouts.entropies.float().mean()

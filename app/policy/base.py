@@ -28,7 +28,7 @@ from app.compute.token_scores import Shaping, token_scores
 from app.distributed.processes import rank
 from app.distributed.weights import save_weights
 from app.policy.lora import LoRA, leave_out_frozen
-from app.policy.sharing import proves_sharing
+from app.policy.sharing import can_share_prompts
 from app.policy.text import DAY, TokenizerMixin
 from app.types import Experience, Vision
 
@@ -256,7 +256,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
     def shares_prompts(self) -> bool:
         """Whether the model's results with shared prompts are equal to those on padded rows."""
         if self._shares_prompts is None:
-            self._shares_prompts = proves_sharing(self)
+            self._shares_prompts = can_share_prompts(self)
         return self._shares_prompts
 
 

@@ -32,7 +32,7 @@ class Packs(Protocol):
 
 
 @torch.no_grad()
-def proves_sharing(policy: Packs) -> bool:
+def can_share_prompts(policy: Packs) -> bool:
     """Compare the results for a few responses; architectures with other attention must use padded rows.
 
     Raises:
@@ -48,10 +48,10 @@ def proves_sharing(policy: Packs) -> bool:
         if kinds - {"full_attention", "attention"}:
             raise NotImplementedError(f"it has layers of the kinds {sorted(kinds)}")
         with torch.autocast(model.device.type, enabled=False):
-            witness = Witness(policy.pack(rows))
+            attention = RecordedAttention(policy.pack(rows))
             plain = policy.plain_hidden(rows)
-            gap = (policy.packed_hidden(witness.row, witness, rows) - plain).abs().max().item()
-            witness.check()
+            gap = (policy.packed_hidden(attention.row, attention, rows) - plain).abs().max().item()
+            attention.check()
     except UnknownHeadError:
         raise
     except (TypeError, ValueError, LookupError, RuntimeError, AttributeError) as error:
@@ -93,7 +93,7 @@ class UnknownHeadError(ValueError):
     """The architecture's logits cannot be computed from its hidden states."""
 
 
-class Witness:
+class RecordedAttention:
     """Attention of the packed row that records which layers called it."""
 
     def __init__(self, row: PackedRow) -> None:

@@ -1,4 +1,4 @@
-"""Earlier rollouts used again: whole groups that are trained on once more, and answers that new ones begin with."""
+"""Replay of earlier rollouts: whole groups that are trained on again, and prefixes of answers for new ones."""
 
 from app.replay.groups import Group, GroupReplay
 from app.replay.prefixes import Answered, PrefixReplay, Steered

@@ -1,4 +1,4 @@
-"""Informative groups of earlier iterations, to be trained on in place of problems with zero advantages."""
+"""Replay of informative groups of earlier iterations instead of problems with zero advantages."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from app.types import Completion, Problem, Rollouts
 OF_TOKENS: tuple[Literal["tokens", "sampler_logprobs", "entropies", "old_logprobs"], ...] = (
     "tokens", "sampler_logprobs", "entropies", "old_logprobs",
 )  # fmt: skip
-"""What a completion holds of each of its tokens."""
+"""The fields of a completion with a value for each token."""
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A problem's N rollouts as they were sampled and scored, on the CPU.
+    """A problem's N sampled and scored rollouts, on the CPU.
 
     Attributes:
-        problem: the digest that it is known by (`app/draw/record.py`).
-        iteration: in which they were sampled.
-        temperature: at which they were sampled.
-        prefix: `[l]`, tokens of an earlier answer that all of them begin with; none, as a rule.
-        explore: the problem's mark by the EntropySwitch; None where it had none.
+        problem: the problem's digest (`app/draw/record.py`).
+        iteration: the iteration in which they were sampled.
+        temperature: the temperature at which they were sampled.
+        prefix: `[l]`, tokens of an earlier answer with which all of them begin; usually none.
+        explore: the problem's mark by the EntropySwitch; None without one.
         rewards: `[N]`.
         lengths: `[N]`, tokens of each rollout.
-        of_tokens: by name, what the rollouts hold of each token, end to end: `[M]`.
-        rows: N, what else each of them holds.
+        of_tokens: the rollouts' fields with a value for each token, by name, concatenated: `[M]`.
+        rows: N, the other fields of each.
     """
 
     problem: str
@@ -46,7 +46,7 @@ class Group:
 
     @classmethod
     def of(cls, rollouts: Rollouts, place: int, problem: str, iteration: int) -> Group:
-        """The group at this place of a batch."""
+        """The group at this index of a batch."""
         rows, given = rollouts.completions[place], rollouts.prefixes[place] if rollouts.prefixes else 0
         prompt = rollouts.prompts[place]
         known = [name for name in OF_TOKENS if all(getattr(row, name) is not None for row in rows)]
@@ -69,9 +69,9 @@ class Group:
         return [Completion(**{**row, **tensors}) for row, tensors in zip(self.rows, of_each, strict=True)]
 
     def fits(self, rollouts: Rollouts) -> bool:
-        """Whether it may stand in a batch with these: as many rollouts, of the same temperature, with what they have.
+        """Whether it can be in a batch with these: as many rollouts, the same temperature, the same fields.
 
-        Log-probabilities of the trainer aside, in whose place those of the sampler stand.
+        Except log-probabilities of the trainer, instead of which those of the sampler can be used.
         """
         others = rollouts.completions[0]
         theirs = {name for name in OF_TOKENS if all(getattr(row, name) is not None for row in others)}
@@ -84,18 +84,18 @@ class Group:
 
 
 class GroupReplay:
-    """Replay of informative rollouts: earlier groups replace problems with zero advantages under the objective.
+    """Replays informative rollouts: earlier groups replace problems with zero advantages.
 
-    A group is kept if it was informative, whole: its problem with all N rollouts, their rewards and the
-    log-probabilities that they were sampled with. It is drawn at random among those that would be informative now,
+    Informative groups are kept whole: a problem with all N rollouts, their rewards and their log-probabilities
+    at sampling. Groups are drawn at random among those that would be informative now,
     each at most once in an iteration.
 
     Args:
-        max_age: iterations after the one that sampled it, in which a group may be trained on again.
-        size: groups that are kept at most, the newest, over all processes.
+        max_age: number of iterations after its own in which a group may be trained on again.
+        size: the most groups that are kept, the newest, over all processes.
 
     Attributes:
-        kept: the newest first; the same on every process.
+        kept: the kept groups, the newest first; the same on every process.
     """
 
     def __init__(self, max_age: int = 8, size: int = 64) -> None:
@@ -106,16 +106,16 @@ class GroupReplay:
         self.kept: list[Group] = []
 
     def newest(self, groups: Iterable[Group]) -> list[Group]:
-        """At most `size` of them, in an order that does not depend on who sampled them."""
+        """At most `size` of them, in an order that does not depend on the processes that sampled them."""
         return sorted(groups, key=lambda group: (-group.iteration, group.problem))[: self.size]
 
     def keep(self, groups: Iterable[Group], iteration: int) -> None:
-        """Add an iteration's groups, and forget what is too old for the next or has no room."""
+        """Add an iteration's groups, and remove those too old for the next one or beyond `size`."""
         young = [group for group in self.kept if iteration + 1 - group.iteration <= self.max_age]
         self.kept = self.newest([*groups, *young])
 
     def shuffled(self, iteration: int, seed: int) -> list[Group]:
-        """All that are young enough, in the order in which they are drawn in this iteration."""
+        """All groups within `max_age`, in the order of drawing in this iteration."""
         young = [group for group in self.kept if iteration - group.iteration <= self.max_age]
         return Random(f"{seed}/replay/{iteration}").sample(young, len(young))
 
@@ -128,12 +128,12 @@ class GroupReplay:
 
 
 def as_rollouts(groups: Sequence[Group], problems: Sequence[Problem], like: Rollouts) -> Rollouts:
-    """Groups as a batch of their own, without prompts.
+    """A batch of groups, without prompts.
 
     Args:
-        groups: P of them, of equally many rollouts.
-        problems: P, theirs.
-        like: a batch that they fit, on whose device they are put.
+        groups: P groups with equally many rollouts.
+        problems: P, the problems of the groups.
+        like: a batch that they fit; they are moved to its device.
     """
     device, explore = like.rewards.device, [bool(group.explore) for group in groups]
     return Rollouts(
@@ -148,16 +148,16 @@ def as_rollouts(groups: Sequence[Group], problems: Sequence[Problem], like: Roll
 def with_old_logprobs(
     rollouts: Rollouts, places: Sequence[int], rescored: bool, present: Sequence[Tensor] | None
 ) -> Rollouts:
-    """A batch some of whose groups are replayed, with what their importance ratio is taken against.
+    """A batch with replayed groups, with the old log-probabilities of their importance ratios.
 
     Args:
-        rollouts: of which the others stay as they are.
-        places: of the replayed groups.
-        rescored: whether the others have `old_logprobs`. If not, nor have the replayed ones: as for the others, the
-            sampler's stand for them, or the module computes those of all before the first update. Processes, one with
-            replayed groups alone too, then do the same.
-        present: of the replayed rollouts in order, by the present policy, for a correction that weighs present against
-            sampled; None without one: the ratio is against the policy that sampled them.
+        rollouts: the batch; its other groups are unchanged.
+        places: the indices of the replayed groups.
+        rescored: whether the others have `old_logprobs`. If not, the replayed ones have none either: as for the others,
+            the sampler's are used, or the module computes those of all before the first update. All processes then do
+            the same, including one with only replayed groups.
+        present: log-probabilities of the replayed rollouts, in order, by the current policy, for a correction of
+            current against sampled; None without one: the ratio is to the policy that sampled them.
     """
     completions, given = [[*group] for group in rollouts.completions], iter(present or ())
     for place in sorted(places):

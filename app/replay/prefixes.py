@@ -1,4 +1,4 @@
-"""Beginnings of earlier passing answers, from which the next answers to a hard problem go on."""
+"""Prefixes of earlier passing answers, with which the next answers to a hard problem begin."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """A problem's group of an iteration.
+    """Counts of a problem's group of an iteration.
 
     Attributes:
-        problem: its digest.
-        answers: how many are scored.
-        passes: how many of these pass.
-        passing: `[L]`, int, the tokens of a passing one, from its beginning to before its stop token; None for none.
+        problem: the problem's digest.
+        answers: number of scored answers.
+        passes: number of passing ones among these.
+        passing: `[L]`, int, the tokens of a passing one, with its prefix and without its stop token; None for none.
     """
 
     problem: str
@@ -29,13 +29,13 @@ class Answered:
 
 @dataclass(frozen=True, eq=False)
 class Steered:
-    """What is known of a problem whose next answers begin with a part of an earlier one.
+    """The state of a problem whose next answers begin with a part of an earlier one.
 
     Attributes:
         answer: `[L]`, the tokens of a passing answer without its stop token.
-        share: of the answer that the next ones begin with.
-        rate: pass rate of its latest group, with the prefix that it then had.
-        iteration: of that group.
+        share: the share of the answer with which the next ones begin.
+        rate: pass rate of its latest group, with that group's prefix.
+        iteration: the iteration of that group.
     """
 
     answer: Tensor
@@ -45,30 +45,30 @@ class Steered:
 
     @property
     def prefix(self) -> Tensor:
-        """[l], never the whole answer"""
+        """The prefix of the next answers.  [l], never the whole answer"""
         return self.answer[: int(self.share * len(self.answer))]
 
 
 class PrefixReplay:
-    """Prefix replay: answers to hard problems go on from a prefix of an earlier one, so that half of them pass.
+    """Prefix replay: answers to hard problems continue a prefix of an earlier one, so that half pass.
 
-    After each group of a problem, with the pass rate p that it had,
+    After each group of a problem, with its pass rate p,
 
         share <- clip(share + gain (target - p), 0, longest)
 
-    from 0, once an answer has passed: longer after failures, shorter after passes, down to none. A problem is forgotten
-    when its share is 0. All rollouts of a group have one prefix, which is context: it is not trained on. The aim of
-    half, and prefixes that are the run's own and left out of the loss, are of Prefix Sampling (2605.05112); the rule by
-    which the share moves is passk's own, and so is leaving out its failing prefixes for easy problems.
+    starting at 0, once an answer has passed: longer after failures, shorter after passes, down to none. A problem is
+    removed when its share is 0. All rollouts of a group have the same prefix, which is context: it is not trained on.
+    The target of half, and prefixes from the run's own answers outside the loss, are from Prefix Sampling (2605.05112);
+    the rule for the share is passk's own, as is the omission of that paper's failing prefixes for easy problems.
 
     Args:
-        target: the pass rate that is aimed at.
-        gain: how far the share moves at a pass rate that is off by 1.
+        target: the target pass rate.
+        gain: change of the share per difference of the pass rate from the target.
         longest: the largest share of an answer.
-        size: problems that are kept at most, those that were answered last.
+        size: the most problems that are kept, those answered most recently.
 
     Attributes:
-        steered: by the problem's digest (`app/draw/record.py`); the same on every process.
+        steered: the states by the problem's digest (`app/draw/record.py`); the same on every process.
     """
 
     def __init__(self, target: float = 0.5, gain: float = 0.25, longest: float = 0.9, size: int = 1024) -> None:
@@ -83,12 +83,12 @@ class PrefixReplay:
         self.steered: dict[str, Steered] = {}
 
     def prefix(self, problem: str) -> Tensor:
-        """The tokens that its next answers begin with.  -> [l]"""
+        """The tokens with which its next answers begin.  -> [l]"""
         found = self.steered.get(problem)
         return torch.zeros(0, dtype=torch.int) if found is None else found.prefix
 
     def keep(self, groups: Iterable[Answered], iteration: int) -> None:
-        """Move the shares by what an iteration's answers came to, those of all processes."""
+        """Update the shares from the counts of an iteration's answers, over all processes."""
         for group in groups:
             before = self.steered.get(group.problem)
             answer = group.passing if group.passing is not None or before is None else before.answer

@@ -37,7 +37,7 @@ IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.
 PAUSE = 0.001
 """Seconds between two reads of verdicts; reading each verdict at once would wake three processes for each."""
 
-MEDDLED = "wrote into the channel of its verdicts"
+WROTE_TO_CHANNEL = "wrote into the channel of its verdicts"
 
 
 class Batch(NamedTuple):
@@ -102,18 +102,18 @@ class Watcher:
             try:
                 refusal = self.fork.begin(batch, place)
             except EndedError as error:
-                return self._say(batch.number, "failed", self._how(error))
+                return self._send(batch.number, "failed", self._end_and_get_reason(error))
             if refusal:
-                return self._say(batch.number, "refused", refusal)
+                return self._send(batch.number, "refused", refusal)
             if not said_ready:
-                self._say(batch.number, "ready")
+                self._send(batch.number, "ready")
                 said_ready = True
             try:
                 for verdicts in self.fork.verdicts(batch, place):
                     self.trainer.sendall(b"".join(verdicts))
                     place += len(verdicts)
             except EndedError as error:
-                self._say(batch.number, place, None, f"the scorer {self._how(error)}", None, None)
+                self._send(batch.number, place, None, f"the scorer {self._end_and_get_reason(error)}", None, None)
                 place += 1
         if self.fork is not None and self.fork.has_child_processes():
             self.end()
@@ -144,7 +144,7 @@ class Watcher:
                 os.waitpid(pid, 0)  # its own children are now children of this process
         return status
 
-    def _how(self, error: EndedError) -> str:
+    def _end_and_get_reason(self, error: EndedError) -> str:
         """End the fork.  -> what was wrong with it, or how it ended by itself"""
         deadline = monotonic() + 1
         while not str(error) and self.fork is not None and not has_ended(self.fork.pid) and monotonic() < deadline:
@@ -152,7 +152,7 @@ class Watcher:
         status = self.end()
         return str(error) or f"ended its process (status {status})"
 
-    def _say(self, *values: Any) -> None:
+    def _send(self, *values: Any) -> None:
         self.trainer.sendall(line_of(*values))
 
 
@@ -187,7 +187,7 @@ class Fork:
                 return ""
             case [batch.number, "refused", str(reason)]:
                 return reason
-        raise EndedError(MEDDLED)
+        raise EndedError(WROTE_TO_CHANNEL)
 
     def verdicts(self, batch: Batch, first: int) -> Iterator[list[bytes]]:
         """The lines of the verdicts on the answers from `first` on, as many at a time as have arrived.
@@ -205,7 +205,7 @@ class Fork:
                 first += 1
             yield fitting
             if self.lines:
-                raise EndedError(MEDDLED)
+                raise EndedError(WROTE_TO_CHANNEL)
             if first < batch.length:
                 sleep(PAUSE)
 
@@ -219,7 +219,7 @@ class Fork:
         deadline = monotonic() + seconds
         while not self.lines:
             if len(self.rest) > LONGEST_LINE:
-                raise EndedError(MEDDLED)
+                raise EndedError(WROTE_TO_CHANNEL)
             left = max(0.0, deadline - monotonic())
             ready, _, _ = select([self.channel, self.trainer], [], [], min(left, 60.0))
             if self.trainer in ready:  # it sends nothing before it has all verdicts

@@ -1,12 +1,12 @@
-"""The nouns of passk, in the order in which an iteration makes them.
+"""The data types of passk, in the order of an iteration.
 
-`ProblemBatch` (of the data module) -> `Request` -> `Completion` (of the engine) -> `Rollouts` (scored) -> `Experience`
-(rows of tokens with advantages, on which the loss is taken).
+`ProblemBatch` (from the data module) -> `Request` -> `Completion` (from the engine) -> `Rollouts` (scored) ->
+`Experience` (rows of tokens with advantages, from which the loss is computed).
 
 Axes, used everywhere:
     P  problems in a batch
     N  rollouts of each problem
-    B  rows, one rollout each (P * N, or fewer once rows that teach nothing are left out)
+    B  rows, one rollout each (P * N, or fewer without rows of zero advantage)
     T  tokens of a response, padded to the longest
     k  the k of Pass@k
 """

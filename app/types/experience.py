@@ -1,4 +1,4 @@
-"""Responses as rows of tokens: what the loss is taken on."""
+"""Responses as rows of tokens, from which the loss is computed."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from app.types.problems import Vision
 
 @dataclass(frozen=True)
 class Experience:
-    """Sampled responses as rows of tokens, each with its advantage: what the loss is taken on.
+    """Sampled responses as rows of tokens with advantages, from which the loss is computed.
 
     Attributes:
         prompts: the tokens `[L]` of each problem's prompt, unpadded.
-        problem: `[B]`, the prompt that each row answers.
+        problem: `[B]`, the index of each row's prompt.
         tokens: `[B, T]`.
         mask: `[B, T]`, bool, true on the tokens of the response, its stop token included.
-        advantages: `[B, T]`, 0 on padding; the same on all tokens of a row unless the estimator tells them apart.
+        advantages: `[B, T]`, 0 on padding; equal on all tokens of a row unless the estimator gives `[P, N, T]`.
         sampler_logprobs: `[B, T]`, by the engine that sampled the rows; None for demonstrations.
         entropies: `[B, T]` as sampled, in nats, or None.
-        old_logprobs: `[B, T]`, by the trainer's own forward pass before the iteration's first update; None where
-            `sampler_logprobs` stand for them.
+        old_logprobs: `[B, T]`, by the trainer's own forward pass before the iteration's first update; None if
+            `sampler_logprobs` are used instead.
         reference_logprobs: `[B, T]`, by the reference policy of a KL penalty, or None.
         token_mask: `[B, T]`, bool, the tokens that the loss selects in the whole update; None for all.
         temperature: of the distribution the rows were sampled from.
-        vision: of each prompt's pictures; empty where no prompt has any.
+        vision: vision inputs of each prompt's pictures; empty if no prompt has any.
     """
 
     prompts: list[Tensor]
@@ -59,7 +59,7 @@ class Experience:
         return self.vision or [{} for _ in self.prompts]
 
     def select(self, rows: Tensor) -> Experience:
-        """The given rows alone, cropped to the longest of them.  rows: [B], indices or bool"""
+        """Only the given rows, cropped to the longest of them.  rows: [B], indices or bool"""
         mask = self.mask[rows]
         width = int(mask.sum(-1).max()) if len(mask) else 0
         of_tokens = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_OF_TOKENS}
@@ -71,16 +71,16 @@ class Experience:
         return self.select(self.advantages.ne(0).any(-1))
 
     def split(self, num_parts: int) -> Iterator[Experience]:
-        """`num_parts` consecutive parts of equal size in problems, or one more: the rows of one optimizer step each."""
+        """`num_parts` consecutive parts with equally many problems, or one more, each for one optimizer step."""
         bounds = [len(self.prompts) * part // num_parts for part in range(num_parts + 1)]
         for first, last in pairwise(bounds):
             yield self.select((self.problem >= first) & (self.problem < last))
 
     def microbatches(self, token_budget: int, share_prompts: bool = True) -> Iterator[Experience]:
-        """Parts of at most `token_budget` tokens in a forward pass; a row that alone exceeds it makes a part.
+        """Parts of at most `token_budget` tokens in a forward pass; a single row may exceed it.
 
-        Where a problem's rows share the forward pass of their prompt, it counts once in a part, and a
-        problem is split only where it alone exceeds the budget. Where each row is computed with its
+        If a problem's rows share the forward pass of their prompt, the prompt counts once in a part, and a
+        problem is split only if it alone exceeds the budget. If each row is computed with its
         prompt, padding counts too.
         """
         starts = self._packed_starts(token_budget) if share_prompts else self._padded_starts(token_budget)
@@ -88,12 +88,12 @@ class Experience:
             yield self.select(torch.arange(first, last, device=self.tokens.device))
 
     def _packed_starts(self, token_budget: int) -> Iterator[int]:
-        """The rows at which the parts begin that hold prompts once and nothing twice."""
+        """The first rows of parts with shared prompts and without padding."""
         lengths, problems = self.mask.sum(-1).tolist(), self.problem.tolist()
         size = Counter[int]()  # tokens of all of a problem's rows
         for problem, length in zip(problems, lengths, strict=True):
             size[problem] += length
-        used, previous = token_budget + 1, -1  # no room yet: the first row begins a part
+        used, previous = token_budget + 1, -1  # over the budget: the first row begins a part
         for row, (problem, length) in enumerate(zip(problems, lengths, strict=True)):
             prompt, begins = len(self.prompts[problem]), problem != previous
             whole = prompt + size[problem]
@@ -104,8 +104,8 @@ class Experience:
             used, previous = used + length + (prompt if begins else 0), problem
 
     def _padded_starts(self, token_budget: int) -> Iterator[int]:
-        """The rows at which the parts begin that hold a row for each response, padded to the widest."""
-        rows, widest = 0, token_budget + 1  # no room yet
+        """The first rows of parts with a row for each response and its prompt, padded to the widest."""
+        rows, widest = 0, token_budget + 1  # over the budget
         for row, (problem, length) in enumerate(zip(self.problem.tolist(), self.mask.sum(-1).tolist(), strict=True)):
             width = len(self.prompts[problem]) + length
             if (rows + 1) * max(widest, width) > token_budget:

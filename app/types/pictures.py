@@ -1,7 +1,7 @@
-"""Pictures in prompts: what a message may hold beside text.
+"""Pictures in prompts.
 
-A message's `content` is text, or a tuple of texts and pictures in the order in which they are read. A picture is opened
-when a policy reads it; until then it is bytes, or whatever it is drawn from.
+A message's `content` is text, or a tuple of texts and pictures in reading order. A picture is opened
+when a policy encodes it; until then it is bytes, or the data from which it is drawn.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from PIL import Image
 from app.types.problems import Prompt
 
 IN_TEXT = "[picture]"
-"""What stands for a picture where there is only text to show it."""
+"""The placeholder of a picture in plain text."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""What is opened: Pillow would have another program run an EPS file."""
+"""The formats that are opened: for an EPS file, Pillow would run another program."""
 
 
 class Picture(ABC):
     """A picture of a prompt.
 
     Attributes:
-        digest: the same for the same picture alone.
+        digest: equal only for equal pictures.
     """
 
     digest: str
 
     @abstractmethod
     def open(self) -> Image.Image:
-        """Its pixels, in RGB; ValueError where there are none to be had."""
+        """Its pixels, in RGB; ValueError if it cannot be opened."""
 
 
 @dataclass(frozen=True)
 class EncodedPicture(Picture):
-    """A picture as a file holds it: PNG, JPEG or another of FORMATS.
+    """A picture in the bytes of a file: PNG, JPEG or another of FORMATS.
 
     Args:
         data: the file's bytes.
@@ -56,7 +56,7 @@ class EncodedPicture(Picture):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, from the head of the file; ValueError where it is no picture."""
+        """Width and height, from the file's header; ValueError if it is no picture."""
         with self._opened() as image:
             return image.size
 
@@ -64,7 +64,7 @@ class EncodedPicture(Picture):
         try:
             with self._opened() as image:
                 return image.convert("RGB")
-        except (OSError, SyntaxError) as error:  # the head was whole and the rest is not
+        except (OSError, SyntaxError) as error:  # a valid header, but damaged data
             raise ValueError(f"a picture can't be read: {error}") from None
 
     def _opened(self) -> Image.Image:
@@ -86,14 +86,14 @@ def pictures_of(prompt: Prompt) -> list[Picture]:
 
 
 def text_of(content: Any) -> str:
-    """A message's content as text, in which a picture is a word in brackets."""
+    """A message's content as text, with a word in brackets for each picture."""
     return "".join(part if isinstance(part, str) else IN_TEXT for part in parts_of(content))
 
 
 def canonical(prompt: Prompt) -> str:
-    """A text that is the same for the same prompts alone, the ends of lines and white space around a message aside.
+    """A text that is equal only for equal prompts, except line endings and white space around a message.
 
-    A single message is its text, whoever says it: plain text and the same text as a chat are one prompt.
+    A single message is its text, for any role: plain text and the same text as a chat are one prompt.
     """
     if isinstance(prompt, str):
         return _settled(prompt)
@@ -106,7 +106,7 @@ def canonical(prompt: Prompt) -> str:
 
 
 def _settled(content: Any) -> str:
-    """A message as text, in which a picture is its digest."""
+    """A message as text, with the digest of each picture."""
     text = "".join(part if isinstance(part, str) else f"<{part.digest}>" for part in parts_of(content))
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 

@@ -1,4 +1,4 @@
-"""Questions that can score their own answers: what a data module holds."""
+"""Problems, which score their own answers, and the types of their scores."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Prompt: TypeAlias = str | tuple[dict[str, Any], ...]
 """Plain text, or the messages of a chat: each a `role` and a `content`, text or texts and pictures (`pictures.py`)."""
 
 Vision: TypeAlias = dict[str, Tensor]
-"""What a model is given of a prompt's pictures, by its own names, on the host; empty where there are none."""
+"""A model's inputs for a prompt's pictures, by its own names, on the host; empty if there are none."""
 
 
 class Unscored(float):
-    """The score of an answer that a scorer can't judge: NaN, with the cause, so that it is left out instead of wrong.
+    """The score NaN of an answer that could not be scored, with the cause; left out, not wrong.
 
     Args:
-        cause: why there is no score, in a line.
+        cause: why there is no score, in one line.
     """
 
     cause: str
@@ -33,15 +33,15 @@ class Unscored(float):
 
 
 MOST_PARTS, LONGEST_PART = 16, 64
-"""Rewards that a score is made of, and characters of the name of one."""
+"""The most rewards in a composite score, and the most characters of a reward's name."""
 
 
 class Composite(float):
-    """A score in [0, 1] that is made of several rewards.
+    """A score in [0, 1] composed of several rewards.
 
     Args:
-        score: the whole.
-        parts: the rewards by name, as their functions gave them; one that does not apply is left out.
+        score: the whole score.
+        parts: the rewards by name, as returned by their functions; without those that do not apply.
 
     Raises:
         ValueError: for a reward that is not finite, more than MOST_PARTS, or a name longer than LONGEST_PART.
@@ -60,14 +60,14 @@ class Composite(float):
 
 
 class Problem(ABC):
-    """A frozen question that can score its own answer.
+    """Base class of problems: an immutable question that can score its own answers.
 
     Attributes:
-        prompt: what the policy reads.
-        key: canonical form; two problems with one key are the same problem.
-        solution: a reference answer, itself scored 1; empty where none is known.
-        label: the set it is reported under, such as "7x7".
-        origin: where it was read, such as "train.jsonl, row 41", which is no part of what it is; "" of no file.
+        prompt: the prompt for the policy.
+        key: canonical form; two problems with equal keys are the same problem.
+        solution: a reference answer, with score 1; "" if none is known.
+        label: the set under which it is reported, such as "7x7".
+        origin: its file and row, such as "train.jsonl, row 41", not part of its identity; "" without a file.
     """
 
     prompt: Prompt
@@ -78,34 +78,34 @@ class Problem(ABC):
 
     @abstractmethod
     def score(self, response: str) -> float:
-        """Judge a response: 1 passes, anything below fails.
+        """Score a response: 1 passes, anything below fails.
 
-        A total function: any string gives a number in [0, 1], or `Unscored`, within milliseconds, without an
-        exception or a side effect, and never by running the text as code.
+        For any string it returns a number in [0, 1], or `Unscored`, within milliseconds, without an
+        exception or side effects, and never runs the text as code.
         """
 
     def extract_answer(self, response: str) -> str | None:
-        """The answer that `score` judges, in a canonical form: two responses with equal answers have equal texts.
+        """The extracted answer that `score` checks, in a canonical form: equal answers have equal texts.
 
-        What answers are compared by, for their diversity and for the majority vote. The stripped response by default.
-        Like `score` it never raises and takes time linear in the text; None where the response holds no answer.
+        Diversity and the majority vote compare responses by it. By default the stripped response.
+        Like `score` it never raises, and it takes time linear in the text; None if the response has no answer.
         """
         return response.strip() or None
 
     @property
     def identity(self) -> str:
-        """What a resumed run must find again: the problem and its answer."""
+        """The problem and its answer as text; a resumed run checks that they are the same."""
         return f"{self.key}\n{self.solution}"
 
     def demonstrate(self, random: Random) -> str:
-        """A correct answer to imitate; drawn at random where several are equally good."""
+        """A correct answer for demonstrations; random if several are equally good."""
         return self.solution
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """The sets it is reported under: its label, and wider ones."""
+        """The sets under which it is reported: its label, and larger ones."""
         return (self.label,)
 
     def draw(self, response: str) -> str | None:
-        """The problem with the response drawn into it, as fixed-width text, where that helps a reader."""
+        """The problem with the response drawn into it, as fixed-width text; None if it has no such form."""
         return None

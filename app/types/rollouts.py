@@ -1,4 +1,4 @@
-"""P problems as the data module gives them, and with N sampled and scored answers each."""
+"""P problems from the data module, and their N sampled and scored answers each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from app.types.sampling import Completion
 
 @dataclass
 class ProblemBatch:
-    """What a Lightning batch is: P problems of the data module, and their rollouts once they are sampled.
+    """A Lightning batch: P problems of the data module, and their rollouts after sampling.
 
     Attributes:
         problems: P of them.
-        sampled: what the RolloutCallback has had sampled and scored; None before.
-        mixed: the same with replayed groups in the places of some, on all processes or on none; None where nothing
-            is replayed. Updates are made of these, figures and states of `sampled`.
+        sampled: the sampled and scored rollouts, set by the RolloutCallback; None before.
+        mixed: the same with some groups replaced by replayed ones, on all processes or on none; None if nothing
+            is replayed. Updates use these; metrics and states use `sampled`.
     """
 
     problems: Sequence[Problem]
@@ -40,21 +40,21 @@ class ProblemBatch:
         return self.sampled
 
     def to(self, device: torch.device | str, **kwargs: Any) -> ProblemBatch:
-        """Lightning's hook; problems stay on the host, and rollouts are sampled where the policy is."""
+        """Lightning's hook; does nothing: problems stay on the host, and rollouts are on the policy's device."""
         return self
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the N answers to a problem came to.
+    """Counts of a problem's N answers.
 
     Attributes:
-        problem: that was asked.
-        prefix: tokens of an earlier answer that they all begin with.
-        answers: how many of them are scored.
-        passes: how many of these pass.
-        passing: `[L]`, the tokens of the first that passes, with its prefix and without its stop token; None where none
-            does, or it was not asked for.
+        problem: the problem.
+        prefix: number of tokens of an earlier answer with which all of them begin.
+        answers: number of scored answers.
+        passes: number of passing ones among these.
+        passing: `[L]`, the tokens of the first passing answer, with its prefix and without its stop token; None if none
+            passes, or it was not requested.
     """
 
     problem: Problem
@@ -72,18 +72,18 @@ class Rollouts:
         problems: P of them.
         prompts: the tokens `[L]` of each problem's prompt, unpadded.
         completions: P lists of N.
-        rewards: `[P, N]`, in [0, 1]; 1 passes. NaN where the scorer gave none (`app/scoring/`): such an
-            answer counts as one that was not drawn.
+        rewards: `[P, N]`, in [0, 1]; 1 passes. NaN if the scorer gave none (`app/scoring/`): such an
+            answer counts as not sampled.
         temperature: at which the completions were sampled.
-        on_policy: whether the policy as it now stands sampled them.
-        explore: `[P]`, bool, which problems are to be explored rather than exploited; None without an EntropySwitch.
-        importance_ratios: `[P, N]`, pi_theta / pi_sampler of each response, the product over its tokens; None where
+        on_policy: whether the current policy sampled them.
+        explore: `[P]`, bool, which problems to explore rather than exploit; None without an EntropySwitch.
+        importance_ratios: `[P, N]`, pi_theta / pi_sampler of each response, the product over its tokens; None if
             they are all 1.
-        vision: P, of each prompt's pictures; empty where no prompt has any.
-        prefixes: P, how many tokens at the end of each prompt are the beginning of its answers; empty for none.
+        vision: P, vision inputs of each prompt's pictures; empty if no prompt has any.
+        prefixes: P, the number of tokens at the end of each prompt that begin its answers; empty for none.
 
     Raises:
-        ValueError: for parts whose shapes do not fit, with both.
+        ValueError: for parts whose shapes do not match, with both shapes.
     """
 
     problems: Sequence[Problem]
@@ -120,7 +120,7 @@ class Rollouts:
 
     @property
     def passed(self) -> Tensor:
-        """[P, N], bool"""
+        """Which answers pass.  [P, N], bool"""
         return self.rewards >= 1
 
     @property
@@ -140,7 +140,7 @@ class Rollouts:
 
     @property
     def truncated(self) -> Tensor:
-        """Which responses ran into `max_new_tokens`.  [P, N], bool"""
+        """Which responses were truncated at `max_new_tokens`.  [P, N], bool"""
         return self._grouped([row.finish == "length" for row in self.rows])
 
     @property
@@ -149,7 +149,7 @@ class Rollouts:
         return ~torch.tensor(self.prefixes or [0] * len(self), device=self.rewards.device).bool()
 
     def outcomes(self, with_passing: bool) -> list[Outcome]:
-        """What the answers to each problem came to, with one that passes where it is asked for.  P"""
+        """Counts of each problem's answers, with a passing one if requested.  P"""
         prefixes = self.prefixes or [0] * len(self)
         counts = zip(self.scored.sum(-1).tolist(), self.passed.sum(-1).tolist(), strict=True)
         return [
@@ -160,7 +160,7 @@ class Rollouts:
         ]
 
     def _passing(self, place: int, prefix: int) -> Tensor:
-        """The first passing answer to a problem, in tokens.  -> [L]"""
+        """The tokens of a problem's first passing answer.  -> [L]"""
         prompt, said = self.prompts[place], self.completions[place][int(self.passed[place].int().argmax())].tokens[:-1]
         return torch.cat([prompt[len(prompt) - prefix :].to(said), said])
 
@@ -173,21 +173,21 @@ class Rollouts:
         return values.sum((1, 2)).to(lengths.device) / lengths.sum(-1)
 
     def padded(self, name: Literal["tokens", "sampler_logprobs", "entropies", "old_logprobs"]) -> Tensor | None:
-        """What the completions hold of each token, 0 after their ends.  [P, N, T]; None where one holds nothing"""
+        """A field of the completions by token, padded with 0.  [P, N, T]; None if one has no such field"""
         values = [getattr(row, name) for row in self.rows]
         if any(value is None for value in values):
             return None
-        flat, mask = torch.cat(values), self.mask  # row by row would be three operations for each
+        flat, mask = torch.cat(values), self.mask  # row by row would take three operations each
         return flat.new_zeros(mask.shape).masked_scatter(mask.to(flat.device), flat)
 
     @property
     def mask(self) -> Tensor:
-        """True on the tokens of the responses, their stop tokens included.  [P, N, T], bool"""
+        """True on the tokens of the responses, including their stop tokens.  [P, N, T], bool"""
         lengths = self.lengths[..., None]
         return torch.arange(int(lengths.max()), device=lengths.device) < lengths
 
     def experience(self, advantages: Tensor) -> Experience:
-        """Flatten once, to rows of tokens; unscored answers make none.  [P, N] or [P, N, T] -> P * N rows"""
+        """Flatten to rows of tokens, without unscored answers.  [P, N] or [P, N, T] -> P * N rows"""
         tokens = self.padded("tokens")
         assert tokens is not None
         mask = self.mask.to(tokens.device)
@@ -207,10 +207,10 @@ class Rollouts:
         return rows if scored.all() else rows.select(scored.to(tokens.device))
 
     def split_by_num_scored(self) -> Iterator[tuple[Tensor, Rollouts]]:
-        """The batch in parts whose problems have equally many scored answers, the other answers left out.
+        """Split the batch into parts whose problems have equally many scored answers, without the unscored ones.
 
-        Yields the places [p] of a part's problems and the part, p problems with m rollouts each. A
-        problem without a scored answer is in none.
+        Yields the indices [p] of a part's problems and the part, p problems with m rollouts each. Problems
+        without a scored answer are left out.
         """
         if self.scored.all():
             yield torch.arange(len(self), device=self.rewards.device), self
@@ -222,7 +222,7 @@ class Rollouts:
                 yield places, self.select(places, self.scored[places])
 
     def select(self, places: Tensor, mask: Tensor | None = None) -> Rollouts:
-        """Some of the problems, and all of their rollouts or equally many of each.  [p] indices, [p, N] bool"""
+        """Some of the problems, with all of their rollouts or equally many of each.  [p] indices, [p, N] bool"""
         mask = torch.ones_like(self.scored[places]) if mask is None else mask
         grouped = lambda values: values[places][mask].view(len(places), -1)  # noqa: E731
         return replace(
@@ -241,7 +241,7 @@ class Rollouts:
         )
 
     def substitute(self, places: Tensor, other: Rollouts, taken: Tensor) -> Rollouts:
-        """With problems of other rollouts, and all that belongs to them, in these places.  [p] indices, twice"""
+        """Replace the problems at `places` by those at `taken` of other rollouts.  [p] indices, twice"""
         source = {place: index for place, index in zip(places.tolist(), taken.tolist(), strict=True)}
         parts: dict[str, list[Any]] = {
             name: [
@@ -259,7 +259,7 @@ class Rollouts:
         return replace(self, **parts, rewards=rewards, explore=explore)
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Rollouts:
-        """Lightning's hook for predictions: with the rewards there; completions stay where they were sampled."""
+        """Lightning's hook for predictions: moves the rewards; completions stay on their device."""
         return replace(self, rewards=self.rewards.to(device, **kwargs))
 
     def _grouped(self, values: list[Any]) -> Tensor:

@@ -1,4 +1,4 @@
-"""How an engine is asked, and what it answers."""
+"""Sampling settings, and an engine's requests and completions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from app.types.problems import Problem, Vision
 
 @dataclass(frozen=True)
 class Sampling:
-    """How completions are drawn.
+    """Sampling settings of completions.
 
     Args:
         temperature: divides the logits; 0 takes the most probable token.
-        top_p: keep the smallest set of tokens that holds this much probability.
+        top_p: keep the smallest set of tokens with at least this probability.
         top_k: keep this many of the most probable tokens; 0 keeps all.
         max_new_tokens: a completion that reaches it without a stop token is truncated.
         stop_tokens: further tokens, by name, that end a completion as the end-of-sequence token does.
 
-    Recorded log-probabilities are those of the whole distribution at this temperature, which is
-    what training recomputes. They describe the samples only where `top_p` is 1 and `top_k` is 0,
-    so train there; the paper's top_p of 0.95 is an evaluation setting (Appendix A.2).
+    Recorded log-probabilities are those of the whole distribution at this temperature, as
+    training recomputes them. They are those of the samples only if `top_p` is 1 and `top_k` is 0,
+    so train with these values; the paper's top_p of 0.95 is an evaluation setting (Appendix A.2).
     """
 
     temperature: float = 1.0
@@ -45,15 +45,15 @@ class Sampling:
 
     @property
     def is_whole(self) -> bool:
-        """Whether samples come from the whole distribution, which their log-probabilities then describe."""
+        """Whether samples come from the whole distribution, that of the recorded log-probabilities."""
         return self.temperature > 0 and self.top_p == 1 and self.top_k == 0
 
 
 @dataclass(frozen=True)
 class Request:
-    """One problem put to an engine: its prompt in tokens `[L]`, the sentence that seeds its samples, its pictures.
+    """One problem for an engine: prompt tokens `[L]`, the text that seeds its samples, vision inputs.
 
-    The last `prefix` of the tokens are the beginning of an earlier answer, which the samples go on with.
+    The last `prefix` of the tokens are the beginning of an earlier answer, which the samples continue.
     """
 
     problem: Problem
@@ -68,16 +68,16 @@ class Completion:
     """One sampled answer.
 
     Attributes:
-        text: the answer as the problem scores it, without its stop token; with the prefix that it was given, if any.
-        tokens: `[T]`, without the prefix, the stop token included: ending is a decision of the policy and is trained.
-        finish: "stop", or "length" where `max_new_tokens` cut it off.
+        text: the answer for scoring, without its stop token; with its prefix, if any.
+        tokens: `[T]`, without the prefix, with the stop token, which is trained like the others.
+        finish: "stop", or "length" if truncated at `max_new_tokens`.
         sampler_logprobs: `[T]`, log-probability of each token by the engine that sampled it; None for a demonstration.
         entropies: `[T]`, entropy of each token's distribution in nats, or None.
         old_logprobs: `[T]`, log-probability of each token by the trainer's own forward pass before the iteration's
-            first update; None where `sampler_logprobs` stand for them.
-        answer: what the problem's `extract_answer` gives, shortened to a digest where it is long (`app/scoring/`);
-            None where the response holds no answer, is truncated or unscored, or is not scored yet.
-        parts: the rewards that its score is made of, by name; None where it is made of none, or is not scored yet.
+            first update; None if `sampler_logprobs` are used instead.
+        answer: the result of the problem's `extract_answer`, a digest if it is long (`app/scoring/`);
+            None if the response has no answer, is truncated or unscored, or is not scored yet.
+        parts: the rewards of its composite score by name; None if its score is not composite, or not computed yet.
     """
 
     text: str
@@ -90,6 +90,6 @@ class Completion:
     parts: dict[str, float] | None = None
 
     def to(self, device: torch.device | str) -> Completion:
-        """The same with its tensors there."""
+        """A copy with its tensors on the device."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})

@@ -161,10 +161,10 @@ def _cell(name: str, values: Sequence[float]) -> str:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command.  -> its exit status"""
     parser = ArgumentParser(
-        "passk compare", description="One table and one figure of several runs, seeds taken together."
+        "passk compare", description="Write one table and one figure of several runs, grouped over seeds."
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder")
-    parser.add_argument("--out", type=Path, default=Path(), help=f"where {TABLE} and {FIGURE} go; here by default")
+    parser.add_argument("--out", type=Path, default=Path(), help=f"folder for {TABLE} and {FIGURE}, default: this one")
     given = parser.parse_args(args)
     try:
         print(compare(given.runs, given.out))

@@ -43,7 +43,7 @@ class Health(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
         module = RLVRModule.of(pl_module)
-        self._watch_what_is_learnt(trainer, module, batch)
+        self._check_idle(trainer, module, batch)
         ratio = exp(min(module.figures.get("train/logprob_gap", 0.0), 700.0))
         if ratio >= self.ratio:
             text = f"{ratio:.3g} times as likely or unlikely as then, at iteration {module.iteration}"
@@ -54,7 +54,7 @@ class Health(Callback):
             result = "its answers to a problem will all be the same"
             self._warn(trainer, "entropy", f"the entropy has collapsed: {text}; {result}")
 
-    def _watch_what_is_learnt(self, trainer: Trainer, module: RLVRModule, batch: ProblemBatch) -> None:
+    def _check_idle(self, trainer: Trainer, module: RLVRModule, batch: ProblemBatch) -> None:
         self.iterations += 1
         informative = module.figures.get("rollout/informative", 1.0)  # missing if all answers began with a prefix
         if informative > 0 or batch.mixed is not None:

@@ -81,7 +81,7 @@ class Objectives(Callback):
         spent = {
             f"{name}/{figure}": value
             for name, each in advantages.items()
-            for figure, value in spending(rollouts, each).items()
+            for figure, value in advantage_shares(rollouts, each).items()
         }
         figures |= module.mean_over_processes(spent, len(rollouts))
         module.log_metrics({f"objectives/{name}": value for name, value in figures.items()})
@@ -115,7 +115,7 @@ def compared(one: Tensor, other: Tensor) -> dict[str, float]:
     return {"cosine": float(one @ other / norms), "norm_ratio": float(one.norm() / other.norm())}
 
 
-def spending(rollouts: Rollouts, advantages: Tensor) -> Mapping[str, float]:
+def advantage_shares(rollouts: Rollouts, advantages: Tensor) -> Mapping[str, float]:
     """The metrics `share/<quarter>` and `dead`.  advantages: [P, N] or [P, N, T]"""
     eta = advantages.abs().flatten(1).sum(-1)  # [P]
     passes, answers = rollouts.passed.sum(-1), rollouts.scored.sum(-1)

@@ -1,4 +1,4 @@
-"""What ends a stage. One file each."""
+"""Triggers that end a stage, one per file."""
 
 from callbacks.triggers.base import Trigger
 from callbacks.triggers.entropy_floor import EntropyFloor

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Trigger(ABC):
-    """Decides when a stage has lasted long enough."""
+    """Base class of triggers: decides when a stage ends."""
 
     @abstractmethod
     def fires(self, step: int, metrics: Mapping[str, float]) -> bool:
@@ -20,17 +20,17 @@ class Trigger(ABC):
         """
 
     def reset(self) -> None:  # noqa: B027
-        """Forget; called when the stage begins."""
+        """Reset the state; called when the stage begins."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive a restart: plain numbers."""
+        """The state for checkpoints: plain numbers."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
-        """Take up what `state_dict` gave."""
+        """Restore the state of `state_dict`."""
 
 
 def check_at_most(at_most: int | None) -> None:
-    """Raise ValueError for a limit that would end a stage before it began."""
+    """Raise ValueError for a limit below 1."""
     if at_most is not None and at_most < 1:
         raise ValueError(f"at_most={at_most} must be at least 1")

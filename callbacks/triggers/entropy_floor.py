@@ -1,4 +1,4 @@
-"""A stage that ends before the policy has stopped exploring."""
+"""A trigger at a low token entropy, before the policy has stopped exploring."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class EntropyFloor(Trigger):
     """Ends a stage once the mean token entropy of an iteration's rollouts is at most `nats`.
 
     Args:
-        nats: the floor.
-        patience: iterations in a row in which it must be.
-        at_most: iterations after which the stage ends all the same; None waits for ever.
+        nats: the threshold, in nats.
+        patience: the number of consecutive iterations required.
+        at_most: iterations after which the stage ends in any case; None: no limit.
     """
 
     def __init__(self, nats: float, patience: int = 1, at_most: int | None = None) -> None:

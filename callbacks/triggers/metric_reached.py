@@ -1,4 +1,4 @@
-"""A stage that ends at a value of a metric."""
+"""A trigger at a value of a metric."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class MetricReached(Trigger):
 
     Args:
         metric: its logged name, such as "eval/pass@1".
-        value: the goal.
-        at_most: iterations after which the stage ends all the same; None waits for ever.
+        value: the threshold.
+        at_most: iterations after which the stage ends in any case; None: no limit.
     """
 
     def __init__(self, metric: str, value: float, at_most: int | None = None) -> None:

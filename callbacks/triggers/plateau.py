@@ -1,4 +1,4 @@
-"""A stage that ends when a metric stops rising."""
+"""A trigger if a metric no longer rises."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from callbacks.triggers.base import Trigger, check_at_most
 
 
 class Plateau(Trigger):
-    """Ends a stage once a metric has not risen by more than `min_delta` in `patience` measurements in a row.
+    """Ends a stage once a metric has risen by at most `min_delta` in `patience` consecutive measurements.
 
     Args:
         metric: its logged name, such as "eval/pass@8"; higher is better.
         patience: measurements, not iterations.
         min_delta: a rise of this or less does not count.
-        at_most: iterations after which the stage ends all the same; None waits for ever.
+        at_most: iterations after which the stage ends in any case; None: no limit.
     """
 
     def __init__(self, metric: str, patience: int = 3, min_delta: float = 0.0, at_most: int | None = None) -> None:

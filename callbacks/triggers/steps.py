@@ -1,4 +1,4 @@
-"""A stage of fixed length."""
+"""A trigger after a fixed number of iterations."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from datamodules.math.answers import (
     last_box,
 )
 from datamodules.math.references import reference
-from datamodules.math.size import is_tame
+from datamodules.math.size import is_simplifiable
 from datamodules.scorers import Scorer
 from datamodules.sources import parse_json
 from datamodules.values import text_of
@@ -176,7 +176,7 @@ def equal(text: str, options: Sequence[str]) -> str:
 
 def is_number(text: str) -> bool:
     """Whether a text is a number, or an expression of numbers only."""
-    return any(map(str.isdigit, text)) and not _VARIABLE.search(text) and len(text) <= 60 and is_tame(text)
+    return any(map(str.isdigit, text)) and not _VARIABLE.search(text) and len(text) <= 60 and is_simplifiable(text)
 
 
 def said_of(words: str, options: Sequence[str]) -> str:
@@ -189,7 +189,7 @@ def only(letters: str) -> str | None:
     return letters if len(letters) == 1 else None
 
 
-def lettered(options: Sequence[str]) -> str:
+def option_lines(options: Sequence[str]) -> str:
     """A line for each option; "" if options are only letters, which a picture explains."""
     lines = [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
     return "" if list(options) == [*ascii_uppercase[: len(options)]] else "\n".join(lines)

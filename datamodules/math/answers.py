@@ -19,7 +19,7 @@ from app.types import Unscored
 from datamodules.math.apart import apart
 from datamodules.math.forms import is_two_numbers, parsable, spelled, tight
 from datamodules.math.numerals import parse_bases, parse_numeral, same_number
-from datamodules.math.size import LONGEST, is_balanced, is_computable, is_tame
+from datamodules.math.size import LONGEST, is_balanced, is_computable, is_simplifiable
 from datamodules.math.units import parse_unit
 from datamodules.values import digits
 
@@ -38,7 +38,7 @@ _LINE = re.compile(
     rf"{_MARKS}(?P<is>is(?![a-z']){_MARKS})?(?P<sign>[:=]?){_MARKS}(?P<rest>.*)",
     re.IGNORECASE,
 )
-_HOPE = re.compile(r"(?<![a-z])I hope (?:it|this)(?:'s| is) correct[\s.!*_]*", re.IGNORECASE)
+_MINERVA_ENDING = re.compile(r"(?<![a-z])I hope (?:it|this)(?:'s| is) correct[\s.!*_]*", re.IGNORECASE)
 """The sentence that ends answers in Minerva's prompt (2206.14858)."""
 _FOUR = re.compile(r"[ \t]*####[ \t]*(?P<rest>[^\s#].*)")
 """The last line of GSM8K's solutions (2110.14168)."""
@@ -92,7 +92,7 @@ def _last_line(text: str) -> str:
             continue
         within = _LINE.match(match["rest"])  # "Final Answer: The final answer is 72."
         match = within if within and (within["is"] or within["sign"]) else match
-        rest = _without_hope(match["rest"]).strip(_MARKUP)
+        rest = _without_minerva_ending(match["rest"]).strip(_MARKUP)
         if not rest:
             answer = _paragraph(lines[place + 1 :]) or answer
         elif match["is"] or match["sign"] or not rest[0].isalpha():
@@ -100,9 +100,9 @@ def _last_line(text: str) -> str:
     return answer
 
 
-def _without_hope(text: str) -> str:
+def _without_minerva_ending(text: str) -> str:
     """The line without Minerva's last sentence."""
-    *_, last = [None, *_HOPE.finditer(text)]
+    *_, last = [None, *_MINERVA_ENDING.finditer(text)]
     return text[: last.start()] if last and last.end() == len(text) else text
 
 
@@ -186,21 +186,21 @@ def _verified(given: str, wanted: str) -> bool:
     """The result of math-verify, if it is safe and needed: a text that is no expression is equal to none."""
     if not all(is_balanced(text) and not is_two_numbers(text) for text in (given, wanted)):
         return False
-    wild = [text for text in (given, wanted) if not is_tame(text)]
-    if any(map(_is_prose, wild)):
+    too_complex = [text for text in (given, wanted) if not is_simplifiable(text)]
+    if any(map(_is_prose, too_complex)):
         return False
-    if not all(map(is_computable, wild)):
-        raise UndecidedError(f"too large or too deep for math-verify: {wild[0]!r:.100}")
+    if not all(map(is_computable, too_complex)):
+        raise UndecidedError(f"too large or too deep for math-verify: {too_complex[0]!r:.100}")
     library = _library()
     try:
         expression, reference = _parsed(given), _parsed_reference(wanted)
         if not expression or not reference or apart(expression[0], reference[0]):
             return False
-        if not wild:
+        if not too_complex:
             return bool(library.verify(reference, expression, timeout_seconds=None, raise_on_error=True))
     except Exception as error:  # sympy's errors have no common base class
         raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from error
-    raise UndecidedError(f"too much for math-verify to simplify: {wild[0]!r:.100}")
+    raise UndecidedError(f"too much for math-verify to simplify: {too_complex[0]!r:.100}")
 
 
 def _is_prose(text: str) -> bool:

@@ -28,7 +28,7 @@ OPERATORS = frozenset((
     "sum", "prod", "coprod", "int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "bigcup", "bigcap", "uparrow",
     "lfloor", "rfloor", "lceil", "rceil",
 ))  # fmt: skip
-"""Commands for a computation instead of a result; an answer with one is not tame."""
+"""Commands for a computation instead of a result; an answer with one is not simplifiable."""
 BINOMIALS = frozenset(("binom", "dbinom", "tbinom", "choose"))
 STRUCTURE = frozenset((
     "frac", "dfrac", "tfrac", "cfrac", "sqrt", "left", "right", "cdot", "times", "div", "pm", "mp", "begin", "end",
@@ -81,7 +81,7 @@ def value_of(digits: float) -> float:
     return 10 ** min(digits, 9.0)
 
 
-def is_tame(expression: str) -> bool:
+def is_simplifiable(expression: str) -> bool:
     """Whether sympy may simplify this: computable, no root of a large number, and not too many terms."""
     if not is_computable(expression):
         return False

@@ -14,7 +14,7 @@ from typing import Any
 from app.types import Problem
 from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate_sets
-from datamodules.choices import ChoiceScorer, OpenScorer, lettered, read_choice, read_list, read_options
+from datamodules.choices import ChoiceScorer, OpenScorer, option_lines, read_choice, read_list, read_options
 from datamodules.math.references import check_reference
 from datamodules.multimodal.picture_columns import read_pictures, with_pictures
 from datamodules.scored import ScoredProblem
@@ -124,7 +124,7 @@ class MultimodalDataModule(ProblemDataModule):
             )
         folder = None if table.folder is None else Path(table.folder)
         pictures = read_pictures([row.get(column) for column in table.pictures], folder)
-        asked = [question.strip(), lettered(options), self.choice if options else self.open]
+        asked = [question.strip(), option_lines(options), self.choice if options else self.open]
         content = with_pictures("\n\n".join(part for part in asked if part), pictures)
         prompt = ({"role": "user", "content": content},)
         if options:

@@ -61,7 +61,7 @@ class FullDisk(Callback):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 
 
-class Witness(Callback):
+class Recorder(Callback):
     """Notes, of every iteration, what it ran with."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from benchmarks.kill_and_resume import logged
 from tests.conftest import CommandLine, callback, constant, demonstrated, gap, stage, steps
 from tests.test_resume import SAMPLERS
 
-WITNESS = "--trainer.callbacks+=tests.callbacks.extras.Witness"
+RECORDER = "--trainer.callbacks+=tests.callbacks.extras.Recorder"
 COINS = {"data": {"class_path": "tests.callbacks.extras.CoinDataModule"}, "cached": False}
 COINS |= {"model": {"policy": {"init_args": {"alphabet": "ab"}}}}
 STAGES = [demonstrated(until=steps(1)), stage("explore", until=steps(7), learning_rate=constant(1e-2))]
@@ -20,8 +20,8 @@ STAGES = [demonstrated(until=steps(1)), stage("explore", until=steps(7), learnin
 
 def fit(passk: CommandLine, sampler: str, *options: str) -> tuple[Any, Path, list[str]]:
     """A run, its folder, and the problems of each iteration."""
-    cli = passk.fit(STAGES, f"--draw.sampler={sampler}", WITNESS, *options, **COINS)
-    return cli, Path(cli.trainer.log_dir), [row["keys"] for row in callback(cli, "Witness").seen]
+    cli = passk.fit(STAGES, f"--draw.sampler={sampler}", RECORDER, *options, **COINS)
+    return cli, Path(cli.trainer.log_dir), [row["keys"] for row in callback(cli, "Recorder").seen]
 
 
 AHEAD = [

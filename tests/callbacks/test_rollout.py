@@ -65,7 +65,7 @@ def test_resampling_rounds_must_be_some() -> None:
         RolloutCallback(max_resampling_rounds=0)
 
 
-WITNESS = "tests.callbacks.extras.Witness"
+RECORDER = "tests.callbacks.extras.Recorder"
 
 
 # -- dynamic sampling ---------------------------------------------------------------------------------
@@ -380,8 +380,8 @@ def test_the_answers_to_one_problem_alone_end_no_run(echo: Callable[[str], Probl
 def test_overfitting_meets_the_same_batches_again_and_again(passk: CommandLine) -> None:
     for batches in (1, 2):
         options = [f"--trainer.overfit_batches={batches}", "--trainer.limit_val_batches=0"]
-        cli = passk.fit([stage("explore", until=steps(5))], *options, trainer={"callbacks": [WITNESS]})
-        met = [row["keys"] for row in callback(cli, "Witness").seen]
+        cli = passk.fit([stage("explore", until=steps(5))], *options, trainer={"callbacks": [RECORDER]})
+        met = [row["keys"] for row in callback(cli, "Recorder").seen]
         assert len(met) == 5
         assert len(set(met)) == batches
         assert met == (met[:batches] * 5)[:5]

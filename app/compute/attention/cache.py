@@ -133,7 +133,7 @@ class FixedShapeCache(SharedPrefixCache):
         self.clock = torch.zeros(1, dtype=torch.long, device=self.prompt_mask.device)
         self.span = 0
 
-    def look(self) -> None:
+    def update_bias(self) -> None:
         """Before the layers of a step: set the bias by the positions that are filled."""
         filled = torch.arange(self.span, device=self.clock.device) <= self.clock
         self.bias_of_past = padding_bias(filled, torch.float32)  # [span]

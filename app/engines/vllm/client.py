@@ -71,7 +71,7 @@ class Servers:
         said = " ".join(reply.text.split())
         raise EngineError(f"the vLLM server refuses: {url}: status {reply.status_code}: {said:.300}")
 
-    def is_well(self, url: str) -> bool:
+    def is_healthy(self, url: str) -> bool:
         """Whether a server's health check succeeds."""
         try:
             return self.client.get(f"{url}/health", timeout=CONNECTING).is_success
@@ -81,7 +81,7 @@ class Servers:
     def check_health(self) -> None:
         """Raise ServerLostError if a server's health check fails."""
         for url in self.urls:
-            if not self.is_well(url):
+            if not self.is_healthy(url):
                 raise ServerLostError(f"the vLLM server at {url} has lost its engine, or is gone")
 
     def generate(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:

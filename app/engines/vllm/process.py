@@ -44,7 +44,7 @@ class ServerProcess:
         self.url, self.ready = "", False
         prepare(self.folder / "model")
 
-    def start(self, is_well: Callable[[str], bool], timeout: float) -> None:
+    def start(self, is_healthy: Callable[[str], bool], timeout: float) -> None:
         """Start, and wait until it is ready.
 
         Raises:
@@ -65,7 +65,7 @@ class ServerProcess:
                 env={**environment(), **self.environment},
             )
         began = monotonic()
-        while not is_well(self.url):
+        while not is_healthy(self.url):
             if self.process.poll() is not None:
                 why = cause(self.log.read_text(errors="replace"))
                 raise EngineError(f"the vLLM server would not start: {why} (all it said: {self.log})")

@@ -113,7 +113,7 @@ class VLLMServerEngine(ExternalEngine):
 
     def _start(self) -> None:
         assert self.process is not None and self.servers is not None
-        self.process.start(self.servers.is_well, self.timeout)
+        self.process.start(self.servers.is_healthy, self.timeout)
         self.servers.urls = [self.process.url]
 
     def update(self, policy: Policy) -> None:
@@ -121,9 +121,9 @@ class VLLMServerEngine(ExternalEngine):
         assert self.servers is not None
         self.updates += 1
         self.servers.version = gather_objects(f"{self.run}/{self.updates}")[0]
-        self.revived(lambda: self._hand_over(policy))
+        self.with_restarts(lambda: self._send_weights(policy))
 
-    def _hand_over(self, policy: Policy) -> None:
+    def _send_weights(self, policy: Policy) -> None:
         assert self.servers is not None
         self.transfer.send(policy, self.servers)
         first_process_does(self.forget)
@@ -145,11 +145,11 @@ class VLLMServerEngine(ExternalEngine):
             }
             for request in requests
         ]
-        replies = self.revived(lambda: servers.generate(bodies))
+        replies = self.with_restarts(lambda: servers.generate(bodies))
         groups = [parse_reply(reply, n, servers.version) for reply in replies]
         return [self.completions(group, stops, sampling) for group in groups]
 
-    def revived(self, work: Callable[[], T]) -> T:
+    def with_restarts(self, work: Callable[[], T]) -> T:
         """Call `work`, which uses the servers; if the started server has ended, restart it and call `work` again."""
         while True:
             try:

@@ -31,7 +31,7 @@ class Campsite(Task):
     def draw(self, random: Random, size: int, tents: int) -> tuple[Question, str] | None:
         """Place `tents` tents, or as many as fit, at random; None if no attempt has exactly one solution."""
         for _ in range(ATTEMPTS):
-            lines = pitched(random, size, tents)
+            lines = board_with_tents(random, size, tents)
             if lines is None:
                 continue
             columns = ["".join(column) for column in zip(*lines, strict=True)]
@@ -90,7 +90,7 @@ class Campsite(Task):
         return {"board": ground, "rows": across, "columns": down}
 
 
-def pitched(random: Random, size: int, tents: int) -> list[str] | None:
+def board_with_tents(random: Random, size: int, tents: int) -> list[str] | None:
     """A board with this many tents, or as many as fit, and a tree for each; None if there is no place for a tree."""
     places = [(row, column) for row in range(size) for column in range(size)]
     pitches: list[Cell] = []

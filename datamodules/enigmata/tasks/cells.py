@@ -14,10 +14,10 @@ class CellTask(Task):
     """A task whose answer is a list of cells, in any order.
 
     Attributes:
-        hopeless: the beginning of upstream's sentence for "no solution". Generated questions always have one.
+        no_solution: the beginning of upstream's sentence for "no solution". Generated questions always have one.
     """
 
-    hopeless: ClassVar[str]
+    no_solution: ClassVar[str]
 
     @abstractmethod
     def solved_by(self, question: Question, cells: frozenset[tuple[int, int]]) -> bool:
@@ -31,7 +31,7 @@ class CellTask(Task):
         cells = pairs(answer)
         if cells is not None:
             return self.solved_by(question, frozenset(cells))
-        return unquoted(answer).casefold().startswith(self.hopeless) and not self.solvable(question)
+        return unquoted(answer).casefold().startswith(self.no_solution) and not self.solvable(question)
 
     def upstream_answer(self, question: Question, answer: str) -> list[list[int]]:
         return [list(cell) for cell in pairs(answer) or ()]

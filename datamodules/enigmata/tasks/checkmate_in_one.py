@@ -39,7 +39,7 @@ class CheckmateInOne(Task):
             mate = next(mates(board, seen_by_king(board)), None) if board.ply() >= shortest else None
             if mate is not None:
                 return question_at(board), board.san(mate)
-            weigh = boldness if board.turn == attacker else carelessness
+            weigh = attacker_weight if board.turn == attacker else defender_weight
             board.push(random.choices(moves, [weigh(board, move) for move in moves])[0])
         return None
 
@@ -79,7 +79,7 @@ class CheckmateInOne(Task):
         return None if board is None or not any(True for _ in mates(board)) else question_at(board)
 
 
-def boldness(board: chess.Board, move: chess.Move) -> int:
+def attacker_weight(board: chess.Board, move: chess.Move) -> int:
     """The probability weight of an attacker's move: larger for captures, the queen, and squares near the king."""
     king = board.king(not board.turn)
     near = king is not None and chess.square_distance(king, move.to_square) <= 2
@@ -87,7 +87,7 @@ def boldness(board: chess.Board, move: chess.Move) -> int:
     return 1 + 4 * (board.occupied >> move.to_square & 1) + 4 * near + 2 * queen
 
 
-def carelessness(board: chess.Board, move: chess.Move) -> int:
+def defender_weight(board: chess.Board, move: chess.Move) -> int:
     """The probability weight of a defender's move: larger for moves of the king."""
     return 1 + 4 * (board.kings >> move.from_square & 1)
 

@@ -14,7 +14,7 @@ class EightPuzzle(Sliding):
     name = "eight_puzzle"
     size = 3
     stages = (3,)
-    haste = 2
+    astar_weight = 2
     levels: ClassVar[Levels] = {
         "easy": ({"least": 0, "most": 10, "unsolvable": 0.0},),
         "medium": ({"least": 12, "most": 16, "unsolvable": 0.0},),

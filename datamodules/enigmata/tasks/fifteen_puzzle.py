@@ -14,7 +14,7 @@ class FifteenPuzzle(Sliding):
     name = "fifteen_puzzle"
     size = 4
     stages = (1, 1, 2)
-    haste = 4
+    astar_weight = 4
     levels: ClassVar[Levels] = {
         "easy": ({"least": 0, "most": 45, "unsolvable": 0.1},),
         "medium": ({"least": 46, "most": 59, "unsolvable": 0.1},),

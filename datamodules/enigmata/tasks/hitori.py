@@ -18,7 +18,7 @@ class Hitori(CellTask):
     """A question is `{"grid": rows}`. Upstream has no easy puzzles: here they are small, or have few black cells."""
 
     name = "hitori"
-    hopeless = "no valid solution"
+    no_solution = "no valid solution"
     levels: ClassVar[Levels] = {
         "easy": ({"size": 3, "most": 4}, {"size": 4, "most": 4}),
         "medium": ({"size": 4, "most": 16},),
@@ -58,7 +58,7 @@ class Hitori(CellTask):
             seen = [grid[row][column] for row, column in line if (row, column) not in cells]
             if len(set(seen)) < len(seen):
                 return False
-        return hang_together({cell for line in lines for cell in line if cell not in cells})
+        return are_connected({cell for line in lines for cell in line if cell not in cells})
 
     def solvable(self, question: Question) -> bool:
         return any(True for _ in solutions(question["grid"]))
@@ -76,7 +76,7 @@ class Hitori(CellTask):
         return {"grid": grid} if grid and len(grid) == len(grid[0]) else None
 
 
-def hang_together(cells: set[tuple[int, int]]) -> bool:
+def are_connected(cells: set[tuple[int, int]]) -> bool:
     """Whether the cells are connected by sides, and not empty.  The set is emptied."""
     edge = [cells.pop()] if cells else []
     start = len(edge)
@@ -95,7 +95,7 @@ def blackened(random: Random, size: int, most: int) -> list[tuple[int, int]]:
     black: list[tuple[int, int]] = []
     for row, column in random.sample(cells, len(cells)):
         apart = not {(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)} & set(black)
-        if len(black) < most and apart and hang_together(set(cells) - {*black, (row, column)}):
+        if len(black) < most and apart and are_connected(set(cells) - {*black, (row, column)}):
             black.append((row, column))
     return black
 
@@ -126,7 +126,7 @@ def solutions(grid: list[list[int]]) -> Iterator[list[tuple[int, int]]]:
         height = len(blacks)
         if height == size:
             cells = [(row, column) for row, columns in enumerate(blacks) for column in columns]
-            if hang_together(set(all_cells(size, size)) - set(cells)):
+            if are_connected(set(all_cells(size, size)) - set(cells)):
                 yield cells
             return
         for columns in choices[height]:

@@ -22,7 +22,7 @@ class Kakurasu(CellTask):
     """A question is `{"rows": sums, "columns": sums}`; cells are counted from 1, as their weights are."""
 
     name = "kakurasu"
-    hopeless = "no valid solution"
+    no_solution = "no valid solution"
     levels: ClassVar[Levels] = {
         "easy": ({"size": 4, "share": 0.3}, {"size": 5, "share": 0.2}),
         "medium": ({"size": 5, "share": 0.3}, {"size": 6, "share": 0.2}),

@@ -37,7 +37,7 @@ class LightUp(CellTask):
     """
 
     name = "light_up"
-    hopeless = "no solution"
+    no_solution = "no solution"
     levels: ClassVar[Levels] = {
         "easy": ({"size": 6, "black": 0.15, "share": 1.0},),
         "medium": ({"size": 6, "black": 0.15, "share": 0.7},),

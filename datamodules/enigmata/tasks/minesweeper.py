@@ -27,7 +27,7 @@ class Minesweeper(CellTask):
     """
 
     name = "minesweeper"
-    hopeless = "unable to determine"
+    no_solution = "unable to determine"
     levels: ClassVar[Levels] = {
         "easy": ({"size": 9, "mines": 0.1, "seen": 0.3},),
         "medium": ({"size": 12, "mines": 0.15, "seen": 0.2},),

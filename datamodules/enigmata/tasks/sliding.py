@@ -39,12 +39,13 @@ class Sliding(Task):
     Attributes:
         size: tiles per side.
         stages: numbers of rows that the reference answer orders in each stage.
-        haste: weight of the heuristic in A*: 1 finds the shortest moves of every stage, more finds longer ones faster.
+        astar_weight: weight of the heuristic in A*: 1 finds the shortest moves of each stage, more finds longer ones
+            faster.
     """
 
     size: ClassVar[int]
     stages: ClassVar[tuple[int, ...]]
-    haste: ClassVar[int]
+    astar_weight: ClassVar[int]
     impossible: ClassVar[str] = "No feasible move path exists."
 
     def draw(self, random: Random, least: int, most: int, unsolvable: float) -> tuple[Question, str] | None:
@@ -54,7 +55,7 @@ class Sliding(Task):
             random.shuffle(tiles)
             board = in_rows(tiles, self.size)
             if least <= inversions(tiles) <= most and can_be_slid(board) == wanted and tiles != ordered(self.size):
-                return {"board": board}, slides(board, self.stages, self.haste) if wanted else self.impossible
+                return {"board": board}, slides(board, self.stages, self.astar_weight) if wanted else self.impossible
         return None
 
     def ask(self, question: Question) -> str:
@@ -136,18 +137,18 @@ def after_moves(tiles: list[int], letters: str) -> list[int] | None:
     return tiles
 
 
-def slides(board: Board, stages: Sequence[int], haste: int) -> str:
+def slides(board: Board, stages: Sequence[int], astar_weight: int) -> str:
     """Moves that order a solvable board, in stages of rows from the top."""
     size, letters, done = len(board), "", 0
     for rows in stages:
         tiles = after_moves(flat(board), letters)
         assert tiles is not None
-        letters += row_slides(tiles, size, done, done + rows, haste)
+        letters += row_slides(tiles, size, done, done + rows, astar_weight)
         done += rows
     return letters
 
 
-def row_slides(tiles: list[int], size: int, done: int, rows: int, haste: int) -> str:
+def row_slides(tiles: list[int], size: int, done: int, rows: int, astar_weight: int) -> str:
     """Moves that order the first `rows` rows, of which `done` are already in order: A* with Manhattan distance.
 
     Tiles that belong further down are not distinguished.
@@ -155,7 +156,7 @@ def row_slides(tiles: list[int], size: int, done: int, rows: int, haste: int) ->
     wanted, far, cells = ordered(size)[done * size : rows * size], taxicab(size), ways(size)
     start = tuple(tile if tile in wanted or tile == GAP else ANY for tile in tiles)
     left = sum(far[tile][cell] for cell, tile in enumerate(start))
-    state, came, costs, queue = start, {start: ""}, {start: 0}, [(haste * left, 0, left, start)]
+    state, came, costs, queue = start, {start: ""}, {start: 0}, [(astar_weight * left, 0, left, start)]
     while left:
         _, cost, left, state = heappop(queue)
         if cost > costs[state]:
@@ -166,7 +167,7 @@ def row_slides(tiles: list[int], size: int, done: int, rows: int, haste: int) ->
             if other >= done * size and cost + 1 < costs.get(after, cost + 2):
                 came[after], costs[after] = letter, cost + 1
                 rest = left + far[tile][gap] - far[tile][other]
-                heappush(queue, (cost + 1 + haste * rest, cost + 1, rest, after))
+                heappush(queue, (cost + 1 + astar_weight * rest, cost + 1, rest, after))
     return retraced(came, state, size)
 
 

@@ -14,7 +14,7 @@ from datamodules.enigmata.tasks.grids import BEGIN, END, board, spaced
 from datamodules.enigmata.tasks.task import Levels, Question, Task
 
 OPEN, BLOCKED, STAR = ".X*"
-KEENNESS = 4
+EXCLUSION_EXPONENT = 4
 """Exponent that makes cells which exclude many arrangements more probable to be blocked."""
 
 
@@ -38,7 +38,7 @@ class StarBattle(Task):
             cells = sorted((r, c) for r, c in uses if stars[r] != c and max(across[r], down[c]) < size - 2)
             if not cells:
                 return None
-            ((row, column),) = random.choices(cells, [uses[cell] ** KEENNESS for cell in cells])
+            ((row, column),) = random.choices(cells, [uses[cell] ** EXCLUSION_EXPONENT for cell in cells])
             blocked.add((row, column))
             across[row], down[column] = across[row] + 1, down[column] + 1
             left = [other for other in left if other[row] != column]

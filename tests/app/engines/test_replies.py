@@ -25,7 +25,7 @@ def chat(content: Any, finish: Any = "stop", **others: Any) -> dict[str, Any]:
 )
 def test_an_answer_that_ended_by_itself(reason: Any) -> None:
     found = parse_reply(reply(chat("4", reason)))
-    assert (found.choices, found.odd, found.limited(8)) == ([Choice("4", "stop")], [], [Choice("4", "stop")])
+    assert (found.choices, found.anomalies, found.limited(8)) == ([Choice("4", "stop")], [], [Choice("4", "stop")])
 
 
 @pytest.mark.parametrize(
@@ -33,21 +33,21 @@ def test_an_answer_that_ended_by_itself(reason: Any) -> None:
 )
 def test_an_answer_that_was_cut_off(reason: Any) -> None:
     found = parse_reply(reply(chat("4", reason)))
-    assert (found.choices, found.odd) == ([Choice("4", "length")], [])
+    assert (found.choices, found.anomalies) == ([Choice("4", "length")], [])
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "tool_calls", "function_call"])
 def test_an_answer_that_is_not_whole_is_told(reason: str) -> None:
     found = parse_reply(reply(chat("4", reason)))
     assert found.choices == [Choice("4", "length")]
-    assert found.odd == [f"finish_reason={reason!r}: such answers are not whole and count as truncated"]
+    assert found.anomalies == [f"finish_reason={reason!r}: such answers are not whole and count as truncated"]
 
 
 @pytest.mark.parametrize("reason", [None, "", "finished_ok", 7, True, ["stop"], {"kind": "stop"}])
 def test_a_reason_that_is_not_known_is_told_and_the_answer_whole_unless_it_is_as_long_as_can_be(reason: Any) -> None:
     found = parse_reply(reply(chat("4", reason), chat("5", "stop"), chat("6", "length")))
     assert [each.finish for each in found.choices] == ["stop", "stop", "length"]
-    (told,) = found.odd
+    (told,) = found.anomalies
     assert "is not known: such answers count as whole" in told
     assert [each.finish for each in found.limited(3)] == ["stop", "stop", "length"]  # 8 tokens of 9
     assert [each.finish for each in found.limited(2)] == ["length", "stop", "length"]
@@ -55,7 +55,7 @@ def test_a_reason_that_is_not_known_is_told_and_the_answer_whole_unless_it_is_as
 
 
 def test_a_reason_that_is_missing_is_not_known() -> None:
-    assert parse_reply(reply({"text": "4"})).vague == {0}
+    assert parse_reply(reply({"text": "4"})).unknown_finish == {0}
 
 
 @pytest.mark.parametrize("reason", ["error", "network_error", "abort"])
@@ -66,14 +66,14 @@ def test_an_answer_that_the_endpoint_broke_off_is_none(reason: str) -> None:
 
 def test_answers_come_in_the_order_of_their_indices() -> None:
     found = parse_reply(reply(chat("c", index=2), chat("a", index=0), chat("b", index=1)))
-    assert ([each.text for each in found.choices], found.odd) == (["a", "b", "c"], [])
+    assert ([each.text for each in found.choices], found.anomalies) == (["a", "b", "c"], [])
     assert [each.text for each in parse_reply(reply(chat("c", index=2), chat("a"))).choices] == ["c", "a"]
 
 
 def test_answers_of_one_index_are_all_kept_and_it_is_told() -> None:
     found = parse_reply(reply(chat("a", index=0), chat("b", index=0), chat("a", index=0)))
     assert [each.text for each in found.choices] == ["a", "b", "a"]
-    assert found.odd == ["several of its answers have one index, and are taken as different answers"]
+    assert found.anomalies == ["several of its answers have one index, and are taken as different answers"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_answers_of_one_index_are_all_kept_and_it_is_told() -> None:
 def test_an_answer_without_text_is_empty_and_told(choice: dict[str, Any], told: str) -> None:
     found = parse_reply(reply(choice))
     assert found.choices == [Choice("", "stop")]
-    assert len(found.odd) == 1 and told in found.odd[0]
+    assert len(found.anomalies) == 1 and told in found.anomalies[0]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_text_in_parts_and_half_characters(content: Any, text: str) -> None:
 def test_tokens_that_are_not_told_are_none_and_it_is_told(usage: Any) -> None:
     found = parse_reply(reply(chat("4"), usage=usage))
     assert found.tokens.total() == 0
-    assert found.odd == ["it does not tell the tokens used, which are counted as 0"]
+    assert found.anomalies == ["it does not tell the tokens used, which are counted as 0"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_moving_average_moves_in_bfloat16() -> None:
         reference.update(policy)
     expected = 1 + 2**-7 * (1 - 0.99**300)
     assert all(weight.min().item() == pytest.approx(expected, abs=1e-4) for weight in reference.weights)
-    with reference.standing_in(policy):
+    with reference.loaded_into(policy):
         assert {parameter.dtype for parameter in policy.parameters()} == {torch.bfloat16}
 
 
@@ -70,10 +70,10 @@ def test_it_stands_in_and_leaves_the_policy_as_it_was(reference: Reference) -> N
     policy, other = build_tiny_policy(), build_tiny_policy(seed=1)
     reference.begin(other)
     before, storage = parameters(policy), [value.data_ptr() for value in policy.parameters()]
-    with reference.standing_in(policy):
+    with reference.loaded_into(policy):
         assert distance(parameters(policy), parameters(other)) == 0
     assert distance(parameters(policy), before) == 0
-    with pytest.raises(KeyError), reference.standing_in(policy):
+    with pytest.raises(KeyError), reference.loaded_into(policy):
         raise KeyError
     assert distance(parameters(policy), before) == 0
     assert [value.data_ptr() for value in policy.parameters()] == storage
@@ -85,7 +85,7 @@ def test_weights_of_another_policy_leave_it_as_it_was() -> None:
     reference.begin(policy)
     reference.weights = [weight + 1 for weight in reference.weights[:-1]]
     before = parameters(policy)
-    with pytest.raises(ValueError), reference.standing_in(policy):
+    with pytest.raises(ValueError), reference.loaded_into(policy):
         pass
     assert distance(parameters(policy), before) == 0
 
@@ -104,7 +104,7 @@ def test_only_what_is_trained_is_kept(reference: Reference) -> None:
     with torch.no_grad():
         head.weight.mul_(2)
     assert (policy.logprobs(rows) - before).abs().max() > 0.1
-    with reference.standing_in(policy):
+    with reference.loaded_into(policy):
         assert torch.equal(policy.logprobs(rows), before)
 
 

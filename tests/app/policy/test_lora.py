@@ -154,7 +154,7 @@ def test_a_reference_copies_the_adapter_alone(tmp_path: Path) -> None:
             if parameter.requires_grad:
                 parameter += 0.1
     assert not torch.equal(scores(policy), before)
-    with reference.standing_in(policy):
+    with reference.loaded_into(policy):
         assert torch.equal(scores(policy), before)
         assert policy.model.get_input_embeddings().weight is base
 

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback
 from app.advantages import PassK, PassOne
 from app.storage.checkpoint import read_checkpoint
 from app.types import Rollouts
-from callbacks.display.objectives import Objectives, compared, gradient, spending
+from callbacks.display.objectives import Objectives, advantage_shares, compared, gradient
 from tests.callbacks.extras import Coin
 from tests.conftest import CommandLine, callback, demonstrated, stage, steps
 
@@ -90,7 +90,7 @@ def test_what_an_objective_spends_is_counted_by_pass_rate() -> None:
     passes = torch.tensor([0, 1, 2, 3, 4])
     rewards = (torch.arange(4) < passes[:, None]).double()
     rollouts = Rollouts([Coin(str(number)) for number in range(5)], rewards=rewards)
-    one, two = (spending(rollouts, objective(rollouts)) for objective in (PassOne(), PassK(2)))
+    one, two = (advantage_shares(rollouts, objective(rollouts)) for objective in (PassOne(), PassK(2)))
     shares = [one[f"share/{name}"] for name in ("0-25", "25-50", "50-75", "75-100")]
     assert shares == pytest.approx([sqrt(3) / 2 / (1 + sqrt(3)), 1 / (1 + sqrt(3)), sqrt(3) / 2 / (1 + sqrt(3)), 0])
     assert (one["dead"], two["dead"]) == pytest.approx((0, 1 / 3))

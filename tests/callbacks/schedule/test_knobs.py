@@ -12,7 +12,7 @@ from benchmarks.kill_and_resume import differences
 from callbacks.saving.events import event_files, read_events
 from tests.conftest import CommandLine, callback, constant, gap, stage, steps
 
-WITNESS = "--trainer.callbacks+=tests.callbacks.extras.Witness"
+RECORDER = "--trainer.callbacks+=tests.callbacks.extras.Recorder"
 NOISY = {"class_path": "app.advantages.FlipNegatives", "init_args": {"share": 0.5, "of": {
     "class_path": "app.advantages.PassK", "init_args": {"k": 4}}}}  # fmt: skip
 
@@ -45,9 +45,9 @@ def curve(folder: Path, name: str) -> list[float]:
 
 
 def test_each_iteration_has_its_own_and_a_resumed_run_the_same(passk: CommandLine, tmp_path: Path) -> None:
-    whole = passk.fit(STAGES, WITNESS, "--model.minibatch_size=4")
+    whole = passk.fit(STAGES, RECORDER, "--model.minibatch_size=4")
     folder = Path(whole.trainer.log_dir)
-    seen = callback(whole, "Witness").seen
+    seen = callback(whole, "Recorder").seen
     assert [row["rollouts"] for row in seen] == [4, 4, 6, 6, 6, 4]
     assert [row["temperature"] for row in seen] == pytest.approx([1.5, 1.0, 0.5, 0.5, 0.5, 1.0])
     assert curve(folder, "stage/k") == [4, 3, 2, 1, 1]
@@ -57,9 +57,9 @@ def test_each_iteration_has_its_own_and_a_resumed_run_the_same(passk: CommandLin
     other = CommandLine(tmp_path / "other", passk.cache)
     other.folder.mkdir()
     cut = other.fit(STAGES, "--trainer.max_steps=1", "--model.minibatch_size=4")  # an update in each iteration
-    again = other.fit(STAGES, WITNESS, "--model.minibatch_size=4", "--ckpt_path=last")
+    again = other.fit(STAGES, RECORDER, "--model.minibatch_size=4", "--ckpt_path=last")
     assert cut.model.iteration == 2  # the first makes no update
-    assert [row["rollouts"] for row in callback(again, "Witness").seen] == [6, 6, 6, 4]
+    assert [row["rollouts"] for row in callback(again, "Recorder").seen] == [6, 6, 6, 4]
     assert gap(folder / "stages" / "2-after", Path(again.trainer.log_dir) / "stages" / "2-after") == 0
     runs = [each.folder / "runs" for each in (passk, other)]
     assert [each for each in differences(*runs) if "checkpoints/" not in each and "TensorBoard" not in each] == []

@@ -27,12 +27,12 @@ from tests.conftest import (
     weights,
 )
 
-WITNESS = "--trainer.callbacks+=tests.callbacks.extras.Witness"
+RECORDER = "--trainer.callbacks+=tests.callbacks.extras.Recorder"
 
 
 def seen(cli: Any, *names: str) -> list[Any]:
     """What each iteration ran with, under these names."""
-    rows = [tuple(row[name] for name in names) for row in callback(cli, "Witness").seen]
+    rows = [tuple(row[name] for name in names) for row in callback(cli, "Recorder").seen]
     return [row[0] for row in rows] if len(names) == 1 else rows
 
 
@@ -75,7 +75,7 @@ def test_an_override_holds_for_its_stage_and_no_longer(passk: CommandLine) -> No
     stages = [stage("before", **one)]
     for name, (override, _) in OVERRIDES.items():
         stages += [stage(name, **{**one, **override}), stage(f"after {name}", **one)]
-    cli = passk.fit(stages, WITNESS, "--trainer.limit_val_batches=0", "--schedule.save_stages=false")
+    cli = passk.fit(stages, RECORDER, "--trainer.limit_val_batches=0", "--schedule.save_stages=false")
     usual = {
         "learning_rate": pytest.approx(4e-4 * 2 / 5),  # of the second update of a warm-up over five
         "problems": 4,
@@ -87,7 +87,7 @@ def test_an_override_holds_for_its_stage_and_no_longer(passk: CommandLine) -> No
         "updates": 2,
     }
     assert not (Path(cli.trainer.log_dir) / "stages").exists()
-    rows = callback(cli, "Witness").seen
+    rows = callback(cli, "Recorder").seen
     assert [row["stage"] for row in rows] == [each["name"] for each in stages]
     for row in rows:
         _, shown = OVERRIDES.get(row["stage"], ({}, usual))
@@ -97,7 +97,7 @@ def test_an_override_holds_for_its_stage_and_no_longer(passk: CommandLine) -> No
 def test_optimizer_state_is_reset_or_kept(passk: CommandLine) -> None:
     """Two updates in each iteration; the learning rate begins anew either way."""
     reset, kept = (stage(f"reset: {reset}", BY_LENGTH, reset_optimizer=reset) for reset in (True, False))
-    cli = passk.fit([demonstrated(), reset, kept], WITNESS)
+    cli = passk.fit([demonstrated(), reset, kept], RECORDER)
     assert seen(cli, "updates_in_state", "updates") == [(0, 2), (2, 4), (0, 2), (2, 4), (4, 2), (6, 4)]
 
 
@@ -107,7 +107,7 @@ def test_optimizer_state_is_reset_or_kept(passk: CommandLine) -> None:
 def test_rounds_number_their_stages(passk: CommandLine) -> None:
     one = {"until": steps(1)}
     rounds = {"repeat": 2, "stages": [stage("explore", BY_LENGTH, **one), stage("exploit", **one)]}
-    cli = passk.fit([demonstrated(**one), rounds], WITNESS)
+    cli = passk.fit([demonstrated(**one), rounds], RECORDER)
     assert seen(cli, "stage") == ["cold start", "explore 1", "exploit 1", "explore 2", "exploit 2"]
     names = sorted(path.name for path in (Path(cli.trainer.log_dir) / "stages").iterdir())
     assert names == ["1-cold-start", "2-explore-1", "3-exploit-1", "4-explore-2", "5-exploit-2"]
@@ -117,7 +117,7 @@ def test_a_stage_that_measures_forgets_between_rounds(passk: CommandLine) -> Non
     """A plateau over two validations, one an iteration, of a figure that never rises; rounds alone are a schedule."""
     plateau = {"class_path": "callbacks.triggers.Plateau", "init_args": {"metric": "eval/pass@1", "patience": 2}}
     part = stage("explore", engine=scripted("U"), until=plateau)
-    cli = passk.fit([{"repeat": 2, "stages": [part]}], WITNESS, "--trainer.val_check_interval=1")
+    cli = passk.fit([{"repeat": 2, "stages": [part]}], RECORDER, "--trainer.val_check_interval=1")
     assert seen(cli, "stage") == ["explore 1"] * 3 + ["explore 2"] * 3
 
 
@@ -129,14 +129,14 @@ def test_names_must_differ_after_rounds_are_unrolled(stages: list[Stage | Rounds
 
 def test_a_last_stage_without_end_lasts_as_long_as_the_trainer(passk: CommandLine) -> None:
     """`max_steps` counts optimizer steps, two an iteration here."""
-    cli = passk.fit([demonstrated(until=steps(1)), demonstrated("more", until=None)], WITNESS, "--trainer.max_steps=8")
+    cli = passk.fit([demonstrated(until=steps(1)), demonstrated("more", until=None)], RECORDER, "--trainer.max_steps=8")
     assert seen(cli, "stage") == ["cold start"] + ["more"] * 3
 
 
 @pytest.mark.parametrize("validation", ["--trainer.limit_val_batches=0", "--trainer.val_check_interval=1000"])
 def test_stages_follow_one_another_without_a_validation_in_between(passk: CommandLine, validation: str) -> None:
     """Each with its own objective."""
-    cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH), stage("exploit")], WITNESS, validation)
+    cli = passk.fit([demonstrated(), stage("explore", BY_LENGTH), stage("exploit")], RECORDER, validation)
     assert seen(cli, "stage", "advantage") == [
         *[("cold start", "Imitate")] * 2, *[("explore", "ByLength")] * 2, *[("exploit", "PassOne")] * 2,
     ]  # fmt: skip
@@ -147,13 +147,13 @@ def test_stages_follow_one_another_without_a_validation_in_between(passk: Comman
 def test_a_goal_ends_a_stage_at_the_validation_that_reaches_it(passk: CommandLine) -> None:
     goal = {"class_path": "callbacks.triggers.MetricReached", "init_args": {"metric": "eval/pass@1", "value": 0.5}}
     half = {"engine": scripted("{solution}", "U")}
-    cli = passk.fit([demonstrated(until=goal), stage("exploit", until=steps(1))], WITNESS, rollout=half)
+    cli = passk.fit([demonstrated(until=goal), stage("exploit", until=steps(1))], RECORDER, rollout=half)
     assert seen(cli, "stage") == ["cold start"] * 2 + ["exploit"]  # validated every second iteration
 
 
 def test_a_floor_of_entropy_ends_a_stage_after_any_iteration(passk: CommandLine) -> None:
     floor = {"class_path": "callbacks.triggers.EntropyFloor", "init_args": {"nats": 100.0, "patience": 3}}
-    cli = passk.fit([stage("explore", BY_LENGTH, until=floor), stage("exploit", until=steps(1))], WITNESS)
+    cli = passk.fit([stage("explore", BY_LENGTH, until=floor), stage("exploit", until=steps(1))], RECORDER)
     assert seen(cli, "stage") == ["explore"] * 3 + ["exploit"]
 
 

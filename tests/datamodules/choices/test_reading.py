@@ -10,7 +10,7 @@ from datamodules.choices import (
     ChoiceScorer,
     OpenScorer,
     chosen,
-    lettered,
+    option_lines,
     read_choice,
     read_list,
     read_options,
@@ -176,8 +176,8 @@ def test_options_that_are_no_list_are_refused_and_not_taken_for_none(value: obje
 
 
 def test_options_are_lettered_unless_they_are_letters() -> None:
-    assert lettered(("one", "two")) == "A. one\nB. two"
-    assert lettered(("A", "B", "C")) == ""
+    assert option_lines(("one", "two")) == "A. one\nB. two"
+    assert option_lines(("A", "B", "C")) == ""
 
 
 @pytest.mark.parametrize("answer", ["E", "", "nothing of these", 3])

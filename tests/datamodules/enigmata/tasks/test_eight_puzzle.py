@@ -46,8 +46,8 @@ def test_every_board_that_can_be_ordered_and_no_other() -> None:
         board = "".join(tiles)
         assert can_be_slid(rows_of(board)) == (board in least)
         if board in least and len(ratios) < 20:
-            shortest = slides(rows_of(board), (3,), haste=1)
-            longer = slides(rows_of(board), TASK.stages, TASK.haste)
+            shortest = slides(rows_of(board), (3,), astar_weight=1)
+            longer = slides(rows_of(board), TASK.stages, TASK.astar_weight)
             assert len(shortest) == least[board] <= len(longer)
             assert slides_home({"board": rows_of(board)}, longer)
             ratios.append(len(longer) / least[board])

@@ -34,7 +34,7 @@ def test_random_walks_of_the_gap_are_found_back() -> None:
             tiles[gap], tiles[other] = tiles[other], 0
         board = [tiles[start : start + 4] for start in (0, 4, 8, 12)]
         assert can_be_slid(board)
-        assert slides_home({"board": board}, slides(board, TASK.stages, TASK.haste))
+        assert slides_home({"board": board}, slides(board, TASK.stages, TASK.astar_weight))
         odd = [[{1: 2, 2: 1}.get(tile, tile) for tile in row] for row in board]
         assert not can_be_slid(odd)
 
