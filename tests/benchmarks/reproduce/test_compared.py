@@ -59,6 +59,8 @@ ARMS = {
     "`PassK`": "Pass@8",
     "`PassK`, then `PassOne`": "Pass@8, then Pass@1",
     "`PassK`, k from 8 to 1 in one stage": "Pass@k, k from 8 to 1",
+    "`FGRPO`": "F-GRPO",
+    "`PKPOLeaveOneOutMinusOne`": "PKPO",
 }
 """Objectives of docs/advantages.md whose arm has another name; the others are named after their class."""
 
