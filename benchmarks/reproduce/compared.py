@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from benchmarks.reproduce.claim import Claim
 from benchmarks.reproduce.comparisons import COMPARISONS
@@ -54,8 +55,10 @@ def compared(claim: Claim, curves: Curves) -> str:
     missing = [arm for arm in claim.arms if arm not in trained]
     untrained = f"Not run yet: {', '.join(missing)}. " if missing else ""
     picture = f"![{claim.title}](reproduction/{claim.name}.svg)\n"
-    cost = f"{untrained}{cpu_hours(claim, curves):.1f} CPU hours, runs shared with claims included. {command}\n"
-    return "\n".join([heading, table([*head, *(name for name, _, _ in ALONE.values())], rows), picture, cost])
+    cost = fill(
+        f"{untrained}{cpu_hours(claim, curves):.1f} CPU hours, runs shared with claims included. {command}", 120
+    )
+    return "\n".join([heading, table([*head, *(name for name, _, _ in ALONE.values())], rows), picture, f"{cost}\n"])
 
 
 def ends(seeds: dict[int, list[Row]]) -> dict[int, Row]:
