@@ -164,7 +164,7 @@ class RLOOK(AdvantageEstimator):
     is positive up to c = N - 1, and k may exceed N. k = 1 is RLOO.
 
     Args:
-
+        k: the k of Pass@k.
 
     Assumes binary rewards, and independent samples of the policy being updated.
     """
