@@ -77,6 +77,18 @@ def test_which_one_when_has_the_figures_of_the_comparison() -> None:
         assert figures == told, objective
 
 
+def test_what_readme_says_of_the_comparison_is_what_its_file_says() -> None:
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    curves = {arm: ends(seeds) for arm, seeds in read(OBJECTIVES).items()}
+    for arm, said in (
+        ("Pass@k, k from 8 to 1", "ends at {} points of Pass@1 and {} of Pass@8"),
+        ("MaxRL", "MaxRL (2602.02710) at {} and {}."),
+    ):
+        _, one, _, many = differences(curves[arm], curves["Pass@1"], itself=False)
+        assert len(curves[arm]) == 3
+        assert said.format(short(one), short(many)) in readme, arm
+
+
 def short(difference: str) -> str:
     """A signed mean without its interval, bold where the interval excludes 0."""
     mean = f"{float(difference.strip('*').split(' [')[0]):+.1f}"

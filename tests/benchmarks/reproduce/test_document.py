@@ -30,6 +30,18 @@ def test_what_readme_says_of_the_first_claim_is_what_its_file_says() -> None:
         assert said in readme, said
 
 
+def test_what_readme_says_of_the_three_forms_is_what_their_file_says() -> None:
+    (forms,) = (claim for claim in CLAIMS if claim.name == "three_forms")
+    bootstrap, analytic, *_ = (found for _, found in judged(forms, read(forms)) if found)
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for said in (
+        f"three forms of Pass@8 training ({analytic.difference.seeds} seeds)",
+        f"analytic advantages end with a Pass@8 of {100 * analytic.one.mean:.1f} %, bootstrap sampling with "
+        f"{100 * bootstrap.one.mean:.1f} and full sampling with {100 * bootstrap.other.mean:.1f}",
+    ):
+        assert said in readme, said
+
+
 def test_every_claim_that_was_run_has_its_picture() -> None:
     run = [claim.name for claim in CLAIMS if any(read(claim).values())]
     assert [name for name in run if not (PICTURES / f"{name}.svg").exists()] == []
