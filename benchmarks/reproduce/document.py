@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from benchmarks.reproduce.claim import FOLDER, Claim, Sentence
 from benchmarks.reproduce.claims import CLAIMS
@@ -90,12 +91,12 @@ def section(claim: Claim, curves: Curves) -> str:
         return f"{heading}\nNot run yet: {len(claim.seeds)} seeds, {claim.iterations:,} iterations. {command}\n"
     rows = [compared(verdict) for verdict in verdicts]
     missing = [arm for arm, seeds in curves.items() if not seeds]
-    cost = f"{cpu_hours(claim, curves):.1f} CPU hours. {command}\n"
+    cost = f"{cpu_hours(claim, curves):.1f} CPU hours. {command}"
     untrained = f"Not run yet: {', '.join(missing)}. " if missing else ""
     head = ["metric", "one arm", "mean", "another", "mean", "difference", "bound", "verdict"]
     picture = f"![{claim.title}](reproduction/{claim.name}.svg)\n"
-    lines = f"Means over seeds; bands and brackets are 95 % intervals. {untrained}{cost}"
-    return "\n".join([heading, table(head, rows), picture, lines])
+    lines = fill(f"Means over seeds; bands and brackets are 95 % intervals. {untrained}{cost}", 120)
+    return "\n".join([heading, table(head, rows), picture, f"{lines}\n"])
 
 
 def compared(verdict: Verdict) -> list[str]:
