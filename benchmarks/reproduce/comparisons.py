@@ -77,7 +77,7 @@ RAMP = {"class_path": "app.knobs.Ramp", "init_args": {"first": 0.8, "last": 0.3,
                                                       "end": COLD.steps + FIRST + SECOND}}  # fmt: skip
 DRAWS = Claim(
     "draws",
-    "Which problems are drawn, and replay",
+    "Samplers and replay, in Pass@8 training on 1,000 mazes",
     {
         "uniform": drawn("pass@8"),
         "ByPassRate": drawn("by-pass-rate", draw=sampler("ByPassRate", by="informative")),
