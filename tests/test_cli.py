@@ -29,7 +29,6 @@ from tests.conftest import (
     demonstrated,
     environment,
     gap,
-    gaps,
     stage,
     steps,
 )
@@ -290,9 +289,10 @@ def test_predictions_of_prompts_without_answers(passk: CommandLine, tmp_path: Pa
 
 @pytest.mark.timeout(200)
 def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
-    alone = passk.fit(LEARNING)
+    smooth = "--model.optimizer.init_args.eps=1e-4"  # or Adam's first steps enlarge rounding of gradients near 0
+    alone = passk.fit(LEARNING, smooth)
     two = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
-    process, log = launched(passk, "fit", *two, *PICTURES, schedule={"stages": LEARNING})
+    process, log = launched(passk, "fit", smooth, *two, *PICTURES, schedule={"stages": LEARNING})
     assert ended(process) == [0], log.read_text()
     assert log.read_text().count("stage 1 of 2") == 1  # what is told is told by the first
     folder = passk.folder / "runs" / "maze" / "version_1"
@@ -305,9 +305,7 @@ def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
         "stage": "cold start"
     }
     assert gap(exported(alone, "1-cold-start"), folder / "stages" / "1-cold-start") < 1e-5
-    apart = gaps(exported(alone), folder / "stages" / "2-explore")
-    assert apart.quantile(0.99) < 1e-6
-    assert apart.max() < 1e-3  # Adam's first steps, at a rate of 1e-2, enlarge rounding where a gradient is about 0
+    assert gap(exported(alone), folder / "stages" / "2-explore") < 1e-5
 
 
 # -- the rest ---------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def source_of(ckpt_path: str | Path | None, auto_resume: bool, place: Place) -> 
         raise ValueError(f"auto_resume=true finds its own checkpoint: leave out ckpt_path={ckpt_path}")
     if not auto_resume and ckpt_path not in NAMED:
         path = Path(ckpt_path) if ckpt_path else None
-        return last_checkpoint(path) if path is not None and last_checkpoint(path).exists() else path
+        return last_checkpoint(path) if path is not None and recover(last_checkpoint(path)) else path
     name = f"{'last' if auto_resume else ckpt_path}.ckpt"
     found = next((each for each in _named(name, place, place.versions) if recover(each)), None)
     if found is None:

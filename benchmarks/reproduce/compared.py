@@ -22,9 +22,9 @@ What passk offers beyond the paper, trained side by side in the setting of [repr
 of 170,000 parameters, 7 x 7 mazes, a cold start of 125 iterations, then 475 iterations of 16 problems with 32 rollouts,
 1,000 held-out mazes with 32 answers each. All arms of a seed start from the same cold start. Arguments are the
 defaults, k is 8, the learning rate is the same for all; none was tuned, and another might do better with its own. The
-arms and seeds were committed before the runs ([comparisons.py](../benchmarks/reproduce/comparisons.py)). Arms that
-`stages` has too were trained again, on another processor, whose sums are rounded differently: their figures differ from
-those of that claim as other seeds' would.
+arms and seeds were committed before the runs ([comparisons.py](../benchmarks/reproduce/comparisons.py)), but for arms
+that are also a claim's, which were committed with the claim. Those that `stages` has too were trained again, on another
+processor, whose sums are rounded differently: their figures differ from those of that claim as other seeds' would.
 
 Figures are means over seeds at the end of training, in per cent (entropy in nats), with 95 % intervals by Student's t.
 Differences are from the first arm, paired by seed, in points; **bold** where the interval excludes 0, which is no
