@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from app.advantages import AdvantageEstimator
+from app.compute.attention import PackedRow, packed
+from app.compute.attention.packed import error_of_varlen
 from app.engines.decoders import SharedPrefixDecoder
 from app.engines.graphs import FIRST_SPAN, GraphedDecoder
 from app.engines.transformers import decoder_for
 from app.policy import Policy
 from app.policy.lora import LoRA, QLoRA
-from app.types import Completion, Rollouts, Sampling
+from app.types import Completion, Experience, Rollouts, Sampling
 from tests.app.advantages.test_contract import ALL, rollouts
-from tests.app.architectures import ARCHITECTURES, build, draw_rows, gradients
+from tests.app.architectures import ARCHITECTURES, TablePolicy, build, draw_rows, gradients
 from tests.app.engines.test_transformers import eager_to_stop, requests, said, sample
 from tests.app.losses.loops import random_rows
 from tests.app.losses.test_loops import LOSSES
@@ -75,6 +77,41 @@ def test_samples(name: str) -> None:
     for one, other in alike:
         assert one.sampler_logprobs is not None and other.sampler_logprobs is not None
         assert_near(other.sampler_logprobs, one.sampler_logprobs)
+
+
+@pytest.mark.parametrize("heads", [(6, 6, 8), (6, 2, 64), (14, 2, 64), (8, 4, 128), (4, 1, 256)])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_lines_without_padding_are_attention_with_repeated_keys(
+    heads: tuple[int, int, int], dtype: torch.dtype
+) -> None:
+    """FlashAttention of parts (`varlen.py`): query heads, key heads and their size."""
+    assert error_of_varlen(torch.device("cuda"), dtype, *heads) < 0.02
+
+
+def test_training_in_bfloat16_repeats_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = on_gpu(draw_rows([30, 9], [0, 0, 1, 1, 1], [26, 12, 11, 6, 33]))
+    policy = on_gpu(build_wide())
+    with mock.patch.object(PackedRow, "_attend_at_once", side_effect=AssertionError):
+        monkeypatch.setattr(packed, "agrees", lambda *_: True)  # else it would be called for the comparison
+        by_lines = scores_and_gradients(policy, rows)
+    monkeypatch.setattr(packed, "is_supported", lambda *_: False)
+    for mine, usual in zip(by_lines, scores_and_gradients(policy, rows), strict=True):
+        torch.testing.assert_close(mine, usual, rtol=0.05, atol=0.05 * float(usual.abs().max()))
+
+
+def build_wide() -> TablePolicy:
+    """Four query heads and two key heads of 16 numbers: the kernel takes multiples of 8."""
+    usual = ARCHITECTURES["qwen2"]
+    policy = TablePolicy(replace(usual, shape={**usual.shape, "hidden_size": 64}))
+    policy.build()
+    return policy
+
+
+def scores_and_gradients(policy: Policy, rows: Experience) -> list[Tensor]:
+    with torch.autocast("cuda", torch.bfloat16):
+        logprobs = policy.logprobs(rows)
+    (logprobs * rows.advantages).sum().backward()
+    return [logprobs.detach(), *gradients(policy).values()]
 
 
 @pytest.mark.parametrize("name", ["qwen2", "mistral", "mamba"])

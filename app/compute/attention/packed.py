@@ -11,6 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from app.compute.attention.layout import Layout, lengths_mask, pick, repeat_heads
 from app.compute.attention.parts import AttendInParts, Part, Parts, as_multiplied, has_kernel
+from app.compute.attention.varlen import Lines, VarlenPart, agrees, is_supported
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,23 @@ class PackedRow:
         """Prompts attend causally to themselves, responses to their prompt and to their own past."""
         query, key, value = as_multiplied(query, key, value)
         query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # [L, heads, D]
+        parts = self._parts_for(query, key, value)
+        if parts is None:
+            return self._attend_at_once(query, key, value, scale)[None]
+        seen: Tensor = AttendInParts.apply(query, key, value, parts, scale)
+        return seen[None]
+
+    def _parts_for(self, query: Tensor, key: Tensor, value: Tensor) -> Parts | None:
+        """The parts for which there is a kernel; None if there is none for these tensors."""
         if has_kernel(query, key, value):
-            seen: Tensor = AttendInParts.apply(query, key, value, self.parts, scale)
-            return seen[None]
-        return self._attend_at_once(query, key, value, scale)[None]
+            return self.parts
+        if not is_supported(query, key, value) or self.varlen is None:
+            return None
+        shape = query.shape[1], key.shape[1], query.shape[2]
+        return self.varlen if agrees(error_of_varlen, query.device, query.dtype, *shape) else None
 
     def _attend_at_once(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """Attention where the kernel for parts is missing: each response with repeated keys of its prompt and its own.
+        """Attention where a kernel for parts is missing: each response with repeated keys of its prompt and its own.
 
         [L, H, D], twice [L, G, D] -> [L, H, D]
         """
@@ -110,3 +121,40 @@ class PackedRow:
         lines = lengths_mask(asking.bincount(minlength=len(self.prefix.mask)).tolist(), asking.device)
         across = Layout.of(lines, first=len(self.prefix.home), order=asking.argsort(stable=True))
         return Parts(responses, Part(self.prefix, self.prefix, causal=True), Part(across, self.prefix))
+
+    @cached_property
+    def varlen(self) -> Parts | None:
+        """The parts for lines without padding; None if some prompts have one token, and thus no shared part."""
+        device, shared = self.problem.device, self.prefix.mask.sum(1).tolist()
+        own = Lines.of(self.segment.mask.sum(1).tolist(), device, first=sum(shared))
+        responses = VarlenPart(own, own, causal=True)
+        if not any(shared):
+            return Parts(responses)
+        if not all(shared):
+            return None
+        asking = self.problem[:, None].expand_as(self.segment.mask)[self.segment.mask]  # [M], the prompt of each token
+        queries = Lines.of(asking.bincount(minlength=len(shared)).tolist(), device, first=sum(shared))
+        prompts, order = Lines.of(shared, device), asking.argsort(stable=True)
+        return Parts(responses, VarlenPart(prompts, prompts, causal=True), VarlenPart(queries, prompts, order=order))
+
+
+def error_of_varlen(device: torch.device, dtype: torch.dtype, heads: int, groups: int, size: int) -> float:
+    """Attention by `varlen.py` against attention with repeated keys, on two prompts with three responses.
+
+    -> the largest difference of outputs and gradients, relative to the largest value of each
+    """
+    mask = lengths_mask([7, 40, 150], device)
+    prompts = [torch.zeros(length, dtype=torch.long, device=device) for length in (20, 140)]
+    row = PackedRow.pack(prompts, torch.tensor([1, 0, 1], device=device), mask.long(), mask)
+    generator, length = torch.Generator().manual_seed(0), row.input_ids.shape[1]
+    drawn = torch.randn(length, 2 * heads + 2 * groups, size, generator=generator)
+    query, key, value, grad = drawn.to(device, dtype).split([heads, groups, groups, heads], 1)
+    assert row.varlen is not None
+    with torch.inference_mode(False), torch.enable_grad():
+        states = [each.clone().requires_grad_() for each in (query, key, value)]
+        found: list[list[Tensor]] = []
+        by_lines: Tensor = AttendInParts.apply(*states, row.varlen, None)
+        for seen in (by_lines, row._attend_at_once(query=states[0], key=states[1], value=states[2], scale=None)):
+            found.append([seen.detach(), *torch.autograd.grad(seen, states, grad.clone())])
+        ours, usual = found
+        return max(float((one - other).abs().max() / other.abs().max()) for one, other in zip(ours, usual, strict=True))

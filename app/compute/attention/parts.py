@@ -7,7 +7,7 @@ dS = P * (dP - rowsum(dO * o)) (FlashAttention, arXiv:2205.14135, equations of A
 attention, arXiv:2310.01889, passes parts between devices this way).
 
 PyTorch's CPU kernel returns log Z and accepts it; it is called by its private name, because
-`scaled_dot_product_attention` does not return log Z.
+`scaled_dot_product_attention` does not return log Z. The kernel for GPUs is in `varlen.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from app.compute.attention.layout import Layout, repeat_heads
+from app.compute.attention.varlen import VarlenPart
 
 _forward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
 _backward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", None)
@@ -194,9 +195,9 @@ class Parts:
     The prompts' tokens come first in the row. If no prompt has more than one token, nothing is shared.
     """
 
-    responses: Part
-    prompts: Part | None = None
-    across: Part | None = None
+    responses: Part | VarlenPart
+    prompts: Part | VarlenPart | None = None
+    across: Part | VarlenPart | None = None
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> tuple[Tensor, Tensor]:
         """[L, H, D], twice [L, G, D] -> [L, H, D] and log Z [L, H]"""
