@@ -23,6 +23,8 @@ from benchmarks.reproduce.claims import (
     K,
     advantage,
     alone,
+    begin,
+    end,
     linear,
 )
 
@@ -91,30 +93,25 @@ DRAWS = Claim(
     "mazes_again.yaml",
 )
 
-SHORT_FIRST, SHORT_SECOND = 16, 12
-"""Iterations of the two parts of an arm of SMOLLM2."""
 PASS_4 = advantage("PassK", k=4)
-
-
-def short_arm(name: str, first: Any, name_then: str = "", then: Any = None) -> Arm:
-    """An arm without a cold start, at SmolLM2's rate; `then` is the objective of the second part, if another."""
-    constant = {"class_path": "app.learning_rate.Constant", "init_args": {"peak": 2.0e-5, "warmup": 3}}
-    falling = linear(peak=2.0e-5, start=SHORT_SECOND * 3 // 4, end=SHORT_SECOND)
-    return (
-        Stage(name, first, SHORT_FIRST, {"learning_rate": constant}),
-        Stage(f"{name_then or name}-end", then or first, SHORT_SECOND, {"learning_rate": falling}),
+REAL = {
+    name: (begin(name, objective, 2.0e-5, 16), end(name, objective, 2.0e-5, 12))
+    for name, objective in (
+        ("pass@1", PASS_1),
+        ("pass@4", PASS_4),
+        ("adaptive", advantage("Adaptive", explore=PASS_4)),
+        ("combination", advantage("Combination", many=PASS_4)),
     )
-
-
+}
 SMOLLM2 = Claim(
     "smollm2",
     "SmolLM2-135M-Instruct on four levels of arithmetic",
     {
-        "Pass@1": short_arm("pass@1", PASS_1),
-        "Pass@4": short_arm("pass@4", PASS_4),
-        "Pass@4, then Pass@1": short_arm("pass@4", PASS_4, "pass@1", PASS_1),
-        "Adaptive": short_arm("adaptive", advantage("Adaptive", explore=PASS_4)),
-        "Combination": short_arm("combination", advantage("Combination", many=PASS_4)),
+        "Pass@1": REAL["pass@1"],
+        "Pass@4": REAL["pass@4"],
+        "Pass@4, then Pass@1": (REAL["pass@4"][0], REAL["pass@1"][1]),
+        "Adaptive": REAL["adaptive"],
+        "Combination": REAL["combination"],
     },
     (),
     (1, 2, 3),
