@@ -75,6 +75,7 @@ class Claim:
         sentences: the statements to be decided.
         seeds: seeds of the final runs; none of them was used to choose the setting.
         setting: an overlay on the default run, in this file's folder.
+        note: what the page says of the setting beyond its introduction.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Claim:
     sentences: tuple[Sentence, ...]
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     setting: str = "mazes.yaml"
+    note: str = ""
 
     def __post_init__(self) -> None:
         for sentence in self.sentences:

@@ -20,11 +20,12 @@ INTRODUCTION = """\
 
 What passk offers beyond the paper, trained side by side in the setting of [reproduction.md](reproduction.md): a policy
 of 170,000 parameters, 7 x 7 mazes, a cold start of 125 iterations, then 475 iterations of 16 problems with 32 rollouts,
-1,000 held-out mazes with 32 answers each. All arms of a seed start from the same cold start. Arguments are the
-defaults, k is 8, the learning rate is the same for all; none was tuned, and another might do better with its own. The
-arms and seeds were committed before the runs ([comparisons.py](../benchmarks/reproduce/comparisons.py)), but for arms
-that are also a claim's, which were committed with the claim. Those that `stages` has too were trained again, on another
-processor, whose sums are rounded differently: their figures differ from those of that claim as other seeds' would.
+1,000 held-out mazes with 32 answers each; `smollm2` has a setting of its own. All arms of a seed start from the same
+cold start. Arguments are the defaults, k is 8, the learning rate is the same for all; none was tuned, and another might
+do better with its own. The arms and seeds were committed before the runs
+([comparisons.py](../benchmarks/reproduce/comparisons.py)), but for arms that are also a claim's, which were committed
+with the claim. Those that `stages` has too were trained again, on another processor, whose sums are rounded
+differently: their figures differ from those of that claim as other seeds' would.
 
 Figures are means over seeds at the end of training, in per cent (entropy in nats), with 95 % intervals by Student's t.
 Differences are from the first arm, paired by seed, in points; **bold** where the interval excludes 0, which is no
@@ -45,11 +46,12 @@ def compared(claim: Claim, curves: Curves) -> str:
     reference = next(iter(claim.arms))
     if reference not in trained:
         return f"{heading}\nNot run yet: {len(claim.seeds)} seeds, {claim.iterations:,} iterations. {command}\n"
+    others = {name: how for name, how in ALONE.items() if name in next(iter(trained[reference].values()))}
     head = ["trained with", "seeds"]
     for name in COMPARED.values():
         head += [name, f"{name}: difference"]
     rows = [
-        [arm, str(len(seeds)), *differences(seeds, trained[reference], arm == reference), *alone(seeds)]
+        [arm, str(len(seeds)), *differences(seeds, trained[reference], arm == reference), *alone(seeds, others)]
         for arm, seeds in trained.items()
     ]
     missing = [arm for arm in claim.arms if arm not in trained]
@@ -58,7 +60,10 @@ def compared(claim: Claim, curves: Curves) -> str:
     cost = fill(
         f"{untrained}{cpu_hours(claim, curves):.1f} CPU hours, runs shared with claims included. {command}", 120
     )
-    return "\n".join([heading, table([*head, *(name for name, _, _ in ALONE.values())], rows), picture, f"{cost}\n"])
+    note = [f"{fill(claim.note, 120)}\n"] if claim.note else []
+    return "\n".join(
+        [heading, *note, table([*head, *(name for name, *_ in others.values())], rows), picture, f"{cost}\n"]
+    )
 
 
 def ends(seeds: dict[int, list[Row]]) -> dict[int, Row]:
@@ -77,9 +82,9 @@ def differences(arm: dict[int, Row], reference: dict[int, Row], itself: bool) ->
     return cells
 
 
-def alone(arm: dict[int, Row]) -> list[str]:
+def alone(arm: dict[int, Row], metrics: dict[str, tuple[str, int, int]]) -> list[str]:
     """The means of the other metrics."""
-    return [f"{scale * over(arm, name).mean:.{places}f}" for name, (_, scale, places) in ALONE.items()]
+    return [f"{scale * over(arm, name).mean:.{places}f}" for name, (_, scale, places) in metrics.items()]
 
 
 def over(arm: dict[int, Row], name: str) -> Estimate:
