@@ -81,6 +81,12 @@ def test_the_run_folder_holds_its_configuration_and_last_checkpoint(finished: Ru
     assert saved["iteration"] == 6
 
 
+def test_without_a_modelcheckpoint_lightning_adds_none(passk: CommandLine) -> None:
+    """A list of callbacks of one's own leaves it out, and a pretrained policy's checkpoint has gigabytes."""
+    cli = passk.fit(LEARNING, "--trainer.callbacks", "[callbacks.display.dashboard.Dashboard]")
+    assert [each.name for each in (Path(cli.trainer.log_dir) / "checkpoints").iterdir()] == ["last.ckpt"]
+
+
 # -- the same run again -----------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from jsonargparse import ArgumentError, set_parsing_settings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -142,6 +142,8 @@ class PassKCLI(LightningCLI):
             arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]
         if arguments.logger in (True, None):  # Lightning names its own after SLURM's job, which changes
             kwargs["logger"] = TensorBoardLogger(arguments.default_root_dir or os.getcwd())
+        if not any(isinstance(each, Checkpoint) for each in arguments.callbacks):
+            kwargs["enable_checkpointing"] = False  # else Lightning adds a ModelCheckpoint that nobody asked for
         trainer: Any = super().instantiate_trainer(plugins=[*plugins, PlainCheckpointIO()], **kwargs)
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
             rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
