@@ -26,6 +26,9 @@ from torch.nn.functional import linear
 SMALLEST = 2**16
 """Weights with fewer entries are multiplied by BLAS: calling oneDNN would cost more than it saves."""
 
+ROWS = 16
+"""Numbers of rows are rounded up to a multiple of this where oneDNN multiplies."""
+
 _pack: Any = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
 _multiply: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 AVAILABLE = torch.backends.mkldnn.is_available() and None not in (_pack, _multiply)
@@ -51,6 +54,17 @@ def multiply_by(kind: type[PackedLinear], model: nn.Module) -> None:
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = kind
+
+
+def row_multiple(model: nn.Module) -> int:
+    """The multiple to which rows should be padded: ROWS if oneDNN multiplies a weight in the present context, else 1.
+
+    oneDNN compiles a kernel for each number of rows and shape of weights. Kernels take 4 % of a training step and are
+    kept: with 576 x 1,536 weights 0.6 MB for each number of rows in sampling and 1.3 to 1.8 MB in training, 0.1 GB in
+    every iteration of SmolLM2 (135 M parameters).
+    """
+    layers = (module for module in model.modules() if isinstance(module, nn.Linear))
+    return ROWS if any(_is_multiplied_by_onednn(layer) for layer in layers) else 1
 
 
 @contextmanager
@@ -122,6 +136,11 @@ class OneDNNLinear(PackedLinear):
 
     def multiply(self, states: Tensor) -> Tensor:
         return _Product.apply(states, self.weight, self.bias)
+
+
+def _is_multiplied_by_onednn(layer: nn.Linear) -> bool:
+    in_single = isinstance(layer, OneDNNLinear) and _fits(layer.weight) and not torch.is_autocast_enabled("cpu")
+    return in_single or _is_multiplied_in_bfloat16(layer.weight)
 
 
 def _is_multiplied_in_bfloat16(weight: Tensor) -> bool:

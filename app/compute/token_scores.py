@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
 IN_CACHE, ON_DEVICE = 2**18, 2**26
 """Logits computed at a time on a CPU and on other devices: 1 MiB and 256 MiB in single precision."""
@@ -37,6 +38,10 @@ class Shaping:
     def __getitem__(self, tokens: Any) -> Shaping:
         """Only for these tokens."""
         return Shaping(self.candidates, self.smoothing[tokens], self.top_weight[tokens])
+
+    def padded(self, more: int) -> Shaping:
+        """With this many further tokens.  [M] -> [M + more]"""
+        return Shaping(self.candidates, pad(self.smoothing, (0, more)), pad(self.top_weight, (0, more)))
 
 
 def token_scores(

@@ -10,6 +10,7 @@ from torch.nn.functional import pad
 from transformers import DynamicCache
 
 from app.compute.attention import SharedPrefixCache, pad_prompts
+from app.compute.linear import row_multiple
 from app.policy import Policy
 from app.types import Vision
 
@@ -39,8 +40,8 @@ COMPACT_BELOW = 0.6
 class SharedPrefixDecoder(Decoder):
     """Reads each prompt once; all its rollouts attend to it (`app/compute/attention/`).
 
-    Only live rollouts are computed by the model's layers; each has a slot of its problem in
-    the cache, which has P x n slots at first.
+    Only live rollouts are computed by the model's layers, and padding up to a multiple of `row_multiple`; each has a
+    slot of its problem in the cache, which has P x n slots at first.
     """
 
     kind_of_cache = SharedPrefixCache
@@ -58,12 +59,14 @@ class SharedPrefixDecoder(Decoder):
         self.cache.begin(n)
         self.positions = torch.stack([place[..., -1] for place in places], -1).repeat_interleave(n, -1)  # [.., R]
         self.last_prompt_tokens = [prompt[-1] for prompt in prompts]
+        self.multiple = row_multiple(policy.model)
 
     def step(self, tokens: Tensor) -> Tensor:
-        hidden = self._forward({"input_ids": tokens[:, None]}, self.positions[..., None])
+        more = (0, -len(tokens) % self.multiple)
+        hidden = self._forward({"input_ids": pad(tokens, more)[:, None]}, pad(self.positions, more)[..., None])
         self.positions = self.positions + 1
         self.cache.time += 1
-        return self.policy.logits(hidden[:, -1])
+        return self.policy.logits(hidden[:, -1])[: len(tokens)]
 
     def select(self, rows: Tensor) -> None:
         self.positions = self.positions[..., rows]

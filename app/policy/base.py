@@ -18,12 +18,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from app.compute.allocation import reuse_freed_memory
 from app.compute.attention import PackedRow, SharedPrefix, attending, recomputing_alike
-from app.compute.linear import multiply_faster
+from app.compute.linear import multiply_faster, row_multiple
 from app.compute.token_scores import Shaping, token_scores
 from app.distributed.processes import rank
 from app.distributed.weights import save_weights
@@ -129,9 +130,11 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         shaping: changes gradients of log-probabilities, `[B, T]`.
         """
         hidden = self._packed_hidden(rows) if self.shares_prompts else self.plain_hidden(rows)
-        targets = rows.tokens[rows.mask]  # [M]
+        number = len(hidden)
+        more = -number % row_multiple(self.model)
+        hidden, targets = pad(hidden, (0, 0, 0, more)), pad(rows.tokens[rows.mask], (0, more))  # [M + more, ..]
         checkpointed = torch.is_grad_enabled() and len(hidden) > self.head_tokens
-        flat = shaping and shaping[rows.mask]
+        flat = None if shaping is None else shaping[rows.mask].padded(more)
         parts = []
         for first in range(0, max(1, len(hidden)), self.head_tokens):
             part = slice(first, first + self.head_tokens)
@@ -140,7 +143,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
                 parts.append(checkpoint(self._score_tokens, *arguments, use_reentrant=False))
             else:
                 parts.append(self._score_tokens(*arguments))
-        logprobs, entropies = (torch.cat(values) for values in zip(*parts, strict=True))  # [M] twice
+        logprobs, entropies = (torch.cat(values)[:number] for values in zip(*parts, strict=True))  # [M] twice
         blank = logprobs.new_zeros(rows.mask.shape)
         return blank.masked_scatter(rows.mask, logprobs), blank.masked_scatter(rows.mask, entropies)
 
@@ -210,7 +213,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
         prompts = [rows.prompts[place].to(rows.tokens.device) for place in used.tolist()]
         vision = [rows.vision_or_empty[place] for place in used.tolist()]
         positions = [self.positions(*each) for each in zip(prompts, vision, strict=True)]
-        return PackedRow.pack(prompts, problem, rows.tokens, rows.mask, positions)
+        return PackedRow.pack(prompts, problem, rows.tokens, rows.mask, positions, row_multiple(self.model))
 
     def packed_hidden(self, row: PackedRow, shared_prefix: SharedPrefix, rows: Experience) -> Tensor:
         """The same with attention by `shared_prefix`.  -> [M, hidden]"""
@@ -224,7 +227,8 @@ class Policy(TokenizerMixin, nn.Module, ABC):
                 shared_prefix=shared_prefix,
                 use_cache=False,
             )
-        return hidden[0, -len(row.targets) :]
+        first = len(row.prefix.home)
+        return hidden[0, first : first + len(row.targets)]
 
     def plain_hidden(self, rows: Experience) -> Tensor:
         """The same from one padded row for each response.  -> [M, hidden]"""

@@ -88,14 +88,14 @@ class Checkpoints(Saving):
         loop = trainer.fit_loop.epoch_loop
         loop._batches_that_stepped = RLVRModule.of(pl_module).iteration  # Lightning counts one too few after a restart
         loop._results.reset()  # or it logs old values of metrics that this iteration does not have
-        self.signals.stop_if_told(trainer)
+        self.signals.stop_if_signaled(trainer)
         assert self.saved is not None
         if self.validated or RLVRModule.of(pl_module).iteration - self.saved[0] >= self.every:
             self.save(trainer, pl_module)
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.untouched and trainer.world_size == 1:
-            self.signals.stop_if_told(trainer)
+            self.signals.stop_if_signaled(trainer)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         self.untouched = False
@@ -120,7 +120,7 @@ class Checkpoints(Saving):
         dataloader_idx: int = 0,
     ) -> None:
         if self.phase == "validation":
-            self.signals.stop_if_told(trainer)
+            self.signals.stop_if_signaled(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.phase == "validation":
@@ -134,9 +134,9 @@ class Checkpoints(Saving):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         schedule = callback_of(trainer, Schedule)
         if schedule is not None and not schedule.finished:
-            self._say_where_to_go_on("ended before the schedule", trainer, f" ({why_ended(trainer)})")
+            self._log_how_to_resume("ended before the schedule", trainer, f" ({why_ended(trainer)})")
 
-    def _say_where_to_go_on(self, what: str, trainer: Trainer, why: str = "") -> None:
+    def _log_how_to_resume(self, what: str, trainer: Trainer, why: str = "") -> None:
         iteration, last = RLVRModule.of(trainer.lightning_module).iteration, last_of(trainer)
         how = f"; to go on: --ckpt_path {last}" if last.exists() else ""
         rank_zero_only(log.info)("%s after iteration %d%s%s", what, iteration, why, how)
@@ -158,8 +158,8 @@ class Checkpoints(Saving):
         if not isinstance(exception, SIGTERMException) or not self.loops:
             return
         self.save(trainer, pl_module)
-        self.signals.put_in_queue(trainer)
-        self._say_where_to_go_on("stopped", trainer)
+        self.signals.requeue(trainer)
+        self._log_how_to_resume("stopped", trainer)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._let_go(pl_module)

@@ -71,18 +71,18 @@ class Signals:
         With several processes it is finished first: they have to stop together.
         """
         if trainer.world_size == 1:
-            self.stop_if_told(trainer)
+            self.stop_if_signaled(trainer)
             self.at_once = True
         try:
             yield
         except StopAtOnce:
-            self.stop_if_told(trainer)
+            self.stop_if_signaled(trainer)
         finally:
             self.at_once = False
         if trainer.world_size == 1:
-            self.stop_if_told(trainer)  # a scorer's bare `except` may have caught the exception of the signal
+            self.stop_if_signaled(trainer)  # a scorer's bare `except` may have caught the exception of the signal
 
-    def stop_if_told(self, trainer: Trainer) -> None:
+    def stop_if_signaled(self, trainer: Trainer) -> None:
         """End the run if any process got a signal: with status 0 on SIGTERM, which schedulers send, 130 on Ctrl-C.
 
         A collective of all processes. Those that the first process started always end with 0: another status would
@@ -92,7 +92,7 @@ class Signals:
             by_hand = self._any(trainer, self.noted == signal.SIGINT)
             raise SIGTERMException(INTERRUPTED if by_hand and trainer.local_rank == 0 else 0)
 
-    def put_in_queue(self, trainer: Trainer) -> None:
+    def requeue(self, trainer: Trainer) -> None:
         """Call Lightning's handler on all processes if any got SLURM's signal."""
         if self._any(trainer, self.requeues is not None and self.noted == self.requeues):
             self.requeue(self.requeues, None)

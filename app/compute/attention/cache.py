@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
 from app.compute.attention.layout import lengths_mask, repeat_heads
@@ -15,7 +15,7 @@ class SharedPrefixCache:
     """Keys and values while sampling: those of prompts once per problem, those of responses in fixed slots.
 
     Prompts are read by one forward pass with this cache, before `begin`. After that, each step has one
-    token of each of R live responses; a response has one of P x N slots, in order.
+    token of each of R live responses, perhaps with padding after them; a response has one of P x N slots, in order.
     """
 
     def __init__(self, prompt_mask: Tensor, max_new_tokens: int) -> None:
@@ -45,10 +45,13 @@ class SharedPrefixCache:
             self.prefix[layer] = (key.contiguous(), value.contiguous())
             key, value = repeat_heads(key, query.shape[1], 1), repeat_heads(value, query.shape[1], 1)
             return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale).transpose(1, 2)
+        number, rows = len(query), len(self.live)
+        query, key, value = query[:rows], key[:rows], value[:rows]  # without padding
         self._store(layer, key, value)
         factor = query.shape[-1] ** -0.5 if scale is None else scale
         seen = self._attend_slots(layer, self._in_slots(query[:, :, 0]), key.shape[1], factor)
-        return (seen if len(self.live) == len(seen) else seen.index_select(0, self.live))[:, None]  # [R, 1, H, D]
+        seen = seen if rows == len(seen) else seen.index_select(0, self.live)  # [R, H, D]
+        return pad(seen, (0, 0, 0, 0, 0, number - rows))[:, None]
 
     def _store(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Store the keys and values of the new tokens at the current step.  [R, G, 1, D] twice"""

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from app.compute.attention.layout import Layout, lengths_mask, pick, repeat_heads
 from app.compute.attention.parts import AttendInParts, Part, Parts, as_multiplied, has_kernel
@@ -24,9 +24,9 @@ class PackedRow:
     the padded row [prompt, response].
 
     Attributes:
-        input_ids: `[1, L]`.
+        input_ids: `[1, L]`; the row may end in padding, which nothing attends to.
         position_ids: `[1, L]`, or with one more axis before these for a model with several positions per token.
-        targets: `[M]`, the token that each of the M = L - prefix tokens predicts.
+        targets: `[M]`, the token that each of the M tokens after the prompts' predicts.
         prefix: the layout of the prompts' tokens, a line of up to S for each prompt.
         segment: the layout of the responses' tokens, a line of up to T for each response.
         problem: `[B]`, the prompt of each response.
@@ -41,11 +41,18 @@ class PackedRow:
 
     @classmethod
     def pack(
-        cls, prompts: list[Tensor], problem: Tensor, tokens: Tensor, mask: Tensor, positions: list[Tensor] | None = None
+        cls,
+        prompts: list[Tensor],
+        problem: Tensor,
+        tokens: Tensor,
+        mask: Tensor,
+        positions: list[Tensor] | None = None,
+        multiple: int = 1,
     ) -> PackedRow:
         """prompts: P of [S]; problem: [B]; tokens, mask: [B, T].  Prompts without a response are left out.
 
         positions: of each prompt's tokens, P of [.., S]; defaults to 0, 1, 2, ..
+        multiple: L is rounded up to a multiple of it.
         """
         used, problem = problem.unique(return_inverse=True)
         chosen = [prompts[index].to(tokens.device) for index in used.tolist()]
@@ -59,9 +66,11 @@ class PackedRow:
 
         start = torch.stack([place[..., -1] for place in places], -1)[..., problem, None]  # [.., B, 1]
         responses = (start + torch.arange(tokens.shape[1], device=tokens.device))[..., mask]  # [.., M]
+        ids = torch.cat([*shared, inputs[mask]])
+        end = (0, -len(ids) % multiple)
         return cls(
-            input_ids=torch.cat([*shared, inputs[mask]])[None],
-            position_ids=torch.cat([*(place[..., :-1] for place in places), responses], -1)[..., None, :],
+            input_ids=pad(ids, end)[None],
+            position_ids=pad(torch.cat([*(place[..., :-1] for place in places), responses], -1), end)[..., None, :],
             targets=tokens[mask],
             prefix=Layout.of(prefix_mask),
             segment=Layout.of(mask, first=int(prefix_mask.sum())),
@@ -71,12 +80,15 @@ class PackedRow:
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
         """Prompts attend causally to themselves, responses to their prompt and to their own past."""
         query, key, value = as_multiplied(query, key, value)
-        query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # [L, heads, D]
+        length = len(self.prefix.home) + len(self.targets)
+        query, key, value = (states[0, :, :length].transpose(0, 1) for states in (query, key, value))  # [.., heads, D]
         parts = self._parts_for(query, key, value)
+        seen: Tensor
         if parts is None:
-            return self._attend_at_once(query, key, value, scale)[None]
-        seen: Tensor = AttendInParts.apply(query, key, value, parts, scale)
-        return seen[None]
+            seen = self._attend_at_once(query, key, value, scale)
+        else:
+            seen = AttendInParts.apply(query, key, value, parts, scale)
+        return pad(seen, (0, 0, 0, 0, 0, self.input_ids.shape[1] - length))[None]
 
     def _parts_for(self, query: Tensor, key: Tensor, value: Tensor) -> Parts | None:
         """The parts for which there is a kernel; None if there is none for these tensors."""

@@ -17,6 +17,7 @@ from app.compute.linear import (
     multiply_by,
     multiply_faster,
     packed_weights,
+    row_multiple,
 )
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="this PyTorch has no oneDNN")
@@ -171,3 +172,14 @@ def test_weights_are_laid_out_in_bfloat16_where_it_is_multiplied(dtype: torch.dt
     assert outside.dtype == dtype
     with torch.no_grad():
         assert torch.allclose(outside, layer(rows), atol=2e-2)
+
+
+def test_rows_are_padded_where_onednn_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, ours = both(bias=False)
+    assert (row_multiple(plain), row_multiple(ours), row_multiple(nn.Linear(8, 8))) == (1, linear.ROWS, 1)
+    multiply_by(TransposedLinear, blas := deepcopy(plain))
+    assert row_multiple(blas) == 1
+    for supported in (True, False):
+        monkeypatch.setattr(linear, "_has_bfloat16", lambda supported=supported: supported)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert row_multiple(plain) == row_multiple(ours) == (linear.ROWS if supported else 1)

@@ -89,10 +89,10 @@ def test_an_interrupted_run_does_not_end_the_next_one(monkeypatch: pytest.Monkey
         signals.listen(trainer())
         signals.note(signal.SIGINT, None)
         with pytest.raises(SIGTERMException) as ended:
-            signals.stop_if_told(trainer())
+            signals.stop_if_signaled(trainer())
         assert ended.value.code == INTERRUPTED
         signals.listen(trainer())
-        signals.stop_if_told(trainer())
+        signals.stop_if_signaled(trainer())
         with signals.stopping_at_once(trainer()):
             pass
     finally:
