@@ -158,7 +158,7 @@ class Checkpoints(Saving):
         if not isinstance(exception, SIGTERMException) or not self.loops:
             return
         self.save(trainer, pl_module)
-        self.signals.requeue(trainer)
+        self.signals.requeue_job(trainer)
         self._log_how_to_resume("stopped", trainer)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -34,15 +34,15 @@ class Signals:
     def __init__(self) -> None:
         self.noted: int | None = None
         self.at_once = False  # whether the current work changes nothing that is saved
-        self.requeues: int | None = None
-        self.requeue: Any = None  # Lightning's handler of SLURM's signal
+        self.requeue_signal: int | None = None
+        self.requeue_handler: Any = None  # Lightning's handler of SLURM's signal
 
     def listen(self, trainer: Trainer) -> None:
         """Replace the present handlers by ones that record signals; the Trainer restores them at its end.
 
         Signals of an earlier run with this callback, as in a notebook, are forgotten: they do not end this run.
         """
-        self.noted, self.at_once, self.requeues = None, False, None
+        self.noted, self.at_once, self.requeue_signal = None, False, None
         if threading.current_thread() is not threading.main_thread():
             return
         signal.signal(signal.SIGTERM, self.note)
@@ -50,8 +50,8 @@ class Signals:
             signal.signal(signal.SIGINT, self.note)
         environment = trainer._accelerator_connector.cluster_environment
         if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:
-            self.requeues = environment.requeue_signal or signal.SIGUSR1
-            self.requeue = signal.signal(self.requeues, self.note)
+            self.requeue_signal = environment.requeue_signal or signal.SIGUSR1
+            self.requeue_handler = signal.signal(self.requeue_signal, self.note)
 
     def note(self, signum: int, frame: FrameType | None) -> None:
         self.noted = self.noted or signum
@@ -92,10 +92,10 @@ class Signals:
             by_hand = self._any(trainer, self.noted == signal.SIGINT)
             raise SIGTERMException(INTERRUPTED if by_hand and trainer.local_rank == 0 else 0)
 
-    def requeue(self, trainer: Trainer) -> None:
+    def requeue_job(self, trainer: Trainer) -> None:
         """Call Lightning's handler on all processes if any got SLURM's signal."""
-        if self._any(trainer, self.requeues is not None and self.noted == self.requeues):
-            self.requeue(self.requeues, None)
+        if self._any(trainer, self.requeue_signal is not None and self.noted == self.requeue_signal):
+            self.requeue_handler(self.requeue_signal, None)
 
     @staticmethod
     def _any(trainer: Trainer, here: bool) -> bool:
