@@ -37,7 +37,7 @@ class ProblemDraw(Callback):
 
     Args:
         sampler: the problem sampler; defaults to `Uniform`.
-        start_from: the `problems.jsonl` of another run, whose counts are the start; no effect on a resumed run.
+        start_from: the `problems.jsonl` of another run, whose counts are the start; a resumed run does not read it.
         keep: factor on the counts of a problem's earlier answers at each new draw, in [0, 1].
     """
 
@@ -60,7 +60,7 @@ class ProblemDraw(Callback):
             raise ValueError(f"draw.sampler={self.sampler!r} must be Uniform with overfit_batches={overfit}")
         module = RLVRModule.of(pl_module)
         stream.sampler, stream.objective, stream.record.keep = self.sampler, lambda: self._objective(module), self.keep
-        if self.start_from is not None:
+        if self.start_from is not None and trainer.ckpt_path is None:  # a checkpoint has the counts
             found = stream.record.read(Path(self.start_from))
             rank_zero_only(log.info)(
                 "%s: pass rates of %d of the %d training problems", self.start_from, found, len(stream.record)
