@@ -44,6 +44,7 @@ class ProblemDraw(Callback):
     def __init__(self, sampler: ProblemSampler | None = None, start_from: str | None = None, keep: float = 0.5) -> None:
         check_share("keep", keep)
         self.sampler, self.start_from, self.keep = sampler or Uniform(), start_from, keep
+        self.resumed = False
         self._curves: tuple[str, Curves] | None = None  # of an objective, by a text of all that they depend on
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -60,7 +61,13 @@ class ProblemDraw(Callback):
             raise ValueError(f"draw.sampler={self.sampler!r} must be Uniform with overfit_batches={overfit}")
         module = RLVRModule.of(pl_module)
         stream.sampler, stream.objective, stream.record.keep = self.sampler, lambda: self._objective(module), self.keep
-        if self.start_from is not None and trainer.ckpt_path is None:  # a checkpoint has the counts
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.resumed = True  # the checkpoint has the counts
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        stream = _stream_of(trainer)
+        if stream is not None and self.start_from is not None and not self.resumed:
             found = stream.record.read(Path(self.start_from))
             rank_zero_only(log.info)(
                 "%s: pass rates of %d of the %d training problems", self.start_from, found, len(stream.record)

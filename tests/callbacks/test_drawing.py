@@ -67,8 +67,8 @@ def test_a_run_in_two_parts_is_one_run(passk: CommandLine, tmp_path: Path, sampl
     assert begun.trainer.datamodule.stream.record.drawn.sum() == sum(row["drawn"] for row in rows)
 
     last = Path(begun.trainer.log_dir) / "checkpoints" / "last.ckpt"
-    resumed, _, _ = fit(passk, sampler, "--draw.start_from=moved.jsonl", f"--ckpt_path={last}")  # no longer read
-    assert resumed.trainer.datamodule.stream.record.drawn.sum() > sum(row["drawn"] for row in rows)
+    gone_on, _, _ = fit(passk, sampler, "--draw.start_from=moved.jsonl", f"--ckpt_path={last}")  # no longer read
+    assert gone_on.trainer.datamodule.stream.record.drawn.sum() > sum(row["drawn"] for row in rows)
 
 
 @pytest.mark.parametrize(
