@@ -129,9 +129,8 @@ class PackedRow:
         responses = Part(self.segment, self.segment, causal=True)
         if not self.prefix.places.shape[1]:
             return Parts(responses)
-        asking = self.problem[:, None].expand_as(self.segment.mask)[self.segment.mask]  # [M], the prompt of each token
-        lines = lengths_mask(asking.bincount(minlength=len(self.prefix.mask)).tolist(), asking.device)
-        across = Layout.of(lines, first=len(self.prefix.home), order=asking.argsort(stable=True))
+        lines = lengths_mask(self._queries_of_prompts, self.problem.device)
+        across = Layout.of(lines, first=len(self.prefix.home), order=self._by_prompt)
         return Parts(responses, Part(self.prefix, self.prefix, causal=True), Part(across, self.prefix))
 
     @cached_property
@@ -144,10 +143,24 @@ class PackedRow:
             return Parts(responses)
         if not all(shared):
             return None
-        asking = self.problem[:, None].expand_as(self.segment.mask)[self.segment.mask]  # [M], the prompt of each token
-        queries = Lines.of(asking.bincount(minlength=len(shared)).tolist(), device, first=sum(shared))
-        prompts, order = Lines.of(shared, device), asking.argsort(stable=True)
-        return Parts(responses, VarlenPart(prompts, prompts, causal=True), VarlenPart(queries, prompts, order=order))
+        prompts, queries = Lines.of(shared, device), Lines.of(self._queries_of_prompts, device, first=sum(shared))
+        across = VarlenPart(queries, prompts, order=self._by_prompt)
+        return Parts(responses, VarlenPart(prompts, prompts, causal=True), across)
+
+    @cached_property
+    def _prompt_of_tokens(self) -> Tensor:
+        """The prompt of each response token.  [M]"""
+        return self.problem[:, None].expand_as(self.segment.mask)[self.segment.mask]
+
+    @property
+    def _by_prompt(self) -> Tensor:
+        """Response tokens sorted by prompt.  [M], indices"""
+        return self._prompt_of_tokens.argsort(stable=True)
+
+    @property
+    def _queries_of_prompts(self) -> list[int]:
+        """The number of response tokens of each prompt."""
+        return self._prompt_of_tokens.bincount(minlength=len(self.prefix.mask)).tolist()
 
 
 def error_of_varlen(device: torch.device, dtype: torch.dtype, heads: int, groups: int, size: int) -> float:
