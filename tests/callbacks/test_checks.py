@@ -46,6 +46,46 @@ def test_a_monitor_that_is_logged_and_one_that_need_not_be(passk: CommandLine) -
 
 
 @pytest.mark.parametrize(
+    ("kind", "metric", "iterations"),
+    [("MetricReached", "eval/pass@9", 0), ("Plateau", "eval/passes", 1)],
+)
+def test_a_trigger_of_a_metric_that_no_validation_logs(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str], kind: str, metric: str, iterations: int
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        passk.fit([measured(kind, metric)], "--trainer.val_check_interval=1", "--trainer.max_epochs=1")
+    captured = capsys.readouterr()
+    (line,) = [line for line in captured.err.splitlines() if "error" in line]
+    assert ended.value.code == 2
+    assert line.startswith(f"passk: error: stage 'only': {kind}: metric='{metric}' must be one of ")
+    assert "eval/pass@1" in line
+    assert ("[only] 1/?" in captured.out) == bool(iterations)
+
+
+def test_a_trigger_of_a_validation_in_a_run_without_one(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    endless = [measured("Plateau", "eval/pass@1")], "--trainer.limit_val_batches=0", "--trainer.max_epochs=1"
+    with pytest.raises(SystemExit):
+        passk.fit(*endless)
+    assert "metric='eval/pass@1' needs a validation, and the run has none: give at_most" in capsys.readouterr().err
+    assert passk.fit([measured("Plateau", "eval/pass@1", at_most=1)], *endless[1:]).model.iteration == 1
+
+
+def test_a_trigger_of_a_training_metric_that_is_not_logged(
+    passk: CommandLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    passk.fit([measured("MetricReached", "rollout/rewards", at_most=2)])
+    warning = "stage 'only': MetricReached: metric='rollout/rewards' is not logged in the first iteration, which has "
+    assert caplog.text.count(warning) == 1
+
+
+def measured(kind: str, metric: str, **arguments: Any) -> dict[str, Any]:
+    """The stage `only`, which this metric ends."""
+    value = {"value": 1.0} if kind == "MetricReached" else {}
+    until = {"class_path": f"callbacks.triggers.{kind}", "init_args": {"metric": metric, **value, **arguments}}
+    return stage("only", until=until)
+
+
+@pytest.mark.parametrize(
     ("weights", "rate", "warned"), [(10**7 + 1, 4e-4, True), (10**7 + 1, 1e-4, False), (9, 1.0, False)]
 )
 def test_a_rate_for_a_tiny_policy(caplog: pytest.LogCaptureFixture, weights: int, rate: float, warned: bool) -> None:
