@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from app.advantages import PassOne
 from app.learning_rate import Constant
-from callbacks.checks import check_learning_rate
+from callbacks.checks import check_learning_rate, check_trigger
+from callbacks.schedule.stages import Stage
+from callbacks.triggers import MetricReached
 from tests.conftest import CommandLine, stage, steps
 
 
@@ -76,6 +79,12 @@ def test_a_trigger_of_a_training_metric_that_is_not_logged(
     passk.fit([measured("MetricReached", "rollout/rewards", at_most=2)])
     warning = "stage 'only': MetricReached: metric='rollout/rewards' is not logged in the first iteration, which has "
     assert caplog.text.count(warning) == 1
+
+
+def test_a_component_of_rewards_may_be_missing_in_a_validation() -> None:
+    check_trigger(Stage("only", PassOne(), MetricReached("eval/reward/format", 1.0)), ["eval/pass@1"])
+    with pytest.raises(ValueError, match="MetricReached: metric='eval/format' must be one of eval/pass@1"):
+        check_trigger(Stage("only", PassOne(), MetricReached("eval/format", 1.0)), ["eval/pass@1"])
 
 
 def measured(kind: str, metric: str, **arguments: Any) -> dict[str, Any]:
