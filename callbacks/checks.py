@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
 from tempfile import TemporaryDirectory
@@ -23,6 +23,9 @@ from app.remote import RemotePolicy
 from app.scoring import BatchScorer
 from app.settings import RolloutSettings
 from app.types import Problem, Sampling
+from callbacks.lookup import callback_of
+from callbacks.roles import Schedule
+from callbacks.schedule.stages import Stage
 
 log = logging.getLogger(__name__)
 
@@ -129,25 +132,63 @@ def check_monitors(trainer: Trainer) -> None:
         looks_later = any(getattr(callback, f"_{what}_on_train_epoch_end", False) for what in ("check", "save"))
         required = getattr(callback, "strict", True) and isinstance(callback, EarlyStopping | ModelCheckpoint)
         if required and not looks_later and monitor is not None and monitor not in logged:
-            raise ValueError(unknown_monitor(callback, logged))
+            raise ValueError(unknown_metric(f"{type(callback).__name__}: monitor", monitor, logged))
 
 
 def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
-    """Raise ValueError for a `monitor` of a Pass@k, maj@k or Cover@tau that the evaluation does not log.
+    """Raise ValueError for a Pass@k, maj@k or Cover@tau that the evaluation does not log.
+
+    Checked are the `monitor` of callbacks and the `metric` of the stages' triggers.
 
     names: the names of those that it logs.
     """
-    names = set(names)
-    for callback in trainer.callbacks if names else ():  # type: ignore[attr-defined]
-        monitor = str(getattr(callback, "monitor", None))
-        if re.fullmatch(r"eval/(.*/)?(pass|maj|cover)@.*", monitor) and monitor not in names:
-            raise ValueError(unknown_monitor(callback, names))
+    names, schedule = set(names), callback_of(trainer, Schedule)
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    metrics = [(f"{type(each).__name__}: monitor", str(getattr(each, "monitor", None))) for each in callbacks]
+    metrics += [(owner_of(stage), metric_of(stage)) for stage in (schedule.stages if schedule is not None else ())]
+    for argument, metric in metrics if names else ():
+        if re.fullmatch(r"eval/(.*/)?(pass|maj|cover)@.*", metric) and metric not in names:
+            raise ValueError(unknown_metric(argument, metric, names))
 
 
-def unknown_monitor(callback: Callback, names: Iterable[str]) -> str:
-    """The error message of an unknown monitor, with the existing names."""
-    monitor = getattr(callback, "monitor", None)
-    return f"{type(callback).__name__}: monitor={monitor!r} must be one of {', '.join(sorted(names))}"
+def check_validated(stage: Stage, validates: bool) -> None:
+    """Raise ValueError for a stage that only a metric of a validation ends, in a run without validations."""
+    metric = metric_of(stage)
+    if metric.startswith("eval/") and not validates and getattr(stage.until, "at_most", None) is None:
+        raise ValueError(f"{owner_of(stage)}={metric!r} needs a validation, and the run has none: give at_most")
+
+
+def check_trigger(stage: Stage, logged: Collection[str]) -> None:
+    """Raise ValueError if a validation has not logged the metric `eval/...` that ends the stage.
+
+    Components of rewards (`eval/reward/...`) may be missing: truncated and unscored answers have none.
+    """
+    metric = metric_of(stage)
+    if metric.startswith("eval/") and "/reward/" not in metric and metric not in logged:
+        raise ValueError(unknown_metric(owner_of(stage), metric, logged))
+
+
+def warn_of_trigger(stage: Stage, logged: Collection[str]) -> None:
+    """Warn if the stage's first iteration has not logged the training metric that ends the stage."""
+    metric = metric_of(stage)
+    if metric and not metric.startswith("eval/") and metric not in logged:
+        known = ", ".join(sorted(logged))
+        log.warning("%s=%r is not logged in the first iteration, which has %s", owner_of(stage), metric, known)
+
+
+def metric_of(stage: Stage) -> str:
+    """The name of the metric that the stage's trigger reads; "" if the trigger has no `metric`."""
+    return str(getattr(stage.until, "metric", ""))
+
+
+def owner_of(stage: Stage) -> str:
+    """The argument that names this metric, for messages."""
+    return f"stage {stage.name!r}: {type(stage.until).__name__}: metric"
+
+
+def unknown_metric(argument: str, metric: str, names: Iterable[str]) -> str:
+    """The error message of an unknown metric, with the existing names."""
+    return f"{argument}={metric!r} must be one of {', '.join(sorted(names))}"
 
 
 def check_ends(policy: Policy, sampling: Sampling) -> None:

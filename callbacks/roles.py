@@ -14,7 +14,7 @@ from lightning.pytorch import Callback
 from app.module import RLVRModule
 from app.types import Rollouts
 from callbacks.evaluation.sets import Evaluated
-from callbacks.schedule.stages import StageSettings
+from callbacks.schedule.stages import Stage, StageSettings
 
 
 class Evaluation(Callback):
@@ -47,12 +47,14 @@ class Schedule(Callback):
     """Runs the stages.
 
     Attributes:
+        stages: the stages in order.
         settings: the settings of each stage in this run; empty before `fit` has begun.
         finished: whether the last stage has ended.
         save_stages: whether the policy at each stage's end is saved.
         exported: the folder of the latest one saved in this process; None before the first.
     """
 
+    stages: list[Stage]
     settings: list[StageSettings]
     finished: bool
     save_stages: bool

@@ -56,6 +56,7 @@ CALLBACKS: dict[str, str] = {
     "ModelPruning": "the weights of a policy are saved whole",
 }
 """Lightning's callbacks that do not work here, with their subclasses, and why."""
+NO_CLOCK = "can't be had: give every_n_train_steps, which counts updates; checkpoints.every writes last.ckpt"
 
 
 def check_trainer(arguments: Mapping[str, Any], command: str) -> None:
@@ -118,6 +119,9 @@ def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
         for kind, reason in CALLBACKS.items():
             if isinstance(callback, getattr(lightning_callbacks, kind)):
                 raise ValueError(f"trainer.callbacks: {type(callback).__name__} can't be had: {reason}")
+        interval = getattr(callback, "_train_time_interval", None)  # Lightning ignores it in manual optimization
+        if isinstance(callback, lightning_callbacks.ModelCheckpoint) and interval is not None:
+            raise ValueError(f"trainer.callbacks: {type(callback).__name__}: train_time_interval={interval} {NO_CLOCK}")
     for plugin in plugins:
         name = type(plugin).__name__
         if isinstance(plugin, Precision) and type(plugin) not in (Precision, MixedPrecision):

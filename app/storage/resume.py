@@ -40,6 +40,8 @@ The `cache_dir` of one of several data modules may change too.
 """
 NAMED = ("last", "best")
 """Values of `ckpt_path` that are no paths; `best.ckpt` is the default file of `BestCheckpoints`."""
+CHECKPOINTS = ("*.ckpt", "checkpoints/*.ckpt", "stages/*/*.ckpt")
+"""Where a folder given as `ckpt_path` may have checkpoints besides its last one, for the error message."""
 NOT_OF_THE_RUN = ("config", "ckpt_path", "auto_resume", "weights_only", "verbose", "schedule")
 
 
@@ -54,12 +56,22 @@ def source_of(ckpt_path: str | Path | None, auto_resume: bool, place: Place) -> 
             has one.
         auto_resume: like "last", but if there is none, this is logged and None is returned.
         place: the location of the runs.
+
+    Raises:
+        CheckpointError: nothing is found for "last" or "best", or a folder has no last checkpoint.
+        ValueError: both `ckpt_path` and `auto_resume` are given.
     """
     if auto_resume and ckpt_path:
         raise ValueError(f"auto_resume=true finds its own checkpoint: leave out ckpt_path={ckpt_path}")
     if not auto_resume and ckpt_path not in NAMED:
         path = Path(ckpt_path) if ckpt_path else None
-        return last_checkpoint(path) if path is not None and recover(last_checkpoint(path)) else path
+        if path is None or not path.is_dir():
+            return path
+        if recover(last_checkpoint(path)):
+            return last_checkpoint(path)
+        inside = [str(each) for pattern in CHECKPOINTS for each in sorted(path.glob(pattern))]
+        others = f": give one of {', '.join(inside)}" if inside else ""
+        raise CheckpointError(f"ckpt_path={path}: the folder has no checkpoints/last.ckpt{others}")
     name = f"{'last' if auto_resume else ckpt_path}.ckpt"
     found = next((each for each in _named(name, place, place.versions) if recover(each)), None)
     if found is None:

@@ -22,6 +22,9 @@ from callbacks.checks import (
     check_knobs,
     check_learning_rate,
     check_sampling,
+    check_trigger,
+    check_validated,
+    warn_of_trigger,
 )
 from callbacks.lookup import batch_size_of, callback_of, problems_of
 from callbacks.prompts import PromptCheck, asked, skip_prompts
@@ -80,6 +83,7 @@ class StageSchedule(Schedule):
         self.settings = [stage.resolved(run) for stage in self.stages]
         self.observed = self.stage.advantage.state_dict()
         for stage, settings in zip(self.stages, self.settings, strict=True):
+            check_validated(stage, trainer.enable_validation)
             try:
                 self._check(trainer, module, settings)
             except ValueError as error:
@@ -140,6 +144,8 @@ class StageSchedule(Schedule):
         pl_module.log_dict(
             {"stage/index": float(self.index), **{f"stage/{name}": float(knobs[name]) for name in knobs}}
         )
+        if self.step == 1 and trainer.is_global_zero:
+            warn_of_trigger(self.stage, RLVRModule.of(pl_module).figures)
         if self._fires(RLVRModule.of(pl_module).figures) and not self._ask_for_validation(trainer):
             self._next(trainer, pl_module)
         self._turn(RLVRModule.of(pl_module))
@@ -148,6 +154,7 @@ class StageSchedule(Schedule):
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
+        check_trigger(self.stage, fresh)
         if self.ending or self._fires(fresh):
             if self.usual_intervals is not None:
                 _set_intervals(trainer, *self.usual_intervals)

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from app.advantages import PassOne
 from app.learning_rate import Constant
-from callbacks.checks import check_learning_rate
+from callbacks.checks import check_learning_rate, check_trigger
+from callbacks.schedule.stages import Stage
+from callbacks.triggers import MetricReached
 from tests.conftest import CommandLine, stage, steps
 
 
@@ -43,6 +46,52 @@ def test_a_monitor_that_is_logged_and_one_that_need_not_be(passk: CommandLine) -
     lenient = [*monitoring("EarlyStopping", "nonsense"), "--trainer.callbacks.strict=false"]
     once = [stage("only", until=steps(1))]
     assert passk.fit(once, *monitoring("ModelCheckpoint", "eval/pass@1"), *lenient).model.iteration == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "iterations"),
+    [("MetricReached", "eval/pass@9", 0), ("Plateau", "eval/passes", 1)],
+)
+def test_a_trigger_of_a_metric_that_no_validation_logs(
+    passk: CommandLine, capsys: pytest.CaptureFixture[str], kind: str, metric: str, iterations: int
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        passk.fit([measured(kind, metric)], "--trainer.val_check_interval=1", "--trainer.max_epochs=1")
+    captured = capsys.readouterr()
+    (line,) = [line for line in captured.err.splitlines() if "error" in line]
+    assert ended.value.code == 2
+    assert line.startswith(f"passk: error: stage 'only': {kind}: metric='{metric}' must be one of ")
+    assert "eval/pass@1" in line
+    assert ("[only] 1/?" in captured.out) == bool(iterations)
+
+
+def test_a_trigger_of_a_validation_in_a_run_without_one(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    endless = [measured("Plateau", "eval/pass@1")], "--trainer.limit_val_batches=0", "--trainer.max_epochs=1"
+    with pytest.raises(SystemExit):
+        passk.fit(*endless)
+    assert "metric='eval/pass@1' needs a validation, and the run has none: give at_most" in capsys.readouterr().err
+    assert passk.fit([measured("Plateau", "eval/pass@1", at_most=1)], *endless[1:]).model.iteration == 1
+
+
+def test_a_trigger_of_a_training_metric_that_is_not_logged(
+    passk: CommandLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    passk.fit([measured("MetricReached", "rollout/rewards", at_most=2)])
+    warning = "stage 'only': MetricReached: metric='rollout/rewards' is not logged in the first iteration, which has "
+    assert caplog.text.count(warning) == 1
+
+
+def test_a_component_of_rewards_may_be_missing_in_a_validation() -> None:
+    check_trigger(Stage("only", PassOne(), MetricReached("eval/reward/format", 1.0)), ["eval/pass@1"])
+    with pytest.raises(ValueError, match="MetricReached: metric='eval/format' must be one of eval/pass@1"):
+        check_trigger(Stage("only", PassOne(), MetricReached("eval/format", 1.0)), ["eval/pass@1"])
+
+
+def measured(kind: str, metric: str, **arguments: Any) -> dict[str, Any]:
+    """The stage `only`, which this metric ends."""
+    value = {"value": 1.0} if kind == "MetricReached" else {}
+    until = {"class_path": f"callbacks.triggers.{kind}", "init_args": {"metric": metric, **value, **arguments}}
+    return stage("only", until=until)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from lightning.pytorch.callbacks import EarlyStopping, GradientAccumulationScheduler, RichProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    GradientAccumulationScheduler,
+    ModelCheckpoint,
+    RichProgressBar,
+    WeightAveraging,
+)
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision, Precision
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
@@ -95,6 +102,9 @@ def test_callbacks_and_plugins_that_cannot_serve_are_named() -> None:
     for callback in (WeightAveraging(), GradientAccumulationScheduler({0: 2})):
         with pytest.raises(ValueError, match=f"trainer.callbacks: {type(callback).__name__} can't be had: "):
             check_parts([callback], [])
+    check_parts([ModelCheckpoint(every_n_train_steps=5)], [])
+    with pytest.raises(ValueError, match="ModelCheckpoint: train_time_interval=0:01:00 can't be had: "):
+        check_parts([ModelCheckpoint(train_time_interval=timedelta(minutes=1))], [])
     for plugin in (HalfPrecision("bf16-true"), TorchCheckpointIO()):
         with pytest.raises(ValueError, match=f"trainer.plugins: {type(plugin).__name__} can't be had: "):
             check_parts([], [plugin])

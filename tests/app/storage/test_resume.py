@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.storage.checkpoint import CheckpointError
-from app.storage.resume import check_resumable, has_fingerprints
+from app.storage.places import Place
+from app.storage.resume import check_resumable, has_fingerprints, source_of
 
 
 def data(**init_args: Any) -> dict[str, Any]:
@@ -70,3 +72,19 @@ def test_fingerprints_are_those_of_the_data_module_that_was_configured() -> None
     assert not has_fingerprints({"config": data(), "Other": {"problems": {"train": {}}}})
     assert not has_fingerprints({"config": data(), "Some": {"problems": "abc"}})
     assert not has_fingerprints({})
+
+
+def test_a_folder_without_a_last_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"ckpt_path=.*: the folder has no checkpoints/last\.ckpt$"):
+        source_of(str(tmp_path), False, Place(tmp_path))
+    stage = tmp_path / "stages" / "1-explore"
+    stage.mkdir(parents=True)
+    (stage / "stage.ckpt").touch()
+    for folder in (tmp_path, stage):
+        with pytest.raises(CheckpointError, match=r"no checkpoints/last\.ckpt: give one of .*/1-explore/stage\.ckpt$"):
+            source_of(str(folder), False, Place(tmp_path))
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    last.touch()
+    assert source_of(str(tmp_path), False, Place(tmp_path)) == last
+    assert source_of(str(stage / "stage.ckpt"), False, Place(tmp_path)) == stage / "stage.ckpt"
