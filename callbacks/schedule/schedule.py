@@ -154,7 +154,8 @@ class StageSchedule(Schedule):
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
-        check_trigger(self.stage, fresh)
+        for stage in self.stages[self.index :]:
+            check_trigger(stage, fresh)
         if self.ending or self._fires(fresh):
             if self.usual_intervals is not None:
                 _set_intervals(trainer, *self.usual_intervals)
