@@ -41,7 +41,7 @@ def agrees(measure: Callable[..., float], device: torch.device, dtype: torch.dty
     try:
         error = measure(device, dtype, *heads)
     except (RuntimeError, NotImplementedError, TypeError) as failure:
-        log.warning("FlashAttention by lines is not used: %s", str(failure).splitlines()[0])
+        log.warning("FlashAttention by lines is not used: %s", (str(failure) or type(failure).__name__).splitlines()[0])
         return False
     if not error <= 0.02:
         log.warning("FlashAttention by lines is not used: its error is %.3g in %s, the bound is 0.02", error, dtype)
