@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.reproduce.compared import comparison_page, differences, ends
-from benchmarks.reproduce.comparisons import COMPARISONS, OBJECTIVES
+from benchmarks.reproduce.comparisons import COMPARISONS, OBJECTIVES, SMOLLM2
 from benchmarks.reproduce.curves import read
 from benchmarks.reproduce.document import COMPARISON_PAGE
 from tests.conftest import ROOT
@@ -87,6 +87,19 @@ def test_what_readme_says_of_the_comparison_is_what_its_file_says() -> None:
         _, one, _, many = differences(curves[arm], curves["Pass@1"], itself=False)
         assert len(curves[arm]) == 3
         assert said.format(short(one), short(many)) in readme, arm
+
+
+def test_what_the_pages_say_of_smollm2_is_what_its_file_says() -> None:
+    curves = {arm: ends(seeds) for arm, seeds in read(SMOLLM2).items()}
+    assert {len(seeds) for seeds in curves.values()} == {3}
+    found = {arm: differences(seeds, curves["Pass@1"], arm == "Pass@1") for arm, seeds in curves.items()}
+    assert not any("**" in cell for cells in found.values() for cell in cells)
+    for place in (0, 2):  # Pass@1, Pass@8
+        best = max(found, key=lambda arm: float(found[arm][place].split(" [")[0]))
+        assert best == "Pass@4, then Pass@1"
+    _, one, _, many = found["Pass@4, then Pass@1"]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"Pass@4, then Pass@1 ends at {short(one)} and {short(many)}, within the intervals" in readme
 
 
 def short(difference: str) -> str:
