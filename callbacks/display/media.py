@@ -1,13 +1,14 @@
 """Sends pictures, tables and hyperparameters to loggers: one class for each kind of logger.
 
-For another logger, derive a class from `Media` with the logger's class as its `kind`; it is used once it is imported,
-so write it in the logger's file. With any logger, all is also written to the run folder:
-`media/<name>/<iteration>.png` and `.jsonl`.
+A logger with W&B's methods `log_image`, `log_table` or `log_text` needs no class of its own. For another one, derive a
+class from `Media` with the logger's class as its `kind`; it is used once it is imported, so write it in the logger's
+file. With any logger, all is also written to the run folder: `media/<name>/<iteration>.png` and `.jsonl`.
 """
 
 from __future__ import annotations
 
 import html
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import CometLogger, Logger, MLFlowLogger, TensorBoardLogger
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -45,7 +46,10 @@ LAYOUT = {
 
 
 class Media:
-    """Sends to a logger what is not a curve. This class itself is for loggers that accept hyperparameters only.
+    """Sends to a logger what is not a curve, by the methods of Lightning's WandbLogger that the logger has.
+
+    These are `log_image(key, images, step)` for pictures, and for tables `log_table(key, columns, data, step)`, or
+    `log_text(key, texts, step)` with a text for each row. A logger without them gets hyperparameters only.
 
     Args:
         logger: a logger of the run.
@@ -72,9 +76,16 @@ class Media:
 
     def picture(self, name: str, image: Image.Image, iteration: int) -> None:
         """Show a picture."""
+        if _takes(self.logger, "log_image", "key", "images", "step"):
+            self.logger.log_image(name, [image], step=iteration)
 
     def table(self, name: str, rows: Sequence[Row], iteration: int) -> None:
         """Show a table of at least one row."""
+        if _takes(self.logger, "log_table", "key", "columns", "data", "step"):
+            self.logger.log_table(name, [*rows[0]], [[*row.values()] for row in rows], step=iteration)
+        elif _takes(self.logger, "log_text", "key", "texts", "step"):
+            texts = ["\n".join(f"{column}: {_shown(value)}" for column, value in row.items()) for row in rows]
+            self.logger.log_text(name, texts, step=iteration)
 
 
 class TensorBoardMedia(Media):
@@ -101,16 +112,17 @@ class TensorBoardMedia(Media):
         self.logger.experiment.add_text(name, html_table(rows), iteration)
 
 
-class WandbMedia(Media):
-    """Weights & Biases: images, tables and the run's config."""
+class CometMedia(Media):
+    """Comet: images, and tables as CSV assets."""
 
-    kind = WandbLogger
+    kind = CometLogger
 
     def picture(self, name: str, image: Image.Image, iteration: int) -> None:
-        self.logger.log_image(name, [image], iteration)
+        self.logger.experiment.log_image(image, name=name, step=iteration)
 
     def table(self, name: str, rows: Sequence[Row], iteration: int) -> None:
-        self.logger.log_table(name, [*rows[0]], [[*row.values()] for row in rows], step=iteration)
+        data = [[_shown(value) for value in row.values()] for row in rows]
+        self.logger.experiment.log_table(f"{name}/{iteration}.csv", data, headers=[*rows[0]])
 
 
 class MLFlowMedia(Media):
@@ -190,6 +202,12 @@ def html_table(rows: Sequence[Row]) -> str:
         for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _takes(logger: Any, method: str, *arguments: str) -> bool:
+    """Whether a logger has a method with these arguments."""
+    found = getattr(logger, method, None)
+    return callable(found) and {*arguments} <= {*inspect.signature(found).parameters}
 
 
 def _shown(value: str | float | None) -> str:

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from app.storage.run_folder import PassKTrainer
-from callbacks.display.media import Media, TensorBoardMedia, media_of
+from callbacks.display.media import CometMedia, Media, TensorBoardMedia, media_of
 from tests.conftest import BY_LENGTH, MINIATURE, PICTURES, ROOT, CommandLine, Run, stage, steps
 
 SHOWN = {"eval/answers": ".jsonl", "eval/drawn": ".png", "eval/pass_at_k": ".png", "stage/advantages": ".png"}
@@ -118,6 +119,77 @@ def test_tensorboard_compares_runs_by_hyperparameters(finished: Run) -> None:
     compared = content["_hparams_/experiment"].plugin_data.content
     assert all(f"eval/pass@{k}".encode() in compared for k in (1, 2, 4))
     assert b"Pass@k" in board.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+
+
+class Shown(Logger):
+    """A logger with the method of W&B's for pictures, and SwanLab's for texts."""
+
+    name, version = "shown", 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: dict[tuple[str, int], Any] = {}
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        pass
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
+        self.calls[key, step or 0] = images
+
+    def log_text(self, key: str, texts: list[str], step: int | None = None, **kwargs: Any) -> None:
+        self.calls[key, step or 0] = texts
+
+
+class Otherwise(Shown):
+    """A logger whose method has the same name and other arguments."""
+
+    def log_image(self, path: str) -> None:  # type: ignore[override]
+        raise AssertionError(path)
+
+
+def test_a_logger_with_the_methods_of_wandb_is_given_pictures_and_texts(passk: CommandLine) -> None:
+    trainer = fitted(passk, {"class_path": f"{__name__}.Shown"})
+    (logger,) = trainer.loggers
+    assert isinstance(logger, Shown)
+    assert {name for name, _ in logger.calls} == {*SHOWN}
+    assert all(isinstance(image, Image.Image) for image in logger.calls["eval/drawn", 2])
+    answers = logger.calls["eval/answers", 2]
+    rows = (Path(str(trainer.log_dir)) / "media/eval/answers/2.jsonl").read_text().splitlines()
+    for text, row in zip(answers, map(json.loads, rows), strict=True):
+        assert all(f"{column}: " in text for column in row)
+        assert f"answer: {row['answer']}" in text
+
+
+def test_a_logger_with_other_arguments_is_left_alone() -> None:
+    media = Media(Otherwise())
+    media.picture("one", Image.new("RGB", (2, 2)), 1)
+    media.table("two", [{"a": 1.5, "b": None}], 1)
+    assert media.logger.calls == {("two", 1): ["a: 1.5\nb: "]}
+
+
+class Recorded:
+    """The calls of a Comet experiment."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def log_image(self, image: Any, name: str, step: int) -> None:
+        self.calls.append((name, step, image.size))
+
+    def log_table(self, filename: str, tabular_data: Any, headers: list[str]) -> None:
+        self.calls.append((filename, headers, tabular_data))
+
+
+def test_comet_is_given_images_and_csv_tables() -> None:
+    media = CometMedia(SimpleNamespace(experiment=Recorded()))
+    media.picture("one", Image.new("RGB", (2, 3)), 1)
+    media.table("two/three", [{"a": 1.5, "b": None}, {"a": 2.0, "b": "x"}], 4)
+    image, table = media.logger.experiment.calls
+    assert image == ("one", 1, (2, 3))
+    assert table == ("two/three/4.csv", ["a", "b"], [["1.5", ""], ["2", "x"]])
 
 
 PAGE = (ROOT / "docs" / "runs.md").read_text().partition("## Loggers")[2].partition("\n## ")[0]
