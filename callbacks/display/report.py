@@ -11,7 +11,7 @@ from app.storage.files import replacing
 from app.storage.run_folder import CONFIG, run_folder
 from callbacks.display.answers import answer_rows
 from callbacks.display.page import CURVES, page
-from callbacks.evaluation.results import RESULTS
+from callbacks.evaluation.results import json_of
 from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation, Schedule
 
@@ -55,11 +55,11 @@ class Report(Callback):
         folder, evaluation = run_folder(trainer), callback_of(trainer, Evaluation)
         if evaluation is None or not evaluation.history or not trainer.is_global_zero:
             return
-        config, results = folder / CONFIG, folder / RESULTS
+        config = folder / CONFIG
         shown = [] if evaluation.shown is None else [*answer_rows(evaluation.shown, self.problems, self.answers)]
         text = page(
             title=f"{folder.parent.name}/{folder.name}",
-            results=results.read_text(),
+            results=json_of(evaluation.results),
             history=evaluation.history,
             training=self.training,
             stages=_stages(callback_of(trainer, Schedule)),

@@ -26,8 +26,6 @@ from app.types import Rollouts
 from callbacks.evaluation.sets import ALL, TOTAL, EvaluationSet
 from callbacks.evaluation.tables import natural
 
-RESULTS = "results.json"
-
 METHOD = (
     "Pass@k: 1 - C(n - c, k) / C(n, k) of n answers of which c pass; maj@k: whether the most frequent extracted answer "
     "of k passes, as a mean over all subsets of k, in expectation where ties are broken at random; Cover@tau: whether "
@@ -118,11 +116,15 @@ def estimate(counts: Counter[float], label: str) -> dict[str, float] | None:
     return {"estimate": round(_mean(counts), 6), "low": round(low, 6), "high": round(high, 6)}
 
 
+def json_of(results: Sequence[dict[str, Any]]) -> str:
+    """The contents of `results.json`."""
+    return json.dumps({"method": METHOD, "validations": list(results)}, indent=2, ensure_ascii=False)
+
+
 def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write both files, replacing earlier ones."""
-    text = json.dumps({"method": METHOD, "validations": list(results)}, indent=2, ensure_ascii=False)
     tables = "\n\n".join([*map(markdown, results), METHOD])
-    for name, content in {RESULTS: text, "results.md": tables}.items():
+    for name, content in {"results.json": json_of(results), "results.md": tables}.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(content + "\n")
 

@@ -21,7 +21,7 @@ from app.storage.files import replacing
 from app.storage.places import last_checkpoint
 from app.storage.run_folder import CONFIG, run_folder
 from callbacks.checks import check_monitors
-from callbacks.evaluation.results import line_of
+from callbacks.evaluation.results import line_of, write_results
 from callbacks.lookup import callback_of
 from callbacks.roles import Evaluation, Saving, Schedule
 from callbacks.saving.ending import why_ended
@@ -220,7 +220,7 @@ class Checkpoints(Saving):
             mine = folders_of(trainer.loggers)
             theirs = mine if own else [str(source), *self.logs[1:]]
             copy_logs(trainer, theirs, iteration, ("eval/",) * due + AT_START * (iteration == 0))
-            write_results(trainer, folder)
+            restore_results(trainer, folder)
         if own:
             self.saved = (iteration, due)
         of_optimizer = [name.rsplit(".", 1)[1] for name in self.changed if name.startswith("model.optimizer.")]
@@ -271,13 +271,14 @@ def last_of(trainer: Trainer) -> Path:
     return last_checkpoint(run_folder(trainer))
 
 
-def write_results(trainer: Trainer, folder: Path) -> None:
+def restore_results(trainer: Trainer, folder: Path) -> None:
     """Write the result files of all validations up to the checkpoint."""
     evaluation = callback_of(trainer, Evaluation)
     path = folder / "results.jsonl"
     if evaluation is not None and evaluation.history:
         with replacing(path) as temporary:
             temporary.write_text("".join(map(line_of, evaluation.history)))
+        write_results(evaluation.results, folder)
     else:
         path.unlink(missing_ok=True)
 

@@ -109,6 +109,23 @@ def test_a_resumed_run_has_all_of_its_iterations_on_one_page(reported: Path) -> 
     assert re.search(r"lightning\s*", found.text)
 
 
+@pytest.mark.parametrize("option", ["--trainer.max_steps=1", "--trainer.limit_val_batches=0"])
+def test_a_run_that_goes_on_elsewhere_without_a_validation_has_its_page(
+    reported: Path, passk: CommandLine, option: str
+) -> None:
+    """Its results are those of the checkpoint; with one update at most, Lightning begins no training at all."""
+    until = [stage("one", BY_LENGTH, until=steps(2)), stage("two", BY_LENGTH, until=steps(4))]
+    checkpoint = next(iter(sorted((reported / "stages").glob("1-*/stage.ckpt"))))
+    folder = Path(passk.fit(until, REPORT, f"--ckpt_path={checkpoint}", option).trainer.log_dir)
+    assert folder != reported
+    assert "Pass@4" in (folder / "results.html").read_text()
+    if option == "--trainer.max_steps=1":
+        return
+    kept = json.loads((folder / "results.json").read_text())["validations"]
+    assert kept == json.loads((reported / "results.json").read_text())["validations"][: len(kept)] != []
+    assert (folder / "results.md").exists()
+
+
 def test_a_validation_has_its_page(passk: CommandLine) -> None:
     folder = Path(passk("validate", REPORT).trainer.log_dir)
     assert "Pass@4" in (folder / "results.html").read_text()
