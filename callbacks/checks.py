@@ -84,7 +84,7 @@ def at_iteration(iteration: int, values: Mapping[str, float]) -> Iterator[None]:
 
 
 def check_overlap(trainer: Trainer, module: RLVRModule) -> None:
-    """Raise ValueError if sampling cannot overlap training, or its rollouts would count as the current policy's."""
+    """Raise ValueError if sampling cannot overlap training, or no correction is set for its rollouts."""
     if module.correction is None:
         raise ValueError(
             "overlap=true trains on rollouts of the policy before: set model.correction, say to app.losses.TokenTIS"
@@ -101,7 +101,7 @@ def check_policy(engine: RolloutEngine, policy: Policy) -> None:
 
 
 def check_export(policy: Policy) -> None:
-    """Raise ValueError for a policy that cannot be saved as a transformers folder; tried without the weights.
+    """Raise ValueError for a policy that transformers cannot save; tried without the weights.
 
     Weights loaded quantised cannot be saved: transformers has no conversion, and they cannot be trained.
     """
@@ -125,7 +125,7 @@ def check_export(policy: Policy) -> None:
 
 
 def check_monitors(trainer: Trainer) -> None:
-    """Raise ValueError if an EarlyStopping or ModelCheckpoint that runs now has a `monitor` that is not logged."""
+    """Raise ValueError if an EarlyStopping or ModelCheckpoint has a `monitor` that is not logged."""
     logged = trainer.callback_metrics
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         monitor = getattr(callback, "monitor", None)
@@ -192,7 +192,7 @@ def unknown_metric(argument: str, metric: str, names: Iterable[str]) -> str:
 
 
 def check_ends(policy: Policy, sampling: Sampling) -> None:
-    """Raise ValueError for an unknown stop token, and if no token would end an answer, so that none could pass."""
+    """Raise ValueError for an unknown stop token, and if no token ends an answer."""
     if not policy.stop_ids(sampling) and not isinstance(policy, RemotePolicy):
         raise ValueError(
             "nothing ends an answer: the policy's tokenizer and generation_config.json name no end of sequence; "

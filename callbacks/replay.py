@@ -102,7 +102,7 @@ class Replay(Replaying):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
-        """Keep this iteration's rollouts: at its end, so that an iteration which a resumed run repeats is kept once."""
+        """Keep this iteration's rollouts, at its end: an iteration that a resumed run repeats is kept once."""
         module, rollouts = RLVRModule.of(pl_module), batch.rollouts
         iteration = module.iteration - 1
         if self.prefixes is not None:

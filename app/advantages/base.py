@@ -184,7 +184,7 @@ def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> T
 
 
 def per_problem(values: Tensor, like: Tensor) -> Tensor:
-    """One number per problem, in a shape that multiplies advantages [P, N] or [P, N, T].  [P] -> [P, 1(, 1)]"""
+    """One number per problem, to multiply advantages [P, N] or [P, N, T].  [P] -> [P, 1] or [P, 1, 1]"""
     return values.to(like).view(-1, *[1] * (like.ndim - 1))
 
 

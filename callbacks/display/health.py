@@ -77,7 +77,7 @@ class Health(Callback):
 
 
 def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
-    """Why no problem of an iteration is informative: the kind of cause and a text, with an example if all fail."""
+    """Why no problem is informative: the kind of cause and a text, with an example if all fail."""
     number, unscored, truncated = batch.rewards.numel(), int((~batch.scored).sum()), int(batch.truncated.sum())
     rewards = batch.rewards.nan_to_num(0.0).where(batch.scored, batch.rewards.nan_to_num(0.0).amax(-1, keepdim=True))
     if truncated == number:

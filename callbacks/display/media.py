@@ -45,7 +45,7 @@ LAYOUT = {
 
 
 class Media:
-    """Sends to a logger what is not a curve. This class itself is for loggers that accept hyperparameters only.
+    """Sends pictures, tables and hyperparameters to a logger; this base class, hyperparameters only.
 
     Args:
         logger: a logger of the run.
@@ -114,7 +114,7 @@ class WandbMedia(Media):
 
 
 class MLFlowMedia(Media):
-    """MLflow: images by step, tables as artifacts, and parameters, whose first values MLflow never changes.
+    """MLflow: images by step, tables as artifacts, and parameters, which MLflow never changes.
 
     Names are changed by `app/storage/names.py`, like those of metrics: eval/pass@8 becomes eval/pass_at_8.
     """
