@@ -116,7 +116,7 @@ class RLVRModule(PolicyModule):
     def configure_model(self) -> None:
         super().configure_model()
         if self.kl is not None and isinstance(self.policy, FSDPModule):
-            raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
+            raise ValueError("kl must be null with sharded weights: the reference needs whole ones")
         if isinstance(self.policy, FSDPModule) and self.loss_scale.scaler is not None:
             raise ValueError("precision 16-mixed is for whole weights: set bf16-mixed for sharded ones")
 

@@ -87,7 +87,7 @@ def check_overlap(trainer: Trainer, module: RLVRModule) -> None:
     """Raise ValueError if sampling cannot overlap training, or no correction is set for its rollouts."""
     if module.correction is None:
         raise ValueError(
-            "overlap=true trains on rollouts of the policy before: set model.correction, say to app.losses.TokenTIS"
+            "overlap=true trains on the previous policy's rollouts: set model.correction, such as app.losses.TokenTIS"
         )
     if not hasattr(getattr(trainer, "datamodule", None), "stream"):
         raise ValueError("overlap=true needs a data module that tells its next batch: a ProblemDataModule does")
@@ -203,7 +203,7 @@ def check_ends(policy: Policy, sampling: Sampling) -> None:
 def check_sampling(engine: RolloutEngine, sampling: Sampling) -> None:
     """Raise ValueError if samples would not be from the distribution that training assumes."""
     if sampling.temperature == 0:
-        raise ValueError("temperature=0 gives N equal answers, which teach nothing")
+        raise ValueError("temperature=0 must be above 0: N equal answers have zero advantages")
     if not (sampling.is_whole or engine.demonstrates):
         raise ValueError(
             f"top_p={sampling.top_p:g} and top_k={sampling.top_k} must be 1 and 0 in training: log-probabilities and "

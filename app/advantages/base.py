@@ -118,7 +118,7 @@ class AdvantageEstimator(ABC):
         if self.binary and graded.numel():
             name, value = type(self).__name__, graded[0].item()
             raise ValueError(
-                f"{name} knows passing (1) and failing (0) alone: a reward of {value:g} must be one of them"
+                f"{name} takes binary rewards: a reward of {value:g} must be 0 or 1; wrap it in app.advantages.Binary"
             )
 
     def informative(self, rollouts: Rollouts) -> Tensor:
