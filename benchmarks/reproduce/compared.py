@@ -28,8 +28,8 @@ might do better with other values. Arms and seeds were committed before the runs
 has are other runs of the same seeds ([reproduction.md](reproduction.md)).
 
 Figures are means over seeds at the end of training, in per cent (entropy in nats), with 95 % intervals by Student's t.
-Differences are from the first arm, paired by seed, in points; **bold** if the interval excludes 0, without a
-correction for the number of comparisons. `python -m benchmarks.reproduce NAME` trains a comparison's arms.
+Differences are from the first arm, paired by seed, in points; **bold** if the interval, before rounding, excludes 0,
+without a correction for the number of comparisons. `python -m benchmarks.reproduce NAME` trains a comparison's arms.
 """
 
 
