@@ -116,7 +116,7 @@ class RLVRModule(PolicyModule):
     def configure_model(self) -> None:
         super().configure_model()
         if self.kl is not None and isinstance(self.policy, FSDPModule):
-            raise ValueError("kl must be null with sharded weights: the reference stands in for whole ones")
+            raise ValueError("kl must be null with sharded weights: the reference needs whole ones")
         if isinstance(self.policy, FSDPModule) and self.loss_scale.scaler is not None:
             raise ValueError("precision 16-mixed is for whole weights: set bf16-mixed for sharded ones")
 
@@ -130,7 +130,7 @@ class RLVRModule(PolicyModule):
         return LossScale(self.trainer)
 
     def begin_stage(self, name: str, settings: UpdateSettings, is_new: bool) -> None:
-        """Train with these settings from now on; a new stage counts updates from 0 and resets the KL reference."""
+        """Train with these settings; a new stage counts updates from 0 and resets the KL reference."""
         self.stage, self.settings = name, settings
         if is_new:
             self.updates = 0
@@ -254,7 +254,7 @@ class RLVRModule(PolicyModule):
         return loss, {"loss": loss.detach(), **sums}
 
     def sum_gradients(self) -> float:
-        """Sum gradients over processes and clip them.  -> their norm before clipping, the same on all processes"""
+        """Sum gradients over processes and clip them.  -> their norm before clipping"""
         parameters = [*trained_weights(self.policy).values()]
         scale = self.loss_scale.of(parameters[0])
         if self.loss_scale.scaler is not None:

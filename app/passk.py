@@ -1,6 +1,7 @@
-"""Pass@k advantages for training and Pass@k estimates for evaluation, from the same ratio of binomials.
+"""Pass@k advantages for training and Pass@k estimates for evaluation, by one ratio of binomials.
 
-Shapes: P problems, N rollouts of each. All formulas are those of arXiv 2508.10751, computed in double.
+Shapes: P problems, N rollouts of each. All formulas are those of arXiv 2508.10751, computed in double. A k outside 1
+to N is a ValueError.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 
 def all_fail_probability(passed: Tensor, k: int) -> Tensor:
-    """Probability that k of the N rollouts, drawn without replacement, all fail.  [P, N] bool -> [P, 1] double
+    """Probability that k of N rollouts, not replaced, all fail.  [P, N] bool -> [P, 1] double
 
     C(N_neg, k) / C(N, k), as a product of ratios in [0, 1]: no binomial is computed, so none
     overflows. One minus it is the mean subset reward (Eq. 11) and the unbiased estimate of Pass@k.
@@ -95,7 +96,7 @@ def _pass_k_of_counts(num_pos: Tensor, num_rollouts: int, k: int) -> Tensor:
 
 
 def full_sampling_advantage(rewards: Tensor, k: int) -> Tensor:
-    """Pass@k advantages of disjoint subsets of k consecutive rollouts (Algorithm 1).  [P, N] -> [P, N] double
+    """Pass@k advantages of N // k disjoint subsets (Algorithm 1).  [P, N] -> [P, N] double
 
     A subset's reward is the maximum of its rewards. A rollout gets its subset's normalised reward; the last N mod k
     rollouts are in no subset and get zero.

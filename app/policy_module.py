@@ -1,4 +1,4 @@
-"""The LightningModule of a policy: builds the model, computes log-probabilities, logs metrics, saves and restores."""
+"""The LightningModule of a policy: builds it, computes log-probabilities, logs, saves and restores."""
 
 from __future__ import annotations
 

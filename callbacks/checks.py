@@ -84,10 +84,10 @@ def at_iteration(iteration: int, values: Mapping[str, float]) -> Iterator[None]:
 
 
 def check_overlap(trainer: Trainer, module: RLVRModule) -> None:
-    """Raise ValueError if sampling cannot overlap training, or its rollouts would count as the current policy's."""
+    """Raise ValueError if sampling cannot overlap training, or no correction is set for its rollouts."""
     if module.correction is None:
         raise ValueError(
-            "overlap=true trains on rollouts of the policy before: set model.correction, say to app.losses.TokenTIS"
+            "overlap=true trains on the previous policy's rollouts: set model.correction, such as app.losses.TokenTIS"
         )
     if not hasattr(getattr(trainer, "datamodule", None), "stream"):
         raise ValueError("overlap=true needs a data module that tells its next batch: a ProblemDataModule does")
@@ -101,7 +101,7 @@ def check_policy(engine: RolloutEngine, policy: Policy) -> None:
 
 
 def check_export(policy: Policy) -> None:
-    """Raise ValueError for a policy that cannot be saved as a transformers folder; tried without the weights.
+    """Raise ValueError for a policy that transformers cannot save; tried without the weights.
 
     Weights loaded quantised cannot be saved: transformers has no conversion, and they cannot be trained.
     """
@@ -125,7 +125,7 @@ def check_export(policy: Policy) -> None:
 
 
 def check_monitors(trainer: Trainer) -> None:
-    """Raise ValueError if an EarlyStopping or ModelCheckpoint that runs now has a `monitor` that is not logged."""
+    """Raise ValueError if an EarlyStopping or ModelCheckpoint has a `monitor` that is not logged."""
     logged = trainer.callback_metrics
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         monitor = getattr(callback, "monitor", None)
@@ -192,7 +192,7 @@ def unknown_metric(argument: str, metric: str, names: Iterable[str]) -> str:
 
 
 def check_ends(policy: Policy, sampling: Sampling) -> None:
-    """Raise ValueError for an unknown stop token, and if no token would end an answer, so that none could pass."""
+    """Raise ValueError for an unknown stop token, and if no token ends an answer."""
     if not policy.stop_ids(sampling) and not isinstance(policy, RemotePolicy):
         raise ValueError(
             "nothing ends an answer: the policy's tokenizer and generation_config.json name no end of sequence; "
@@ -203,7 +203,7 @@ def check_ends(policy: Policy, sampling: Sampling) -> None:
 def check_sampling(engine: RolloutEngine, sampling: Sampling) -> None:
     """Raise ValueError if samples would not be from the distribution that training assumes."""
     if sampling.temperature == 0:
-        raise ValueError("temperature=0 gives N equal answers, which teach nothing")
+        raise ValueError("temperature=0 must be above 0: N equal answers have zero advantages")
     if not (sampling.is_whole or engine.demonstrates):
         raise ValueError(
             f"top_p={sampling.top_p:g} and top_k={sampling.top_k} must be 1 and 0 in training: log-probabilities and "

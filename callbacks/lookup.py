@@ -28,7 +28,7 @@ def problems_of(trainer: Trainer, split: str) -> list[Problem]:
 
 
 def predict_on(trainer: Trainer, split: str) -> None:
-    """Set the split that `predict` uses; ValueError if the data module has its own and it is not the test split's."""
+    """Set the split that `predict` uses; ValueError if the data module allows only the test split."""
     data: Any = getattr(trainer, "datamodule", None)
     if hasattr(data, "predict_split"):
         data.predict_split = split

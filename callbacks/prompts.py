@@ -1,4 +1,4 @@
-"""Encodes every prompt of a command before the first sample, so that an invalid row raises at the start."""
+"""Encodes every prompt of a command at its start, so that an invalid row raises before sampling."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ class PromptCheck:
 
 
 def check_prompts(check: PromptCheck, splits: Mapping[str, Sequence[Problem]], room: Callable[[Problem], int]) -> None:
-    """Raise ValueError for the first problem of these splits whose prompt cannot be sampled, with its file and row."""
+    """Raise ValueError for the first problem that cannot be sampled, with its file and row."""
     for split, problems in splits.items():
         refuse(split, problems, check.faults(problems, room))
 
 
 def skip_prompts(trainer: Trainer, faults: Mapping[int, str], max_skipped_prompts: float) -> None:
-    """Train without the problems whose prompts cannot be sampled, and count them; ValueError if there are too many."""
+    """Leave out and count problems that cannot be sampled; ValueError if there are too many."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     problems = data.splits["train"]
     if len(faults) > max_skipped_prompts * len(problems):

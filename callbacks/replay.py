@@ -76,14 +76,14 @@ class Replay(Replaying):
             update, engine = stage.update, stage.rollouts.engine
             if self.prefixes is not None and not engine.continues_tokens:
                 raise ValueError(
-                    f"stage {stage.name!r}: replay.prefixes needs an engine that goes on from tokens, which "
+                    f"stage {stage.name!r}: replay.prefixes needs an engine that continues tokens, which "
                     f"{type(engine).__name__} does not say it does (continues_tokens)"
                 )
             weighed = update.loss.weighs_by_ratio or update.advantage.requires_importance_ratios
             if self.groups is not None and not weighed and module.correction is None:
                 raise ValueError(
                     f"stage {stage.name!r}: {type(update.loss).__name__} has no importance ratio, which replay.groups "
-                    "needs: set another loss, or model.correction, say to app.losses.TokenTIS"
+                    "needs: set another loss, or model.correction, such as app.losses.TokenTIS"
                 )
 
     # -- an iteration ---------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ class Replay(Replaying):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ProblemBatch, batch_idx: int
     ) -> None:
-        """Keep this iteration's rollouts: at its end, so that an iteration which a resumed run repeats is kept once."""
+        """Keep this iteration's rollouts, at its end: an iteration that a resumed run repeats is kept once."""
         module, rollouts = RLVRModule.of(pl_module), batch.rollouts
         iteration = module.iteration - 1
         if self.prefixes is not None:

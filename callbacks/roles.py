@@ -1,4 +1,4 @@
-"""Interfaces between callbacks, independent of the class that evaluates, runs the stages, replays or saves.
+"""Interfaces between callbacks: evaluation, schedule, replay, saving.
 
 A callback finds another by its role (`callback_of`), so that none imports another's module.
 """

@@ -1,4 +1,4 @@
-"""Samples the rollouts of each batch before the training step; `app/rollouts/worker.py` does the sampling."""
+"""Samples each batch's rollouts before its training step, by `app/rollouts/worker.py`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from callbacks.prompts import PromptCheck, check_prompts
 
 
 class RolloutCallback(Callback):
-    """Has the rollout worker sample N answers to every problem, and score them.
+    """Samples N answers to every problem and scores them, by the rollout worker.
 
     A truncated answer gets reward 0. An answer whose scorer fails is unscored (`app/scoring/`) and is left out.
     If as many answers in a row as an iteration samples have no score, the run ends with the first cause.
@@ -169,7 +169,7 @@ class RolloutCallback(Callback):
         batch.sampled = self.worker.sample(batch.problems, "predict")
 
     def _end_where_nothing_is_scored(self, module: RLVRModule, rollouts: Rollouts) -> None:
-        """Raise ValueError if as many answers in a row as an iteration samples, of two problems at least, are unscored.
+        """Raise ValueError if an iteration's number of answers in a row, of two problems or more, is unscored.
 
         Truncated answers are not given to the scorer; they do not count and do not reset the count.
         """

@@ -1,4 +1,4 @@
-"""Data module of ARC-AGI 1: find a rule from pairs of grids and apply it (arXiv 1911.01547; docs/generalisation.md)."""
+"""Data module of ARC-AGI 1 (arXiv 1911.01547; docs/generalisation.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions of KOR-Bench and their scoring (arXiv 2410.06526), by category and for some questions separately.
+"""Questions of KOR-Bench and their scoring (arXiv 2410.06526).
 
 Written after the official verifier, with other code. It differs where that could be cheated or
 could execute text: arithmetic is parsed and not evaluated by Python, an empty answer never passes, one of several

@@ -1,4 +1,4 @@
-"""Data module of mazes in the authors' published format (RUC-AIBOX/Passk_Training_Maze), from a file or the hub."""
+"""Data module of mazes in the authors' published format (RUC-AIBOX/Passk_Training_Maze)."""
 
 from __future__ import annotations
 

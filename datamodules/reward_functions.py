@@ -25,7 +25,7 @@ OURS = ("prompts", "completions")
 
 
 class RewardFunctions(Scorer):
-    """The weighted sum of reward functions `reward(prompts, completions, **columns) -> list[float | None]`.
+    """Weighted sum of functions `reward(prompts, completions, **columns) -> list[float | None]`.
 
     As in TRL's `GRPOTrainer`, a function gets the columns of the row by name; completions are messages if the
     prompt is a chat, and text otherwise; None means that a reward does not apply, and is left out of the sum. Each
@@ -119,7 +119,7 @@ class RewardFunctions(Scorer):
 
 
 def reward_of(name: str, function: Callable[..., Any], arguments: Mapping[str, list[Any]]) -> float | None:
-    """The reward of a function for one answer; ValueError unless it returns a list of one number, or of None."""
+    """The reward for one answer; ValueError unless the function returns a list of one number or None."""
     given = function(**arguments)
     if inspect.isawaitable(given):
         given = asyncio.run(_awaited(given))
@@ -140,7 +140,7 @@ async def _awaited(given: Any) -> Any:
 
 
 def check_bounds(bounds: Mapping[str, Sequence[float]], names: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Bounds by the names of functions; ValueError for an unknown name, and if the maximum is not above the minimum."""
+    """Bounds by function name; ValueError for an unknown name, or a maximum not above the minimum."""
     for name, (low, high) in bounds.items():
         if name not in names:
             raise ValueError(f"bounds of {name!r}, which is no reward function: there are {', '.join(names)}")

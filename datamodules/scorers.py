@@ -54,7 +54,7 @@ class Scorer(ABC):
         return text_of(answer)
 
     def check(self, answer: Any) -> None:  # noqa: B027 - most take any answer
-        """Raise ValueError for an answer with which no response could pass; called for every row when it is read."""
+        """Raise ValueError for an answer that no response could match; called when a row is read."""
 
     @property
     def judges_rows(self) -> bool:
@@ -74,7 +74,7 @@ class Scorer(ABC):
 
 
 class Exact(Scorer):
-    """Passes the answer itself, up to surrounding white space; numbers in plain digits (`datamodules/values.py`)."""
+    """Passes the answer itself, with any surrounding white space; numbers in plain digits."""
 
     def score(self, response: str, answer: Any) -> float:
         return float(response.strip() == text_of(answer).strip())

@@ -1,4 +1,4 @@
-"""Data module of your own task: rows with a prompt and an answer, and a scorer (docs/your_own_task.md)."""
+"""Data module of your own task: rows of prompt and answer, and a scorer (docs/your_own_task.md)."""
 
 from __future__ import annotations
 

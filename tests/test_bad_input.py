@@ -80,7 +80,7 @@ def pretrained(path: str) -> list[str]:
 
 # -- the mistakes, and what is said to each; "…" stands for a library's own words -------------------
 
-NO_ANSWERS = "stage 'exploit': temperature=0 gives N equal answers, which teach nothing"
+NO_ANSWERS = "stage 'exploit': temperature=0 must be above 0: N equal answers have zero advantages"
 ONE_ROLLOUT = "stage 'exploit': PassOne compares rollouts: N=1 must be at least 2"
 EMPTY = "the {} split is empty: it must hold at least one problem"
 IN_STAGE = "stage 'exploit': "
@@ -146,7 +146,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "an empty system prompt": ({"chat": {"system_prompt": ""}}, "chat.system_prompt is empty: null is for none"),
     "penalty in shards": (
         {**sharded(), **model(kl=of_class("app.losses.K3", coefficient=0.1))},
-        "kl must be null with sharded weights: the reference stands in for whole ones",
+        "kl must be null with sharded weights: the reference needs whole ones",
     ),
     "no minibatch": (model(minibatch_size=0), "minibatch_size=0 must be at least 1"),
     "temperature 0 in a stage": (stages(demonstrated(), stage("exploit", sampling={"temperature": 0.0})), NO_ANSWERS),

@@ -6,6 +6,7 @@ import re
 from copy import deepcopy
 from dataclasses import fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -276,11 +277,24 @@ def test_no_part_is_left_over() -> None:
 
 @pytest.mark.parametrize("path", [*PAPER, *sorted(PARTS.rglob("*.yaml"))], ids=lambda path: path.stem)
 def test_every_number_of_the_paper_names_its_source(path: Path) -> None:
-    """Each line that says how much, how long or what is trained."""
+    """Each line that says how much, how long or what is trained, behind the value or on the line above."""
     numbers = (
         "peak", "minibatch_size", "train:", "validation:", "test:", "batch_size", "rollouts", "advantage", "until",
         "ks:", "n:", "sampling", "entropy_bonus", "share:", "loop_rate",
     )  # fmt: skip
-    lines = [line.strip() for line in path.read_text().splitlines()]
-    bare = [line for line in lines if line.startswith(numbers) and "#" not in line]
+    lines = ["", *(line.strip() for line in path.read_text().splitlines())]
+    bare = [
+        line
+        for above, line in pairwise(lines)
+        if line.startswith(numbers) and "#" not in line and not above.startswith("#")
+    ]
     assert bare == []
+
+
+@pytest.mark.parametrize("path", [DEFAULTS, *sorted((ROOT / "configs").rglob("*.yaml"))], ids=lambda path: path.stem)
+def test_comments_are_short_or_above_their_key(path: Path) -> None:
+    """No line has more than 120 characters; a comment behind a value has at most 60."""
+    lines = path.read_text().splitlines()
+    assert [line for line in lines if len(line) > 120] == []
+    behind = [found[1] for line in lines if (found := re.match(r"\s*[^\s#].*\s# (.*)", line))]
+    assert [comment for comment in behind if len(comment) > 60] == []

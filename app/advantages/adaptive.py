@@ -1,4 +1,4 @@
-"""Pass@k for problems of low entropy, Pass@1 for the others: Adaptive Training (Section 4.2.3, Figure 13)."""
+"""Adaptive Training: Pass@k for problems of low entropy, Pass@1 for the others (Section 4.2.3)."""
 
 from __future__ import annotations
 

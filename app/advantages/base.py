@@ -118,7 +118,7 @@ class AdvantageEstimator(ABC):
         if self.binary and graded.numel():
             name, value = type(self).__name__, graded[0].item()
             raise ValueError(
-                f"{name} knows passing (1) and failing (0) alone: a reward of {value:g} must be one of them"
+                f"{name} takes binary rewards: a reward of {value:g} must be 0 or 1; wrap it in app.advantages.Binary"
             )
 
     def informative(self, rollouts: Rollouts) -> Tensor:
@@ -184,7 +184,7 @@ def informative_problems(estimator: AdvantageEstimator, rollouts: Rollouts) -> T
 
 
 def per_problem(values: Tensor, like: Tensor) -> Tensor:
-    """One number per problem, in a shape that multiplies advantages [P, N] or [P, N, T].  [P] -> [P, 1(, 1)]"""
+    """One number per problem, to multiply advantages [P, N] or [P, N, T].  [P] -> [P, 1] or [P, 1, 1]"""
     return values.to(like).view(-1, *[1] * (like.ndim - 1))
 
 

@@ -52,16 +52,16 @@ class Curves:
         return self.expected(self.eta, p)
 
     def expected(self, values: Tensor, p: Tensor) -> Tensor:
-        """The mean over c passes of N, binomially distributed, of a value of each c.  [N + 1], [..] -> [..] double"""
+        """The binomial mean over c of N passes of a value for each c.  [N + 1], p [..] -> [..] double"""
         passes = torch.distributions.Binomial(self.num_rollouts, p.double()[..., None])
         chances = passes.log_prob(torch.arange(self.num_rollouts + 1).double()).exp()  # [.., N + 1]
         return (chances * values.double()).sum(-1)
 
     def weight(self, p: Tensor) -> Tensor:
-        """w(p): the expected gradient of the mean loss is -w(p) grad p, for a problem passed with probability p.
+        """w(p): the expected gradient of the mean loss is -w(p) grad p.  pass rates [..] -> [..] double
 
         With i the number of passes among the other N - 1, binomially distributed,
-        w(p) = E[A_pos(i + 1)] - E[A_neg(i)], the advantage of passing over failing.  [..] -> [..] double
+        w(p) = E[A_pos(i + 1)] - E[A_neg(i)], the advantage of passing over failing.
         """
         others = torch.distributions.Binomial(self.num_rollouts - 1, p.double()[..., None])
         chances = others.log_prob(torch.arange(self.num_rollouts).double()).exp()  # [.., N]
@@ -69,7 +69,7 @@ class Curves:
 
 
 def curves(estimator: AdvantageEstimator, num_rollouts: int, repeats: int = 64) -> Curves:
-    """The curves of an estimator: mean advantages over `repeats` problems for each c, with the passes in random order.
+    """The curves of an estimator: mean advantages for each c over `repeats` problems in random order.
 
     All answers are one token with equal log-probabilities and entropies, and every problem is marked to be explored.
     The estimator's state is unchanged.

@@ -1,4 +1,4 @@
-"""Other advantages for easy problems: two designs between Pass@1 and Pass@k (Section 4.1.2, Figures 10, 18a, 18b)."""
+"""Two designs between Pass@1 and Pass@k, by the pass rate (Section 4.1.2, Figures 10, 18a, 18b)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.types import Rollouts
 
 
 def pass_rate(passed: Tensor) -> Tensor:
-    """Share of each problem's rollouts that pass, rounded once, so 3 of 5 equals 0.6.  [P, N] bool -> [P] double"""
+    """Share of each problem's rollouts that pass; 3 of 5 equals 0.6.  [P, N] bool -> [P] double"""
     return passed.sum(-1).double() / passed.shape[-1]
 
 
@@ -27,7 +27,7 @@ class WithoutEasy(Wrapper):
 
     Args:
         of: the estimator of the other problems; defaults to `PassK`.
-        threshold: a pass rate; a problem exactly at the threshold keeps its advantage.
+        threshold: a pass rate in [0, 1]; a problem exactly at the threshold keeps its advantage.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, threshold: float = 0.6) -> None:
@@ -59,7 +59,7 @@ class ByAccuracy(Pair):
     Args:
         low: the estimator of problems at the threshold or below; defaults to `PassOne`.
         high: the estimator of problems above it; defaults to `PassK`.
-        threshold: a pass rate.
+        threshold: a pass rate in [0, 1].
     """
 
     def __init__(

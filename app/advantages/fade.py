@@ -37,15 +37,15 @@ class FADE(AdvantageEstimator):
     advantages of a problem don't sum to zero.
 
     p and H are running means over all rollouts and all tokens of all processes:
-    new = (1 - rate) old + rate now. The source swaps the two coefficients, which at its 0.02 would hardly
-    average at all. The first batch sets both. `observe` counts a batch, once per iteration and
+    new = (1 - rate) old + rate now. The source swaps the two coefficients, which at its 0.02 would give the
+    newest batch the weight 0.98. The first batch sets both. `observe` counts a batch, once per iteration and
     on all processes together; before the first one, alpha and delta are those of the batch itself.
 
     Args:
-        alpha_max: the largest alpha; the default of 3 is reached at pass rates up to a third.
-        target_entropy: H*, in nats; defaults to half of the first batch's entropy.
-        rate: weight of the newest batch in the running means.
-        delta_min: failures count at most 1 / delta_min times as much.
+        alpha_max: the largest alpha, at least 1; the default of 3 is reached at pass rates up to a third.
+        target_entropy: H*, in nats, at least 0; defaults to half of the first batch's entropy.
+        rate: weight of the newest batch in the running means, in (0, 1].
+        delta_min: failures count at most 1 / delta_min times as much; in (0, 1].
     """
 
     requires = ("entropies",)
@@ -97,7 +97,7 @@ class FADE(AdvantageEstimator):
 
     @staticmethod
     def _totals(rollouts: Rollouts) -> Tensor:
-        """Sum of rewards and number of scored answers, sum of entropies and number of their tokens.  [4], double"""
+        """Sum of rewards, number of scored answers, sum of entropies, number of tokens.  [4], double"""
         entropies = rollouts.padded("entropies")
         assert entropies is not None
         scored, device = rollouts.scored, rollouts.rewards.device

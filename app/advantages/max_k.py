@@ -1,4 +1,4 @@
-"""Estimators related to PKPO: max@k off-policy, best minus second, Pass@k without sigma, weighted RLOO."""
+"""Estimators related to PKPO: off-policy max@k, best minus second, Pass@k without sigma, RLOO@k."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class FlipNegatives(_OtherRewards):
 
     Args:
         of: the estimator that gets the flipped rewards.
-        share: the share of failing rollouts; 0.1, 0.3 and 0.5 in the paper.
+        share: the probability of a flip, in [0, 1]; 0.1, 0.3 and 0.5 in the paper.
         seed: seeds the draws, which also depend on the problem and on its sampled texts, or on its
             rewards if there are no texts. They differ between iterations as the answers do, and
             need no state to resume.
@@ -65,7 +65,7 @@ class Binary(_OtherRewards):
 
     Args:
         of: the estimator that gets them.
-        at: rewards of at least this much count as 1, all others as 0.
+        at: rewards of at least this much count as 1, all others as 0; in (0, 1].
     """
 
     def __init__(self, of: AdvantageEstimator, at: float = 1.0) -> None:

@@ -14,7 +14,11 @@ from app.types import Rollouts
 
 
 class SubsetEstimator(AdvantageEstimator):
-    """Base class: the size k of subsets, and its bound. The paper calls a subset of k a group."""
+    """Base class of estimators over subsets of k rollouts, which the paper calls groups.
+
+    Args:
+        k: rollouts in a subset, 1 to N.
+    """
 
     def __init__(self, k: int = 8) -> None:
         if k < 1:
@@ -31,6 +35,9 @@ class PassK(SubsetEstimator):
     """Pass@k training, analytic: the mean advantage over all subsets of k (Eqs. 11-15).
 
     Problems with more than N - k passing rollouts have zero advantages; use N of 4k or more.
+
+    Args:
+        k: the k of Pass@k, 1 to N.
     """
 
     binary = True
@@ -40,7 +47,11 @@ class PassK(SubsetEstimator):
 
 
 class PassKFullSampling(SubsetEstimator):
-    """Pass@k training on N / k disjoint subsets of consecutive rollouts (Section 2.2, Algorithm 1)."""
+    """Pass@k training on N // k disjoint subsets of consecutive rollouts (Section 2.2, Algorithm 1).
+
+    Args:
+        k: rollouts in a subset, 1 to N; the last N mod k rollouts have zero advantages.
+    """
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return full_sampling_advantage(rollouts.rewards, self.k)
@@ -50,8 +61,8 @@ class PassKBootstrap(SubsetEstimator):
     """Pass@k training on subsets of k drawn at random from the N rollouts (Section 2.3, Algorithm 2).
 
     Args:
-        k: rollouts in a subset (the paper's group), drawn without replacement within it.
-        num_subsets: subsets per problem; None: N, as in the paper.
+        k: rollouts in a subset, 1 to N, drawn without replacement within it.
+        num_subsets: subsets per problem, at least 2; None: N, as in the paper.
         reduce: "sum" over a rollout's subsets is Eq. 6; "mean" has the scale of the analytic form.
         seed: seeds the draws, which also depend only on the problem and its rewards.
     """

@@ -22,7 +22,7 @@ from app.types import Rollouts
 
 
 def pkpo(rewards: Tensor, k: int) -> Tensor:
-    """N s_i (Eqs. 19-21): k times the mean best reward of the subsets of k with rollout i.  [P, N] -> [P, N] double
+    """N s_i (Eqs. 19-21): k times the mean maximum of the k-subsets with i.  [P, N] -> [P, N] double
 
     The other k - 1 are among l rollouts that include i with probability C(l - 1, k - 1) / C(N - 1, k - 1).
     """
@@ -32,7 +32,7 @@ def pkpo(rewards: Tensor, k: int) -> Tensor:
 
 
 def pkpo_leave_one_out(rewards: Tensor, k: int) -> Tensor:
-    """k times (mean best reward of the subsets of k with i - of those without i).  [P, N] -> [P, N] double
+    """k times (mean maximum of the k-subsets with i, minus that without i).  [P, N] -> [P, N] double
 
     The subsets without i are the share (N - k) / N of all, so the difference equals N / (N - k) times
     that from the mean over all subsets, and the mean over all subsets is the mean over i of `pkpo` / k:
@@ -47,7 +47,7 @@ def pkpo_leave_one_out(rewards: Tensor, k: int) -> Tensor:
 
 
 def pkpo_leave_one_out_minus_one(rewards: Tensor, k: int) -> Tensor:
-    """N s_i^(loo-1) (Eq. 33): k times the mean increase by i of the best of k - 1 others.  [P, N] -> [P, N] double
+    """N s_i^(loo-1) (Eq. 33): k times the mean increase of the maximum by i.  [P, N] -> [P, N] double
 
     The increase is the sum of the gaps between the best other and i. Gap l is among them if all
     k - 1 others are among the l worst: C(l, k - 1) / C(N - 1, k - 1). At k = 1 there is no other,
@@ -63,7 +63,7 @@ def pkpo_leave_one_out_minus_one(rewards: Tensor, k: int) -> Tensor:
 
 
 def all_among(draws: int, total: int, device: torch.device | None = None) -> Tensor:
-    """Probability that `draws` of `total`, without replacement, are all among the first l.  -> [total + 1] double
+    """Probability that `draws` of `total`, not replaced, are among the first l.  -> [total + 1] double
 
     C(l, draws) / C(total, draws) for l = 0 .. total. From l to l - 1 the factor is (l - draws) / l:
     a product of ratios in [0, 1], which cannot overflow in any order of multiplication.

@@ -1,4 +1,4 @@
-"""Baselines and weights by order: a quantile of a group's rewards, a problem's pass rate among recent ones."""
+"""A quantile of a problem's rewards as baseline (QAE); weights by recent pass rates (CurveRL)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from app.types import Rollouts
 
 
 def quantile_advantage(rewards: Tensor, level: float) -> Tensor:
-    """(r - Q) / std, Q the smallest reward that a share `level` does not exceed.  [.., N] -> [.., N] double
+    """(r - Q) / std, with Q the `level` quantile of the rewards.  [.., N] -> [.., N] double
 
-    With the population std, as in Eq. 3; zero if all rewards are equal.
+    Q is the smallest reward r with at least a share `level` of the rewards at most r. The std is that of the
+    population, as in Eq. 3; zero if all rewards are equal.
     """
     rewards = rewards.double()
     place = max(ceil(level * rewards.shape[-1] - 1e-9), 1) - 1
@@ -37,7 +38,7 @@ class QAE(AdvantageEstimator):
     The authors' code interpolates between two rewards if K (N - 1) is no integer; this is the definition.
 
     Args:
-        level: K of the quantile, 0.4 in the source.
+        level: K of the quantile, in (0, 1); 0.4 in the source.
     """
 
     def __init__(self, level: float = 0.4) -> None:
@@ -50,7 +51,7 @@ class QAE(AdvantageEstimator):
 
 
 def reverse_hazard(rates: Tensor, reference: Tensor, num_rollouts: int) -> Tensor:
-    """f / F of a pass rate, from a histogram of reference rates with N + 1 bins; 0 outside (0, 1).  [P], [R] -> [P]
+    """f / F of a pass rate, by a histogram of reference rates; 0 outside (0, 1).  [P], [R] -> [P]
 
     f is the share of the reference in the rate's bin, F the share in that bin or below.
     """
@@ -71,7 +72,7 @@ class CurveRL(AdvantageEstimator):
     `observe` counts a batch, once per iteration and on all processes together, for later iterations.
 
     Args:
-        batches: number of batches in the reference, t_0 in the source; 0: the batch itself.
+        batches: number of batches in the reference, t_0 in the source, at least 0; 0: the batch itself.
     """
 
     binary = True

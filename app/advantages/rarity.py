@@ -13,7 +13,7 @@ from app.types import Rollouts
 
 
 def likelihood_ranks(logprobs: Tensor) -> Tensor:
-    """The number of the problem's responses that are more probable.  [P, N] -> [P, N], 0 for the most probable
+    """The number of the problem's more probable responses.  [P, N] -> [P, N], 0 for the most probable
 
     Equally probable responses share a rank, so the order of sampling has no effect.
     """
@@ -29,7 +29,7 @@ def unlikely_rewards(rewards: Tensor, logprobs: Tensor, beta: float) -> Tensor:
 
 
 def rarity_weights(mean_logprobs: Tensor, passed: Tensor, tau: float) -> Tensor:
-    """n_c b, the weight of passing responses, 1 on average; 1 for failing ones.  twice [P, N] -> [P, N] double
+    """n_c b, the weight of passing responses; 1 for failing ones.  twice [P, N] -> [P, N] double
 
     With q = softmax(l) over the n_c passing responses, b = (1 - tau) / n_c + tau (1 / q) / sum(1 / q).
     1 / q is proportional to e^-l, so the second term is softmax(-l) and q itself is never computed.
@@ -50,7 +50,7 @@ class Unlikeliness(Wrapper):
 
     Args:
         of: the wrapped estimator; must accept graded rewards; defaults to `PassOne`, as in the paper.
-        beta: share of its reward that the most probable response loses.
+        beta: share of its reward that the most probable response loses, in [0, 1].
 
     Raises:
         ValueError: for an estimator of binary rewards.
@@ -94,7 +94,7 @@ class UCPO(Wrapper):
 
     Args:
         of: the wrapped estimator; defaults to `PassOne`.
-        tau: share that is distributed by rarity; 0 changes nothing. The reference code uses 0.2 to 0.3.
+        tau: share that is distributed by rarity, in [0, 1]; 0 changes nothing. The reference code uses 0.2 to 0.3.
     """
 
     requires = ("sampler_logprobs",)

@@ -1,4 +1,4 @@
-"""The paper's implicit reward designs: advantages weighted by the number of passes (Section 4.2, Eqs. 17-18)."""
+"""Implicit reward designs: advantages weighted by the number of passes (Section 4.2, Eqs. 17-18)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Exceeding(Wrapper):
 
     Args:
         of: the estimator that is weighted; defaults to `PassK`.
-        base: base of the logarithm.
+        base: base of the logarithm, above 1.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, base: float = 10.0) -> None:

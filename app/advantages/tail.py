@@ -1,4 +1,4 @@
-"""Pass@1 with larger weights for hard problems: by a likelihood, an exponential of rewards, or a focal factor.
+"""Pass@1 with larger weights for hard problems: MaxRL, TailRL, RS-GRPO and F-GRPO.
 
 Shapes: P problems, N rollouts of each. If all rollouts of a problem have the same reward, all advantages are 0.
 """
@@ -60,7 +60,7 @@ class RSGRPO(AdvantageEstimator):
     rollouts is in the denominator, so the estimate is consistent in N rather than unbiased.
 
     Args:
-        beta: risk-seeking strength; the paper trains at 2 and finds that 8 costs Pass@1.
+        beta: risk-seeking strength, above 0; the paper trains at 2 and finds that 8 costs Pass@1.
     """
 
     def __init__(self, beta: float = 2.0) -> None:
@@ -104,7 +104,7 @@ class FGRPO(Wrapper):
 
     Args:
         of: the wrapped estimator; defaults to `PassOne`.
-        gamma: the exponent; 0 changes nothing; the paper uses 0.5 and 1.
+        gamma: the exponent, at least 0; 0 changes nothing; the paper uses 0.5 and 1.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, gamma: float = 1.0) -> None:

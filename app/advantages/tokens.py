@@ -1,4 +1,4 @@
-"""Wrappers that change advantages: a bonus for uncertain tokens, a length penalty, a weight on positive ones."""
+"""Wrappers of estimators: an entropy bonus, a length penalty, a weight of positive advantages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def entropy_bonus(advantages: Tensor, entropies: Tensor, alpha: float, kappa: fl
 
 
 def overlong_penalty(lengths: Tensor, max_tokens: int, margin: int) -> Tensor:
-    """0 up to max_tokens - margin tokens, then linearly down to -1 at max_tokens and beyond.  [..] -> [..] double"""
+    """0 to max_tokens - margin tokens, then linear to -1 at max_tokens and above.  [..] -> [..] double"""
     return -((lengths.double() - (max_tokens - margin)) / margin).clamp(0, 1)
 
 
@@ -36,8 +36,8 @@ class EntropyBonusAdvantage(Wrapper):
 
     Args:
         of: the wrapped estimator; defaults to `PassOne`.
-        alpha: weight of the entropy; 0 changes nothing.
-        kappa: bounds the bonus by a share 1 / kappa of the advantage, so that no sign changes.
+        alpha: weight of the entropy, at least 0; 0 changes nothing.
+        kappa: above 1; bounds the bonus by a share 1 / kappa of the advantage, so that no sign changes.
     """
 
     requires = ("entropies",)
@@ -74,7 +74,7 @@ class SoftOverlong(Wrapper):
         of: the wrapped estimator; defaults to `PassOne`.
         max_tokens: length of a response with the full penalty, its stop token included; if it is above
             `max_new_tokens`, the full penalty never applies.
-        margin: number of tokens before it over which the penalty grows.
+        margin: number of tokens before it over which the penalty grows, 1 to max_tokens.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, *, max_tokens: int, margin: int) -> None:
@@ -106,7 +106,7 @@ class WeightedPositives(Wrapper):
 
     Args:
         of: the wrapped estimator; defaults to `PassOne`.
-        weight: factor of positive advantages; 1 changes nothing, 0 trains only on failures.
+        weight: factor of positive advantages, at least 0; 1 changes nothing, 0 trains only on failures.
     """
 
     def __init__(self, of: AdvantageEstimator | None = None, weight: float = 0.1) -> None:

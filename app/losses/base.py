@@ -69,7 +69,7 @@ class PolicyLoss(ABC):
         return None
 
     def select_tokens(self, update: Experience) -> Tensor | None:
-        """Which tokens of a whole update are trained, or penalised; called before it is split into micro-batches."""
+        """Which tokens of an update are trained, or penalised; called before the split into micro-batches."""
         return None if self.tokens is None else self.tokens.token_mask(update)
 
     def informative(self, update: Experience) -> Experience:

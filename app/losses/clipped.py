@@ -14,7 +14,7 @@ from app.types import Experience
 def clipped_loss(
     log_ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float, dual_clip: float | None = None
 ) -> Tensor:
-    """-min(r A, clip(r, 1 - low, 1 + high) A) of every token (Eq. 4 without its KL term).  [B, T] twice -> [B, T]
+    """-min(r A, clip(r, 1 - low, 1 + high) A) per token (Eq. 4 without KL).  [B, T] twice -> [B, T]
 
     At r = 1 (on-policy) the gradient is that of advantage x logprob. A dual clip c bounds the
     loss if A < 0 and the ratio is large: it is at most c |A| (1912.09729).
@@ -31,7 +31,8 @@ class Clipped(PolicyLoss):
     """The paper's loss: clip-higher, mean over all tokens (Eq. 4, Appendix A.2; DAPO, 2503.14476).
 
     Args:
-        clip_low, clip_high: how far a token's ratio may fall or rise before its gradient stops.
+        clip_low, clip_high: how far a token's ratio may fall or rise before its gradient is zero; clip_low in [0, 1],
+            clip_high at least 0.
         dual_clip: above 1; if A < 0 the loss is at most dual_clip x |A|. verl's default is 3, the paper has none.
         reduction: the weights of tokens; with SequenceMean it is GRPO's loss, with ConstantLength Dr. GRPO's.
         tokens: which tokens are trained.
@@ -62,7 +63,7 @@ class Clipped(PolicyLoss):
 
 
 def beyond(ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float) -> Tensor:
-    """Which tokens have no gradient by the clip: the ratio has left the interval in the direction of the advantage."""
+    """Which tokens have no gradient: the ratio is outside the interval, on the advantage's side.  -> bool"""
     return torch.where(advantages > 0, ratio > 1 + clip_high, ratio < 1 - clip_low) & (advantages != 0)
 
 

@@ -15,11 +15,11 @@ from torch import Tensor
 
 
 class Correction(ABC):
-    """Base class: log rho -> weights"""
+    """Base class: log rho [B, T] -> weights [B, T]."""
 
     @abstractmethod
     def weights(self, log_rho: Tensor, mask: Tensor) -> Tensor:
-        """The factor of every token's loss.  [B, T] twice -> [B, T]"""
+        """The factor of every token's loss.  log_rho and mask (bool) [B, T] -> [B, T]"""
 
 
 class TokenTIS(Correction):
@@ -68,7 +68,7 @@ class IcePop(Correction):
 class SequenceMIS(Correction):
     """prod rho_t if it is in [low, high], else 0 for the whole response (Liu, Li et al., 2025).
 
-    For long responses the product leaves any bounds: see GeometricMIS.
+    The product grows or shrinks with the length, so long responses are often rejected: see GeometricMIS.
 
     Args:
         low, high: bounds of the product.

@@ -1,4 +1,4 @@
-"""Preserves entropy by restricting tokens with a high covariance of log-probability and advantage (2505.22617).
+"""Clip-Cov and KL-Cov: by the covariance of log-probability and advantage (2505.22617).
 
 cov_t = (A_t - mean A) (log pi_t - mean log pi) over the tokens of an update. The log-probabilities are
 those at sampling, so that tokens are chosen once per update, independently of micro-batches.
@@ -34,8 +34,8 @@ class ClipCov(TokenFilter):
     """Excludes a few tokens at random among those of high covariance (Clip-Cov).
 
     Args:
-        share: the largest share of the update's tokens that is excluded.
-        low, high: bounds of a high covariance; tokens above count as outliers and are trained.
+        share: the largest share of the update's tokens that is excluded, in [0, 1].
+        low, high: bounds of a high covariance, low < high; tokens above count as outliers and are trained.
     """
 
     def __init__(self, share: float = 2e-4, low: float = 1.0, high: float = 5.0) -> None:
@@ -81,8 +81,8 @@ class KLCov(PolicyLoss):
     with zero advantage. Only positive covariances are chosen: none in an update whose advantages are all 0.
 
     Args:
-        share: the share of the update's tokens that is penalised.
-        coefficient: coefficient of the penalty.
+        share: the share of the update's tokens that is penalised, in (0, 1].
+        coefficient: coefficient of the penalty, at least 0.
         reduction: the weights of tokens; defaults to TokenMean.
     """
 

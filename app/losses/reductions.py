@@ -49,7 +49,7 @@ class ConstantLength(Reduction):
     """Sum over tokens divided by a constant, mean over responses, without lengths (Dr. GRPO, 2503.20783).
 
     Args:
-        length: the constant, usually `max_new_tokens`.
+        length: the constant in tokens, at least 1; usually `max_new_tokens`.
     """
 
     def __init__(self, length: int) -> None:

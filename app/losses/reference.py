@@ -63,7 +63,7 @@ class MovingAverage(Reference):
     In single precision at least: in bfloat16 a small step towards the policy would be rounded to zero.
 
     Args:
-        decay: weight of the old average in each iteration.
+        decay: weight of the old average in each iteration, in [0, 1).
     """
 
     def __init__(self, decay: float = 0.99) -> None:

@@ -68,6 +68,6 @@ class SimKO(Clipped):
 
 
 def above_quantile(values: Tensor, mask: Tensor, quantile: float) -> Tensor:
-    """Whether a value is above its row's quantile over masked ones, interpolated linearly.  [B, T] -> [B, T], bool"""
+    """Whether a value is above its row's quantile, over masked values.  [B, T] -> [B, T], bool"""
     alone = values.double().masked_fill(~mask, float("nan"))
     return mask & (alone > alone.nanquantile(quantile, dim=-1, keepdim=True))

@@ -36,7 +36,7 @@ class GSPO(PolicyLoss):
     Assumes that the reward is one of the whole response.
 
     Args:
-        clip_low, clip_high: bounds of the response's ratio, which varies far less than a token's.
+        clip_low, clip_high: bounds of the response's ratio, which varies far less than a token's; see `Clipped`.
         reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """
@@ -91,8 +91,8 @@ class SAPO(PolicyLoss):
     """A smooth function instead of the clip: sigmoid(tau (r - 1)) 4 / tau, slope 1 at r = 1 (2511.20347).
 
     Args:
-        tau_positive, tau_negative: how fast the slope decreases away from r = 1 for positive and negative advantages;
-            faster for negative ones, because lowering a token's probability raises all others of the vocabulary.
+        tau_positive, tau_negative: how fast the slope decreases away from r = 1 for positive and negative advantages,
+            above 0; larger for negative ones, because lowering a token's probability raises those of all others.
         reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """

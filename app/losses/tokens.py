@@ -27,7 +27,7 @@ class TopEntropy(TokenFilter):
     """The tokens with the highest entropy (the "80/20 rule", 2506.01939).
 
     Args:
-        share: the share of the update's tokens that is trained.
+        share: the share of the update's tokens that is trained, in (0, 1].
     """
 
     def __init__(self, share: float = 0.2) -> None:
@@ -42,7 +42,7 @@ class TopEntropy(TokenFilter):
 
 
 def top(values: Tensor, mask: Tensor, share: float) -> Tensor:
-    """The largest `share` of masked values, at least one, with ties, over all processes.  [B, T] -> [B, T], bool"""
+    """The largest `share` of masked values over all processes, with ties.  [B, T] -> [B, T], bool"""
     everywhere, _ = gather_over_processes(values[mask])
     if not len(everywhere):
         return mask

@@ -20,16 +20,16 @@ INTRODUCTION = """\
 
 What passk offers beyond the paper, trained side by side in the setting of [reproduction.md](reproduction.md): a policy
 of 170,000 parameters, 7 x 7 mazes, a cold start of 125 iterations, then 475 iterations of 16 problems with 32 rollouts,
-1,000 held-out mazes with 32 answers each; `smollm2` has a setting of its own. All arms of a seed start from the same
-cold start. Arguments are the defaults, k is 8, the learning rate is the same for all; none was tuned, and another might
-do better with its own. The arms and seeds were committed before the runs
-([comparisons.py](../benchmarks/reproduce/comparisons.py)), but for arms that are also a claim's, which were committed
-with the claim. Those that `stages` has too were trained again, on another processor, whose sums are rounded
-differently: their figures differ from those of that claim as other seeds' would.
+1,000 held-out mazes with 32 answers each; the setting of `smollm2` is given there. All arms of a seed start from the
+same cold start. Arguments are the defaults, k is 8, the learning rate is the same for all arms. None was tuned: an arm
+might do better with other values. Arms and seeds were committed before the runs, in
+[comparisons.py](../benchmarks/reproduce/comparisons.py) or, for the arms of a claim, with that claim: five seeds for
+`objectives` and `draws`, three for `smollm2`; the column `seeds` has the number run. Arms that the claim `stages` also
+has are other runs of the same seeds ([reproduction.md](reproduction.md)).
 
 Figures are means over seeds at the end of training, in per cent (entropy in nats), with 95 % intervals by Student's t.
-Differences are from the first arm, paired by seed, in points; **bold** where the interval excludes 0, which is no
-correction for the number of comparisons. `python -m benchmarks.reproduce NAME` trains a comparison's arms.
+Differences are from the first arm, paired by seed, in points; **bold** if the interval, before rounding, excludes 0,
+without a correction for the number of comparisons. `python -m benchmarks.reproduce NAME` trains a comparison's arms.
 """
 
 

@@ -118,8 +118,8 @@ SMOLLM2 = Claim(
     "smollm2.yaml",
     "A real model from PyPI ([real_models.md](real_models.md)), without a cold start, on sums, differences and "
     "products of two numbers up to 20 and sums of three: 28 iterations of 8 problems with 16 rollouts, k = 4, a "
-    "learning rate of 2e-5, chosen with seed 100; 96 held-out problems with 8 answers each. As published the model "
-    "has a Pass@1 of 13.7, 5.1, 9.4 and 0.4 % on these levels (`passk validate`, 32 problems of each).",
+    "learning rate of 2e-5, chosen with seed 100; 96 held-out problems with 8 answers each. The published model has "
+    "a Pass@1 of 13.7, 5.1, 9.4 and 0.4 % on these levels (`passk validate`, 32 problems of each).",
 )
 
 COMPARISONS = (OBJECTIVES, DRAWS, SMOLLM2)

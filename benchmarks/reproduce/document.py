@@ -32,11 +32,14 @@ fail there, and the reverse.
 Each claim has several arms (training runs to compare) and one or more statements. All arms of a seed start from the
 same cold start and, except in `two_rounds`, have the same number of iterations, of 16 problems (32 in `stages_longer`)
 with 32 rollouts. Iterations are counted from the end of the cold start. A seed decides weights, mazes, their order and
-the rollouts. Results are on 1,000 held-out mazes with 32 answers each, at temperature 1.
+the rollouts; five were committed for each claim, and the column `seeds` has the number run. The arms of `stages` were
+trained again for the other claims, on another processor, which rounds sums differently: figures of the same seed differ
+as those of two seeds do. Results are on 1,000 held-out mazes with 32 answers each, at temperature 1.
 
 A statement says that one arm is above another by more than a bound. It **holds** if the 95 % interval of the paired
 difference over seeds (Student's t) lies above the bound, **does not hold** if it lies below, and is **undetermined**
-otherwise, or with fewer than three seeds. Arms, seeds and rules are in
+otherwise, or with fewer than three seeds. "Mean over training" is over all validations after the cold start, "largest
+fall" the largest drop below an earlier validation. Arms, seeds and rules are in
 [claims.py](../benchmarks/reproduce/claims.py); the rules were committed before the runs that they decide.
 
 `python -m benchmarks.reproduce CLAIM` trains a claim's arms, skips completed runs and resumes interrupted ones;

@@ -18,10 +18,10 @@ REWEIGHTED = """\
 ## Objection 1: a reweighted gradient that vanishes (2511.16231)
 
 The objection: the gradient of Pass@k is that of Pass@1 with each problem weighted by k (1 - p)^(k-1), and vanishes
-where a policy should still learn. For one problem this is true by definition; the sum over a batch may point another
-way. Every 20 iterations `callbacks.display.objectives.Objectives` computes both gradients of the training loss on the
-same rollouts. It logs the cosine between Pass@8's and Pass@1's, the ratio of their norms, and the dead zone: among the
-problems with passes and failures, the share without an advantage (under Pass@8, those with fewer than 8 failures).
+where a policy should still learn. For one problem this is true by definition; the direction of the sum over a batch may
+differ. Every 20 iterations `callbacks.display.objectives.Objectives` computes both gradients of the training loss on
+the same rollouts. It logs the cosine between Pass@8's and Pass@1's, the ratio of their norms, and the dead zone: among
+the problems with passes and failures, the share without an advantage (under Pass@8, those with fewer than 8 failures).
 """
 INTERFERENCE = """\
 ## Objection 2: interference between problems (2602.21189)
@@ -29,10 +29,11 @@ INTERFERENCE = """\
 The objection: more weight on hard problems may harm others, so that Pass@k training lowers Pass@1. Below is the mean
 change of the pass rates of held-out mazes from one validation to the next, in percentage points, by the earlier rate
 (`callbacks.display.interference.Interference`). The earlier rate comes from one half of the answers and the change from
-the other half, so that regression to the mean does not count as a change.
+the other half, so that regression to the mean does not count as a change. Falls in the first table are fractions: 0.078
+is 7.8 points, and a negative fall is a rise.
 """
 SPENDING = """\
-## What each objective spends its gradient on
+## How each objective divides its gradient among problems
 
 In expectation a problem passed with probability p contributes w(p) times the gradient of p. For many rollouts, w(p) =
 (1 - p)^(k-1) / sqrt(q (1 - q)) with q = 1 - (1 - p)^k ([advantages.md](advantages.md)): for k = 1 it is symmetric about

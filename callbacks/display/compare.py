@@ -1,4 +1,4 @@
-"""Compares runs in one table and one plot, with a mean and a band over seeds of the same configuration.
+"""Compares runs in one table and one plot, with means and bands over seeds.
 
     passk compare RUN RUN... [--out FOLDER]
 
@@ -55,7 +55,7 @@ class Line:
 
 
 def lines_of(runs: Sequence[Path]) -> list[Line]:
-    """Group runs by configuration, in the order given; ValueError for a folder without a run, or given twice."""
+    """Group runs by configuration, in order; ValueError for a folder without a run, or given twice."""
     groups: dict[str, list[Path]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for place, run in enumerate(runs):
@@ -70,7 +70,7 @@ def lines_of(runs: Sequence[Path]) -> list[Line]:
 
 
 def names_of(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The values in which each configuration differs from the others, as `name=value`; at most four of them."""
+    """Up to four values in which each configuration differs from the others, as `name=value`."""
     every = dict.fromkeys(name for config in configs for name in config)
     differing = [name for name in every if len({json.dumps(config.get(name)) for config in configs}) > 1]
     names = []
@@ -84,7 +84,7 @@ def names_of(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """Markdown with a row for each line: metrics of the last validation, mean and standard deviation over seeds."""
+    """A Markdown table of the last validations: mean and standard deviation over seeds."""
     names = [
         name
         for name in columns(lines[0].last[0])
@@ -101,7 +101,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def figure(lines: Sequence[Line]) -> Figure:
-    """Plot Pass@1 and Pass@k for the largest common k over iterations: the mean, and a band from minimum to maximum."""
+    """Plot Pass@1 and Pass@k of the largest common k: the mean, and a band from minimum to maximum."""
     ks = [{name for name in columns(line.last[0]) if name.startswith("pass@")} for line in lines]
     shared = sorted(set.intersection(*ks), key=natural)
     if not shared:

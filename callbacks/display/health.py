@@ -77,7 +77,7 @@ class Health(Callback):
 
 
 def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
-    """Why no problem of an iteration is informative: the kind of cause and a text, with an example if all fail."""
+    """Why no problem is informative: the kind of cause and a text, with an example if all fail."""
     number, unscored, truncated = batch.rewards.numel(), int((~batch.scored).sum()), int(batch.truncated.sum())
     rewards = batch.rewards.nan_to_num(0.0).where(batch.scored, batch.rewards.nan_to_num(0.0).amax(-1, keepdim=True))
     if truncated == number:
@@ -88,7 +88,7 @@ def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
         counts = f"none of the {number} answers passes ({truncated} were cut off, {unscored} have no score)"
         return "failed", f"{counts}; for example, {example(batch)}"
     if (rewards == 1).all():
-        return "passed", f"all {number - unscored} answers pass: the problems are too easy to teach anything"
+        return "passed", f"all {number - unscored} answers pass: the problems are too easy"
     if (rewards == rewards[:, :1]).all():
         return "alike", "the answers to each problem all have the same score"
     return "advantage", f"scores differ, but {advantage!r} is zero for these numbers of passes"

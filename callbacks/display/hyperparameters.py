@@ -37,7 +37,7 @@ class Hyperparameters(Callback):
 
 
 def flattened(config: Any, name: str = "") -> Iterator[tuple[str, Value]]:
-    """The values of a configuration by dotted name; arguments of a class follow its name without `init_args`.
+    """The values of a configuration by dotted name, without `init_args`.
 
     Lists of values become text; null becomes "null".
     """

@@ -46,7 +46,7 @@ LAYOUT = {
 
 
 class Media:
-    """Sends to a logger what is not a curve, by the methods of Lightning's WandbLogger that the logger has.
+    """Sends pictures, tables and hyperparameters to a logger, by those methods of W&B's logger that it has.
 
     These are `log_image(key, images, step)` for pictures, and for tables `log_table(key, columns, data, step)`, or
     `log_text(key, texts, step)` with a text for each row. A logger without them gets hyperparameters only.
@@ -126,7 +126,7 @@ class CometMedia(Media):
 
 
 class MLFlowMedia(Media):
-    """MLflow: images by step, tables as artifacts, and parameters, whose first values MLflow never changes.
+    """MLflow: images by step, tables as artifacts, and parameters, which MLflow never changes.
 
     Names are changed by `app/storage/names.py`, like those of metrics: eval/pass@8 becomes eval/pass_at_8.
     """

@@ -1,4 +1,4 @@
-"""Compares several objectives on the same rollouts: their gradients, and their advantages by pass rate."""
+"""Compares objectives on the same rollouts: their gradients, and their advantages by pass rate."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Objectives(Callback):
 
 
 def gradient(module: RLVRModule, rollouts: Rollouts, advantages: Tensor) -> Tensor:
-    """The gradient of the run's loss on these rollouts with these advantages.  -> all trained weights, flat
+    """The gradient of the run's loss with these advantages.  -> [number of trained weights]
 
     The parameters' `grad`, the optimizer and the random state are not changed.
     """

@@ -1,4 +1,4 @@
-"""Writes `results.html`: a run's report as one page that loads no other file and can be sent to others."""
+"""Writes `results.html`: a run's report as one page that loads no other file."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Tally:
             self.votes.update((label, k, vote) for vote in votes if vote == vote)
 
     def curve(self, n: int) -> list[float]:
-        """Pass@k of all problems for every k from 1 to n, over all processes; NaN if none has k scored answers.
+        """Pass@k of all problems for k from 1 to n, over all processes; NaN if none has k scored answers.
 
         A problem with fewer than k scored answers is left out of Pass@k.
         """
@@ -99,7 +99,7 @@ def pass_at_k_counts(counts: Counter[tuple[str, int, int]], label: str, k: int) 
 
 
 def cover_counts(counts: Counter[tuple[str, int, int]], label: str, tau: float) -> Counter[float]:
-    """The number of a set's problems that are covered at tau (1) and not (0), of those with a scored answer."""
+    """The number of a set's problems covered at tau (1) and not (0), of those with a scored answer."""
     problems: Counter[float] = Counter()
     for (name, passes, answers), number in counts.items():
         if name == label and answers:

@@ -35,7 +35,7 @@ SPENT = {
 
 
 def print_results(history: list[dict[str, Any]], folder: str) -> None:
-    """Print the last validation of each stage; then, if there are several sets, the last metrics of each set.
+    """Print the last validation of each stage; with several sets also the last metrics of each set.
 
     folder: a line on the run's files.
     """

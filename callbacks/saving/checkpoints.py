@@ -1,4 +1,4 @@
-"""When a run is saved, how it resumes, and how it stops early. Only what can be repeated exactly is lost."""
+"""When a run is saved, how it resumes, and how it stops early."""
 
 from __future__ import annotations
 

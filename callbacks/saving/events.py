@@ -1,4 +1,4 @@
-"""Truncates a run's TensorBoard files to an iteration, so that what a resumed run repeats is not in them twice."""
+"""Truncates a run's TensorBoard files to an iteration, so that a resumed run repeats no entries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.storage.files import replacing
 
 
 def copy_events(source: Path, target: Path, last: int, redone: tuple[str, ...] = ()) -> None:
-    """Copy a run folder's event files to another folder, or the same one, without events after an iteration.
+    """Copy a run folder's event files, without events after an iteration; also onto themselves.
 
     A file from which nothing is removed is not rewritten, such as one that a logger has just opened.
 

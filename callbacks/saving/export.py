@@ -17,7 +17,7 @@ from callbacks.saving.card import CARD, card_of
 
 @contextmanager
 def replacing_together(trainer: Trainer, path: Path) -> Iterator[Path]:
-    """A temporary path at which all processes write a file or a folder; it replaces `path` when it is complete.
+    """A temporary path at which all processes write; it replaces `path` when it is complete.
 
     CheckpointError if it cannot be written; `path` is then unchanged.
     """

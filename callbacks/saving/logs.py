@@ -1,4 +1,4 @@
-"""Loggers of a resumed run: curves are truncated to the checkpoint; services continue the run of the same id."""
+"""Loggers of a resumed run: files are truncated to the checkpoint, services continue the same id."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Signals:
             self.stop_if_signaled(trainer)  # a scorer's bare `except` may have caught the exception of the signal
 
     def stop_if_signaled(self, trainer: Trainer) -> None:
-        """End the run if any process got a signal: with status 0 on SIGTERM, which schedulers send, 130 on Ctrl-C.
+        """End the run if any process got a signal: with status 0 on SIGTERM, 130 on Ctrl-C.
 
         A collective of all processes. Those that the first process started always end with 0: another status would
         be taken for a fault, and the first process would be killed.

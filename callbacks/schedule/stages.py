@@ -16,7 +16,7 @@ from callbacks.triggers import Trigger
 
 @dataclass(frozen=True)
 class StageSettings:
-    """All settings that a stage may change: the module's, the rollout worker's, and P, problems in an iteration."""
+    """All settings that a stage may change: the module's, the rollout worker's, and P."""
 
     name: str
     update: UpdateSettings

@@ -1,4 +1,4 @@
-"""Messages before every question of a run: a system prompt and few-shot examples (docs/your_own_task.md)."""
+"""Messages before every question: a system prompt, few-shot examples (docs/your_own_task.md)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Chat:
         return (*own, *system, *self.examples, *prompt[len(own) :])
 
     def ask_all(self, split: str, problems: Sequence[Problem]) -> list[Problem]:
-        """The problems of a split with these messages; ValueError names the first for which that is impossible."""
+        """The problems of a split with these messages; ValueError names the first impossible one."""
         if not self.changes:
             return [*problems]
         asked: list[Problem] = []

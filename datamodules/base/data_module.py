@@ -1,4 +1,4 @@
-"""Base classes of data modules: splits in memory, loaders and, for generated puzzles, generation and caching.
+"""Base classes of data modules: splits and loaders; generation and caching of puzzles.
 
 They do not depend on reinforcement learning, nor on the kind of problem.
 """

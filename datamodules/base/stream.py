@@ -1,4 +1,4 @@
-"""The loaders: an endless stream of training batches with a position, and the batches of an evaluation.
+"""The loaders: an endless stream of training batches, and the batches of an evaluation.
 
 Both are plain iterables, not DataLoaders: problems are in memory, and prefetching would make the position
 in a checkpoint wrong. Lightning does not prefetch from an iterable with a length.

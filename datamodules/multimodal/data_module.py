@@ -1,4 +1,4 @@
-"""Data module of questions with pictures: MathVision, MMMU, and your own sets in such columns (docs/pictures.md).
+"""Data module of questions with pictures: MathVision, MMMU, your own sets (docs/pictures.md).
 
 A row with options is multiple choice, one without is open; both are answered in a box. Open answers are compared as
 mathematics: `pip install -e '.[math]'`.
@@ -70,7 +70,7 @@ MATH_VISION = PictureTable("MathLLMs/MathVision:testmini", pictures=("decoded_im
 
 
 class MultimodalDataModule(ProblemDataModule):
-    """Questions with pictures in named sets; deduplicated by question and pictures, duplicates stay in test.
+    """Named sets of questions with pictures; deduplicated by both, duplicates stay in test.
 
     Args:
         train: the training set; None for none, as for `validate`.

@@ -19,7 +19,7 @@ from datamodules.sources import read_prompt
 
 
 class ScoredPuzzle(Puzzle[ScoredProblem], Scorer):
-    """A puzzle in one class: `draw` makes a prompt and an answer, `score` scores a response by that answer.
+    """A puzzle in one class: `draw` makes a prompt and an answer, `score` scores a response.
 
     A puzzle with settings is a frozen dataclass with the settings as fields. Other methods of `Scorer` can be defined
     too: `solve`, a response that passes, for a cold start; `extract_answer`.

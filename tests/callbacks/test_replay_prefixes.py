@@ -160,7 +160,7 @@ GUESS = {"class_path": "tests.callbacks.extras.Guess"}
     ("stages", "options", "message"),
     [
         (explore(2), AHEAD, "replay.prefixes must be null with overlap=true"),
-        (explore(2, engine=GUESS), [], "stage 'explore': replay.prefixes needs an engine that goes on from tokens"),
+        (explore(2, engine=GUESS), [], "stage 'explore': replay.prefixes needs an engine that continues tokens"),
         ([demonstrated()], [], "replay has no effect: every stage is taught by demonstrations"),
     ],
 )

@@ -100,7 +100,7 @@ def test_unmarked_problems_are_asked_of_the_estimator_underneath(wrapped: Advant
 
 def test_a_graded_failure_is_flipped_to_one() -> None:
     assert FlipNegatives(Shown(), 1.0)(batch(GRADED)).eq(1).all()
-    with pytest.raises(ValueError, match=r"FlipNegatives knows passing .* a reward of 0.25"):
+    with pytest.raises(ValueError, match=r"FlipNegatives takes binary rewards: a reward of 0.25"):
         FlipNegatives(PassK(2), 0.5)(batch(GRADED))
 
 

@@ -31,7 +31,7 @@ def test_analytic_and_full_sampling_are_the_formulas() -> None:
 
 def test_the_analytic_form_alone_refuses_graded_rewards() -> None:
     graded = batch(torch.tensor([[1.0, 0.5, 0.99, 0.0]]))
-    with pytest.raises(ValueError, match=r"PassK knows passing \(1\) and failing \(0\) alone: a reward of 0.5"):
+    with pytest.raises(ValueError, match=r"PassK takes binary rewards: a reward of 0.5"):
         PassK(2)(graded)
     for estimator in (PassKFullSampling(2), PassKBootstrap(2, num_subsets=20)):
         assert estimator(graded).ne(0).any()

@@ -193,5 +193,5 @@ def test_shares_are_shares() -> None:
         Unlikeliness(beta=1.5)
     with pytest.raises(ValueError, match=r"tau=-0.1 must lie in \[0, 1\]"):
         UCPO(tau=-0.1)
-    with pytest.raises(ValueError, match=r"UCPO knows passing .* a reward of 0\.5"):
+    with pytest.raises(ValueError, match=r"UCPO takes binary rewards: a reward of 0\.5"):
         UCPO()(batch([[1.0, 0.5]], [[[-1.0], [-1.0]]]))

@@ -201,7 +201,7 @@ def test_gamma_is_not_below_zero(gamma: float) -> None:
 
 
 def test_f_grpo_takes_no_graded_rewards_and_asks_the_other_for_bounds() -> None:
-    with pytest.raises(ValueError, match=r"FGRPO knows passing .* a reward of 0\.5"):
+    with pytest.raises(ValueError, match=r"FGRPO takes binary rewards: a reward of 0\.5"):
         FGRPO()(batch([[1.0, 0.5]]))
     with pytest.raises(ValueError, match="k=8 must lie between 1 and the 4 rollouts"):
         FGRPO(PassK(8)).check(4)

@@ -196,7 +196,7 @@ def test_no_thread_is_left_of_a_run(passk: CommandLine) -> None:
 
 PLAIN = {"class_path": "app.engines.transformers.TransformersEngine"}
 SHARES = "overlap=true needs an engine with weights of its own, which TransformersEngine has not"
-UNCORRECTED = "overlap=true trains on rollouts of the policy before: set model.correction, say to app.losses.TokenTIS"
+UNCORRECTED = "overlap=true trains on the previous policy's rollouts: set model.correction, such as app.losses.TokenTIS"
 
 
 @pytest.mark.parametrize(
