@@ -6,6 +6,7 @@ Everything here takes time linear in the text.
 from __future__ import annotations
 
 import re
+from unicodedata import numeric
 
 FONTS = (
     "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "emph", "mathrm", "mathbf", "mathit",
@@ -30,16 +31,30 @@ _SPACES = re.compile(r"(?<![0-9])[ ~]+|[ ~]+(?![0-9])")
 _LISTED = re.compile(r"(?<=[0-9]),[ ~]+(?=[0-9]{3}(?![0-9]))")
 """A comma of a list: no thousands separator, since a space follows."""
 _SCRIPT = re.compile(r"([\^_])\s*\{\s*([0-9a-zA-Z])\s*\}")
+_VULGAR = {2: "½", 3: "⅓⅔", 4: "¼¾", 5: "⅕⅖⅗⅘", 6: "⅙⅚", 8: "⅛⅜⅝⅞"}
+"""The characters of fractions, by denominator."""
 _SIGNS = str.maketrans({
     "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{MULTIPLICATION SIGN}": r"\times ", "·": r"\cdot ", "÷": "/",
     "∞": r"\infty ", "π": r"\pi ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "\N{UNION}": r"\cup ",
-    "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "²": "^2", "³": "^3", "½": r"\frac{1}{2}",
-    "\N{FULLWIDTH COMMA}": ",", "\N{FULLWIDTH LEFT PARENTHESIS}": "(", "\N{FULLWIDTH RIGHT PARENTHESIS}": ")",
+    "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
+    **{sign: rf"\frac{{{int(numeric(sign) * of + 0.5)}}}{{{of}}}" for of, signs in _VULGAR.items() for sign in signs},
+    **{chr(code + 0xFEE0): chr(code) for code in map(ord, "0123456789.,:%+-=/<>()")},  # full-width forms
 })  # fmt: skip
+_SCRIPTS = {"^": "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "_": "₀₁₂₃₄₅₆₇₈₉₊₋ₙ"}
+_ON_THE_LINE = str.maketrans("".join(_SCRIPTS.values()), "0123456789+-n" * 2)
+_RAISED = re.compile("|".join(f"(?P<{name}>[{_SCRIPTS[sign]}]+)" for name, sign in (("up", "^"), ("down", "_"))))
+_ROOTS = {"√": r"\sqrt", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]"}
+_ROOT = re.compile(
+    r"(?P<sign>[√∛∜])\s*(?P<of>[0-9]+(?:\.[0-9]+)?|[a-zA-Z]|\\[a-zA-Z]+)"
+    r"|(?P<opening>[√∛∜]|(?<![a-zA-Z\\])\\?sqrt(?=\s*\())\s*\(|[()]"
+)
 _COMMANDS = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\frac\s*([0-9])\s*([0-9])"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\varnothing(?![a-zA-Z])"), r"\\emptyset"),
+    (re.compile(r"\\mathbb\s*([A-Z])(?![a-zA-Z])"), r"\\mathbb{\1}"),
+    (re.compile(r"\^\s*(-[0-9]+)"), r"^{\1}"),
+    (re.compile(r"(?<![a-zA-Z\\])pi(?![a-zA-Z])"), r"\\pi "),
     (re.compile(r"\{,\}"), ","),
 )
 _ABOUT = re.compile(r"\s*(?:\\(?:approx|simeq|sim)(?![a-zA-Z])|=)\s*")
@@ -54,7 +69,8 @@ def spelled(text: str) -> str:
 
     A LaTeX space becomes `~`, and so do the borders of words from a text command.
     """
-    text = _LAYOUT.sub("", _THOUSANDS.sub(",", _unwrapped(text.translate(_SIGNS))))
+    text = _rooted(_RAISED.sub(_script, text.translate(_SIGNS)))
+    text = _LAYOUT.sub("", _THOUSANDS.sub(",", _unwrapped(text)))
     for command, one in _COMMANDS:
         text = command.sub(one, text)
     text = _SPACE.sub(lambda space: " " if space[0].isspace() else "~", text)
@@ -81,6 +97,30 @@ def parsable(text: str) -> str:
 def is_two_numbers(text: str) -> bool:
     """Whether a spelled text has two numbers side by side, which math-verify would multiply."""
     return _TWO_NUMBERS.search(_MIXED.sub("", text)) is not None
+
+
+def _script(found: re.Match[str]) -> str:
+    """Superscript or subscript characters in LaTeX."""
+    return f"{'^' if found['up'] else '_'}{{{found[0].translate(_ON_THE_LINE)}}}"
+
+
+def _rooted(text: str) -> str:
+    r"""Roots in LaTeX: √3, √(1 + x) and sqrt(3) become \sqrt{...}; unchanged if a root's parentheses do not close."""
+    parts, closings, place = list[str](), list[str](), 0
+    for match in _ROOT.finditer(text):
+        parts.append(text[place : match.start()])
+        place = match.end()
+        if match["of"]:
+            parts.append(f"{_ROOTS[match['sign']]}{{{match['of']}}}")
+        elif match["opening"]:
+            parts.append(_ROOTS.get(match["opening"], r"\sqrt") + "{")
+            closings.append("}")
+        elif match[0] == "(":
+            parts.append("(")
+            closings.append(")")
+        else:  # perhaps of a half-open interval
+            parts.append(closings.pop() if closings else ")")
+    return text if "}" in closings else "".join((*parts, text[place:]))
 
 
 def _unwrapped(text: str) -> str:

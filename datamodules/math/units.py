@@ -61,6 +61,14 @@ _BEHIND = re.compile(
     r"(.*[0-9})\]])(?:[\s~]+|(?=\([a-zA-Z]{4}))\(([a-zA-Z/.·\s~]+(?:\^\{?-?[1-9]\}?)?)[\s~]*\)[\s~]*", re.DOTALL
 )
 """A unit in brackets, as in ASDiv: 9 (apples)."""
+_MEASURES = """
+千米 厘米 分米 毫米 公里 公分 米 公斤 千克 毫克 克 斤 吨 毫升 升 公顷 亩 小时 分钟 秒 星期 周 天 年 个月 月 日 岁 度
+元 角 美元 个 只 本 人 名 位 次 件 条 张 支 枝 辆 棵 块 页 箱 袋 种 倍 组 头 匹 套 把 双 间 层 台 篇 道题 道 题 盒 瓶
+杯 颗 朵 株 场 筐 桶 包 根 段 排 行 枚 艘 架 列 户 班 队 对
+"""
+_CHINESE_UNIT = f"(?:平方|立方)?(?:{'|'.join(_MEASURES.split())})"
+_CHINESE = re.compile(rf"(.*[0-9}})])[\s~]*({_CHINESE_UNIT}(?:/{_CHINESE_UNIT})?)", re.DOTALL)
+"""A number with a Chinese unit or measure word: 25平方厘米, 3个, 60千米/小时."""
 _CURRENCY = re.compile(r"^(-?)\s*(?:\\\$|[€£¥₹])\s*")
 
 
@@ -69,6 +77,8 @@ def parse_unit(text: str) -> Measured:
     if (money := _CURRENCY.match(text)) is not None and text[money.end() :]:
         dollars = frozenset({("dollar", 1)}) if "$" in money[0] else None
         return Measured(money[1] + text[money.end() :].strip("~ "), dollars)
+    if chinese := _CHINESE.fullmatch(text):
+        return Measured(chinese[1], frozenset({(chinese[2], 1)}))
     if bracketed := _BEHIND.fullmatch(text):
         measured = parse_unit(f"{bracketed[1]}~{bracketed[2].strip()}")
         is_word = measured.unit is not None or re.search(r"[a-zA-Z]{3}", bracketed[2])

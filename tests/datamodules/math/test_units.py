@@ -42,6 +42,8 @@ def test_a_unit_is_set_in_many_ways(answer: str, reference: str) -> None:
         (r"\$12", "12"), ("x = 12 cm", "x = 12"), ("12 m", "12"), ("€12", "12"),
         (r"\frac{5x}{2} \text{ cm}^2", r"\frac{5x}{2}"),
         ("12 (apples)", "12"), (r"12 \text{ (apples)}", "12"), ("12(pears)", "12"), ("1/2 (foot)", "1/2"),
+        ("12元", "12"), (r"12 \text{平方厘米}", "12"), ("$12$个", "12"), ("12千米/小时", "12"),
+        (r"\frac{1}{2}小时", r"\frac{1}{2}"),
         ("12 ( miles per hour )", "12"), ("12 (cm^2)", "12"), ("12 (m)", "12"), ("12 (men)", "12"),
     ],
 )  # fmt: skip
@@ -58,7 +60,7 @@ def test_a_unit_is_taken_off(answer: str, value: str) -> None:
         "12 N", "12 xyz", "5^2", r"12\text{ mod }5",
         "2 sin", r"2\pi", "12 is wrong", "12 maybe", r"\sqrt{m}", "12 i", "2s^", "2s^x", "12 ^ cm", r"A^\mathrm{T}",
         "12 (or 13)", "12 (mod 5)", "12 (x)", "12(m)", "12 (ab)", "12 (wrong)", "12 (million)", "12 (pi)", "f (x)",
-        "12 (5)",
+        "12 (5)", "12万", "12亿", "12万元", "12是错的", "12或13", "12点30分", "12折", "百分之12", "元", "12x元素",
     ],
 )  # fmt: skip
 def test_what_is_no_unit_stays(answer: str) -> None:
@@ -72,6 +74,7 @@ def test_what_is_no_unit_stays(answer: str) -> None:
         ("5 km/h", "5 m/s"), (r"5^\circ", r"5\text{ radians}"),
         ("5 hours", "5 minutes"), (r"\$5", "5 cents"), (r"5\text{ cm}", r"5\text{ cm}^2"),
         (r"5^\circ\text{C}", r"5^\circ\text{F}"), ("5 m", r"6\text{ m}"), ("5 (m)", "5 (km)"), ("5 (apples)", "6"),
+        ("5米", "5厘米"), ("5米", "5平方米"), ("5万", "5"), ("5个", "6"),
     ],
 )  # fmt: skip
 def test_other_units_are_other_answers(one: str, other: str) -> None:
