@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.storage.files import appending, beside, put, reason_of, recover, replacing
+from app.storage.files import appending, beside, described, put, reason_of, recover, replacing
 
 
 def written(path: Path, text: str, kind: str) -> None:
@@ -36,6 +36,34 @@ def test_it_takes_the_place_of_what_was_there(tmp_path: Path, kind: str, before:
         assert not before or text_of(path) == "old"
     assert text_of(path) == "new"
     assert [each.name for each in path.parent.iterdir()] == ["thing"]
+
+
+@pytest.mark.parametrize("before", ["file", "folder", None])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path, kind: str, before: str | None) -> None:
+    path, target = tmp_path / "here" / "thing", tmp_path / "elsewhere"
+    path.parent.mkdir()
+    if before:
+        written(target, "old", before)
+    path.symlink_to(target)
+    with replacing(path) as temporary:
+        written(temporary, "new", kind)
+    assert text_of(path) == "new" and not path.is_symlink()
+    assert [each.name for each in path.parent.iterdir()] == ["thing"]
+    assert not before or text_of(target) == "old"
+
+
+@pytest.mark.parametrize("out", ["file", "file/in"])
+def test_a_folder_that_can_not_be_made_is_named(out: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=f"'{tmp_path / out}'"), replacing(tmp_path / out / "thing"):
+        pass
+
+
+def test_an_error_in_a_line() -> None:
+    assert described(PermissionError(EACCES, "Permission denied", "a/b")) == "Permission denied: a/b"
+    assert described(PermissionError(EACCES, "Permission denied")) == "Permission denied"
+    assert described(OSError("of a library")) == "of a library"
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
