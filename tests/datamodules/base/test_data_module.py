@@ -177,3 +177,22 @@ def race(cache: Path, found: Path) -> None:
     data.prepare_data()
     data.setup("fit")
     found.write_text("\n".join(problem.key for problem in data.splits["train"]))
+
+
+class Seeding(MazeDataModule):
+    """Seeds torch when it loads its problems, as a file of the user may."""
+
+    def load_splits(self) -> Any:
+        torch.manual_seed(42)
+        return super().load_splits()
+
+
+def test_loading_problems_leaves_the_random_states(tmp_path: Path) -> None:
+    """A policy's initial weights are drawn after it."""
+    data = Seeding(train={7: 6}, validation={7: 2}, test={}, batch_size=2, cache_dir=tmp_path)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    data.prepare_data()
+    data.setup("fit")
+    assert torch.equal(torch.rand(3), expected)
