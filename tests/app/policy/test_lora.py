@@ -24,7 +24,7 @@ from tests.app.architectures import build, draw_rows, plain_scores
 from tests.app.policy.test_base import RAGGED
 from tests.conftest import BY_LENGTH, CommandLine, build_tiny_policy, constant, gap, stage, steps
 
-pytest.importorskip("peft")
+PeftModel = pytest.importorskip("peft").PeftModel
 ADAPTED = ["qwen2", "llama", "gpt2", "qwen3_moe", "mistral"]
 
 
@@ -107,6 +107,17 @@ def test_peft_finds_the_adapter_again(tmp_path: Path) -> None:
     ids = torch.arange(3, 12)[None]
     with torch.no_grad():
         assert torch.equal(model.eval()(ids).logits, policy.model.eval()(ids).logits)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_merged_weights_are_those_of_peft(dtype: str, tmp_path: Path) -> None:
+    policy = adapted(saved("qwen2", tmp_path / "base"), dtype=dtype)
+    policy.save(tmp_path / "export")
+    base = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=dtype)
+    merged = PeftModel.from_pretrained(base, tmp_path / "export/adapter").merge_and_unload().state_dict()
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "export", dtype=dtype).state_dict()
+    assert merged.keys() == plain.keys()
+    assert all(torch.equal(merged[name], plain[name]) for name in merged)
 
 
 @pytest.mark.parametrize("tied", [False, True])
