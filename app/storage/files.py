@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 
@@ -71,10 +72,13 @@ def naming(path: Path) -> Iterator[None]:
 def put(temporary: Path, path: Path) -> None:
     """Sync a complete file or folder to the disk, then move it to its path.
 
+    safetensors makes files that only their owner may read; they get the mode that other new files have.
     A file is replaced in one step. A folder cannot be: the old one is renamed first. If the process is killed at
     that moment, it stays beside the path, and `recover` moves it back.
     """
-    _sync_all(temporary)
+    for part in [*temporary.rglob("*"), temporary]:
+        share(part)
+        sync(part)
     old = beside(path, "old")
     if temporary.is_dir() and os.path.lexists(path):
         remove(old)
@@ -107,10 +111,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync_all(path: Path) -> None:
-    """Sync a file, or a folder with all its contents, to the disk."""
-    for part in [*path.rglob("*"), path]:
-        sync(part)
+def share(path: Path) -> None:
+    """Give a file that only its owner may read the mode of a new file, by the process's umask."""
+    if path.is_file() and path.stat().st_mode & 0o777 == 0o600:
+        with suppress(OSError), TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            new = Path(folder, "new")
+            new.touch()
+            path.chmod(new.stat().st_mode & 0o777)
 
 
 def sync(path: Path) -> None:

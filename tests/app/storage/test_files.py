@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from errno import EACCES, EFBIG, ENOSPC
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from app.storage.files import appending, beside, described, put, reason_of, recover, replacing
 
@@ -58,6 +61,22 @@ def test_a_folder_that_can_not_be_made_is_named(out: str, tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=f"'{tmp_path / out}'"), replacing(tmp_path / out / "thing"):
         pass
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_what_a_library_makes_for_its_owner_alone_is_shared_as_other_files_are(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "export") as folder:
+            folder.mkdir()
+            save_file({"weight": torch.ones(2)}, folder / "model.safetensors")
+            (folder / "config.json").touch()
+            (folder / "private").touch(0o640)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "export").iterdir()}
+    new = 0o666 & ~umask
+    assert modes == {"model.safetensors": new, "config.json": new, "private": 0o640 & ~umask}
 
 
 def test_an_error_in_a_line() -> None:

@@ -165,6 +165,13 @@ def test_an_unwritable_cache_is_one_line(tmp_path: Path) -> None:
         mazes(tmp_path, cache_dir=tmp_path / "file").prepare_data()
 
 
+def test_others_may_read_the_cache_as_they_may_any_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    mazes(tmp_path).prepare_data()
+    (cached,) = (tmp_path / "cache").iterdir()
+    assert cached.stat().st_mode == (tmp_path / "file").stat().st_mode
+
+
 def test_two_processes_may_start_at_once(tmp_path: Path) -> None:
     cache, found = tmp_path / "cache", [tmp_path / name for name in "ab"]
     assert ended(*[started(race, cache, path) for path in found]) == [0, 0]
