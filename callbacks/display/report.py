@@ -59,15 +59,15 @@ class Report(Callback):
         shown = [] if evaluation.shown is None else [*answer_rows(evaluation.shown, self.problems, self.answers)]
         text = page(
             title=f"{folder.parent.name}/{folder.name}",
-            results=results.read_text(),
+            results=results.read_text(encoding="utf-8"),
             history=evaluation.history,
             training=self.training,
             stages=_stages(callback_of(trainer, Schedule)),
             answers=shown,
-            config=config.read_text() if config.exists() else "",
+            config=config.read_text(encoding="utf-8") if config.exists() else "",
         )
         with replacing(folder / PAGE) as temporary:
-            temporary.write_text(text, errors="replace")
+            temporary.write_text(text, encoding="utf-8", errors="replace")
 
     def state_dict(self) -> dict[str, Any]:
         return {"training": self.training}
