@@ -124,10 +124,14 @@ class PolicyModule(LightningModule):
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
         checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
         checkpoint["trained"] = [*trained_weights(self.policy)]
+        if self.policy.adapter is not None:
+            checkpoint["adapter"] = self.policy.adapter.state(self.policy.model)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_policy(checkpoint, self.state_dict(), vocabulary_of(self.policy.tokenizer))
         own = [*trained_weights(self.policy)]
         if checkpoint.get("trained", own) != own:
             raise CheckpointError("the checkpoint is of another policy: other weights of it are trained")
+        if self.policy.adapter is not None and "adapter" in checkpoint:
+            self.policy.adapter.check(checkpoint["adapter"], self.policy.model)
         self.iteration, self.updates = count_of(checkpoint, "iteration"), count_of(checkpoint, "updates")

@@ -80,7 +80,7 @@ def tasks_of(source: str, split: str) -> Iterator[tuple[str, Any]]:
 def read_json(path: Path) -> Any:
     """The JSON value in a file; ValueError if it cannot be read."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:
         raise ValueError(f"{path} can't be read: {error}") from None
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.kept import settings_kept
 from app.types import Problem, Prompt, Unscored
 from app.types.pictures import canonical
 from datamodules.scorers import Scorer
@@ -36,7 +37,8 @@ class ScoredProblem(Problem):
 
     @property
     def solution(self) -> str:  # type: ignore[override]
-        return self.scorer.solve(deepcopy(self.answer))
+        with settings_kept():
+            return self.scorer.solve(deepcopy(self.answer))
 
     @property
     def identity(self) -> str:

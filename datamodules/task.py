@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from app.kept import settings_kept
 from app.types import Problem
 from datamodules.base.data_module import ProblemDataModule
 from datamodules.base.dedup import deduplicate
@@ -158,7 +159,8 @@ class TaskDataModule(ProblemDataModule):
         return deduplicate({"train": [], "validation": [], "test": [], **read})
 
     def _problem(self, prompt: Any, answer: Any) -> Problem:
-        self.scorer.check(deepcopy(answer))
+        with settings_kept():
+            self.scorer.check(deepcopy(answer))
         problem = ScoredProblem(read_prompt(prompt), answer, self.scorer, self.label)
         self.trial(problem)
         return problem

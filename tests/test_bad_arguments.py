@@ -95,6 +95,11 @@ CONSTRUCTED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
         {"stages": [ONE, ONE]},
         "stage names must differ: ['exploit', 'exploit']",
     ),
+    "a name that no folder may have": (
+        StageSchedule,
+        {"stages": [replace(ONE, name="s" * 201)]},
+        "stage 'ssssssssssssssssssss'...: 201 characters, at most 200",
+    ),
     "stage without until": (
         StageSchedule,
         {"stages": [replace(ONE, until=None), replace(ONE, name="more")]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from app.cli.errors import one_line
 from app.cli.front import main
 from app.types import Problem
 from callbacks.rollout import RolloutCallback
+from datamodules.maze.lattice_maze import MazeProblem
 from tests.conftest import (
     MINIATURE,
     PICTURES,
@@ -50,6 +52,42 @@ def exported(cli: Any, name: str = "2-explore") -> Path:
 def learnt(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Any:
     """A finished run of LEARNING, which several tests compare with another."""
     return CommandLine(tmp_path_factory.mktemp("learnt"), cache).fit(LEARNING)
+
+
+# -- scorers of users in the process of the run ------------------------------------------------------
+
+
+def test_what_a_scorer_changes_for_the_process_changes_nothing_of_the_run(
+    passk: CommandLine, learnt: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of the run is relative to the working folder."""
+    score = MazeProblem.score
+
+    def changing(problem: MazeProblem, response: str) -> float:
+        os.chdir(ROOT)
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        return score(problem, response)
+
+    monkeypatch.setattr(MazeProblem, "score", changing)
+    monkeypatch.chdir(passk.folder)
+    cli = passk.fit(LEARNING, "--trainer.logger.save_dir=runs")
+    assert cli.trainer.log_dir == "runs/maze/version_0"
+    assert gap(exported(cli), exported(learnt)) == 0
+
+
+def test_a_removed_working_folder_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit"])
+    assert stopped.value.code == 2
+    said = "passk: error: the working folder has been removed: run the command in another one\n"
+    assert capsys.readouterr().err == said
 
 
 # -- what a run leaves behind -----------------------------------------------------------------------

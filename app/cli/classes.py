@@ -122,7 +122,7 @@ def listed(arguments: Sequence[str]) -> int:
 def _read(folder: str) -> Iterator[Known]:
     place = ROOT / folder
     files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
-    trees = {file: ast.parse(file.read_text()) for file in files}
+    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
     shown = {file.parent: _exported(tree) for file, tree in trees.items() if file.name == "__init__.py"}
     for file, tree in trees.items():
         for node in tree.body:

@@ -32,13 +32,15 @@ from app.cli.front import COMMANDS, is_first
 from app.cli.help import HelpAll, ShortHelp, about, shorten
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
+from app.cli.paths import expand_home
 from app.cli.shipped import contents_of, with_shipped
 from app.cli.stages import spelt_out, stages_by_name
 from app.cli.trainer_arguments import check_parts, check_trainer, launched, one_progress_bar
 from app.engines.base import EngineError
+from app.kept import random_states_kept, settings_kept
 from app.module import RLVRModule
 from app.storage.checkpoint import PlainCheckpointIO
-from app.storage.diagnose import diagnose
+from app.storage.diagnose import main as diagnose
 from app.storage.places import places_of, task_of
 from app.storage.restoring import Restoring
 from app.storage.resume import check_source, source_of, version_of
@@ -99,6 +101,7 @@ class PassKCLI(LightningCLI):
         stages_by_name(parser)
         parser.add_lightning_class_args(PassKEvaluation, "evaluation")
 
+    @settings_kept()
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Avoids Lightning's warning that the arguments are not those of `sys.argv`; they are."""
         self.config = parser.parse_args(args)
@@ -107,7 +110,7 @@ class PassKCLI(LightningCLI):
         """Does nothing: Lightning would merge the checkpoint's hyperparameters into the configuration."""
 
     def before_instantiate_classes(self) -> None:
-        config = self.config[str(self.subcommand)]
+        config = expand_home(self.config[str(self.subcommand)])
         if config.rollout.seed is None and config.seed_everything is False:
             raise ValueError("seed_everything=false: a run draws its rollouts from a seed: give a number")
         if config.rollout.seed is None:
@@ -121,6 +124,8 @@ class PassKCLI(LightningCLI):
         if unused:
             rank_zero_only(log.warning)("no effect, since every stage has its own: %s", ", ".join(unused))
 
+    @random_states_kept()
+    @settings_kept()
     def instantiate_classes(self) -> None:
         super().instantiate_classes()
         set_chat(self.datamodule, self._get(self.config_init, "chat"))
@@ -205,14 +210,13 @@ def main(args: list[str] | None = None) -> PassKCLI:
     """
     quiet()
     freeze_imports()
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # the user's modules; last, to hide no others
     given = sys.argv[1:] if args is None else args
     strict: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False, "formatter_class": ShortHelp}
     defaults = {"default_config_files": [str(DEFAULTS)]}
     try:
+        find_modules_here()
         if given[:1] == ["diagnose"]:
-            diagnose(*given[1:])
+            diagnose(given[1:])
             raise SystemExit(0)
         spelt = spelt_out(with_shipped(given))
         import_named(" ".join([*spelt, *contents_of(spelt)]))
@@ -236,6 +240,20 @@ def main(args: list[str] | None = None) -> PassKCLI:
         raise SystemExit(2) from None
     except (KeyboardInterrupt, SystemExit) as end:
         raise SystemExit(ended_early(end, given)) from None
+
+
+def find_modules_here() -> None:
+    """Let the user's modules be found in the working folder: last, to hide no others.
+
+    Raises:
+        ValueError: the folder has been removed.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise ValueError("the working folder has been removed: run the command in another one") from None
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 LOST = {

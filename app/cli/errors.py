@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -15,7 +14,7 @@ from typing import Any
 from app.cli.classes import KINDS, alike, classes
 from app.cli.trainer_arguments import KNOWN_PRECISIONS
 from app.raised import raised_at
-from app.storage.files import reason_of
+from app.storage.files import described
 
 FRAMES = (
     "Parser key",
@@ -33,9 +32,7 @@ FRAMES = (
 def one_line(error: BaseException) -> str:
     """An error's message on one line; of jsonargparse's list of attempts only the first cause and the key."""
     if isinstance(error, OSError) and error.strerror:
-        if error.filename is None:
-            return error.strerror
-        return f"{reason_of(error, Path(os.fsdecode(error.filename)))}: {os.fsdecode(error.filename)}"
+        return described(error)
     lines = [line.strip().removeprefix("- ") for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if not line.startswith(FRAMES)]
     if len(causes) == len(lines) or not causes:

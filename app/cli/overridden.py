@@ -25,7 +25,7 @@ OF_STAGES = {
 
 def without_effect(config: Config, defaults: Path) -> list[str]:
     """Settings that differ from `lightning.yaml` and that no stage uses, as dotted names with values."""
-    usual, stages = yaml.safe_load(defaults.read_text()), unrolled(config["schedule"]["stages"])
+    usual, stages = yaml.safe_load(defaults.read_text(encoding="utf-8")), unrolled(config["schedule"]["stages"])
     found = []
     for name, of_stage in OF_STAGES.items():
         if not all(stage.get(of_stage) is not None for stage in stages):

@@ -83,7 +83,7 @@ class ConfigOfRun(SaveConfigCallback):
         if trainer.is_global_zero and not self.already_saved:
             folder.mkdir(parents=True, exist_ok=True)
             text = self.parser.dump(self.config, skip_unset=False, skip_validation=True)
-            (folder / self.config_filename).write_text(text)
+            (folder / self.config_filename).write_text(text, encoding="utf-8")
         self.already_saved = True
 
     on_sanity_check_start = on_validation_start = on_test_start = on_predict_start = on_train_start

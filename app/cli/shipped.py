@@ -25,7 +25,7 @@ def contents_of(arguments: Sequence[str]) -> Iterator[str]:
     """The text of every configuration file in the arguments; unreadable files are skipped."""
     for _, name in _options(arguments):
         if name and "\n" not in name and Path(name).is_file():
-            yield Path(name).read_text(errors="replace")
+            yield Path(name).read_text(encoding="utf-8", errors="replace")
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -59,4 +59,4 @@ def return_freed_memory() -> None:
 def resident_bytes() -> int:
     """The process's resident memory at this moment; 0 if the system does not report it."""
     told = Path("/proc/self/statm")
-    return int(told.read_text().split()[1]) * resource.getpagesize() if told.is_file() else 0
+    return int(told.read_text(encoding="utf-8").split()[1]) * resource.getpagesize() if told.is_file() else 0

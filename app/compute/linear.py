@@ -37,7 +37,7 @@ AVAILABLE = torch.backends.mkldnn.is_available() and None not in (_pack, _multip
 def is_faster() -> bool:
     """Whether oneDNN is available and MKL is slow on this processor, that is, on any that is not Intel's."""
     described = Path("/proc/cpuinfo")
-    intel = described.is_file() and "GenuineIntel" in described.read_text()
+    intel = described.is_file() and "GenuineIntel" in described.read_text(encoding="utf-8")
     return AVAILABLE and not (intel and torch.backends.mkl.is_available())
 
 

@@ -123,7 +123,8 @@ def available_bytes(device: torch.device) -> int | None:
     told = Path("/proc/meminfo")
     if device.type != "cpu" or not told.is_file():
         return None
-    free = next(int(line.split()[1]) for line in told.read_text().splitlines() if line.startswith("MemAvailable"))
+    lines = told.read_text(encoding="utf-8").splitlines()
+    free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
     return free * 1024 + resident_bytes()
 
 

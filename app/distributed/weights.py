@@ -42,7 +42,7 @@ def full_weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
         weight = _dense(model, name)
         if plain in adapters:
             layer = adapters[plain]
-            weight = weight + layer.get_delta_weight(*layer.active_adapters).to(weight.dtype)
+            weight = (weight + layer.get_delta_weight(*layer.active_adapters)).to(weight.dtype)  # rounded once
         whole = weight.full_tensor() if isinstance(weight, DTensor) else weight
         yield from revert_weight_conversion(model, {plain: whole}).items()
 
@@ -61,6 +61,9 @@ def write_model(model: PreTrainedModel, weights: dict[str, Tensor], folder: str 
     """Write these full weights with the model's configuration as a transformers folder."""
     config = deepcopy(model.config)
     vars(config).pop("quantization_config", None)  # merged weights are not quantised
+    tied = getattr(model, "all_tied_weights_keys", {}).items()
+    if any(one in weights and other in weights and not weights[one].equal(weights[other]) for one, other in tied):
+        config.tie_word_embeddings = config.get_text_config().tie_word_embeddings = False  # by an adapter of one
     kind = next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))  # FSDP2 derives from it
     with torch.device("meta"):
         plain = kind(config)

@@ -133,7 +133,7 @@ class PassRecord:
 
     def write(self, path: Path) -> None:
         """Write a line of JSON for each drawn problem, in the order of the train split."""
-        with replacing(path) as temporary, temporary.open("w") as file:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[dict[str, Any]]:
@@ -158,7 +158,7 @@ class PassRecord:
             ValueError: an invalid line, or no line for a problem of the train split.
         """
         places, found, number = {id_of(problem): place for place, problem in enumerate(self.problems)}, 0, 0
-        with path.open() as file:
+        with path.open(encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
                 line = _parsed(text, f"{path}, line {number}")
                 place = places.get(line["id"])

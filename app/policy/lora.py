@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from app.distributed.processes import rank
 from app.distributed.weights import generation_config_as_it_is, trained_weights
 from app.extras import install
+from app.storage.checkpoint import CheckpointError, checksum
+
+SAMPLED = 1024
+"""The number of values of a frozen weight that `frozen_weights_of` reads."""
 
 
 class LoRA:
@@ -51,9 +57,27 @@ class LoRA:
             lora_dropout=0.0,  # sampling and training must use the same distribution
             target_modules=self.layers,
         )
-        model.add_adapter(config)
+        try:
+            model.add_adapter(config)
+        except ValueError as error:
+            raise ValueError(f"adapter.layers={self.layers!r}: {str(error).splitlines()[0]}") from error
         for parameter in trained_weights(model).values():
             parameter.data = parameter.data.float()
+
+    def state(self, model: PreTrainedModel) -> dict[str, Any]:
+        """What a checkpoint with this adapter's weights is valid for: its alpha, and the frozen weights."""
+        return {"alpha": self.alpha, "frozen": frozen_weights_of(model)}
+
+    def check(self, state: Mapping[str, Any], model: PreTrainedModel) -> None:
+        """Raise CheckpointError for a checkpoint with another alpha, or of an adapter of other frozen weights.
+
+        state: what `state` returned when it was written. Weights that are loaded in another type are not compared.
+        """
+        if state["alpha"] != self.alpha:
+            raise CheckpointError(f"the checkpoint's adapter has alpha={state['alpha']}, not alpha={self.alpha}")
+        now = frozen_weights_of(model)
+        if any(now[kind] != digest for kind, digest in state["frozen"].items() if kind in now):
+            raise CheckpointError("the checkpoint's adapter is of another model than that of model.policy.path")
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Write only the adapter, in peft's format; a collective of all processes; the first writes."""
@@ -92,6 +116,22 @@ class QLoRA(LoRA):
 def _need(package: str, extra: str) -> None:
     if find_spec(package) is None:
         raise ImportError(f"the adapter needs {package}: {install(extra)}")
+
+
+def frozen_weights_of(model: nn.Module) -> dict[str, str]:
+    """A digest of the weights that are not trained, by their type, such as `{"torch.bfloat16": "5e0c..."}`.
+
+    It is of SAMPLED values of each weight at most, evenly spaced. Quantized weights and shards are left out: their
+    values depend on the device, and on the number of processes.
+    """
+    hashed: dict[str, Any] = {}
+    for name, weight in sorted(model.named_parameters()):
+        if weight.requires_grad or not weight.is_floating_point() or isinstance(weight, DTensor):
+            continue
+        values = weight.detach().flatten()[:: max(1, weight.numel() // SAMPLED)]
+        parts = hashed.setdefault(str(weight.dtype), blake2b(digest_size=16))
+        parts.update(f"{name} {tuple(weight.shape)} {checksum(values)};".encode())
+    return {kind: parts.hexdigest() for kind, parts in hashed.items()}
 
 
 def leave_out_frozen(policy: nn.Module) -> None:

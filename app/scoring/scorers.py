@@ -30,6 +30,7 @@ from numbers import Real
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
+from app.kept import settings_kept
 from app.raised import raised_at
 from app.scoring.libraries import libraries_of
 from app.types import Composite, Problem, Unscored
@@ -69,21 +70,27 @@ def judge(problem: Problem, text: str) -> Verdict:
     """Score and extract one answer.
 
     It is unscored if the problem raises, or returns a score that is no number in [0, 1] or an extracted answer that
-    is no string.
+    is no string. What the scorer changes for its process, such as the working folder, is restored.
     """
     try:
-        given: Any = problem.score(text)
-        score: float = given.item() if hasattr(given, "item") else given  # a scalar of numpy or torch
-        if isinstance(score, Unscored):
-            return Verdict(nan, one_line(score.cause))
-        if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
-            parts = score.parts if isinstance(score, Composite) else None
-            return answered(float(score), problem.extract_answer(text))._replace(parts=parts)
-        return Verdict(nan, one_line(f"a score of {score!r} is no number in [0, 1]"))
+        with settings_kept():
+            return _verdict(problem, text)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return Verdict(nan, described(error))
+
+
+def _verdict(problem: Problem, text: str) -> Verdict:
+    """Score and extract one answer; raises what the problem raises."""
+    given: Any = problem.score(text)
+    score: float = given.item() if hasattr(given, "item") else given  # a scalar of numpy or torch
+    if isinstance(score, Unscored):
+        return Verdict(nan, one_line(score.cause))
+    if isinstance(score, Real) and 0 <= score <= 1 and 0 <= float(score) <= 1:
+        parts = score.parts if isinstance(score, Composite) else None
+        return answered(float(score), problem.extract_answer(text))._replace(parts=parts)
+    return Verdict(nan, one_line(f"a score of {score!r} is no number in [0, 1]"))
 
 
 def answered(score: float, answer: object) -> Verdict:

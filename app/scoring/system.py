@@ -19,14 +19,14 @@ def children_of(pid: int) -> list[int]:
     found: list[int] = []
     for path in glob(f"/proc/{pid}/task/*/children"):
         with suppress(OSError):
-            found += map(int, Path(path).read_text().split())
+            found += map(int, Path(path).read_text(encoding="utf-8").split())
     return found
 
 
 def has_ended(pid: int) -> bool:
     """Whether a process has ended, even if nobody has waited for it yet."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "ZX"
     except OSError:
         return True
 

@@ -71,18 +71,31 @@ def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
     file = path / SHARDED if path.is_dir() else path
     if not file.exists():
         raise CheckpointError(f"there is no checkpoint {path}")
-    if not is_zipfile(file):  # a zip file's directory is at its end
-        raise CheckpointError(f"{path} is cut short or is not a checkpoint")
-    try:
-        found = torch.load(file, map_location="cpu", weights_only=True, mmap=lazily)
-    except UnpicklingError:
-        raise CheckpointError(f"the checkpoint {path} holds more than plain data and is not read") from None
-    except (RuntimeError, OSError, LookupError, EOFError) as error:
-        raise CheckpointError(f"the checkpoint {path} is damaged ({str(error).splitlines()[0]})") from None
+    found = load_plain(file, "checkpoint", path, lazily)
     check_format(found, path)
     if file == path:
         check_digests(found, path, lazily)
     return found
+
+
+def load_plain(file: Path, kind: str, path: Path | None = None, lazily: bool = False) -> Any:
+    """The plain data in a file that torch.save has written; CheckpointError if it is damaged or holds anything else.
+
+    Args:
+        file: an existing file.
+        kind: what it should be, for the message.
+        path: the path in the message; defaults to the file's.
+        lazily: leave the tensors on the disk until they are used.
+    """
+    path = path or file
+    if file.is_file() and not is_zipfile(file):  # a zip file's directory is at its end
+        raise CheckpointError(f"{path} is cut short or is not a {kind}")
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=lazily)
+    except UnpicklingError:
+        raise CheckpointError(f"the {kind} {path} holds more than plain data and is not read") from None
+    except (RuntimeError, OSError, LookupError, EOFError) as error:
+        raise CheckpointError(f"the {kind} {path} is damaged ({(str(error).splitlines() or [''])[0]})") from None
 
 
 @contextmanager

@@ -9,16 +9,17 @@ are variants.
 from __future__ import annotations
 
 import logging
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from app.distributed.processes import rank
 from app.policy import Policy, PretrainedPolicy, VisionPolicy
+from app.storage.checkpoint import load_plain
 from app.types import Experience, Problem
 
 log = logging.getLogger(__name__)
@@ -80,15 +81,18 @@ def load_update(file: Path) -> dict[str, Any]:
     """Load what `save_update` wrote; the rows become an `Experience`.
 
     Raises:
-        ValueError: the file is of another kind.
+        ValueError: the file is of another kind, or damaged.
+        OSError: there is no such file.
     """
-    try:
-        record = torch.load(file, map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise ValueError(f"{file} holds more than plain data and is not read") from None
+    with file.open("rb"):  # raises if there is none
+        record = load_plain(file, "saved update")
+    none = f"{file} holds no update that this version of passk has saved"
     if not isinstance(record, dict) or record.get("version") != VERSION:
-        raise ValueError(f"{file} holds no update that this version of passk has saved")
-    return {**record, "rows": Experience(**record["rows"])}
+        raise ValueError(none)
+    try:
+        return {**record, "rows": Experience(**record["rows"])}
+    except (LookupError, TypeError):
+        raise ValueError(none) from None
 
 
 def faults(policy: Policy, rows: Experience) -> list[str]:
@@ -127,13 +131,20 @@ def _at(policy: Policy, row: Experience, name: str, values: torch.Tensor) -> str
     return f"token {token} ({text!r}): {name} {values[0, token].item()}"
 
 
-def diagnose(file: str) -> None:
+def main(arguments: Sequence[str]) -> None:
+    """Run `passk diagnose`; raises what `diagnose` raises."""
+    parser = ArgumentParser("passk diagnose", description="Recompute a saved non-finite update, row by row.")
+    parser.add_argument("file", type=Path, help="broken/iteration-<number>/rows.<rank>.pt in a run folder")
+    diagnose(parser.parse_args(arguments).file)
+
+
+def diagnose(path: Path) -> None:
     """Recompute an update and print what is not finite in it.
 
     Raises:
         ValueError: the path has no such update.
+        OSError: there is no such file.
     """
-    path = Path(file)
     record = load_update(path)
     rows: Experience = record["rows"]
     policy = (VisionPolicy if any(rows.vision) else PretrainedPolicy)(str(path.parent / "policy"))

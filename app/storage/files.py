@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 
@@ -18,8 +19,8 @@ def replacing(path: Path) -> Iterator[Path]:
     The previous contents of `path` stay until then; if the body raises, they are kept.
     """
     temporary = beside(path, "new")
-    remove(temporary)  # of a process that was killed
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove(temporary)  # of a process that was killed
     try:
         with naming(path):
             yield temporary
@@ -36,12 +37,20 @@ def reason_of(error: OSError, path: Path) -> str:
     return f"{error.strerror} ({shutil.disk_usage(there).free / 1e6:.1f} MB are free)"
 
 
+def described(error: OSError) -> str:
+    """An OSError in one line: its reason, and the file if it names one."""
+    if error.filename is None:
+        return error.strerror or str(error)
+    path = os.fsdecode(error.filename)
+    return f"{reason_of(error, Path(path))}: {path}"
+
+
 @contextmanager
 def appending(path: Path) -> Iterator[TextIO]:
     """Open a text file for appending; if writing fails, nothing is added, and no incomplete line is left."""
     before = path.stat().st_size if path.exists() else 0
     try:
-        with naming(path), path.open("a") as file:
+        with naming(path), path.open("a", encoding="utf-8") as file:
             yield file
     except BaseException:
         with suppress(OSError):  # it could not be opened
@@ -63,16 +72,19 @@ def naming(path: Path) -> Iterator[None]:
 def put(temporary: Path, path: Path) -> None:
     """Sync a complete file or folder to the disk, then move it to its path.
 
+    safetensors makes files that only their owner may read; they get the mode that other new files have.
     A file is replaced in one step. A folder cannot be: the old one is renamed first. If the process is killed at
     that moment, it stays beside the path, and `recover` moves it back.
     """
-    _sync_all(temporary)
+    for part in [*temporary.rglob("*"), temporary]:
+        share(part)
+        sync(part)
     old = beside(path, "old")
-    if temporary.is_dir() and path.exists():
+    if temporary.is_dir() and os.path.lexists(path):
         remove(old)
         path.rename(old)
     elif path.is_dir():
-        shutil.rmtree(path)
+        remove(path)
     temporary.replace(path)
     sync(path.parent)
     remove(old)
@@ -92,17 +104,20 @@ def beside(path: Path, state: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder; does nothing if there is none."""
-    if path.is_dir():
+    """Remove a file, a folder, or a link, but not what it leads to; does nothing if there is none."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def _sync_all(path: Path) -> None:
-    """Sync a file, or a folder with all its contents, to the disk."""
-    for part in [*path.rglob("*"), path]:
-        sync(part)
+def share(path: Path) -> None:
+    """Give a file that only its owner may read the mode of a new file, by the process's umask."""
+    if path.is_file() and path.stat().st_mode & 0o777 == 0o600:
+        with suppress(OSError), TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            new = Path(folder, "new")
+            new.touch()
+            path.chmod(new.stat().st_mode & 0o777)
 
 
 def sync(path: Path) -> None:

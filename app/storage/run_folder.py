@@ -197,7 +197,7 @@ def _locked(folder: Path) -> IO[str]:
 
     A POSIX lock works over NFS too, and ends with this process, even if its child processes still run.
     """
-    file = (folder / LOCK).open("a+")
+    file = (folder / LOCK).open("a+", encoding="utf-8", errors="replace")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

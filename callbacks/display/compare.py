@@ -12,6 +12,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -20,14 +21,14 @@ import yaml
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from app.storage.files import replacing
+from app.storage.files import described, replacing
 from app.storage.run_folder import CONFIG
 from callbacks.display.hyperparameters import flattened
 from callbacks.evaluation.tables import columns, form_of, natural
 
 SEEDS = ("seed_everything", "rollout.seed")
 """Arguments in which the runs of one line may differ."""
-TABLE, FIGURE = "comparison.md", "comparison.png"
+RESULTS, TABLE, FIGURE = "results.jsonl", "comparison.md", "comparison.png"
 
 
 @dataclass(frozen=True)
@@ -127,29 +128,54 @@ def compare(runs: Sequence[Path], out: Path) -> str:
     """Write `comparison.md` and `comparison.png` into a folder.  -> the table
 
     Raises:
-        ValueError: for a folder without a run, or a run without a validation.
+        ValueError: for a folder without a run, a run without a validation, or one whose files are damaged.
     """
     lines = lines_of(runs)
     told, drawn = table(lines), figure(lines)
     with replacing(out / TABLE) as temporary:
-        temporary.write_text(told)
+        temporary.write_text(told, encoding="utf-8")
     with replacing(out / FIGURE) as temporary:
         drawn.savefig(temporary, format="png", dpi=130)
     return told
 
 
 def _config(run: Path) -> dict[str, Any]:
-    if not (run / CONFIG).is_file():
+    path = run / CONFIG
+    if not path.is_file():
         raise ValueError(f"{run} is no run's folder: it has no {CONFIG}")
-    return dict(flattened(yaml.safe_load((run / CONFIG).read_text())))
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeError):
+        config = None
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} is damaged: it is no configuration of a run")
+    return dict(flattened(config))
 
 
 def _history(run: Path) -> list[dict[str, Any]]:
-    path = run / "results.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    if not rows:
+    """The validations of a run, the oldest first; ValueError if there is none, or a line of the file is damaged."""
+    path = run / RESULTS
+    text = path.read_bytes() if path.is_file() else b""
+    lines = text[: text.rfind(b"\n") + 1].splitlines()  # without one that is being written
+    if not lines:
         raise ValueError(f"{run} has no validation yet")
-    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+    rows = [*map(_validation, lines)]
+    if None in rows:
+        raise ValueError(f"{path}, line {rows.index(None) + 1}, is damaged: it is no validation of a run")
+    return [row for row in rows if row is not None]
+
+
+def _validation(line: bytes) -> dict[str, Any] | None:
+    """A line of results without missing values; None if it is damaged."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(row, dict) or type(row.get("iteration")) is not int:
+        return None
+    found = {name: value for name, value in row.items() if value is not None}
+    figures = [value for name, value in found.items() if name.startswith("eval/")]
+    return found if all(isinstance(value, int | float) and isfinite(value) for value in figures) else None
 
 
 def _cell(name: str, values: Sequence[float]) -> str:
@@ -168,8 +194,11 @@ def main(args: Sequence[str] | None = None) -> int:
     given = parser.parse_args(args)
     try:
         print(compare(given.runs, given.out))
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         print(f"passk: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"passk: error: {described(error)}", file=sys.stderr)
         return 2
     print(f"{given.out / TABLE}, {given.out / FIGURE}")
     return 0

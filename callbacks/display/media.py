@@ -161,7 +161,7 @@ class Files:
 
     def table(self, name: str, rows: Sequence[Row], iteration: int) -> None:
         with replacing(self.folder / name / f"{iteration}.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(dict(row)) + "\n" for row in rows))
+            temporary.write_text("".join(json.dumps(dict(row)) + "\n" for row in rows), encoding="utf-8")
 
     def forget_after(self, iteration: int) -> None:
         """Remove files of later iterations, which a run resumed from this one writes again."""

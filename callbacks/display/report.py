@@ -64,10 +64,10 @@ class Report(Callback):
             training=self.training,
             stages=_stages(callback_of(trainer, Schedule)),
             answers=shown,
-            config=config.read_text() if config.exists() else "",
+            config=config.read_text(encoding="utf-8") if config.exists() else "",
         )
         with replacing(folder / PAGE) as temporary:
-            temporary.write_text(text, errors="replace")
+            temporary.write_text(text, encoding="utf-8", errors="replace")
 
     def state_dict(self) -> dict[str, Any]:
         return {"training": self.training}

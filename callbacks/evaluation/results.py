@@ -126,7 +126,7 @@ def write_results(results: Sequence[dict[str, Any]], folder: Path) -> None:
     tables = "\n\n".join([*map(markdown, results), METHOD])
     for name, content in {"results.json": json_of(results), "results.md": tables}.items():
         with replacing(folder / name) as temporary:
-            temporary.write_text(content + "\n")
+            temporary.write_text(content + "\n", encoding="utf-8")
 
 
 def markdown(result: dict[str, Any]) -> str:

@@ -277,7 +277,7 @@ def restore_results(trainer: Trainer, folder: Path) -> None:
     path = folder / "results.jsonl"
     if evaluation is not None and evaluation.history:
         with replacing(path) as temporary:
-            temporary.write_text("".join(map(line_of, evaluation.history)))
+            temporary.write_text("".join(map(line_of, evaluation.history)), encoding="utf-8")
         write_results(evaluation.results, folder)
     else:
         path.unlink(missing_ok=True)

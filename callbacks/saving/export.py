@@ -51,4 +51,4 @@ def export(trainer: Trainer, folder: Path, stage: str | None = None) -> None:
     RLVRModule.of(trainer.lightning_module).policy.save(folder)
     text = card_of(trainer, stage)  # on all processes: rank 0 broadcasts the run folder
     if trainer.is_global_zero:
-        (folder / CARD).write_text(text, errors="replace")
+        (folder / CARD).write_text(text, encoding="utf-8", errors="replace")

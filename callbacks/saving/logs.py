@@ -50,19 +50,32 @@ class MetricsFile(ExperimentWriter):
         self._write(_read(Path(self.metrics_file_path))[0], fieldnames)
 
     def _write(self, rows: list[dict[str, Any]], names: list[str]) -> None:
-        with replacing(Path(self.metrics_file_path)) as temporary, temporary.open("w", newline="") as file:
+        with (
+            replacing(Path(self.metrics_file_path)) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(rows)
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows of a file and the names of its columns; an incomplete row is left out."""
+    """The rows of a file and the names of its columns; an incomplete row is left out.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     if not path.exists():
         return [], []
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        return [row for row in reader if None not in row.values()], list(reader.fieldnames or [])
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows, names = [row for row in reader if None not in row.values()], list(reader.fieldnames or [])
+        for row in rows:
+            int(row["step"] or 0)
+    except (csv.Error, ValueError, LookupError) as error:
+        raise ValueError(f"{path} is damaged ({error}): move it away to go on without its metrics") from None
+    return rows, names
 
 
 def _stays(row: dict[str, str], last: int, redone: tuple[str, ...]) -> bool:

@@ -13,6 +13,9 @@ from app.settings import RolloutSettings, UpdateSettings
 from app.types import Sampling
 from callbacks.triggers import Trigger
 
+LONGEST_NAME = 200
+"""The most characters of a stage's name; file systems allow 255 bytes for the name of a folder."""
+
 
 @dataclass(frozen=True)
 class StageSettings:
@@ -111,13 +114,15 @@ class Rounds:
 
 
 def check_stages(stages: list[Stage]) -> None:
-    """Raise ValueError for equal names, numbers below 1, or a stage before the last that has no end."""
+    """Raise ValueError for equal or long names, numbers below 1, or a stage before the last that has no end."""
     if not stages:
         raise ValueError("stages must hold at least one stage")
     names = [stage.name for stage in stages]
     if len(set(names)) < len(names):
         raise ValueError(f"stage names must differ: {names}")
     for stage in stages:
+        if len(stage.name) > LONGEST_NAME:  # of its folder, which is made after its last iteration
+            raise ValueError(f"stage {stage.name[:20]!r}...: {len(stage.name)} characters, at most {LONGEST_NAME}")
         for name in ("problems", "rollouts", "minibatch_size"):
             value = getattr(stage, name)
             if value is not None and value < 1:

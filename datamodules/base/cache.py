@@ -13,6 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,9 @@ def write_lines(path: Path, values: list[Any]) -> None:
     """Write plain values, one per line, by a temporary file beside `path`; ValueError if writing fails."""
     body = b"".join(json.dumps(value, separators=(",", ":")).encode() + b"\n" for value in values)
     check_writable(path.parent)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+    temporary = path.with_name(f"{path.stem}-{uuid4().hex}.tmp")  # mkstemp's could be read by this user alone
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(digest(body).encode() + b"\n" + body)
             file.flush()
             os.fsync(file.fileno())
@@ -55,7 +56,7 @@ def write_lines(path: Path, values: list[Any]) -> None:
     except OSError as error:
         raise ValueError(f"the cache {path} can't be written: {error.strerror}; set another cache_dir") from None
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def check_writable(directory: Path) -> None:

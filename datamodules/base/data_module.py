@@ -15,6 +15,7 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
+from app.kept import random_states_kept, settings_kept
 from app.types import Problem
 from datamodules.base.cache import cache_path, check_writable, default_cache_dir, read_lines, write_lines
 from datamodules.base.chat import Chat
@@ -78,6 +79,8 @@ class ProblemDataModule(LightningDataModule, ABC):
         if self._stream is not None:
             self._stream.batch_size = batch_size
 
+    @random_states_kept()
+    @settings_kept()
     def setup(self, stage: str) -> None:
         """Load all splits, once, for any stage; only `fit` needs a train split."""
         if self.splits:
@@ -195,6 +198,8 @@ class PuzzleDataModule(ProblemDataModule):
         config |= {"taken": sorted(self.taken)} if self.taken else {}
         return cache_path(self.cache_dir, type(self).__name__, config)
 
+    @random_states_kept()
+    @settings_kept()
     def prepare_data(self) -> None:
         """Fill the cache, in one process of each machine."""
         if not self.cache_path.exists():

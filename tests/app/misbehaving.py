@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.types import Problem
@@ -34,6 +35,14 @@ class Opinion(float):
         raise ArithmeticError("no")
 
     __le__ = __ge__
+
+
+def settings() -> str:
+    """The working folder, torch's defaults and the handler of SIGTERM."""
+    import torch
+
+    defaults = (torch.get_default_dtype(), torch.is_grad_enabled())
+    return f"{os.getcwd()} {defaults} {signal.getsignal(signal.SIGTERM) is signal.SIG_IGN}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,13 @@ class Misbehaving(Problem):
 
         return ones(2)
 
+    def where(self) -> float:
+        """Tell the settings of the process in the extracted answer."""
+        return 1.0
+
     def extract_answer(self, response: str) -> Any:
+        if response == "where":
+            return settings()
         if response == "extracts by raising":
             raise ZeroDivisionError("by\nzero")
         if response == "extracts for ever":
@@ -178,6 +193,23 @@ class Misbehaving(Problem):
     def changes_modules(self) -> float:
         """Change what verdicts are made and sent with."""
         json.dumps = json.loads = lambda *_, **__: "changed"  # type: ignore[assignment]
+        return 1.0
+
+    def moves(self) -> float:
+        """Change the working folder to one that is then removed."""
+        with TemporaryDirectory() as folder:
+            os.chdir(folder)
+        return 1.0
+
+    def resets(self) -> float:
+        """Change torch's defaults and a signal's handler, and leave an alarm behind."""
+        import torch
+
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, lambda *_: self.raises())
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
         return 1.0
 
     def prints(self) -> float:

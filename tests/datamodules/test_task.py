@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -136,6 +137,32 @@ def test_an_answer_that_nobody_could_give_is_refused(tmp_path: Path, scorer: Exa
     path = write(tmp_path / "rows.jsonl", [{"q": "1?", "a": "1"}, {"q": "2?", "a": answer}])
     with pytest.raises(ValueError, match=r"rows.jsonl, row 2: "):
         build(tmp_path, validation=path, scorer=scorer).load_splits()
+
+
+class Moving(Exact):
+    """Leaves the working folder whatever it is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def check(self, answer: object) -> None:
+        os.chdir(self.folder)
+
+    def solve(self, answer: object) -> str:
+        os.chdir(self.folder)
+        return super().solve(answer)
+
+
+def test_a_scorer_that_changes_the_working_folder_hides_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    data = build(tmp_path, train="train.jsonl", validation="held_out.jsonl", scorer=Moving(tmp_path / "other"))
+    data.setup("fit")
+    assert Path.cwd() == tmp_path
+    assert [problem.solution for problem in data.splits["validation"]] == ["3", "9"]
+    assert Path.cwd() == tmp_path
 
 
 def test_a_few_rows_may_be_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

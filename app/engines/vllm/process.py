@@ -55,7 +55,7 @@ class ServerProcess:
         self.url, self.ready = f"http://{HOST}:{port}", False
         rest = {**self.arguments, "host": HOST, "port": port}
         command = [sys.executable, "-m", "app.engines.vllm.serve", str(os.getpid()), str(self.folder)]
-        with self.log.open("w") as log:
+        with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [*command, str(self.folder / "model"), *flags(rest)],
                 stdin=subprocess.DEVNULL,
@@ -67,7 +67,7 @@ class ServerProcess:
         began = monotonic()
         while not is_healthy(self.url):
             if self.process.poll() is not None:
-                why = cause(self.log.read_text(errors="replace"))
+                why = cause(self.log.read_text(encoding="utf-8", errors="replace"))
                 raise EngineError(f"the vLLM server would not start: {why} (all it said: {self.log})")
             if monotonic() - began > timeout:
                 raise EngineError(f"the vLLM server was not ready in timeout={timeout:g} s (what it said: {self.log})")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import nullcontext
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from app.distributed.weights import full_weights
 from app.losses.reference import InitialPolicy
 from app.module import RLVRModule
 from app.policy import LoRA, PretrainedPolicy, QLoRA
+from app.policy.lora import SAMPLED, frozen_weights_of
 from app.storage.checkpoint import CheckpointError
 from tests.app.architectures import build, draw_rows, plain_scores
 from tests.app.policy.test_base import RAGGED
 from tests.conftest import BY_LENGTH, CommandLine, build_tiny_policy, constant, gap, stage, steps
 
-pytest.importorskip("peft")
+PeftModel = pytest.importorskip("peft").PeftModel
 ADAPTED = ["qwen2", "llama", "gpt2", "qwen3_moe", "mistral"]
 
 
@@ -104,6 +109,17 @@ def test_peft_finds_the_adapter_again(tmp_path: Path) -> None:
         assert torch.equal(model.eval()(ids).logits, policy.model.eval()(ids).logits)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_merged_weights_are_those_of_peft(dtype: str, tmp_path: Path) -> None:
+    policy = adapted(saved("qwen2", tmp_path / "base"), dtype=dtype)
+    policy.save(tmp_path / "export")
+    base = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=dtype)
+    merged = PeftModel.from_pretrained(base, tmp_path / "export/adapter").merge_and_unload().state_dict()
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "export", dtype=dtype).state_dict()
+    assert merged.keys() == plain.keys()
+    assert all(torch.equal(merged[name], plain[name]) for name in merged)
+
+
 @pytest.mark.parametrize("tied", [False, True])
 def test_tied_embeddings_stay_tied_in_an_export(tied: bool, tmp_path: Path) -> None:
     base = build("qwen2")
@@ -116,6 +132,21 @@ def test_tied_embeddings_stay_tied_in_an_export(tied: bool, tmp_path: Path) -> N
     merged.build()
     head, embedding = merged.model.get_output_embeddings(), merged.model.get_input_embeddings()
     assert (head.weight is embedding.weight) == tied
+    torch.testing.assert_close(scores(merged), scores(policy), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [["lm_head"], ["embed_tokens", "q_proj"]])
+def test_an_adapter_of_one_of_two_tied_weights_unties_the_export(layers: list[str], tmp_path: Path) -> None:
+    base = build("qwen2")
+    base.model.config.tie_word_embeddings = True
+    base.model.tie_weights()
+    base.save(tmp_path / "base")
+    policy = adapted(tmp_path / "base", LoRA(rank=4, alpha=8, layers=layers))
+    policy.save(tmp_path / "export")
+    assert json.loads((tmp_path / "export/config.json").read_text())["tie_word_embeddings"] is False
+    assert policy.model.config.tie_word_embeddings
+    merged = PretrainedPolicy(str(tmp_path / "export"))
+    merged.build()
     torch.testing.assert_close(scores(merged), scores(policy), rtol=0, atol=1e-5)
 
 
@@ -199,6 +230,50 @@ def test_a_checkpoint_that_lacks_weights_of_the_adapter_is_refused(tmp_path: Pat
         module.on_load_checkpoint(checkpoint)
 
 
+def other_base(folder: Path) -> Path:
+    """A checkpoint of the same shape, of which one weight differs a little."""
+    base = build("qwen2")
+    with torch.no_grad():
+        base.model.get_submodule("model.layers.0.mlp.up_proj").weight.mul_(1.01)
+    base.save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["the same", "a copy", "another type", "another model", "another alpha"])
+def test_a_checkpoint_is_valid_for_the_weights_under_its_adapter(kind: str, tmp_path: Path) -> None:
+    base, checkpoint = saved("qwen2", tmp_path / "base"), dict[str, Any]()
+    RLVRModule(adapted(base)).on_save_checkpoint(checkpoint)
+    places = {"a copy": lambda: saved("qwen2", tmp_path / "copy"), "another model": lambda: other_base(tmp_path / "o")}
+    adapter = LoRA(rank=4, alpha=16 if kind == "another alpha" else 8)
+    dtype = "bfloat16" if kind == "another type" else "auto"
+    module = RLVRModule(adapted(places.get(kind, lambda: base)(), adapter, dtype=dtype))
+    refused = {
+        "another model": "adapter is of another model than that of model.policy.path",
+        "another alpha": "adapter has alpha=8, not alpha=16",
+    }
+    with pytest.raises(CheckpointError, match=refused[kind]) if kind in refused else nullcontext():
+        module.on_load_checkpoint(checkpoint)
+
+
+def test_weights_are_told_apart_without_reading_all_of_them(tmp_path: Path) -> None:
+    model = nn.ParameterDict({name: nn.Parameter(torch.randn(size), False) for name, size in SIZES.items()})
+    model["trained"] = nn.Parameter(torch.zeros(3))
+    before = frozen_weights_of(model)
+    assert before.keys() == {"torch.float32"}
+    model["trained"].data += 1
+    assert frozen_weights_of(model) == before
+    for name in SIZES:
+        changed = deepcopy(model)
+        changed[name].data += 1
+        assert frozen_weights_of(changed) != before
+    model["one"].data = model["one"].data.bfloat16()
+    after = frozen_weights_of(model)
+    assert after.keys() == {"torch.bfloat16", "torch.float32"} and after["torch.float32"] != before["torch.float32"]
+
+
+SIZES = {"one": 1, "few": 1023, "many": 10 * SAMPLED + 7, "more": (3, SAMPLED, 2)}
+
+
 # -- quantised ------------------------------------------------------------------------------------------
 
 
@@ -234,6 +309,7 @@ def test_a_missing_package_is_named(kind: type[LoRA], package: str, monkeypatch:
         kind()
 
 
-def test_layers_that_are_not_there_raise(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no_such_layer"):
-        adapted(saved("qwen2", tmp_path), LoRA(layers=["no_such_layer"]))
+@pytest.mark.parametrize("layers", [["no_such_layer"], [], "q_proj", ["norm"]])
+def test_layers_that_are_not_there_raise(layers: list[str] | str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"adapter\.layers={re.escape(repr(layers))}: "):
+        adapted(saved("qwen2", tmp_path), LoRA(layers=layers))

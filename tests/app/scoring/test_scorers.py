@@ -220,6 +220,14 @@ def test_a_scorer_that_changes_a_module_may_cost_later_answers_their_verdicts_bu
     assert verdicts(CONTAINED, "no", "yes") == [NO, YES]
 
 
+@pytest.mark.parametrize("said", ["moves", "resets"])
+def test_what_a_scorer_changes_for_its_process_is_restored(scorer: BatchScorer, said: str) -> None:
+    before, passed, after = verdicts(scorer, "where", said, "where")
+    assert (passed.score, after) == (1.0, before)
+    time.sleep(0.3)  # an alarm left behind would ring
+    assert verdicts(scorer, "where") == [before]
+
+
 def test_what_a_scorer_prints_is_no_score() -> None:
     assert verdicts(CONTAINED, "prints", "no") == [Verdict(1.0, answer="prints"), NO]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ import torch
 from app.cli import main
 from app.module import RLVRModule
 from app.policy import TinyPolicy
-from app.storage.diagnose import NotFiniteError, faults, load_update
+from app.storage.diagnose import VERSION, NotFiniteError, faults, load_update
 from app.types import Rollouts
 from tests.app.updates import PASSES, distance, fitted, parameters, perturbed, sampled
 from tests.conftest import build_tiny_policy
@@ -127,6 +129,51 @@ def test_another_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
             main(["diagnose", str(tmp_path / name)])
         assert ended.value.code == 2
         assert capsys.readouterr().err.splitlines() == [f"passk: error: {message}"]
+
+
+DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda path: path.touch(), "{} is cut short or is not a saved update"),
+    "prose": (lambda path: path.write_text("hello"), "{} is cut short or is not a saved update"),
+    "half": (lambda path: cut(path), "{} is cut short or is not a saved update"),
+    "a zip file": (lambda path: zipped(path), "the saved update {} is damaged ("),
+    "without rows": (lambda path: torch.save({"version": VERSION}, path), "{} holds no update that this version"),
+    "other rows": (
+        lambda path: torch.save({"version": VERSION, "rows": {"row": 1}}, path),
+        "{} holds no update that this version",
+    ),
+    "a folder": (lambda path: path.mkdir(), "Is a directory: {}"),
+}
+
+
+def cut(path: Path) -> None:
+    torch.save({"version": VERSION}, path)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def zipped(path: Path) -> None:
+    with ZipFile(path, "w") as file:
+        file.writestr("notes", "hello")
+
+
+@pytest.mark.parametrize(("make", "message"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_refused_in_a_line(
+    make: Callable[[Path], object], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rows.0.pt"
+    make(path)
+    with pytest.raises(SystemExit) as ended:
+        main(["diagnose", str(path)])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"passk: error: {message.format(path)}") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 2), (["one", "two"], 2), (["--help"], 0)])
+def test_its_arguments_are_told(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["diagnose", *arguments])
+    said = capsys.readouterr()
+    assert ended.value.code == code and "usage: passk diagnose [-h] file" in said.out + said.err
 
 
 def test_nothing_is_kept_of_a_run_that_is_finite(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from errno import EACCES, EFBIG, ENOSPC
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from app.storage.files import appending, beside, put, reason_of, recover, replacing
+from app.storage.files import appending, beside, described, put, reason_of, recover, replacing
 
 
 def written(path: Path, text: str, kind: str) -> None:
@@ -36,6 +39,50 @@ def test_it_takes_the_place_of_what_was_there(tmp_path: Path, kind: str, before:
         assert not before or text_of(path) == "old"
     assert text_of(path) == "new"
     assert [each.name for each in path.parent.iterdir()] == ["thing"]
+
+
+@pytest.mark.parametrize("before", ["file", "folder", None])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path, kind: str, before: str | None) -> None:
+    path, target = tmp_path / "here" / "thing", tmp_path / "elsewhere"
+    path.parent.mkdir()
+    if before:
+        written(target, "old", before)
+    path.symlink_to(target)
+    with replacing(path) as temporary:
+        written(temporary, "new", kind)
+    assert text_of(path) == "new" and not path.is_symlink()
+    assert [each.name for each in path.parent.iterdir()] == ["thing"]
+    assert not before or text_of(target) == "old"
+
+
+@pytest.mark.parametrize("out", ["file", "file/in"])
+def test_a_folder_that_can_not_be_made_is_named(out: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=f"'{tmp_path / out}'"), replacing(tmp_path / out / "thing"):
+        pass
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_what_a_library_makes_for_its_owner_alone_is_shared_as_other_files_are(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "export") as folder:
+            folder.mkdir()
+            save_file({"weight": torch.ones(2)}, folder / "model.safetensors")
+            (folder / "config.json").touch()
+            (folder / "private").touch(0o640)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "export").iterdir()}
+    new = 0o666 & ~umask
+    assert modes == {"model.safetensors": new, "config.json": new, "private": 0o640 & ~umask}
+
+
+def test_an_error_in_a_line() -> None:
+    assert described(PermissionError(EACCES, "Permission denied", "a/b")) == "Permission denied: a/b"
+    assert described(PermissionError(EACCES, "Permission denied")) == "Permission denied"
+    assert described(OSError("of a library")) == "of a library"
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

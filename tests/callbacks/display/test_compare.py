@@ -81,3 +81,47 @@ def test_what_is_no_run_is_told_in_a_line(
     (run(tmp_path / "d", 0, 4, 0.5) / "results.jsonl").unlink()
     assert main([*(str(tmp_path / name) for name in given), "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"passk: error: {tmp_path}/{told}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.yaml", b"model: ["),
+        ("config.yaml", b"- model"),
+        ("config.yaml", b"model: !!python/object/apply:os.getcwd []"),
+        ("config.yaml", b""),
+        ("config.yaml", b"\xff\xfe"),
+        ("results.jsonl", b"\xff\xfe\n"),
+        ("results.jsonl", b"[1, 2]\n"),
+        ("results.jsonl", b"\n"),
+        ("results.jsonl", b'{"eval/pass@1": 0.5}\n'),
+        ("results.jsonl", b'{"iteration": 0, "eval/pass@1": "0.5"}\n'),
+        ("results.jsonl", b'{"iteration": 0, "eval/pass@1": NaN}\n'),
+        ("results.jsonl", b'{"iteration": 0, "eval/pas\n'),
+    ],
+)
+def test_a_damaged_file_is_told_in_a_line(
+    name: str, text: bytes, runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs[1] / name).write_bytes(text)
+    assert main([*map(str, runs), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    line = ", line 1," if name == "results.jsonl" else ""
+    assert said.startswith(f"passk: error: {runs[1] / name}{line} is damaged: ") and said.count("\n") == 1
+
+
+def test_a_validation_that_is_being_written_is_left_out(runs: list[Path], tmp_path: Path) -> None:
+    told = compare(runs, tmp_path)
+    with (runs[0] / "results.jsonl").open("a") as file:
+        file.write('{"iteration": 20, "stage": "on')
+    assert compare(runs, tmp_path) == told
+
+
+@pytest.mark.parametrize("out", ["file", "file/in"])
+def test_a_folder_that_can_not_be_made_is_told_in_a_line(
+    out: str, runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main([str(runs[0]), "--out", str(tmp_path / out)]) == 2
+    why = "File exists" if out == "file" else "Not a directory"
+    assert capsys.readouterr().err == f"passk: error: {why}: {tmp_path / out}\n"

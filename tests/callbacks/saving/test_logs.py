@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,19 @@ def test_a_copy_leaves_the_other_run_as_it_is(tmp_path: Path) -> None:
     write(tmp_path / "target", 3, 3)
     assert steps(tmp_path / "source", "train/loss") == [1, 2, 3, 4]
     assert steps(tmp_path / "target", "train/loss") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", [b"train/loss,epoch\n1,2\n", b"step,loss\nnine,1\n", b"\xff\xfe\n", b"step\n\0\n\xff"])
+def test_a_damaged_file_is_named(text: bytes, tmp_path: Path) -> None:
+    writer = write(tmp_path / "new", 1, 2)
+    (tmp_path / METRICS).write_bytes(text)
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / METRICS} is damaged (")):
+        writer.copy_rows(tmp_path / METRICS, 9)
+
+
+@pytest.mark.parametrize("text", [b"", b"step,loss\n", b"step,loss\n3,1\n4"])
+def test_an_incomplete_file_is_not(text: bytes, tmp_path: Path) -> None:
+    writer = write(tmp_path / "new", 1, 2)
+    (tmp_path / METRICS).write_bytes(text)
+    writer.copy_rows(tmp_path / METRICS, 9)
+    assert steps(tmp_path / "new", "loss") == [3] * text.count(b"3,1")

@@ -165,6 +165,13 @@ def test_an_unwritable_cache_is_one_line(tmp_path: Path) -> None:
         mazes(tmp_path, cache_dir=tmp_path / "file").prepare_data()
 
 
+def test_others_may_read_the_cache_as_they_may_any_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    mazes(tmp_path).prepare_data()
+    (cached,) = (tmp_path / "cache").iterdir()
+    assert cached.stat().st_mode == (tmp_path / "file").stat().st_mode
+
+
 def test_two_processes_may_start_at_once(tmp_path: Path) -> None:
     cache, found = tmp_path / "cache", [tmp_path / name for name in "ab"]
     assert ended(*[started(race, cache, path) for path in found]) == [0, 0]
@@ -177,3 +184,22 @@ def race(cache: Path, found: Path) -> None:
     data.prepare_data()
     data.setup("fit")
     found.write_text("\n".join(problem.key for problem in data.splits["train"]))
+
+
+class Seeding(MazeDataModule):
+    """Seeds torch when it loads its problems, as a file of the user may."""
+
+    def load_splits(self) -> Any:
+        torch.manual_seed(42)
+        return super().load_splits()
+
+
+def test_loading_problems_leaves_the_random_states(tmp_path: Path) -> None:
+    """A policy's initial weights are drawn after it."""
+    data = Seeding(train={7: 6}, validation={7: 2}, test={}, batch_size=2, cache_dir=tmp_path)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    data.prepare_data()
+    data.setup("fit")
+    assert torch.equal(torch.rand(3), expected)
