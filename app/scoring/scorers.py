@@ -70,10 +70,11 @@ def judge(problem: Problem, text: str) -> Verdict:
     """Score and extract one answer.
 
     It is unscored if the problem raises, or returns a score that is no number in [0, 1] or an extracted answer that
-    is no string. What the scorer changes for its process, such as the working folder, is restored.
+    is no string. What the scorer changes for its process, such as the working folder, is restored, but for the
+    handlers of signals.
     """
     try:
-        with settings_kept():
+        with settings_kept(handled=()):
             return _verdict(problem, text)
     except KeyboardInterrupt:
         raise
@@ -144,7 +145,10 @@ class InProcess(BatchScorer):
     """
 
     def __call__(self, answers: Sequence[Answer]) -> Iterator[Verdict]:
-        return (judge(problem, text) for problem, text in answers)
+        for problem, text in answers:
+            with settings_kept():  # also the handlers of signals, which end a run
+                verdict = judge(problem, text)
+            yield verdict
 
 
 class SubprocessScorer(BatchScorer):
