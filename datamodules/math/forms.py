@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from datamodules.values import readable
+
 FONTS = (
     "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "emph", "mathrm", "mathbf", "mathit",
     "mathsf", "mathtt", "mathnormal", "mbox", "hbox", "boldsymbol", "bm", "operatorname", "underline", "boxed", "fbox",
@@ -40,6 +42,9 @@ _COMMANDS = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\frac\s*([0-9])\s*([0-9])"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\varnothing(?![a-zA-Z])"), r"\\emptyset"),
+    (re.compile(r"\\([lg])e(?:q|qslant)(?![a-zA-Z])"), r"\\\1e"),
+    (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
+    (re.compile(r"\\mid(?![a-zA-Z])[ ~]*"), "|"),
     (re.compile(r"\{,\}"), ","),
 )
 _ABOUT = re.compile(r"\s*(?:\\(?:approx|simeq|sim)(?![a-zA-Z])|=)\s*")
@@ -54,7 +59,7 @@ def spelled(text: str) -> str:
 
     A LaTeX space becomes `~`, and so do the borders of words from a text command.
     """
-    text = _LAYOUT.sub("", _THOUSANDS.sub(",", _unwrapped(text.translate(_SIGNS))))
+    text = _LAYOUT.sub("", _THOUSANDS.sub(",", _unwrapped(readable(text).translate(_SIGNS))))
     for command, one in _COMMANDS:
         text = command.sub(one, text)
     text = _SPACE.sub(lambda space: " " if space[0].isspace() else "~", text)
