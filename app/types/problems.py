@@ -99,7 +99,7 @@ class Problem(ABC):
 
     @property
     def reference(self) -> str:
-        """The answer that decides the score, as text: rows of one question are compared by it; "" for a puzzle's rules."""
+        """The answer that decides the score, as text, by which rows of one question are compared; "" for rules."""
         return ""
 
     def demonstrate(self, random: Random) -> str:

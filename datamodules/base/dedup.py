@@ -30,7 +30,7 @@ def deduplicate(
     """Keep each key in one split only, the first in the order of precedence, and only once in train.
 
     Problems read from files also count as equal if they differ only in white space and characters without width, and
-    have the same answer, as copies of a published question do. With another answer they are different problems and stay.
+    have the same answer, as copies of a published question do. With another answer they are different problems.
 
     Args:
         splits: problems by the name of their split; every name must be in `PRECEDENCE`.

@@ -204,11 +204,8 @@ def _verified(given: str, wanted: str) -> bool:
         if not expression or not reference or apart(expression[0], reference[0]):
             return False
         if not too_complex:
-            return bool(
-                library.verify(
-                    value_beside(expression[0], reference), expression, timeout_seconds=None, raise_on_error=True
-                )
-            )
+            wanted_value = value_beside(expression[0], reference)
+            return bool(library.verify(wanted_value, expression, timeout_seconds=None, raise_on_error=True))
     except Exception as error:  # sympy's errors have no common base class
         raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from error
     raise UndecidedError(f"too much for math-verify to simplify: {too_complex[0]!r:.100}")

@@ -56,13 +56,8 @@ def value_beside(answer: Any, reference: list[Any]) -> list[Any]:
 
     math-verify does so with an answer, but not with a reference. Two equations are compared as they are.
     """
-    if (
-        _is_statement(reference[0])
-        and isinstance(reference[0], import_module("sympy").Eq)
-        and not _is_statement(answer)
-    ):
-        return [reference[0].rhs]
-    return reference
+    is_equation = _is_statement(reference[0]) and isinstance(reference[0], import_module("sympy").Eq)
+    return [reference[0].rhs] if is_equation and not _is_statement(answer) else reference
 
 
 def _is_statement(value: Any) -> bool:
@@ -72,8 +67,11 @@ def _is_statement(value: Any) -> bool:
 
 def _are_unlike(one: Any, other: Any) -> bool:
     """Whether two sides of statements differ; what can't be evaluated differs unless it is the same expression."""
-    comparable = all(isinstance(side, import_module("sympy").Expr) for side in (one, other))
-    return one != other and (not comparable or apart(one, other))
+    sympy = import_module("sympy")
+    sides = (one, other)
+    are_values = all(isinstance(side, sympy.Expr) and not isinstance(side, sympy.MatrixExpr) for side in sides)
+    are_matrices = all(isinstance(side, sympy.MatrixBase) for side in sides)
+    return one != other and (apart(one, other) if are_values or are_matrices else True)
 
 
 def _values(value: Any) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -49,7 +49,8 @@ def check_source(source: str) -> None:
         return
     elif not HUB_ID.fullmatch(source) or path.is_file() or path.suffix.lower() in OTHER_SUFFIXES:
         raise ValueError(
-            f"{source} is neither a .parquet, .jsonl, .json or .csv file nor a hub id (owner/name[/configuration][:split])"
+            f"{source} is neither a .parquet, .jsonl, .json or .csv file nor a hub id "
+            "(owner/name[/configuration][:split])"
         )
 
 
@@ -66,9 +67,8 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     Raises:
         ValueError: the source cannot be read; names it, and for a file the row.
     """
-    read = {".jsonl": read_jsonl, ".json": read_json, ".csv": read_csv, ".parquet": read_parquet}.get(
-        Path(source).suffix.lower()
-    )
+    readers = {".jsonl": read_jsonl, ".json": read_json, ".csv": read_csv, ".parquet": read_parquet}
+    read = readers.get(Path(source).suffix.lower())
     if read is not None:
         return read(Path(source))
     if is_saved(Path(source)):
@@ -181,9 +181,8 @@ def _json_lines(path: Path) -> Iterator[tuple[Path, int, Any]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}, row {number}: not UTF-8 ({error.reason} {error.object[error.start]:#x})") from None
     except (ValueError, RecursionError) as error:
-        hint = "; a .json file is one list of rows, or a row per line" * (
-            path.suffix.lower() == ".json" and number == 1
-        )
+        is_first = path.suffix.lower() == ".json" and number == 1
+        hint = "; a .json file is one list of rows, or a row per line" * is_first
         raise ValueError(f"{path}, row {number}: not JSON ({error}){hint}") from None
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None

@@ -8,6 +8,7 @@ from time import thread_time
 import pytest
 
 from app.types import Unscored
+from datamodules.math import MathScorer
 from datamodules.math.answers import TAIL, UndecidedError, decided, equivalent, final_answer, last_box, plain
 from datamodules.math.size import LONGEST
 
@@ -265,6 +266,8 @@ def test_what_may_not_be_asked_is_unscored_not_wrong(given: str) -> None:
         ("2+2=5", "2+2=4", False), ("3+2=4", "2+2=4", False), ("5", "2+2=4", False),
         (r"\log_{2}(8)=4", r"\log_{2}(8)=3", False), ("3", r"\log_{2}(8)=3", True), ("4", r"\log_{2}(8)=3", False),
         ("3<4", "1<2", False), ("1>2", "1<2", False), ("1<2", "1<2", True),
+        (r"\begin{pmatrix}4\\4\end{pmatrix}=2\begin{pmatrix}2\\3\end{pmatrix}",
+         r"\begin{pmatrix}4\\4\end{pmatrix}=2\begin{pmatrix}2\\2\end{pmatrix}", False),
         ("2x+2y=10", "x+y=5", True), ("x+y=6", "x+y=5", False),
         (r"\{x|-2\le x<1\}", r"\{x \mid -2\leq x < 1\}", True), (r"x\geqslant 2", r"x \ge 2", True),
         (r"\{x|-2\le x<2\}", r"\{x \mid -2\leq x < 1\}", False), ("5\u200b", "5", True), ("5", "\ufeff5", True),

@@ -39,7 +39,7 @@ BROKEN = {
     "a surrogate in bytes": ("rows.jsonl", b'{"a": "\xed\xa0\xbd"}', "row 1: not UTF-8"),
     "a list cut short": ("rows.json", b'[{"a": 1},\n {"a": 2}', "row 3: not JSON (neither a comma nor the end of"),
     "a row cut short": ("rows.json", b'[{"a": 1}, {"a": "x', "row 2: not JSON (Unterminated string"),
-    "a list that goes on": ("rows.json", b'[{"a": 1}] {"a": 2}', "row 2: not JSON (something behind the end of the list"),
+    "a list that goes on": ("rows.json", b'[{"a": 1}] {"a": 2}', "row 2: not JSON (something behind the end of"),
     "a comma too many": ("rows.json", b'[{"a": 1},]', "row 2: not JSON (no value behind the comma"),
     "NaN in a list": ("rows.json", b'[{"a": 1}, {"a": NaN}]', "row 2: not JSON (NaN is no value of JSON)"),
     "half a character in a list": ("rows.json", b'[1, "\\uD83D"]', r"row 2: not JSON (\ud83d is half a character"),
@@ -58,7 +58,8 @@ def test_a_row_that_is_broken_is_named(tmp_path: Path, name: str, content: bytes
 
 
 @pytest.mark.parametrize("content", [
-    '[{"a": 1}, {"a": [2]}]', '\ufeff\n [\n {"a": 1}\n,\n{"a": [2]}\n]\n', '{"a": 1}\n\n{"a": [2]}\n', ' {"a": 1}\r\n{"a": [2]}',
+    '[{"a": 1}, {"a": [2]}]', '\ufeff\n [\n {"a": 1}\n,\n{"a": [2]}\n]\n',
+    '{"a": 1}\n\n{"a": [2]}\n', ' {"a": 1}\r\n{"a": [2]}',
 ])  # fmt: skip
 def test_a_json_file_is_a_list_of_rows_or_a_row_for_each_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "rows.json"
