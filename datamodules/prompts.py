@@ -16,7 +16,7 @@ class PromptsDataModule(ProblemDataModule):
     """A file of prompts for `predict`, answered in order and without scores.
 
     Args:
-        prompts: a .parquet, .jsonl or .csv file, or a hub id, owner/name[/configuration][:split].
+        prompts: a .parquet, .jsonl, .json or .csv file, or a hub id, owner/name[/configuration][:split].
         prompt: the column of the prompts: text, or the messages of a chat.
         answer: the column of the references; may be missing in rows.
         template: the prompt as text with columns in braces, instead of the column `prompt`.

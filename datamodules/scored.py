@@ -9,7 +9,8 @@ from typing import Any
 from app.kept import settings_kept
 from app.types import Problem, Prompt, Unscored
 from app.types.pictures import canonical
-from datamodules.scorers import Scorer
+from datamodules.scorers import Row, Scorer
+from datamodules.values import text_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class ScoredProblem(Problem):
     def identity(self) -> str:
         """Does not call the scorer, whose `solve` may fail or change."""
         return f"{self.key}\n{self.answer}"
+
+    @property
+    def reference(self) -> str:
+        """The answer as the scorer reads it, if it is one of passk's; a user's scorer is not called."""
+        if self.scorer.is_proven:
+            return self.extract_answer(self.solution) or ""
+        answer = self.answer.answer if isinstance(self.answer, Row) else self.answer
+        return "" if answer is None else text_of(answer).strip()
 
     def score(self, response: str) -> float:
         return self.scorer.score(response, deepcopy(self.answer))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.types import Composite
-from datamodules.values import text_of
+from datamodules.values import readable, text_of
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,19 @@ class Scorer(ABC):
 
 
 class Exact(Scorer):
-    """Passes the answer itself, with any surrounding white space; numbers in plain digits."""
+    """Passes the answer itself, with any surrounding white space; numbers in plain digits.
+
+    Accents as parts of a character or of their own are equal (Unicode's NFC), and characters without width are ignored.
+    """
 
     def score(self, response: str, answer: Any) -> float:
-        return float(response.strip() == text_of(answer).strip())
+        return float(readable(response).strip() == readable(text_of(answer)).strip())
+
+    def extract_answer(self, response: str, answer: Any) -> str | None:
+        return readable(response).strip() or None
 
     def check(self, answer: Any) -> None:
-        if isinstance(answer, (dict, list, tuple, bytes)) or not text_of(answer).strip():
+        if isinstance(answer, (dict, list, tuple, bytes)) or not readable(text_of(answer)).strip():
             raise ValueError(f"the answer {answer!r:.80} is neither text nor a number, which a response could be")
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from math import isinf
 from typing import Any, TypeVar
 
 from app.kept import settings_kept
@@ -19,13 +20,16 @@ from datamodules.values import is_missing
 
 T = TypeVar("T")
 
+MOST_NAMES = 30
+"""The most columns that a message names."""
+
 
 @dataclass(frozen=True)
 class Table:
     """A table of questions and answers.
 
     Args:
-        source: a .parquet, .jsonl or .csv file, or a hub id, owner/name[/configuration][:split].
+        source: a .parquet, .jsonl, .json or .csv file, or a hub id, owner/name[/configuration][:split].
         prompt: the column of the question; "extra_info.question" is the key question of the objects in extra_info.
         answer: the column of the answer, or a key in its objects, such as verl's "reward_model.ground_truth".
         max_skipped_rows: the share of rows that may be unreadable; they are skipped and counted. If there are more,
@@ -98,8 +102,16 @@ def value_in(row: Any, column: str) -> Any:
             value = parse_json(value) if isinstance(value, str) else value
             value = value.get(key) if isinstance(value, dict) else None
     if is_missing(value):
-        raise ValueError(f"no value in the column {column!r}; there are {', '.join(map(str, row))}")
+        raise ValueError(f"no value in the column {column!r}; there are {names_of(row)}")
+    if isinstance(value, float) and isinf(value):
+        raise ValueError(f"the column {column!r} holds {value}, which is no finite number")
     return value
+
+
+def names_of(row: dict[str, Any]) -> str:
+    """The names of a row's columns, at most MOST_NAMES of them."""
+    names = [*map(str, row)]
+    return ", ".join(names[:MOST_NAMES]) + f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES)
 
 
 class TaskDataModule(ProblemDataModule):
@@ -108,7 +120,7 @@ class TaskDataModule(ProblemDataModule):
     A prompt is plain text, used unchanged, or a list of messages, which goes through the policy's chat template.
 
     Args:
-        train, validation, test: a .parquet, .jsonl or .csv file, or a hub id; `test` may be None.
+        train, validation, test: a .parquet, .jsonl, .json or .csv file, or a hub id; `test` may be None.
         scorer: scores a response by the row's answer.
         prompt: the column of the prompts.
         answer: the column of the answers; the default one may be missing if the scorer uses whole rows.

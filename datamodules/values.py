@@ -1,10 +1,11 @@
-"""Converts a column's value to the text of an answer; the only code that converts numbers to digits."""
+"""Converts a column's value to the text of an answer, and compares texts; the only code that converts numbers."""
 
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from math import isnan
 from typing import Any
+from unicodedata import category, normalize
 
 LARGEST_EXPONENT = 400
 """The largest power of ten that is written without exponent; a double's largest is 308."""
@@ -37,3 +38,19 @@ def digits(number: Decimal) -> str:
 def is_missing(value: Any) -> bool:
     """Whether a value is null or NaN, with which pandas and databases mark missing values."""
     return value is None or (isinstance(value, float) and isnan(value))
+
+
+def readable(text: str) -> str:
+    """The text as a reader sees it: in Unicode's form NFC, without characters that have no width.
+
+    These are of Unicode's category Cf: the byte order mark, zero-width spaces and joiners, the soft hyphen, marks of
+    direction. White space stays.
+    """
+    if text.isascii():
+        return text
+    return normalize("NFC", "".join(character for character in text if category(character) != "Cf"))
+
+
+def squeezed(text: str) -> str:
+    """A readable text without white space of any kind."""
+    return "".join(readable(text).split())

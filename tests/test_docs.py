@@ -175,7 +175,7 @@ def test_an_overlay_of_a_page_is_read(
 ) -> None:
     """In a folder that has the files it names."""
     monkeypatch.chdir(tmp_path)
-    for file in re.findall(r"\w+\.(?:parquet|jsonl|csv)", block):
+    for file in re.findall(r"\w+\.(?:parquet|jsonl?|csv)", block):
         Path(file).touch()
     Path("overlay.yaml").write_text(block)
     found, wanted = parsed(capsys, Path("overlay.yaml")), yaml.safe_load(block)

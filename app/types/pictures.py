@@ -14,6 +14,7 @@ from functools import cached_property
 from hashlib import blake2b
 from io import BytesIO
 from typing import Any
+from unicodedata import normalize
 
 from PIL import Image
 
@@ -93,6 +94,7 @@ def text_of(content: Any) -> str:
 def canonical(prompt: Prompt) -> str:
     """A text that is equal only for equal prompts, except line endings and white space around a message.
 
+    It is in Unicode's form NFC: é as one character and as e with an accent are the same text by the Unicode Standard.
     A single message is its text, for any role: plain text and the same text as a chat are one prompt.
     """
     if isinstance(prompt, str):
@@ -108,7 +110,7 @@ def canonical(prompt: Prompt) -> str:
 def _settled(content: Any) -> str:
     """A message as text, with the digest of each picture."""
     text = "".join(part if isinstance(part, str) else f"<{part.digest}>" for part in parts_of(content))
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    return normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def extent(prompt: Prompt) -> tuple[int, int]:

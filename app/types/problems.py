@@ -97,6 +97,11 @@ class Problem(ABC):
         """The problem and its answer as text; a resumed run checks that they are the same."""
         return f"{self.key}\n{self.solution}"
 
+    @property
+    def reference(self) -> str:
+        """The answer that decides the score, as text, by which rows of one question are compared; "" for rules."""
+        return ""
+
     def demonstrate(self, random: Random) -> str:
         """A correct answer for demonstrations; random if several are equally good."""
         return self.solution

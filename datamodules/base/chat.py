@@ -19,8 +19,8 @@ class Chat:
 
     Args:
         system_prompt: the first message of every chat.
-        few_shot: messages between it and the question, each with a role and a content, or a .jsonl, .parquet or .csv
-            file of such rows.
+        few_shot: messages between it and the question, each with a role and a content, or a .jsonl, .json, .parquet
+            or .csv file of such rows.
         wrap_text: whether a plain-text prompt becomes a user message of a chat.
 
     Attributes:

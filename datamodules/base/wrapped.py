@@ -43,6 +43,10 @@ class WrappedProblem(Problem):
         return self.problem.identity
 
     @property
+    def reference(self) -> str:
+        return self.problem.reference
+
+    @property
     def sets(self) -> tuple[str, ...]:
         return self.problem.sets
 

@@ -72,6 +72,10 @@ class ChoiceScorer(Scorer):
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{answer.letter}}}"
 
+    @property
+    def is_proven(self) -> bool:
+        return type(self) is ChoiceScorer  # `read_choice` makes its answers
+
 
 class OpenScorer(Scorer):
     """Passes a final answer that equals the reference, or one of a list of references, by math-verify."""
@@ -85,6 +89,10 @@ class OpenScorer(Scorer):
 
     def solve(self, answer: Any) -> str:
         return f"\\boxed{{{reference(answer[0])}}}"
+
+    @property
+    def is_proven(self) -> bool:
+        return type(self) is OpenScorer  # `check_reference` accepts its answers
 
 
 def chosen(answer: str, options: Sequence[str]) -> str | None:

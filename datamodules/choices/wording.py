@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from datamodules.values import readable
+
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.?|.", re.DOTALL)
 _UNSEEN = frozenset((
     r"\text", r"\textbf", r"\textit", r"\textrm", r"\textsf", r"\texttt", r"\textnormal", r"\mathrm", r"\mathbf",
@@ -31,7 +33,7 @@ def bare(text: str) -> str:
     """The text without fonts, boxes, math delimiters, braces that group words, and a full stop at its end."""
     kept: list[str] = []
     opened: list[bool] = []  # whether each open brace is kept
-    for found in map(str, _TOKEN.findall(text)):
+    for found in map(str, _TOKEN.findall(readable(text))):
         token = " " if found in _UNSEEN else _ALSO.get(found, found)
         if token == "{":
             opened.append(bool(kept) and is_followed_by_argument(kept[-1]))

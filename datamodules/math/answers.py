@@ -16,7 +16,7 @@ from typing import Any
 
 from app.extras import needed
 from app.types import Unscored
-from datamodules.math.apart import apart
+from datamodules.math.apart import apart, value_beside
 from datamodules.math.forms import is_two_numbers, parsable, spelled, tight
 from datamodules.math.numerals import parse_bases, parse_numeral, same_number
 from datamodules.math.size import LONGEST, is_balanced, is_computable, is_simplifiable
@@ -92,12 +92,19 @@ def _last_line(text: str) -> str:
             continue
         within = _LINE.match(match["rest"])  # "Final Answer: The final answer is 72."
         match = within if within and (within["is"] or within["sign"]) else match
-        rest = _without_minerva_ending(match["rest"]).strip(_MARKUP)
+        rest = _without_markup(_without_minerva_ending(match["rest"]))
         if not rest:
             answer = _paragraph(lines[place + 1 :]) or answer
         elif match["is"] or match["sign"] or not rest[0].isalpha():
             answer = rest
     return answer
+
+
+def _without_markup(text: str, others: str = "") -> str:
+    """The text without Markdown and punctuation around it; the point of .5 stays."""
+    inner = text.strip(_MARKUP + others)
+    is_decimal = inner[:1].isdecimal() and text[: text.index(inner)].endswith(".")
+    return "." * is_decimal + inner
 
 
 def _without_minerva_ending(text: str) -> str:
@@ -109,7 +116,7 @@ def _without_minerva_ending(text: str) -> str:
 def _paragraph(lines: list[str]) -> str:
     """The first line with text; if it opens a displayed formula, the formula."""
     for place, line in enumerate(lines):
-        text = line.strip(_MARKUP + "#>")
+        text = _without_markup(line, "#>")
         if text in _FENCES:
             formula = "\n".join(lines[place + 1 :]).partition(_FENCES[text])
             return formula[0] if formula[1] else ""
@@ -197,7 +204,8 @@ def _verified(given: str, wanted: str) -> bool:
         if not expression or not reference or apart(expression[0], reference[0]):
             return False
         if not too_complex:
-            return bool(library.verify(reference, expression, timeout_seconds=None, raise_on_error=True))
+            wanted_value = value_beside(expression[0], reference)
+            return bool(library.verify(wanted_value, expression, timeout_seconds=None, raise_on_error=True))
     except Exception as error:  # sympy's errors have no common base class
         raise UndecidedError(f"math-verify fails at {given!r:.100}: {type(error).__name__}: {error}") from error
     raise UndecidedError(f"too much for math-verify to simplify: {too_complex[0]!r:.100}")

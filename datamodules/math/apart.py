@@ -32,6 +32,8 @@ def apart(one: Any, other: Any) -> bool:
     sympy = import_module("sympy")
     if isinstance(one, sympy.Ne) != isinstance(other, sympy.Ne):
         return True
+    if _is_statement(one) and _is_statement(other):
+        return type(one) is not type(other) or any(map(_are_unlike, one.args, other.args))
     one, other = _right_sides(one, other)
     if isinstance(one, sympy.MatrixBase) and isinstance(other, sympy.MatrixBase):
         return one.shape != other.shape or any(map(apart, one, other))
@@ -49,6 +51,29 @@ def apart(one: Any, other: Any) -> bool:
     return all(_differ(*_at_a_point(mine, its)) for mine in _values(one) for its in _values(other))
 
 
+def value_beside(answer: Any, reference: list[Any]) -> list[Any]:
+    """A parsed reference to which an answer is compared: of an equation of numbers, 2 + 2 = 4, the value 4.
+
+    math-verify does so with an answer, but not with a reference. Two equations are compared as they are.
+    """
+    is_equation = _is_statement(reference[0]) and isinstance(reference[0], import_module("sympy").Eq)
+    return [reference[0].rhs] if is_equation and not _is_statement(answer) else reference
+
+
+def _is_statement(value: Any) -> bool:
+    """Whether a value is an equation or inequality of numbers, such as 2 + 2 = 4."""
+    return isinstance(value, import_module("sympy").core.relational.Relational) and not value.free_symbols
+
+
+def _are_unlike(one: Any, other: Any) -> bool:
+    """Whether two sides of statements differ; what can't be evaluated differs unless it is the same expression."""
+    sympy = import_module("sympy")
+    sides = (one, other)
+    are_values = all(isinstance(side, sympy.Expr) and not isinstance(side, sympy.MatrixExpr) for side in sides)
+    are_matrices = all(isinstance(side, sympy.MatrixBase) for side in sides)
+    return one != other and (apart(one, other) if are_values or are_matrices else True)
+
+
 def _values(value: Any) -> tuple[Any, ...]:
     """The value; a percentage gives two, as a share and without its sign."""
     parts = value.atoms(import_module("sympy").UnevaluatedExpr)
@@ -63,9 +88,15 @@ def _members(value: Any) -> tuple[Any, ...] | None:
 
 
 def _right_sides(one: Any, other: Any) -> tuple[Any, Any]:
-    """Both without `x =` (or x and an inequality sign), if both have it for the same x, or only one has it."""
+    """Both without `x =` (or x and an inequality sign), if both have it for the same x, or only one has it.
+
+    An equation of numbers, `2 + 2 = 4`, is its right side too.
+    """
     sympy = import_module("sympy")
-    equations = [isinstance(side, (sympy.Eq, sympy.Ne)) and side.lhs.is_Symbol for side in (one, other)]
+    equations = [
+        isinstance(side, (sympy.Eq, sympy.Ne)) and (side.lhs.is_Symbol or not side.free_symbols)
+        for side in (one, other)
+    ]
     if all(equations) and one.lhs != other.lhs:
         return None, None
     return tuple(side.rhs if is_equation else side for side, is_equation in zip((one, other), equations, strict=True))

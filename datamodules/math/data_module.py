@@ -15,6 +15,7 @@ from datamodules.base.dedup import deduplicate_sets
 from datamodules.math.scorer import MathScorer
 from datamodules.scored import ScoredProblem
 from datamodules.task import Table
+from datamodules.values import squeezed
 
 PUBLIC = {
     "AIME24": Table("HuggingFaceH4/aime_2024:train", prompt="problem"),
@@ -68,7 +69,12 @@ class MathDataModule(ProblemDataModule):
         return table.read(split, lambda question, answer: self._problem(question, answer, name))
 
     def _problem(self, question: Any, answer: Any, name: str) -> Problem:
-        if not isinstance(question, str) or not question.strip():
+        if isinstance(question, list):
+            raise ValueError(
+                f"the question is a chat, {question!r:.60}, to which no instruction is added: "
+                "datamodules.task.TaskDataModule with the scorer datamodules.math.MathScorer takes chats"
+            )
+        if not isinstance(question, str) or not squeezed(question):
             raise ValueError(f"the question must be text, not {question!r:.80}")
         self.scorer.check(answer)
         prompt = ({"role": "user", "content": f"{question.strip()}\n\n{self.instruction}"},)

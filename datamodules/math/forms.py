@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from unicodedata import numeric
 
+from datamodules.values import readable
+
 FONTS = (
     "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "emph", "mathrm", "mathbf", "mathit",
     "mathsf", "mathtt", "mathnormal", "mbox", "hbox", "boldsymbol", "bm", "operatorname", "underline", "boxed", "fbox",
@@ -55,6 +57,9 @@ _COMMANDS = (
     (re.compile(r"\\mathbb\s*([A-Z])(?![a-zA-Z])"), r"\\mathbb{\1}"),
     (re.compile(r"\^\s*(-[0-9]+)"), r"^{\1}"),
     (re.compile(r"(?<![a-zA-Z\\])pi(?![a-zA-Z])"), r"\\pi "),
+    (re.compile(r"\\([lg])e(?:q|qslant)(?![a-zA-Z])"), r"\\\1e"),
+    (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
+    (re.compile(r"\\mid(?![a-zA-Z])[ ~]*"), "|"),
     (re.compile(r"\{,\}"), ","),
 )
 _ABOUT = re.compile(r"\s*(?:\\(?:approx|simeq|sim)(?![a-zA-Z])|=)\s*")
@@ -69,7 +74,7 @@ def spelled(text: str) -> str:
 
     A LaTeX space becomes `~`, and so do the borders of words from a text command.
     """
-    text = _rooted(_RAISED.sub(_script, text.translate(_SIGNS)))
+    text = _rooted(_RAISED.sub(_script, readable(text).translate(_SIGNS)))
     text = _LAYOUT.sub("", _THOUSANDS.sub(",", _unwrapped(text)))
     for command, one in _COMMANDS:
         text = command.sub(one, text)

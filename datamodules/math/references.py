@@ -12,7 +12,7 @@ from typing import Any
 
 from datamodules.math.answers import TAIL, final_answer, last_box, plain
 from datamodules.math.size import LONGEST
-from datamodules.values import is_missing, text_of
+from datamodules.values import is_missing, readable, text_of
 
 MARK = "####"
 """The mark before the answer of a GSM8K solution."""
@@ -74,7 +74,7 @@ def check_reference(answer: Any) -> None:
     if isinstance(answer, (list, tuple, bytes)) or (isinstance(answer, str) and _TEXTS.fullmatch(answer.strip())):
         raise ValueError(f"{said} is neither text nor a number; several answers are one text, such as '2, 3'")
     text = reference(answer)
-    if not text or is_missing(answer) or text.lower() in NO_ANSWERS:
+    if not readable(text).strip() or is_missing(answer) or text.lower() in NO_ANSWERS:
         raise ValueError(f"{said} says nothing" + "; infinity is \\infty" * ("inf" in text.lower()))
     if len(text) > LONGEST:
         raise ValueError(

@@ -34,7 +34,7 @@ class PictureTable:
     """A table of questions with pictures, options (if any) and answers.
 
     Args:
-        source: a .parquet or .jsonl file, or a hub id, owner/name[/configuration][:split].
+        source: a .parquet, .jsonl or .json file, or a hub id, owner/name[/configuration][:split].
         question: the column of the question, in which <image 1> or <image1> marks the place of the first picture.
         answer: the column of the answer: a letter or an option; for an open question a text or a list of texts.
         options: the column of the options, a list or a list in text; None if all questions are open.

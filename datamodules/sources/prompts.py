@@ -8,28 +8,45 @@ from string import Formatter
 from typing import Any
 
 from app.types import Prompt
-from datamodules.values import text_of
+from datamodules.values import squeezed, text_of
 
-WRITTEN_CHAT = re.compile(r"""\s*\[\s*\{\s*(["'])(role|content)\1\s*:""")
-"""Matches messages that were printed as text, by JSON or Python; the policy would get the brackets."""
+_MESSAGES = re.compile(r"""\s*\[\s*\{\s*(["'])(?:role|content|from)\1\s*:""")
+_MESSAGE = re.compile(r"""\s*\{\s*(["'])(role|content)\1\s*:""")
 
 
 def read_prompt(value: Any) -> Prompt:
     """The chat messages or the plain text of a row; ValueError if it is neither, or empty."""
     if isinstance(value, str):
-        if not value.strip():
+        if not squeezed(value):
             raise ValueError("the prompt is empty")
-        if WRITTEN_CHAT.match(value):
+        if is_written_chat(value):
             raise ValueError(
                 f"the prompt is a chat written as text: {value!r:.60}: give messages, as JSON or in Parquet"
             )
         return value
     if isinstance(value, list) and value and all(map(is_message, value)):
         messages = tuple(map(as_given, value))
-        if not any(message["content"].strip() for message in messages):
+        messages = messages[:-1] if is_placeholder(messages[-1]) else messages
+        if not any(squeezed(message["content"]) for message in messages):
             raise ValueError("the prompt is empty")
         return messages
     raise ValueError("the prompt is neither text nor a list of messages with a role and a content")
+
+
+def is_placeholder(message: dict[str, Any]) -> bool:
+    """Whether a chat's last message is an assistant's without text, the place of the answer; it would be continued."""
+    return message["role"] == "assistant" and not message.get("tool_calls") and not squeezed(message["content"])
+
+
+def is_written_chat(text: str) -> bool:
+    """Whether a text is messages, or one, printed by JSON or Python; the policy would get the brackets."""
+    if _MESSAGES.match(text):
+        return True
+    first = _MESSAGE.match(text)
+    if first is None or not text.rstrip().endswith("}"):
+        return False
+    other = "content" if first[2] == "role" else "role"
+    return f"{first[1]}{other}{first[1]}" in text
 
 
 def is_message(value: Any) -> bool:

@@ -1,12 +1,11 @@
-"""Reads rows of published data: a .parquet, .jsonl or .csv file, or a data set of the hub."""
+"""Reads rows of published data: a .parquet, .jsonl, .json or .csv file, or a data set of the hub."""
 
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 from app.hub import offline_where_unreachable
 from app.types import Problem
 from datamodules.sources.folders import split_files
+from datamodules.sources.json_text import first_repeat, json_list, strict_json
 from datamodules.sources.plain import as_written
 
 log = logging.getLogger(__name__)
@@ -22,9 +22,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w.-]+))?(?::([\w.-]+))?")
-SUFFIXES = (".parquet", ".jsonl", ".csv")
+SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 OTHER_SUFFIXES = (
-    ".json",
     ".ndjson",
     ".tsv",
     ".txt",
@@ -41,7 +40,7 @@ OTHER_SUFFIXES = (
 
 
 def check_source(source: str) -> None:
-    """Raise ValueError unless `source` is a .parquet, .jsonl or .csv file, a saved Dataset, or looks like a hub id."""
+    """Raise ValueError unless `source` is a file of one of the SUFFIXES, a saved Dataset, or looks like a hub id."""
     path = Path(source)
     if path.suffix.lower() in SUFFIXES:
         if not path.is_file():
@@ -50,7 +49,8 @@ def check_source(source: str) -> None:
         return
     elif not HUB_ID.fullmatch(source) or path.is_file() or path.suffix.lower() in OTHER_SUFFIXES:
         raise ValueError(
-            f"{source} is neither a .parquet, .jsonl or .csv file nor a hub id (owner/name[/configuration][:split])"
+            f"{source} is neither a .parquet, .jsonl, .json or .csv file nor a hub id "
+            "(owner/name[/configuration][:split])"
         )
 
 
@@ -67,7 +67,8 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     Raises:
         ValueError: the source cannot be read; names it, and for a file the row.
     """
-    read = {".jsonl": read_jsonl, ".csv": read_csv, ".parquet": read_parquet}.get(Path(source).suffix.lower())
+    readers = {".jsonl": read_jsonl, ".json": read_json, ".csv": read_csv, ".parquet": read_parquet}
+    read = readers.get(Path(source).suffix.lower())
     if read is not None:
         return read(Path(source))
     if is_saved(Path(source)):
@@ -148,6 +149,27 @@ def read_jsonl(path: Path) -> Rows:
     return Rows(_json_lines(path))
 
 
+def read_json(path: Path) -> Rows:
+    """The values of one list, or one value per line: `datasets` and pandas write both with this suffix."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+    return Rows(_json_list(path) if text.lstrip().startswith("[") else _json_lines(path))
+
+
+def _json_list(path: Path) -> Iterator[tuple[Path, int, Any]]:
+    number = 0
+    try:
+        for number, value in enumerate(json_list(path.read_bytes().decode("utf-8-sig")), start=1):
+            yield path, number, value
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(f"{path}, line {line}: not UTF-8 ({error.reason} {error.object[error.start]:#x})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}, row {number + 1}: not JSON ({error})") from None
+
+
 def _json_lines(path: Path) -> Iterator[tuple[Path, int, Any]]:
     number = 0
     try:
@@ -159,40 +181,11 @@ def _json_lines(path: Path) -> Iterator[tuple[Path, int, Any]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}, row {number}: not UTF-8 ({error.reason} {error.object[error.start]:#x})") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}, row {number}: not JSON ({error})") from None
+        is_first = path.suffix.lower() == ".json" and number == 1
+        hint = "; a .json file is one list of rows, or a row per line" * is_first
+        raise ValueError(f"{path}, row {number}: not JSON ({error}){hint}") from None
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None
-
-
-_HALF = re.compile(r"\\u[dD][89abAB-Fc-f]")
-
-
-def strict_json(text: str) -> Any:
-    """The value of a JSON text; ValueError if it is invalid or ambiguous."""
-    value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-    if _HALF.search(text):
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            half = ascii(error.object[error.start])[1:-1]
-            raise ValueError(f"{half} is half a character, a lone surrogate") from None
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError(f"the key {first_repeat([key for key, _ in pairs])!r} stands twice in an object")
-    return value
-
-
-def _constant(name: str) -> Any:
-    raise ValueError(f"{name} is no value of JSON")
-
-
-def first_repeat(names: Sequence[str]) -> str | None:
-    """The first repeated name; None if there is none."""
-    return next((name for place, name in enumerate(names) if name in names[:place]), None)
 
 
 def read_csv(path: Path) -> Rows:
@@ -286,12 +279,3 @@ def _undecoded(feature: Any) -> Any:
         return replace(feature, feature=_undecoded(feature.feature))
     opens = hasattr(feature, "decode") and type(feature).__name__ != "Json"
     return replace(feature, decode=False) if opens else feature
-
-
-def parse_json(text: str) -> Any:
-    """The list or object in a JSON text; None if it is neither."""
-    try:
-        value = strict_json(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, (dict, list)) else None

@@ -30,6 +30,9 @@ def test_exact() -> None:
     assert [Exact().score(response, "3.0") for response in ("3", "3.0")] == [0, 1]
     assert [Exact().score(response, 2e-7) for response in ("0.0000002", "2e-07")] == [1, 0]
     assert Exact().solve(3.0) == "3"
+    for accent in ("caf\u00e9", "cafe\u0301", "\ufeffcaf\u00e9\u200b "):
+        assert [Exact().score(response, accent) for response in ("caf\u00e9", "cafe\u0301", "cafe")] == [1, 1, 0]
+        assert Exact().extract_answer(accent, "") == "caf\u00e9"
 
 
 def test_what_each_checks() -> None:

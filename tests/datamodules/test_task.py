@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -63,6 +64,60 @@ def test_white_space_makes_another_problem_unless_the_answer_is_the_same(tmp_pat
     assert [problem.prompt for problem in splits["train"]] == ["add: 123", "x"]
     assert len(splits["validation"]) == 2
     assert dropped == {"train": 1, "validation": 0, "test": 0}
+
+
+COPIES = {
+    "composed": ("Que\u0301 es 2 + 2?", "Qu\u00e9 es 2 + 2?"),
+    "line ends": ("2 + 2?\r\nSay.", "2 + 2?\nSay."),
+    "no-break space": ("2\u00a0+\u202f2?", "2 + 2?"),
+    "trailing spaces": ("2 + 2?  \nSay. ", "2 + 2?\nSay."),
+    "byte order mark": ("\ufeff2 + 2?", "2 + 2?"),
+    "zero width": ("2 +\u200b 2\u2060?", "2 + 2?"),
+    "soft hyphen": ("addi\u00adtion: 2 + 2?", "addition: 2 + 2?"),
+}
+
+
+@pytest.mark.parametrize(("train", "held_out"), COPIES.values(), ids=COPIES)
+def test_a_copy_in_another_spelling_is_not_trained_on(tmp_path: Path, train: str, held_out: str) -> None:
+    for one, other in ((train, held_out), (held_out, train)):
+        rows = write(tmp_path / "one.jsonl", [{"q": one, "a": 4}, {"q": "5?", "a": 5}])
+        held = write(tmp_path / "other.jsonl", [{"q": other, "a": "4 "}])
+        splits, dropped = build(tmp_path, train=rows, validation=held).load_splits()
+        assert [problem.prompt for problem in splits["train"]] == ["5?"]
+        assert [problem.prompt for problem in splits["validation"]] == [other]  # as it was given
+        assert dropped == {"train": 1, "validation": 0, "test": 0}
+
+
+def test_accents_of_their_own_make_no_other_problem(tmp_path: Path) -> None:
+    rows: list[object] = [{"q": "Que\u0301?", "a": 1}, {"q": "Qu\u00e9?", "a": 1}, {"q": "Que?", "a": 1}]
+    splits, dropped = build(tmp_path, train=write(tmp_path / "rows.jsonl", rows)).load_splits()
+    assert [problem.prompt for problem in splits["train"]] == ["Que\u0301?", "Que?"]
+    assert dropped["train"] == 1
+
+
+def test_rows_of_one_question_with_other_answers_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = write(
+        tmp_path / "t.jsonl",
+        [{"q": "1?", "a": 1}, {"q": "1?", "a": 2}, {"q": "1?", "a": 1.0}, {"q": "1?", "a": "3"}, {"q": "9?", "a": 8}],
+    )
+    held = write(tmp_path / "h.jsonl", [{"q": "9?", "a": 9}, {"q": "9?", "a": "9"}, {"q": "9?", "a": 7}])
+    splits, dropped = build(tmp_path, train=train, validation=held).load_splits()
+    assert [problem.solution for problem in splits["train"]] == ["1"]
+    assert [problem.solution for problem in splits["validation"]] == ["9", "9", "7"]
+    assert dropped == {"train": 4, "validation": 0, "test": 0}
+    assert caplog.messages == [
+        "rows of validation with the question of an earlier row and another answer: 1, both are kept; the first: "
+        f"{held}, row 3 says '7', {held}, row 1 '9'",
+        "rows of train with the question of an earlier row and another answer: 3, left out; the first: "
+        f"{train}, row 2 says '2', {train}, row 1 '1'",
+    ]
+
+
+def test_repeats_with_the_same_answer_are_silent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows: list[object] = [{"q": "1?", "a": answer} for answer in (1, 1.0, "1", " 1\n")]
+    _, dropped = build(tmp_path, train=write(tmp_path / "t.jsonl", rows), batch_size=1).load_splits()
+    assert dropped["train"] == 3
+    assert caplog.messages == []
 
 
 def test_a_row_without_its_column_is_named(tmp_path: Path) -> None:
@@ -131,7 +186,7 @@ def test_so_are_those_that_lists_objects_and_maps_hold(tmp_path: Path) -> None:
         assert [*table.read("train", lambda prompt, answer: answer)] == [value]
 
 
-@pytest.mark.parametrize("answer", [{"any": "json"}, ["3"], "", "  ", float("nan"), None])
+@pytest.mark.parametrize("answer", [{"any": "json"}, ["3"], "", "  ", "\u200b", float("nan"), float("inf"), None])
 @pytest.mark.parametrize("scorer", [Exact(), Weighted([Exact()], [1.0])])
 def test_an_answer_that_nobody_could_give_is_refused(tmp_path: Path, scorer: Exact, answer: object) -> None:
     path = write(tmp_path / "rows.jsonl", [{"q": "1?", "a": "1"}, {"q": "2?", "a": answer}])
@@ -163,6 +218,13 @@ def test_a_scorer_that_changes_the_working_folder_hides_no_file(
     assert Path.cwd() == tmp_path
     assert [problem.solution for problem in data.splits["validation"]] == ["3", "9"]
     assert Path.cwd() == tmp_path
+
+
+def test_an_infinite_answer_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.parquet"
+    pq.write_table(pa.table({"q": ["one?", "two?"], "a": [1.0, -math.inf]}), path)
+    with pytest.raises(ValueError, match=r"numbers.parquet, row 2: the column 'a' holds -inf, which is no finite num"):
+        build(tmp_path, validation=str(path)).load_splits()
 
 
 def test_a_few_rows_may_be_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

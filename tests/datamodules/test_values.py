@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.values import is_missing, text_of
+from datamodules.values import is_missing, readable, squeezed, text_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,18 @@ def test_the_digits_are_the_number(value: Any) -> None:
 def test_what_is_missing() -> None:
     assert all(map(is_missing, (None, math.nan, np.float64("nan"))))
     assert not any(map(is_missing, (0, "", "nan", False, [], math.inf)))
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "bare"),
+    [
+        ("2 + 2?", "2 + 2?", "2+2?"),
+        ("Que\u0301\u00a0 x\n", "Qu\u00e9\u00a0 x\n", "Qu\u00e9x"),
+        ("\ufeffa\u200bb\u2060\u00ad\u200e c", "ab c", "abc"),
+        ("e\u200d\u0301", "\u00e9", "\u00e9"),
+        ("x\u00b2 \uff12 \u4e8c\u3000\u2212", "x\u00b2 \uff12 \u4e8c\u3000\u2212", "x\u00b2\uff12\u4e8c\u2212"),
+    ],
+)
+def test_a_text_as_a_reader_sees_it(text: str, seen: str, bare: str) -> None:
+    """Other forms of a character, such as the square of x2 and a wide digit, are other characters."""
+    assert (readable(text), squeezed(text)) == (seen, bare)

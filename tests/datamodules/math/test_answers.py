@@ -8,6 +8,7 @@ from time import thread_time
 import pytest
 
 from app.types import Unscored
+from datamodules.math import MathScorer
 from datamodules.math.answers import TAIL, UndecidedError, decided, equivalent, final_answer, last_box, plain
 from datamodules.math.size import LONGEST
 
@@ -262,3 +263,34 @@ def test_what_may_not_be_asked_is_unscored_not_wrong(given: str) -> None:
     assert isnan(score)
     assert given[:5] in score.cause
     assert equivalent(given, given.replace("5", " 5"))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "passes"),
+    [
+        ("2+2=4", "2+2=4", True), ("3+1=4", "2+2=4", True), ("4", "2+2=4", True), ("x=4", "2+2=4", True),
+        ("2+2=5", "2+2=4", False), ("3+2=4", "2+2=4", False), ("5", "2+2=4", False),
+        (r"\log_{2}(8)=4", r"\log_{2}(8)=3", False), ("3", r"\log_{2}(8)=3", True), ("4", r"\log_{2}(8)=3", False),
+        ("3<4", "1<2", False), ("1>2", "1<2", False), ("1<2", "1<2", True),
+        (r"\begin{pmatrix}4\\4\end{pmatrix}=2\begin{pmatrix}2\\3\end{pmatrix}",
+         r"\begin{pmatrix}4\\4\end{pmatrix}=2\begin{pmatrix}2\\2\end{pmatrix}", False),
+        ("2x+2y=10", "x+y=5", True), ("x+y=6", "x+y=5", False),
+        (r"\{x|-2\le x<1\}", r"\{x \mid -2\leq x < 1\}", True), (r"x\geqslant 2", r"x \ge 2", True),
+        (r"\{x|-2\le x<2\}", r"\{x \mid -2\leq x < 1\}", False), ("5\u200b", "5", True), ("5", "\ufeff5", True),
+        ("cafe\u0301", "caf\u00e9", True),
+    ],
+)  # fmt: skip
+def test_statements_and_signs_of_one_meaning(given: str, wanted: str, passes: bool) -> None:
+    """math-verify finds any two false or true equations of numbers equal, and \\le unlike \\leq inside braces."""
+    assert MathScorer().score(f"So \\boxed{{{given}}}", wanted) == passes
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("Answer: .48", ".48"), ("**Answer:** .48.", ".48"), ("The final answer is\n.48", ".48"),
+        ("Answer:\n.5", ".5"), ("Answer: -.5", "-.5"), ("Answer: ,5", "5"),
+    ],
+)  # fmt: skip
+def test_the_point_of_a_decimal_stays(response: str, answer: str) -> None:
+    assert final_answer(response) == answer

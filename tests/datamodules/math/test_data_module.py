@@ -67,7 +67,10 @@ def test_the_public_sets_are_those_of_the_paper() -> None:
         ({"question": "What?", "result": 1}, "row 1: no value in the column 'answer'; there are question, result"),
         ({"question": "What?", "answer": None}, "row 1: no value in the column 'answer'"),
         ({"question": "What?", "answer": "$$"}, "row 1: the answer '\\$\\$' says nothing"),
-        ({"question": ["What?"], "answer": 1}, r"row 1: the question must be text, not \['What\?'\]"),
+        (
+            {"question": ["What?"], "answer": 1},
+            r"row 1: the question is a chat, \['What\?'\], to which no",
+        ),
         ([], "row 1: not an object with named columns"),
     ],
 )

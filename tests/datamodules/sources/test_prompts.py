@@ -9,6 +9,7 @@ import pytest
 
 from app.types.pictures import canonical
 from datamodules.sources import columns_of, fill, read_prompt
+from datamodules.sources.prompts import as_given
 
 ROW = {"question": "2+2?", "hint": 5.0, "a.b": "dotted", "x[0]": "indexed", "list": ["4"], "inject": "{question}"}
 
@@ -62,6 +63,10 @@ CHAT = [{"role": "user", "content": "2+2?"}]
         ([{"role": "system", "content": ""}, {"role": "user", "content": " "}], "the prompt is empty"),
         (json.dumps(CHAT), r"the prompt is a chat written as text: '\[{\"role\": .*: give messages"),
         (str(CHAT), r"the prompt is a chat written as text: .*: give messages"),
+        (json.dumps(CHAT[0], indent=1), r"the prompt is a chat written as text: .*: give messages"),
+        (str(dict(reversed(CHAT[0].items()))), r"the prompt is a chat written as text: .*: give messages"),
+        (json.dumps([{"from": "human", "value": "2+2?"}]), r"the prompt is a chat written as text: .*: give messages"),
+        ("\u200b\ufeff\n", "the prompt is empty"),
         (5, "the prompt is neither text nor a list of messages"),
     ],
 )
@@ -69,7 +74,8 @@ def test_a_prompt_that_asks_nothing_or_is_no_prompt(value: Any, message: str) ->
     """A missing value is an empty field of CSV, and a chat there is text."""
     with pytest.raises(ValueError, match=message):
         read_prompt(value)
-    assert read_prompt("Read [{'a': 1}]") == "Read [{'a': 1}]"
+    for text in ("Read [{'a': 1}]", '{"role": "admin"}', '{"content": "A text."} Which "role" has it?'):
+        assert read_prompt(text) == text
     assert read_prompt(CHAT) == tuple(CHAT)
 
 
@@ -89,3 +95,15 @@ def test_a_message_keeps_what_a_chat_template_may_read() -> None:
     assert canonical(read_prompt([question])) == "1 + 1?"
     with pytest.raises(ValueError, match="neither text nor a list of messages"):
         read_prompt([question, {"role": "assistant", "content": None}])
+
+
+def test_an_empty_last_message_is_the_place_of_the_answer() -> None:
+    """As in DeepSeek-Math's files; a chat template would close it, and the policy would begin after its end."""
+    system = {"role": "system", "content": ""}
+    for content in ("", " \n", None):
+        empty = {"role": "assistant", "content": content, "tool_calls": [CALL] if content is None else None}
+        assert read_prompt([system, *CHAT, empty]) == (system, *CHAT) + (as_given(empty),) * (content is None)
+    begun = {"role": "assistant", "content": "<think>"}
+    assert read_prompt([*CHAT, begun]) == (*CHAT, begun)
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        read_prompt([{"role": "assistant", "content": ""}])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -30,9 +32,19 @@ BROKEN = {
     "a name twice": ("rows.csv", b"a,a\n1,2\n", "the names of the columns: the column 'a' stands there twice"),
     "cut short": ("rows.jsonl", b'{"a": 1}\n\n{"a": "x', "row 3: not JSON (Unterminated string"),
     "NaN": ("rows.jsonl", b'\xef\xbb\xbf{"a": 1}\r\n{"a": NaN}', "row 2: not JSON (NaN is no value of JSON)"),
+    "infinity": ("rows.jsonl", b'{"a": -Infinity}', "row 1: not JSON (-Infinity is no value of JSON)"),
+    "a large number": ("rows.jsonl", b'{"a": 1e308}\n{"a": [-1e400]}', "row 2: not JSON (-1e400 is above the largest"),
     "a key twice": ("rows.jsonl", b'{"a": {"b": 1, "b": 2}}', "row 1: not JSON (the key 'b' stands twice"),
     "not UTF-8": ("rows.jsonl", b'{"a": 1}\n{"a": "\xe9"}', "row 2: not UTF-8 (invalid continuation byte 0xe9)"),
     "a surrogate in bytes": ("rows.jsonl", b'{"a": "\xed\xa0\xbd"}', "row 1: not UTF-8"),
+    "a list cut short": ("rows.json", b'[{"a": 1},\n {"a": 2}', "row 3: not JSON (neither a comma nor the end of"),
+    "a row cut short": ("rows.json", b'[{"a": 1}, {"a": "x', "row 2: not JSON (Unterminated string"),
+    "a list that goes on": ("rows.json", b'[{"a": 1}] {"a": 2}', "row 2: not JSON (something behind the end of"),
+    "a comma too many": ("rows.json", b'[{"a": 1},]', "row 2: not JSON (no value behind the comma"),
+    "NaN in a list": ("rows.json", b'[{"a": 1}, {"a": NaN}]', "row 2: not JSON (NaN is no value of JSON)"),
+    "half a character in a list": ("rows.json", b'[1, "\\uD83D"]', r"row 2: not JSON (\ud83d is half a character"),
+    "an object over lines": ("rows.json", b'{\n"1": {"a": 1}}', "row 1: not JSON (Expecting property name"),
+    "not UTF-8 in a list": ("rows.json", b'[{"a":\n"\xe9"}]', "line 2: not UTF-8 (invalid continuation byte 0xe9)"),
     "half a character": ("rows.jsonl", b'{"a": "\\ud83d\\ude00"}\n{"a": [{"b": "\\uD83D"}]}', r"row 2: not JSON (\ud"),
 }  # fmt: skip
 
@@ -43,6 +55,31 @@ def test_a_row_that_is_broken_is_named(tmp_path: Path, name: str, content: bytes
     path.write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(f"{path}, {message}")):
         list(read_rows(str(path), "train"))
+
+
+@pytest.mark.parametrize("content", [
+    '[{"a": 1}, {"a": [2]}]', '\ufeff\n [\n {"a": 1}\n,\n{"a": [2]}\n]\n',
+    '{"a": 1}\n\n{"a": [2]}\n', ' {"a": 1}\r\n{"a": [2]}',
+])  # fmt: skip
+def test_a_json_file_is_a_list_of_rows_or_a_row_for_each_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(content.encode())
+    check_source(str(path))
+    assert list(read_rows(str(path), "train")) == [{"a": 1}, {"a": [2]}]
+
+
+@pytest.mark.parametrize("content", ["[]", " [ ] \n", "", "\n"])
+def test_a_json_file_without_rows(tmp_path: Path, content: str) -> None:
+    (tmp_path / "rows.json").write_text(content)
+    assert list(read_rows(str(tmp_path / "rows.json"), "train")) == []
+
+
+def test_a_list_is_read_as_the_json_module_reads_it(tmp_path: Path) -> None:
+    random, path = Random(0), tmp_path / "rows.json"
+    for _ in range(50):
+        rows = [random.choice([None, 1.5, "],[", {"a": ['"', {}]}, [], "\U0001f600", [[1], 2]]) for _ in range(5)]
+        path.write_text(json.dumps(rows, indent=random.choice([None, 0, 2]), ensure_ascii=random.random() < 0.5))
+        assert list(read_rows(str(path), "train")) == rows == json.loads(path.read_text())
 
 
 def test_blank_lines_count_and_are_no_rows(tmp_path: Path) -> None:
@@ -82,9 +119,9 @@ def test_parquet_keeps_pictures_as_bytes_and_lists(tmp_path: Path) -> None:
     assert list(read_rows(str(tmp_path / "rows.parquet"), "train")) == rows
 
 
-@pytest.mark.parametrize("name", ["data/train.json", "data/train.jsonl.gz", "data/train.tsv", "data/arrow.txt"])
+@pytest.mark.parametrize("name", ["data/train.json.gz", "data/train.jsonl.gz", "data/train.tsv", "data/arrow.txt"])
 def test_a_file_of_another_kind_is_no_hub_id(name: str) -> None:
-    with pytest.raises(ValueError, match=r"is neither a .parquet, .jsonl or .csv file nor a hub id"):
+    with pytest.raises(ValueError, match=r"is neither a .parquet, .jsonl, .json or .csv file nor a hub id"):
         check_source(name)
 
 
