@@ -30,14 +30,19 @@ LAYERS = 50
 """The most wrappers removed around an answer: each takes time linear in its length."""
 
 _BOX = re.compile(r"\\boxed\s*\{|\\fbox\s*\{|\\.|[{}]", re.DOTALL)
-_MARKUP = " \t\r*_`.,;"
+_MARKUP = " \t\r*_`.,;。"
 _MARKS = r"[ \t*_`]*+"
 _LINE = re.compile(
     rf"[ \t*_`#>+\-•]*+(?:\(?[0-9]{{1,3}}[.)]{_MARKS})?(?:(?:so|thus|therefore|hence)(?![a-z])[,:]?{_MARKS})?"
-    rf"(?:the\s++)?{_MARKS}(?:correct\s++)?(?:final\s++)?answer(?![a-z])"
+    rf"(?:(?:the|my|our)\s++)?{_MARKS}(?:correct\s++)?(?:final\s++)?answer(?![a-z])"
     rf"{_MARKS}(?P<is>is(?![a-z']){_MARKS})?(?P<sign>[:=]?){_MARKS}(?P<rest>.*)",
     re.IGNORECASE,
 )
+_CHINESE_LINE = re.compile(
+    rf"[ \t*_`#>+\-•]*+(?:(?:所以|因此|故|综上所述|综上|最后)[,\uff0c]?{_MARKS})?(?:这道题的|本题的|此题的)?"
+    rf"(?:最终|正确|最后)?(?:的)?答案{_MARKS}(?P<is>应?该?[是为]{_MARKS})?(?P<sign>[:\uff1a=]?){_MARKS}(?P<rest>.*)"
+)
+_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 _MINERVA_ENDING = re.compile(r"(?<![a-z])I hope (?:it|this)(?:'s| is) correct[\s.!*_]*", re.IGNORECASE)
 """The sentence that ends answers in Minerva's prompt (2206.14858)."""
 _FOUR = re.compile(r"[ \t]*####[ \t]*(?P<rest>[^\s#].*)")
@@ -46,7 +51,7 @@ _FENCES = {"$$": "$$", r"\[": r"\]"}
 _WRAPPERS = (
     (r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"), ("**", "**"), ("__", "__"), ("```", "```"), ("`", "`"),
 )  # fmt: skip
-_ENDS = " \t\r\n.,;:~\\"
+_ENDS = " \t\r\n.,;:~\\。"
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 _SENTENCE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}[,;:]? [a-zA-Z]{2,}[,;:]? [a-zA-Z]{2,}")
 
@@ -58,12 +63,26 @@ class UndecidedError(ValueError):
 def final_answer(response: str) -> str | None:
     """The content of the last box, or else the answer in the last line that begins with "answer" or "so the answer is".
 
-    Instead of such a line, a response may end in GSM8K's `#### 72`.
+    Instead of such a line, a response may end in GSM8K's `#### 72`. If it has `<answer>...</answer>`, only the content
+    of the last such pair counts: a box or a line in it, or else all of it.
     """
     tail = response[-TAIL:]
+    tagged = _last_tagged(tail)
+    tail = tail if tagged is None else tagged
     answer = last_box(tail)
-    answer = plain(_last_line(tail) if answer is None else answer)
+    answer = plain((_last_line(tail) or tagged or "") if answer is None else answer)
     return answer or None
+
+
+def _last_tagged(text: str) -> str | None:
+    """The content of the last complete `<answer>...</answer>`; None if there is none."""
+    found, begun = None, None
+    for tag in _TAG.finditer(text):
+        if not tag[1]:
+            begun = tag.end()
+        elif begun is not None:
+            found, begun = text[begun : tag.start()], None
+    return found
 
 
 def last_box(text: str) -> str | None:
@@ -87,7 +106,7 @@ def _last_line(text: str) -> str:
     if number and parse_numeral(plain(number["rest"]).removeprefix("$")):
         return number["rest"]
     for place, line in enumerate(lines):
-        match = _LINE.match(line)
+        match = _LINE.match(line) or _CHINESE_LINE.match(line)
         if not match:
             continue
         within = _LINE.match(match["rest"])  # "Final Answer: The final answer is 72."
@@ -121,7 +140,7 @@ def _paragraph(lines: list[str]) -> str:
             formula = "\n".join(lines[place + 1 :]).partition(_FENCES[text])
             return formula[0] if formula[1] else ""
         if text:
-            return "" if _LINE.match(line) else text
+            return "" if _LINE.match(line) or _CHINESE_LINE.match(line) else text
     return ""
 
 

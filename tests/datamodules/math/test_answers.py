@@ -112,6 +112,34 @@ def test_what_stands_around_an_answer_is_taken_off(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("<answer>42</answer>", "42"), ("<think>\\boxed{1}</think><answer> 42 </answer>", "42"),
+        ("<answer>41</answer> no: <answer>42</answer>", "42"), ("<answer>42</answer>, not \\boxed{7}", "42"),
+        ("<answer>so \\boxed{42}</answer>", "42"), ("<ANSWER>The answer is 42.</ANSWER>", "42"),
+        ("<answer>42 or 43</answer>", "42 or 43"), ("<answer>\n42\n</answer>", "42"),
+        ("<answer></answer>\\boxed{42}", None), ("<answer>42", None), ("</answer>42<answer>", None),
+        ("\\boxed{42} <answer>7", "42"), ("<answer><answer>42</answer>", "42"),
+    ],
+)  # fmt: skip
+def test_the_last_pair_of_answer_tags_holds_the_answer(response: str, answer: str | None) -> None:
+    assert final_answer(response) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("所以答案是 42。", "42"), ("答案：42", "42"), ("最终答案：$42$", "42"), ("**答案**：42", "42"),
+        ("因此，答案为42。", "42"),
+        ("答案应该是42", "42"), ("### 答案\n$$42$$", "42"), ("答案不是42", None), ("这个答案42不对", None),
+        ("So, my final answer is 42.", "42"), ("My answer: 42", "42"),
+    ],
+)  # fmt: skip
+def test_lines_that_tell_the_answer_in_other_words(response: str, answer: str | None) -> None:
+    assert final_answer(response) == answer
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("204", "204"), ("1,000", "1000"), ("18.0", "18"), ("-0", "0"), ("1{,}000", "1000"), ("007", "7"),
