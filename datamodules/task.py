@@ -90,17 +90,22 @@ def check_template(template: str, column: str, default: str, answer: str) -> Non
         raise ValueError(f"template: {{{answer}}} is the column of the answer, which would stand in the question")
 
 
+def found_in(row: dict[str, Any], column: str) -> Any:
+    """The value of a column, or of a dotted key in its objects; None if there is none."""
+    if column in row:
+        return row[column]
+    value: Any = row
+    for key in column.split("."):
+        value = parse_json(value) if isinstance(value, str) else value
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
 def value_in(row: Any, column: str) -> Any:
     """The value of a column, or of a dotted key in its objects; ValueError if there is none."""
     if not isinstance(row, dict):
         raise ValueError("not an object with named columns")
-    if column in row:
-        value = row[column]
-    else:
-        value = row
-        for key in column.split("."):
-            value = parse_json(value) if isinstance(value, str) else value
-            value = value.get(key) if isinstance(value, dict) else None
+    value = found_in(row, column)
     if is_missing(value):
         raise ValueError(f"no value in the column {column!r}; there are {names_of(row)}")
     if isinstance(value, float) and isinf(value):

@@ -32,6 +32,8 @@ _LETTER = re.compile(rf"{_OPEN}([A-Za-z]){_CLOSED}")
 _LETTER_FIRST = re.compile(rf"{_OPEN}([A-Za-z])({_CLOSED}\s*)(\S.*)", re.DOTALL)
 _LETTER_LAST = re.compile(r"(.*\S)\s*(?:[(\[]\s*([A-Za-z])\s*[)\]]|\s([A-Z]))", re.DOTALL)
 _LETTER_WITHIN = re.compile(r"(?<![A-Za-z])[A-Z](?![A-Za-z])|(?<=[(\[])[a-z](?=[)\]])")
+_LETTERED = re.compile(r"\s*\(?([A-Z])[).:\uff0e]\s*(\S.*)", re.DOTALL)
+"""An option with its letter before it: (A) 12, A)12, A. 12."""
 _BETWEEN = re.compile(r"[,=]\s*|[-\u2013\u2014](?:\s+|(?=[^\W\d]))")
 """Separators between a letter and words, except a minus before a number."""
 _SAID = re.compile(
@@ -203,20 +205,57 @@ def option_lines(options: Sequence[str]) -> str:
     return "" if list(options) == [*ascii_uppercase[: len(options)]] else "\n".join(lines)
 
 
-def read_choice(answer: Any, options: Sequence[str]) -> Choice:
-    """The choice of an answer that is a letter or the text of an option; ValueError if it is neither."""
-    letter = chosen(text_of(answer).strip(), options) if 2 <= len(options) <= len(ascii_uppercase) else None
+def read_choice(answer: Any, options: Sequence[str], first: int | None = None) -> Choice:
+    """The choice of an answer that is a letter or the text of an option, or an option's number.
+
+    Args:
+        answer: a value of a row, or a list of one.
+        options: the texts of the options.
+        first: the number of the first option, if answers are numbers of options; None: they are letters or texts.
+
+    Raises:
+        ValueError: the answer is none of these, or may be both an option's text and its number.
+    """
+    answer = answer[0] if isinstance(answer, list) and len(answer) == 1 else answer
+    said, number = text_of(answer).strip(), len(options)
+    if not 2 <= number <= len(ascii_uppercase):
+        raise ValueError(f"the number of options, {number}, must be 2 to {len(ascii_uppercase)}")
+    if first is not None:
+        numbers = [str(first + place) for place in range(number)]
+        if said not in numbers:
+            raise ValueError(f"the answer {answer!r:.80} must be a number from {numbers[0]} to {numbers[-1]}")
+        return Choice(ascii_uppercase[numbers.index(said)], tuple(options))
+    letter = chosen(said, options)
+    if isinstance(answer, int) and 0 <= answer <= number:
+        raise ValueError(f"the answer {answer} may be the number of an option: set first_option to 0 or 1")
     if letter is None:
-        raise ValueError(f"the answer {answer!r:.80} is none of the {len(options)} options")
+        raise ValueError(f"the answer {answer!r:.80} is none of the {number} options")
     return Choice(letter, tuple(options))
 
 
 def read_options(value: Any) -> tuple[str, ...]:
-    """The options of a row, given as a list or a list in text; () if there are none, as for an open question.
+    """The options of a row, without letters before them; () if there are none, as for an open question.
+
+    Args:
+        value: a list, a list in text, or an object with the letters A, B, C and so on as keys.
 
     Raises:
-        ValueError: for anything else, such as a mapping of letters.
+        ValueError: for anything else.
     """
+    if isinstance(value, dict) and value and {*value} == {*ascii_uppercase[: len(value)]}:
+        value = [value[letter] for letter in sorted(value)]
+    return _without_letters(_listed(value))
+
+
+def _without_letters(options: tuple[str, ...]) -> tuple[str, ...]:
+    """Options of which each begins with its letter, "(A) 12" or "A)12", without it; others unchanged."""
+    found = [_LETTERED.fullmatch(option) for option in options]
+    letters = [each[1] if each else None for each in found]
+    return tuple(each[2] for each in found if each) if letters == [*ascii_uppercase[: len(options)]] else options
+
+
+def _listed(value: Any) -> tuple[str, ...]:
+    """The options of a list, or of a list in text; ValueError for anything else."""
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
         value = value[0]
     options = read_list(value)

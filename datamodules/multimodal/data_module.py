@@ -19,7 +19,7 @@ from datamodules.math.references import check_reference
 from datamodules.multimodal.picture_columns import read_pictures, with_pictures
 from datamodules.scored import ScoredProblem
 from datamodules.sources import check_source, fill, parse_rows, read_rows
-from datamodules.task import check_template, value_in
+from datamodules.task import check_template, found_in, names_of, value_in
 from datamodules.values import is_missing, text_of
 
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
@@ -37,8 +37,10 @@ class PictureTable:
         source: a .parquet, .jsonl or .json file, or a hub id, owner/name[/configuration][:split].
         question: the column of the question, in which <image 1> or <image1> marks the place of the first picture.
         answer: the column of the answer: a letter or an option; for an open question a text or a list of texts.
-        options: the column of the options, a list or a list in text; None if all questions are open.
-        pictures: the columns of the pictures, in order; a row must have one of them, but all may be empty.
+        options: the column of the options, a list, a list in text or an object by letters; or a column for each
+            option; None if all questions are open.
+        first_option: the number of the first option, if the answer is the number of one: 0 in MMLU.
+        pictures: the columns of the pictures, in order; a row must have one of them, but all may be empty. []: none.
         folder: the folder of pictures that rows give by file name; None does not allow file names.
         template: the question, instead of the column `question`; see `datamodules.task.Table`.
     """
@@ -46,7 +48,8 @@ class PictureTable:
     source: str
     question: str = "question"
     answer: str = "answer"
-    options: str | None = "options"
+    options: str | list[str] | None = "options"
+    first_option: int | None = None
     pictures: Sequence[str] = COLUMNS
     folder: str | None = None
     template: str | None = None
@@ -57,6 +60,14 @@ class PictureTable:
             check_template(self.template, self.question, "question", self.answer)
         if self.folder is not None and not Path(self.folder).is_dir():
             raise ValueError(f"folder={self.folder} is no folder")
+
+    def options_of(self, row: dict[str, Any]) -> tuple[str, ...]:
+        """The row's options; () for an open question."""
+        if self.options is None:
+            return ()
+        if isinstance(self.options, str):
+            return read_options(found_in(row, self.options))
+        return tuple(text_of(value_in(row, column)).strip() for column in self.options)
 
     def question_of(self, row: dict[str, Any]) -> Any:
         """The row's question, from the column or the template."""
@@ -112,23 +123,21 @@ class MultimodalDataModule(ProblemDataModule):
     def _problem(self, row: Any, name: str, table: PictureTable) -> Problem:
         if not isinstance(row, dict):
             raise ValueError("not an object with named columns")
-        question, answer = table.question_of(row), row.get(table.answer)
+        question, answer = table.question_of(row), found_in(row, table.answer)
         if not isinstance(question, str) or not question.strip():
             raise ValueError(f"the column {table.question!r} holds no question, but {question!r:.80}")
         if is_missing(answer) or not text_of(answer).strip():
             raise ValueError(f"the column {table.answer!r} holds no answer")
-        options = read_options(row.get(table.options)) if table.options is not None else ()
-        if not any(column in row for column in table.pictures):
-            raise ValueError(
-                f"no column of pictures, {', '.join(table.pictures)}; there are {', '.join(map(str, row))}"
-            )
+        options = table.options_of(row)
+        if table.pictures and not any(column in row for column in table.pictures):
+            raise ValueError(f"no column of pictures, {', '.join(table.pictures)}; there are {names_of(row)}")
         folder = None if table.folder is None else Path(table.folder)
         pictures = read_pictures([row.get(column) for column in table.pictures], folder)
         asked = [question.strip(), option_lines(options), self.choice if options else self.open]
         content = with_pictures("\n\n".join(part for part in asked if part), pictures)
         prompt = ({"role": "user", "content": content},)
         if options:
-            return ScoredProblem(prompt, read_choice(answer, options), ChoiceScorer(), name)
+            return ScoredProblem(prompt, read_choice(answer, options, table.first_option), ChoiceScorer(), name)
         answers = read_list(answer) or (text_of(answer),)
         for each in answer if isinstance(answer, list) else answers:
             check_reference(each)

@@ -162,6 +162,12 @@ def test_lists(value: object, items: tuple[str, ...]) -> None:
         ([["a", "b"]], ("a", "b")),
         ("[['a', 'b']]", ("a", "b")),
         ("[1, 2]", ("1", "2")),
+        ({"B": "y", "A": "x"}, ("x", "y")),
+        (["(A) 12", "(B)13"], ("12", "13")),
+        (["A)12", "B)  13"], ("12", "13")),
+        (["A. a word", "B. another"], ("a word", "another")),
+        (["A. a word", "another"], ("A. a word", "another")),
+        (["B. a word", "A. another"], ("B. a word", "A. another")),
         *[(nothing, ()) for nothing in (None, "", " ", [], "[]")],
     ],
 )
@@ -169,7 +175,7 @@ def test_options_of_a_row(value: object, options: tuple[str, ...]) -> None:
     assert read_options(value) == options
 
 
-@pytest.mark.parametrize("value", [{"A": "x", "B": "y"}, "A. x\nB. y", "['a', 2]", 7])
+@pytest.mark.parametrize("value", [{"A": "x", "C": "y"}, {"one": "x"}, {}, "A. x\nB. y", "['a', 2]", 7])
 def test_options_that_are_no_list_are_refused_and_not_taken_for_none(value: object) -> None:
     with pytest.raises(ValueError, match=r"are no list|holds something besides texts"):
         read_options(value)
@@ -180,7 +186,7 @@ def test_options_are_lettered_unless_they_are_letters() -> None:
     assert option_lines(("A", "B", "C")) == ""
 
 
-@pytest.mark.parametrize("answer", ["E", "", "nothing of these", 3])
+@pytest.mark.parametrize("answer", ["E", "", "nothing of these", 30])
 def test_an_answer_that_is_no_option_is_refused(answer: object) -> None:
     with pytest.raises(ValueError, match="is none of the 4 options"):
         read_choice(answer, OPTIONS)
@@ -194,3 +200,18 @@ def test_the_extracted_answer_is_the_letter_or_the_mathematical_answer() -> None
     assert {ChoiceScorer().extract_answer(response, choice) for response in ("C", "\\boxed{E}", "")} == {None}
     assert OpenScorer().extract_answer("\\boxed{ 3.0 }", ("3", "4")) == "3"
     assert_extracts(lambda response: ChoiceScorer().extract_answer(response, choice), hostile_maths, "C")
+
+
+def test_an_answer_may_be_the_number_of_an_option() -> None:
+    options = ("4", "3", "2", "1")
+    assert [read_choice(answer, options, 0).letter for answer in (0, "3", [1])] == ["A", "D", "B"]
+    assert read_choice(1, options, 1).letter == "A"
+    with pytest.raises(ValueError, match="the answer 4 must be a number from 0 to 3"):
+        read_choice(4, options, 0)
+
+
+def test_an_answer_that_may_be_a_number_or_a_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="the answer 2 may be the number of an option: set first_option to 0 or 1"):
+        read_choice(2, ("4", "3", "2", "1"))
+    assert read_choice(12, ("11", "12", "13")).letter == "B"
+    assert read_choice("2", ("4", "3", "2", "1")).letter == "C"

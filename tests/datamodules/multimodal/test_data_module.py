@@ -92,6 +92,25 @@ def test_questions_as_mmmu_has_them(mmmu: PictureTable) -> None:
         assert problem.score(problem.solution) == 1
 
 
+@pytest.mark.parametrize(
+    ("row", "table"),
+    [
+        ({"choices": ["one", "two"], "answer": 1}, {"options": "choices", "first_option": 0}),
+        ({"options": ["A)one", "B)two"], "correct": "B"}, {"answer": "correct"}),
+        ({"options": {"A": "one", "B": "two"}, "label": ["B"]}, {"answer": "label"}),
+        ({"choices": {"text": ["one", "two"]}, "key": {"is": "B"}}, {"options": "choices.text", "answer": "key.is"}),
+        ({"A": "one", "B": "two", "answer": "B"}, {"options": ["A", "B"]}),
+    ],
+    ids=["MMLU", "AQuA", "AGIEval", "ARC", "columns"],
+)
+def test_multiple_choice_without_pictures(tmp_path: Path, row: dict[str, Any], table: dict[str, Any]) -> None:
+    source = jsonl(tmp_path / "rows.jsonl", {"question": "How many?", **row})
+    data = MultimodalDataModule(validation={"x": PictureTable(source, pictures=[], **table)})
+    (problem,) = data.load_splits()[0]["validation"]
+    assert problem.prompt[0]["content"] == f"How many?\n\nA. one\nB. two\n\n{CHOICE}"  # type: ignore[index]
+    assert [problem.score(rf"\boxed{{{answer}}}") for answer in ("B", "two", "A", "one", "3")] == [1, 1, 0, 0, 0]
+
+
 def test_jsonl_holds_the_same(tmp_path: Path, mmmu: PictureTable) -> None:
     pictures = {f"image_{n}": base64.b64encode(each.data).decode() for n, each in enumerate((RED, BLUE), start=1)}
     source = jsonl(tmp_path / "rows.jsonl", *({**row, **pictures} for row in MMMU))
