@@ -14,6 +14,7 @@ from app.policy.base import Policy
 from app.policy.lora import LoRA
 from app.policy.sources import check_gguf, check_loaded, check_no_adapter, forget_quantization, locate, reason_of
 from app.policy.tokenizer_files import load_tokenizer
+from app.storage.fetched import check_fetched
 from app.types import Prompt
 
 
@@ -67,6 +68,7 @@ class PretrainedPolicy(Policy):
             folder = locate(self.path)
             check_gguf(folder, self.gguf_file)
             check_no_adapter(folder)
+            check_fetched(*sorted(Path(folder).glob("*")))
             if not Path(folder).is_dir():
                 offline_where_unreachable()
             config = AutoConfig.from_pretrained(folder, **source)

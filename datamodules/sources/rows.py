@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.hub import offline_where_unreachable
+from app.storage.fetched import check_fetched
 from app.types import Problem
 from datamodules.sources.folders import split_files
 from datamodules.sources.json_text import first_repeat, json_list, strict_json
@@ -70,6 +71,7 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     readers = {".jsonl": read_jsonl, ".json": read_json, ".csv": read_csv, ".parquet": read_parquet}
     read = readers.get(Path(source).suffix.lower())
     if read is not None:
+        check_fetched(Path(source))
         return read(Path(source))
     if is_saved(Path(source)):
         return read_dataset(source, source)
@@ -77,6 +79,7 @@ def read_rows(source: str, split: str) -> Iterable[Any]:
     assert hub is not None  # by check_source
     name, configuration, given = hub.groups()
     if configuration is None and (files := split_files(Path(name), given or split)):
+        check_fetched(*files)
         return Rows(chain.from_iterable(map(_json_lines, files)))
     offline_where_unreachable()
     return read_dataset(source, name, configuration, split=given or split)

@@ -18,6 +18,7 @@ from app.types import Sampling
 from callbacks.checks import check_ends, check_export
 from tests.app.architectures import draw_rows
 from tests.app.policy.test_base import RAGGED
+from tests.app.storage.test_fetched import POINTER
 
 
 def test_gradient_checkpointing_is_at_work_in_a_loaded_checkpoint(
@@ -70,6 +71,14 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another vocabulary": (
         lambda folder: edit(folder / "config.json", vocab_size=100),
         r"lm_head.weight has the shape \[99, .*\], and by config.json \[100, .*\]",
+    ),
+    "weights that git did not fetch": (
+        lambda folder: (folder / "model.safetensors").write_text(POINTER),
+        "model.safetensors is Git LFS's pointer, not the file itself",
+    ),
+    "a tokenizer that git did not fetch": (
+        lambda folder: (folder / "tokenizer.json").write_text(POINTER),
+        "tokenizer.json is Git LFS's pointer, not the file itself",
     ),
     "weights cut short": (lambda folder: cut(folder / "model.safetensors"), "SafetensorError: .*not fully covered"),
     "a tokenizer that is none": (lambda folder: (folder / "tokenizer.json").write_text("{}"), "KeyError: "),
