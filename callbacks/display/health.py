@@ -1,8 +1,9 @@
-"""Warnings: large importance ratios, collapsed entropy, or no informative problems."""
+"""Warnings: large importance ratios, collapsed entropy, no informative problems, or no answer that passes."""
 
 from __future__ import annotations
 
 import logging
+from itertools import compress
 from math import exp
 from typing import Any
 
@@ -12,6 +13,8 @@ from app.advantages import AdvantageEstimator
 from app.module import RLVRModule
 from app.types import ProblemBatch, Rollouts
 from app.types.pictures import text_of
+from callbacks.lookup import callback_of
+from callbacks.roles import Evaluation
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,8 @@ class Health(Callback):
         entropy: warn when the mean entropy of sampled tokens is at most this, in nats.
         idle: warn when this many iterations in a row had no informative problem, with the cause; and at the end of
             a run that never had one.
+
+    In `validate` and `test` it warns, with an example, if no answer to the problems of the first batch passes.
     """
 
     def __init__(self, ratio: float = 2.0, entropy: float = 0.01, idle: int = 3) -> None:
@@ -70,6 +75,14 @@ class Health(Callback):
         if self.iterations and self.in_a_row == self.iterations:
             self._warn(trainer, "end", f"nothing was learnt in any of the {self.iterations} iterations: {self.cause}")
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        evaluation = callback_of(trainer, Evaluation)
+        shown = None if evaluation is None or trainer.state.fn == "fit" else evaluation.shown
+        if shown is not None and (shown.rewards == 0).any() and not (shown.rewards > 0).any():
+            self._warn(trainer, "evaluated", f"of the first {len(shown)} problems, {nothing_passes(shown)}")
+
+    on_test_end = on_validation_end
+
     def _warn(self, trainer: Trainer, kind: str, text: str) -> None:
         if kind not in self.warned and trainer.is_global_zero:
             self.warned.add(kind)
@@ -85,13 +98,24 @@ def why_idle(batch: Rollouts, advantage: AdvantageEstimator) -> tuple[str, str]:
     if unscored == number:
         return "unscored", f"none of the {number} answers has a score"
     if (rewards == 0).all():
-        counts = f"none of the {number} answers passes ({truncated} were cut off, {unscored} have no score)"
-        return "failed", f"{counts}; for example, {example(batch)}"
+        return "failed", nothing_passes(batch)
     if (rewards == 1).all():
         return "passed", f"all {number - unscored} answers pass: the problems are too easy"
     if (rewards == rewards[:, :1]).all():
         return "alike", "the answers to each problem all have the same score"
     return "advantage", f"scores differ, but {advantage!r} is zero for these numbers of passes"
+
+
+def nothing_passes(batch: Rollouts) -> str:
+    """How many answers failed and why, with an example, of rollouts of which none passes."""
+    truncated, unscored = int(batch.truncated.sum()), int((~batch.scored).sum())
+    whole = (batch.scored & ~batch.truncated).tolist()
+    answers = [
+        row.answer for group, kept in zip(batch.completions, whole, strict=True) for row in compress(group, kept)
+    ]
+    silent = f", {answers.count(None)} have no final answer" if None in answers else ""
+    counts = f"{truncated} were cut off, {unscored} have no score{silent}"
+    return f"none of the {batch.rewards.numel()} answers passes ({counts}); for example, {example(batch)}"
 
 
 def example(batch: Rollouts) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from math import nan
 from typing import Any
@@ -72,7 +74,7 @@ def batch_of(rewards: list[list[float]], cut_off: int = 0) -> Rollouts:
         (
             batch_of([[0.0, nan], [0.0, 0.0]], cut_off=1),
             "failed",
-            "none of the 4 answers passes (1 were cut off, 1 have no score); for example, "
+            "none of the 4 answers passes (1 were cut off, 1 have no score, 2 have no final answer); for example, "
             "to 'what is 1?' it says 'it is 7', the reference is 'what is 1?'",
         ),
         (batch_of([[1.0, nan], [1.0, 1.0]]), "passed", "all 3 answers pass"),
@@ -102,3 +104,15 @@ def test_a_run_that_learns_nothing_says_so_once_and_at_its_end(
     )
     assert "it says 'nonsense', the reference is '" in first
     assert last.startswith("nothing was learnt in any of the 4 iterations: none of the 16 answers passes")
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_an_evaluation_without_a_passing_answer_shows_one(
+    passk: CommandLine, caplog: pytest.LogCaptureFixture, command: str
+) -> None:
+    passk(command, "--rollout.engine", json.dumps(scripted("nonsense")), **watched())
+    (warning,) = warnings(caplog)
+    assert re.match(
+        r"of the first \d+ problems, none of the \d+ answers passes \(0 were cut off, 0 have no sc", warning
+    )
+    assert "it says 'nonsense', the reference is '" in warning
