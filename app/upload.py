@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ from huggingface_hub import HfApi
 
 LEFT_OUT = ["*.ckpt", "*.ckpt/*"]
 """Files of an export's folder that are not uploaded: passk's own, the state from which a run resumes."""
+
+ADAPTER = "adapter/adapter_config.json"
+"""peft's description of an adapter, in which its base model may be a local path."""
 
 
 class UploadError(Exception):
@@ -34,22 +38,34 @@ def create_repository(hub_model_id: str, private: bool | None = None) -> str:
 def upload(folder: Path, repository: str) -> str:
     """Upload the files of an exported folder that transformers reads, and its model card.  -> the address
 
+    A local path of an adapter's base model is cut to its last part.
+
     Raises:
         UploadError: the hub is unreachable or refuses.
     """
+    message, adapter = f"{folder.name}, trained with passk", without_local_path(folder / ADAPTER)
+    left_out = [*LEFT_OUT, *([] if adapter is None else [ADAPTER])]
     try:
+        if adapter is not None:
+            HfApi().upload_file(
+                repo_id=repository, path_or_fileobj=adapter, path_in_repo=ADAPTER, commit_message=message
+            )
         return (
             HfApi()
-            .upload_folder(
-                repo_id=repository,
-                folder_path=folder,
-                ignore_patterns=LEFT_OUT,
-                commit_message=f"{folder.name}, trained with passk",
-            )
+            .upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=left_out, commit_message=message)
             .repo_url.url
         )
     except Exception as error:
         raise UploadError(f"{folder} was not pushed to {repository!r}: {reason_of(error)}") from None
+
+
+def without_local_path(file: Path) -> bytes | None:
+    """An adapter's description whose base model is a local path, with the path's last part; None for any other."""
+    described = json.loads(file.read_bytes()) if file.is_file() else {}
+    base = Path(described.get("base_model_name_or_path") or "")
+    if not (base.is_absolute() or base.is_dir()) or base == Path():
+        return None
+    return json.dumps({**described, "base_model_name_or_path": base.name}, indent=2).encode()
 
 
 def reason_of(error: Exception) -> str:

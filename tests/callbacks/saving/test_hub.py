@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import re
 from collections.abc import Callable
 from inspect import signature
@@ -13,7 +14,7 @@ import pytest
 from huggingface_hub import CommitInfo, HfApi, ModelCard, RepoUrl
 
 from app.cli import main
-from app.upload import LEFT_OUT
+from app.upload import ADAPTER, LEFT_OUT, upload
 from callbacks.saving.card import _shortened
 from tests.conftest import BY_LENGTH, CommandLine, Run, stage, steps
 
@@ -41,18 +42,27 @@ class Hub:
             raise self.error["upload"]
         names = [str(path.relative_to(folder_path)) for path in folder_path.rglob("*") if path.is_file()]
         kept = [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in ignore_patterns)]
-        self.files = {f"{repo_id}/{name}": (folder_path / name).read_bytes() for name in kept}
+        self.files |= {f"{repo_id}/{name}": (folder_path / name).read_bytes() for name in kept}
         url = f"https://huggingface.co/{repo_id}/commit/1"
         return CommitInfo(commit_url=url, commit_message=commit_message, commit_description="", oid="1")
+
+    def upload_file(self, repo_id: str, path_or_fileobj: bytes, path_in_repo: str, commit_message: str) -> Any:
+        self.files[f"{repo_id}/{path_in_repo}"] = path_or_fileobj
+        return commit_message
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
     hub = Hub()
-    for name in ("create_repo", "upload_folder"):  # takes what the library takes, and gives what it gives
+    for name in (
+        "create_repo",
+        "upload_folder",
+        "upload_file",
+    ):  # takes what the library takes, and gives what it gives
         assert set(signature(getattr(Hub, name)).parameters) <= set(signature(getattr(HfApi, name)).parameters)
     monkeypatch.setattr(HfApi, "create_repo", lambda self, *args, **kwargs: hub.create_repo(*args, **kwargs))
     monkeypatch.setattr(HfApi, "upload_folder", lambda self, **kwargs: hub.upload_folder(**kwargs))
+    monkeypatch.setattr(HfApi, "upload_file", lambda self, **kwargs: hub.upload_file(**kwargs))
     return hub
 
 
@@ -158,3 +168,18 @@ def test_paths_of_this_machine_are_shortened(text: str, shortened: str) -> None:
 
 def test_a_checkpoint_of_the_run_is_left_out() -> None:
     assert [fnmatch.fnmatch(name, LEFT_OUT[0]) for name in ("stage.ckpt", "model.safetensors")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [("/home/me/models/qwen", "qwen"), ("Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B"), (None, None), ("", "")],
+)
+def test_the_local_path_of_an_adapters_base_model_is_not_uploaded(
+    tmp_path: Path, hub: Hub, base: str | None, told: str | None
+) -> None:
+    (tmp_path / "adapter").mkdir()
+    file = tmp_path / ADAPTER
+    file.write_text(json.dumps({"r": 8, "base_model_name_or_path": base}))
+    upload(tmp_path, "me/mazes")
+    assert json.loads(hub.files[f"me/mazes/{ADAPTER}"]) == {"r": 8, "base_model_name_or_path": told}
+    assert json.loads(file.read_text())["base_model_name_or_path"] == base
