@@ -38,12 +38,14 @@ class ProblemDraw(Callback):
     Args:
         sampler: the problem sampler; defaults to `Uniform`.
         start_from: the `problems.jsonl` of another run, whose counts are the start; a resumed run does not read it.
-        keep: factor on the counts of a problem's earlier answers at each new draw, in [0, 1].
+        decay: factor on the counts of a problem's earlier answers at each new draw, in [0, 1].
     """
 
-    def __init__(self, sampler: ProblemSampler | None = None, start_from: str | None = None, keep: float = 0.5) -> None:
-        check_share("keep", keep)
-        self.sampler, self.start_from, self.keep = sampler or Uniform(), start_from, keep
+    def __init__(
+        self, sampler: ProblemSampler | None = None, start_from: str | None = None, decay: float = 0.5
+    ) -> None:
+        check_share("decay", decay)
+        self.sampler, self.start_from, self.decay = sampler or Uniform(), start_from, decay
         self.resumed = False
         self._curves: tuple[str, Curves] | None = None  # of an objective, by a text of all that they depend on
 
@@ -60,7 +62,11 @@ class ProblemDraw(Callback):
         if overfit and not isinstance(self.sampler, Uniform):
             raise ValueError(f"draw.sampler={self.sampler!r} must be Uniform with overfit_batches={overfit}")
         module = RLVRModule.of(pl_module)
-        stream.sampler, stream.objective, stream.record.keep = self.sampler, lambda: self._objective(module), self.keep
+        stream.sampler, stream.objective, stream.record.decay = (
+            self.sampler,
+            lambda: self._objective(module),
+            self.decay,
+        )
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.resumed = True  # the checkpoint has the counts

@@ -65,15 +65,15 @@ class Binary(_OtherRewards):
 
     Args:
         of: the estimator that gets them.
-        at: rewards of at least this much count as 1, all others as 0; in (0, 1].
+        threshold: rewards of at least this much count as 1, all others as 0; in (0, 1].
     """
 
-    def __init__(self, of: AdvantageEstimator, at: float = 1.0) -> None:
-        if not 0 < at <= 1:
-            raise ValueError(f"at={at} must lie in (0, 1]")
+    def __init__(self, of: AdvantageEstimator, threshold: float = 1.0) -> None:
+        if not 0 < threshold <= 1:
+            raise ValueError(f"threshold={threshold} must lie in (0, 1]")
         super().__init__(of)
         self.binary = False
-        self.at = at
+        self.threshold = threshold
 
     def rewards(self, rollouts: Rollouts) -> Tensor:
-        return (rollouts.rewards >= self.at).to(rollouts.rewards)
+        return (rollouts.rewards >= self.threshold).to(rollouts.rewards)

@@ -27,12 +27,12 @@ class PassRecord:
         problems: the n problems.
 
     Attributes:
-        keep: factor on the counts of earlier answers at each new draw, in [0, 1], since the policy changes.
+        decay: factor on the counts of earlier answers at each new draw, in [0, 1], since the policy changes.
         drawn: `[n]`, draws so far.
         last: `[n]`, the number of the latest batch in which it was drawn, -1 for none.
         solved, failed: `[n]`, consecutive draws up to the latest that count as solved and as failed for the sampler.
         answers, passes: `[n]`, double: scored answers, and passing ones, of all draws; at each draw the earlier ones
-            are multiplied by `keep`.
+            are multiplied by `decay`.
     """
 
     drawn: Tensor
@@ -44,7 +44,7 @@ class PassRecord:
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = problems
-        self.keep = 0.5
+        self.decay = 0.5
         self._places: dict[str, int] | None = None
         self._labels: tuple[list[str], Tensor] | None = None
         for name, dtype in FIELDS.items():
@@ -111,8 +111,8 @@ class PassRecord:
         answers, passes = torch.tensor([outcomes[place] for place in places.tolist()]).double().unbind(-1)
         self.drawn[places] += 1
         self.last[places] = batch
-        self.answers[places] = self.keep * self.answers[places] + answers
-        self.passes[places] = self.keep * self.passes[places] + passes
+        self.answers[places] = self.decay * self.answers[places] + answers
+        self.passes[places] = self.decay * self.passes[places] + passes
         for name, hit in {"solved": passes >= solved_at * answers, "failed": passes <= failed_at * answers}.items():
             rows = getattr(self, name)
             rows[places] = torch.where(answers == 0, rows[places], torch.where(hit, rows[places] + 1, 0))

@@ -1,8 +1,8 @@
 """Base class of engines with a copy of the weights, such as vLLM.
 
 The copy, or a prefix cache from earlier weights, can be stale without an error. Therefore `sync` ends by sampling a
-few responses to fixed prompts. The trainer computes their log-probabilities too; a difference above `bound` ends the
-run.
+few responses to fixed prompts. The trainer computes their log-probabilities too; a difference above
+`max_logprob_difference` ends the run.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class ExternalEngine(RolloutEngine):
     (`model.correction`).
 
     Args:
-        bound: the largest difference in a token's log-probability between engine and trainer after an update;
-            defaults to that of the engine's precision (BOUNDS).
+        max_logprob_difference: the largest difference in a token's log-probability between engine and trainer after an
+            update; defaults to that of the engine's precision (BOUNDS).
 
     Attributes:
         accepts_pictures: whether `sample` passes a prompt's pictures to the engine.
@@ -48,17 +48,17 @@ class ExternalEngine(RolloutEngine):
     continues_tokens = True
     accepts_pictures = False
 
-    def __init__(self, bound: float | None = None) -> None:
-        if bound is not None and not bound > 0:
-            raise ValueError(f"bound={bound} must be above 0")
-        self.bound = bound
+    def __init__(self, max_logprob_difference: float | None = None) -> None:
+        if max_logprob_difference is not None and not max_logprob_difference > 0:
+            raise ValueError(f"max_logprob_difference={max_logprob_difference} must be above 0")
+        self.max_logprob_difference = max_logprob_difference
         self.policy: Policy | None = None
 
     def sync(self, policy: Policy) -> None:
         """Send the policy's full weights, and check that the engine samples with them."""
         self.policy = policy
         self.update(policy)
-        check_agreement(self, policy, self.bound or BOUNDS[compute_dtype(policy)])
+        check_agreement(self, policy, self.max_logprob_difference or BOUNDS[compute_dtype(policy)])
 
     @abstractmethod
     def update(self, policy: Policy) -> None:
@@ -161,7 +161,7 @@ def check_agreement(engine: RolloutEngine, policy: Policy, bound: float) -> floa
     worst = int(gap.nan_to_num(float("inf")).argmax())
     if not gap.max() <= bound:
         token, theirs, ours = (each.flatten()[worst].item() for each in (rows.tokens, rows.sampler_logprobs, own))
-        apart = f"{abs(theirs - ours):.2e} apart and bound={bound:g}"
+        apart = f"{abs(theirs - ours):.2e} apart and max_logprob_difference={bound:g}"
         raise EngineError(
             f"{type(engine).__name__} does not sample with the policy's weights: token {token} has log-probability "
             f"{theirs:.6f} in the engine and {ours:.6f} in the trainer, {apart}"

@@ -23,12 +23,12 @@ class EntropySwitch(Callback):
     Place it after the RolloutCallback, which fills the batch.
 
     Args:
-        share: the share of the problems that is exploited; half of them in the paper.
+        exploit_share: the share of the problems that is exploited; half of them in the paper.
     """
 
-    def __init__(self, share: float = 0.5) -> None:
-        check_share("share", share)
-        self.share = share
+    def __init__(self, exploit_share: float = 0.5) -> None:
+        check_share("exploit_share", exploit_share)
+        self.exploit_share = exploit_share
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: ProblemBatch, batch_idx: int
@@ -38,7 +38,7 @@ class EntropySwitch(Callback):
         if entropies.isnan().any():
             batch.sampled = replace(rollouts, explore=None)
             return
-        explore = to_explore(entropies, self.share)
+        explore = to_explore(entropies, self.exploit_share)
         own = explore[first : first + len(batch)].to(rollouts.rewards.device)
         batch.sampled = replace(rollouts, explore=own)
         parts = {"entropy/explored": entropies[explore], "entropy/exploited": entropies[~explore]}

@@ -76,7 +76,7 @@ def test_a_run_in_two_parts_is_one_run(passk: CommandLine, tmp_path: Path, sampl
     [
         (["--trainer.overfit_batches=1", "--draw.sampler=app.draw.Pools"], "must be Uniform with overfit_batches=1"),
         (["--draw.start_from=nowhere.jsonl"], "No such file or directory: nowhere.jsonl"),
-        (["--draw.keep=2"], "keep=2.0 must lie in [0, 1]"),
+        (["--draw.decay=2"], "decay=2.0 must lie in [0, 1]"),
     ],
 )
 def test_what_could_not_work_is_refused(

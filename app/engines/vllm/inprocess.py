@@ -45,7 +45,7 @@ class VLLMEngine(ExternalEngine):
     Args:
         sleep_level: on a GPU, between samplings: 0 keeps all memory, 1 moves the weights to the host's memory,
             2 drops them, since each sampling begins with new ones; 1 and 2 free the cache.
-        bound: see ExternalEngine.
+        max_logprob_difference: see ExternalEngine.
         arguments: arguments of vLLM's `LLM` that replace the defaults here: max_model_len, gpu_memory_utilization,
             enforce_eager, kv_cache_memory_bytes and so on.
     """
@@ -53,9 +53,9 @@ class VLLMEngine(ExternalEngine):
     accepts_pictures = True
 
     def __init__(
-        self, sleep_level: int = 2, bound: float | None = None, arguments: dict[str, Any] | None = None
+        self, sleep_level: int = 2, max_logprob_difference: float | None = None, arguments: dict[str, Any] | None = None
     ) -> None:
-        super().__init__(bound)
+        super().__init__(max_logprob_difference)
         if sleep_level not in (0, 1, 2):
             raise ValueError(f"sleep_level={sleep_level} must be 0, 1 or 2")
         check_arguments(arguments or {}, (*OURS, "distributed_executor_backend"))

@@ -43,7 +43,7 @@ class VLLMServerEngine(ExternalEngine):
         environment: its additional environment variables, such as {CUDA_VISIBLE_DEVICES: "4,5,6,7"}.
         restarts: how often it may be restarted.
         timeout: seconds without an answer to any request, after which a server counts as lost.
-        bound: see ExternalEngine.
+        max_logprob_difference: see ExternalEngine.
     """
 
     supports_async = True
@@ -57,9 +57,9 @@ class VLLMServerEngine(ExternalEngine):
         environment: dict[str, str] | None = None,
         restarts: int = 3,
         timeout: float = 1800.0,
-        bound: float | None = None,
+        max_logprob_difference: float | None = None,
     ) -> None:
-        super().__init__(bound)
+        super().__init__(max_logprob_difference)
         check_arguments(arguments or {}, TAKEN)
         if urls is not None and (not urls or arguments or environment):
             raise ValueError(f"urls={urls} must name servers, which have their own arguments and environment")

@@ -128,7 +128,7 @@ def test_what_is_no_reward_is_refused_all_the_same() -> None:
 
 @pytest.mark.parametrize("at", [0.0, -1.0, 1.5])
 def test_the_bound_is_a_reward_that_failing_does_not_have(at: float) -> None:
-    with pytest.raises(ValueError, match=rf"at={at} must lie in \(0, 1\]"):
+    with pytest.raises(ValueError, match=rf"threshold={at} must lie in \(0, 1\]"):
         Binary(PassOne(), at)
 
 

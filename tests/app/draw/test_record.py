@@ -62,7 +62,7 @@ def test_rates_begin_at_the_mean_of_their_set() -> None:
 
 def test_nothing_is_forgotten_where_all_is_kept() -> None:
     record = PassRecord(PROBLEMS)
-    record.keep = 1.0
+    record.decay = 1.0
     for batch in range(3):
         record.update(batch, {5: (4, 1)}, 1.0, 0.0)
     assert (record.answers[5], record.passes[5]) == (12, 3)

@@ -110,7 +110,7 @@ def test_it_must_come_after_sampling(batch: Rollouts) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_is_a_share(share: float) -> None:
-    with pytest.raises(ValueError, match=rf"share={share} must lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=rf"exploit_share={share} must lie in \[0, 1\]"):
         EntropySwitch(share)
 
 

@@ -36,7 +36,7 @@ LONG = Sampling(max_new_tokens=200)  # some seconds for 64 answers to each promp
 def pair() -> Iterator[Pair]:
     """An engine that may start its server again and again."""
     pytest.importorskip("vllm")
-    engine, policy = VLLMServerEngine(bound=BOUND, restarts=10), build(True)
+    engine, policy = VLLMServerEngine(max_logprob_difference=BOUND, restarts=10), build(True)
     engine.setup(policy)
     yield engine, policy
     engine.close()

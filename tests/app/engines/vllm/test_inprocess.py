@@ -42,7 +42,7 @@ def build(tied: bool) -> TinyPolicy:
 @pytest.fixture(scope="module", params=[False, True], ids=["untied", "tied"])
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[VLLMEngine, TinyPolicy]]:
     pytest.importorskip("vllm")
-    engine, policy = VLLMEngine(bound=BOUND), build(request.param)
+    engine, policy = VLLMEngine(max_logprob_difference=BOUND), build(request.param)
     engine.setup(policy)
     yield engine, policy
     engine.close()
@@ -113,7 +113,7 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VLLMEngin
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 6, 6]}
     policy = VisionPolicy(str(write_vision(tmp_path_factory.mktemp("seeing"), **wide, rope_parameters=rope)))
     policy.build()
-    engine = VLLMEngine(bound=BOUND)
+    engine = VLLMEngine(max_logprob_difference=BOUND)
     engine.setup(policy)
     yield engine, policy
     engine.close()
@@ -156,7 +156,9 @@ def test_a_stale_weight_is_caught(pair: Pair, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(engine, "update", lambda policy: None)
     engine.sync(policy)  # nothing has moved: nothing is stale
     move(policy, 100)
-    with pytest.raises(EngineError, match=r"VLLMEngine does not sample with the policy's weights: .* apart and bound"):
+    with pytest.raises(
+        EngineError, match=r"VLLMEngine does not sample with the policy's weights: .* apart and max_logprob"
+    ):
         engine.sync(policy)
 
 
@@ -237,7 +239,12 @@ def test_a_run_on_visual_mazes(seeing: tuple[VLLMEngine, VisionPolicy], passk: C
     wanted = {"path": seeing[1].path, "freeze_vision": True}
     overlay = {
         "model": {"policy": {"class_path": "app.policy.VisionPolicy", "init_args": wanted}},
-        "rollout": {"engine": {"class_path": "app.engines.vllm.inprocess.VLLMEngine", "init_args": {"bound": BOUND}}},
+        "rollout": {
+            "engine": {
+                "class_path": "app.engines.vllm.inprocess.VLLMEngine",
+                "init_args": {"max_logprob_difference": BOUND},
+            }
+        },
     }
     style = "--data.style=datamodules.maze.BarePicturePrompt"
     cli = passk.fit([stage("explore", BY_LENGTH, until=steps(3))], style, f"--data.style.pixels={PIXELS}", **overlay)
@@ -259,7 +266,10 @@ def test_what_follows_from_the_policy_is_not_the_users_to_set(name: str) -> None
     check_arguments({"max_model_len": 64}, ())
 
 
-@pytest.mark.parametrize(("arguments", "message"), [({"sleep_level": 3}, "sleep_level=3"), ({"bound": 0.0}, "bound=0")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"sleep_level": 3}, "sleep_level=3"), ({"max_logprob_difference": 0.0}, "max_logprob_difference=0")],
+)
 def test_bad_arguments(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         VLLMEngine(**arguments)  # type: ignore[arg-type]

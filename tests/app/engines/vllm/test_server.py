@@ -25,7 +25,7 @@ Pair = tuple[VLLMServerEngine, TinyPolicy]
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """An engine with a server of its own, which every test leaves running."""
     pytest.importorskip("vllm")
-    engine, policy = VLLMServerEngine(bound=BOUND), build(request.param)
+    engine, policy = VLLMServerEngine(max_logprob_difference=BOUND), build(request.param)
     engine.setup(policy)
     yield engine, policy
     engine.close()
@@ -98,7 +98,7 @@ def test_a_server_that_runs_already_takes_weights_of_its_own_shape_alone(tied: P
     """Given by its address: another policy's weights don't fit, and the server lives on."""
     engine, policy = tied
     assert engine.servers is not None
-    given = VLLMServerEngine(engine.servers.urls, bound=BOUND)
+    given = VLLMServerEngine(engine.servers.urls, max_logprob_difference=BOUND)
     given.sync(policy)
     assert given.process is None
     given.close()
