@@ -211,9 +211,9 @@ def _takes(logger: Any, method: str, *arguments: str) -> bool:
 
 
 def _shown(value: str | float | None) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.encode(errors="replace").decode()  # lone surrogates cannot be encoded
 
 
 def _escaped(text: str) -> str:
-    whole = text.encode(errors="replace").decode()  # lone surrogates cannot be encoded
-    return html.escape(whole).replace("`", "&#96;").replace("~", "&#126;")
+    return html.escape(text).replace("`", "&#96;").replace("~", "&#126;")

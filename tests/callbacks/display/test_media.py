@@ -166,8 +166,8 @@ def test_a_logger_with_the_methods_of_wandb_is_given_pictures_and_texts(passk: C
 def test_a_logger_with_other_arguments_is_left_alone() -> None:
     media = Media(Otherwise())
     media.picture("one", Image.new("RGB", (2, 2)), 1)
-    media.table("two", [{"a": 1.5, "b": None}], 1)
-    assert media.logger.calls == {("two", 1): ["a: 1.5\nb: "]}
+    media.table("two", [{"a": 1.5, "b": None, "c": "half \ud83d"}], 1)
+    assert media.logger.calls == {("two", 1): ["a: 1.5\nb: \nc: half ?"]}
 
 
 class Recorded:
