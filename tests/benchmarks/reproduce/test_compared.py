@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from benchmarks.reproduce.compared import comparison_page, differences, ends
@@ -87,6 +88,15 @@ def test_what_readme_says_of_the_comparison_is_what_its_file_says() -> None:
         _, one, _, many = differences(curves[arm], curves["Pass@1"], itself=False)
         assert len(curves[arm]) == 3
         assert said.format(short(one), short(many)) in readme, arm
+
+
+def test_readme_counts_the_verdicts_of_the_page() -> None:
+    page = " ".join((ROOT / "docs" / "reproduction.md").read_text().split())
+    counted = re.search(r"holds (\d+), does not hold (\d+), undetermined (\d+)", page)
+    assert counted is not None
+    holds, fails, undetermined = map(int, counted.groups())
+    said = f"Of the {holds + fails + undetermined} statements of the paper that were run, {holds} hold, {fails} do not"
+    assert f"{said} hold and {undetermined} are undetermined." in " ".join((ROOT / "README.md").read_text().split())
 
 
 def test_what_the_pages_say_of_smollm2_is_what_its_file_says() -> None:
