@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from benchmarks.reproduce.compared import comparison_page, differences, ends
-from benchmarks.reproduce.comparisons import COMPARISONS, OBJECTIVES, SMOLLM2
+from benchmarks.reproduce.comparisons import COMPARISONS, DRAWS, OBJECTIVES, SMOLLM2
 from benchmarks.reproduce.curves import read
 from benchmarks.reproduce.document import COMPARISON_PAGE
 from tests.conftest import ROOT
@@ -88,6 +88,18 @@ def test_what_readme_says_of_the_comparison_is_what_its_file_says() -> None:
         _, one, _, many = differences(curves[arm], curves["Pass@1"], itself=False)
         assert len(curves[arm]) == 3
         assert said.format(short(one), short(many)) in readme, arm
+
+
+def test_what_the_page_on_drawing_says_is_what_its_file_says() -> None:
+    curves = {arm: ends(seeds) for arm, seeds in read(DRAWS).items()}
+    decided = {
+        arm: [cell for cell in differences(seeds, curves["uniform"], arm == "uniform") if cell.startswith("**")]
+        for arm, seeds in curves.items()
+    }
+    assert not any(cell[2] != "-" for cells in decided.values() for cell in cells)
+    text = " ".join((ROOT / "docs" / "drawing.md").read_text().split())
+    assert (len(curves), sum(map(bool, decided.values()))) == (6, 4)
+    assert "four of these five end with less of one" in text
 
 
 def test_readme_counts_the_verdicts_of_the_page() -> None:
