@@ -82,7 +82,7 @@ CONSTRUCTED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "no data format": (
         PublishedMazeDataModule,
         ROWS,
-        "{folder}/data.tsv is neither a .parquet, .jsonl or .csv file nor a hub id (owner/…",
+        "{folder}/data.tsv is neither a .parquet, .jsonl, .json or .csv file nor a hub id (owner/…",
     ),
     "a stage's batch of 0": (
         StageSchedule,

@@ -72,7 +72,7 @@ def test_an_unmarked_problem_may_teach_if_either_would_learn() -> None:
 
 def test_unmarked_rewards_are_looked_at_too() -> None:
     graded = replace(every_count(8), rewards=torch.full((9, 8), 0.5))
-    with pytest.raises(ValueError, match=r"a reward of 0.5 must be one of them"):
+    with pytest.raises(ValueError, match=r"a reward of 0.5 must be 0 or 1"):
         Adaptive(PassK(2)).informative(graded)
 
 

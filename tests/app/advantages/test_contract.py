@@ -149,7 +149,7 @@ def test_bad_rewards_stay_outside(estimator: AdvantageEstimator) -> None:
     graded = rollouts()
     graded.rewards[2, 3] = 0.25
     if estimator.binary:
-        with pytest.raises(ValueError, match=r"failing \(0\) alone: a reward of 0.25"):
+        with pytest.raises(ValueError, match=r"takes binary rewards: a reward of 0.25"):
             estimator(graded)
     else:
         assert estimator(graded).isfinite().all()

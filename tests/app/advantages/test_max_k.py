@@ -312,5 +312,5 @@ def test_one_rollout_is_refused(estimator: AdvantageEstimator) -> None:
 
 @pytest.mark.parametrize("estimator", [PassKWithoutSigma(2), RLOOK(2)])
 def test_graded_rewards_are_refused(estimator: AdvantageEstimator) -> None:
-    with pytest.raises(ValueError, match=r"a reward of 0\.5 must be one of them"):
+    with pytest.raises(ValueError, match=r"a reward of 0\.5 must be 0 or 1"):
         estimator(batch(torch.tensor([[1.0, 0.5, 0.0]])))
