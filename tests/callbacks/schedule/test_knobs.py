@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"advantage": "app.advantages.PassOne", "knobs": {"k": knob("Fixed", value=2)}},
         r"stage 'a': knobs, iteration 0 \(k=2\): PassOne\(\) has no k",
     ),
-    "zero": ({"knobs": {"temperature": knob("Ramp", first=1.0, last=0.0, end=2)}}, r"temperature=0 must be above 0: N equal"),
+    "zero": ({"knobs": {"temperature": knob("Ramp", first=1.0, last=0.0, end=2)}}, r"temperature=0 must be above 0: N"),
     "negative": ({"knobs": {"temperature": knob("Fixed", value=-1.0)}}, r"temperature=-1.0 must be at least 0"),
     "no policy": (
         {"engine": "app.engines.demonstrations.DemonstrationEngine", "knobs": {"temperature": knob("Fixed", value=1)}},
