@@ -32,7 +32,7 @@ from app.cli.front import COMMANDS, is_first
 from app.cli.help import HelpAll, ShortHelp, about, shorten
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
-from app.cli.paths import expand_home
+from app.cli.paths import expand_home, find_modules_here
 from app.cli.shipped import contents_of, with_shipped
 from app.cli.stages import spelt_out, stages_by_name
 from app.cli.trainer_arguments import check_parts, check_trainer, launched, one_progress_bar
@@ -240,20 +240,6 @@ def main(args: list[str] | None = None) -> PassKCLI:
         raise SystemExit(2) from None
     except (KeyboardInterrupt, SystemExit) as end:
         raise SystemExit(ended_early(end, given)) from None
-
-
-def find_modules_here() -> None:
-    """Let the user's modules be found in the working folder: last, to hide no others.
-
-    Raises:
-        ValueError: the folder has been removed.
-    """
-    try:
-        here = os.getcwd()
-    except FileNotFoundError:
-        raise ValueError("the working folder has been removed: run the command in another one") from None
-    if here not in sys.path:
-        sys.path.append(here)
 
 
 LOST = {

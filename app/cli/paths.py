@@ -1,8 +1,9 @@
-"""Expands `~` in the paths of a configuration, which a shell does only at the start of a word."""
+"""The working folder's modules, and `~` in a configuration's paths: a shell expands it only at a word's start."""
 
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from typing import Any
 
@@ -28,3 +29,17 @@ def expand_home(config: Any, name: str = "") -> Any:
     elif isinstance(config, str) and (name in NAMES or name.endswith(("path", "dir"))):
         return os.path.expanduser(config)
     return config
+
+
+def find_modules_here() -> None:
+    """Let the user's modules be found in the working folder: last, to hide no others.
+
+    Raises:
+        ValueError: the folder has been removed.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise ValueError("the working folder has been removed: run the command in another one") from None
+    if here not in sys.path:
+        sys.path.append(here)

@@ -155,10 +155,11 @@ def read_jsonl(path: Path) -> Rows:
 def read_json(path: Path) -> Rows:
     """The values of one list, or one value per line: `datasets` and pandas write both with this suffix."""
     try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            first = next((char for char in iter(lambda: file.read(1), "") if not char.isspace()), "")
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None
-    return Rows(_json_list(path) if text.lstrip().startswith("[") else _json_lines(path))
+    return Rows(_json_list(path) if first == "[" else _json_lines(path))
 
 
 def _json_list(path: Path) -> Iterator[tuple[Path, int, Any]]:
