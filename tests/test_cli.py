@@ -415,3 +415,12 @@ def test_one_file_may_hold_the_arguments_of_several_commands(
 def test_the_console_script_is_the_one_that_returns_nothing() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == {"passk": "app.cli:run"}
+
+
+def test_a_class_that_seeds_torch_leaves_the_initial_weights_to_the_runs_seed(passk: CommandLine) -> None:
+    weights = []
+    for seed, advantage in ((1, "Seeding"), (2, "Seeding"), (1, "ByLength")):
+        cli = passk("validate", f"--seed_everything={seed}", f"--model.advantage=tests.callbacks.extras.{advantage}")
+        weights.append(cli.model.policy.model.get_input_embeddings().weight)
+    assert not torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[0], weights[2])
