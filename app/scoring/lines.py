@@ -6,7 +6,7 @@ import json
 from math import isfinite
 from typing import Any
 
-from app.scoring.scorers import LONGEST_ANSWER, LONGEST_CAUSE
+from app.scoring.verdicts import LONGEST_ANSWER, LONGEST_CAUSE
 from app.types.problems import LONGEST_PART, MOST_PARTS
 
 LONGEST_LINE = 16 * (max(LONGEST_CAUSE, LONGEST_ANSWER) + MOST_PARTS * (LONGEST_PART + 2))

@@ -28,8 +28,9 @@ from time import monotonic, sleep
 from typing import Any, NamedTuple, NoReturn
 
 from app.scoring.lines import LONGEST_LINE, is_verdict, line_of, parsed
-from app.scoring.scorers import START_SECONDS, described, judge
+from app.scoring.scorers import START_SECONDS
 from app.scoring.system import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, children_of, has_ended, kill, prctl
+from app.scoring.verdicts import described, judge
 
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that schedulers send to all processes of a run: the trainer handles them and ends this process."""

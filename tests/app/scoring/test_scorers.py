@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from app.scoring.scorers import Answer, BatchScorer, InProcess, SubprocessScorer, Verdict, Worker
+from app.scoring.scorers import Answer, BatchScorer, InProcess, SubprocessScorer, Worker
+from app.scoring.verdicts import Verdict
 from benchmarks.kill_and_resume import SERVER
 from tests.app import misbehaving
 from tests.app.misbehaving import SLEEP, Misbehaving, Plain
