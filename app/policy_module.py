@@ -36,7 +36,8 @@ class PolicyModule(LightningModule):
         self.policy, self.microbatch_tokens = policy, microbatch_tokens
         self.iteration = 0
         self.updates = 0  # since the stage began
-        self.figures: dict[str, float] = {}  # metrics of the latest iteration, by their logged names
+        self.figures: dict[str, float] = {}  # numbers logged in the latest iteration, by their names
+        self.of_validation: set[str] = set()  # names of metrics logged in a validation since the schedule took them
         self._figures_of = 0
 
     def configure_model(self) -> None:
@@ -97,12 +98,20 @@ class PolicyModule(LightningModule):
 
     # -- metrics --------------------------------------------------------------------------------------
 
+    def log(self, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
+        """Log a metric as Lightning does, and remember it for triggers; callbacks' `self.log` is this method too."""
+        super().log(name, value, *args, **kwargs)
+        if self.trainer.validating:
+            self.of_validation.add(name)
+        elif self.trainer.training and isinstance(value, int | float | Tensor):
+            batch = self.trainer.fit_loop.epoch_loop.total_batch_idx
+            if self._figures_of != batch:
+                self.figures, self._figures_of = {}, batch
+            self.figures[name] = float(value)
+
     def log_metrics(self, figures: Mapping[str, float | Tensor]) -> None:
-        """Log metrics that are equal on all processes; keep this iteration's for triggers and the dashboard."""
+        """Log metrics that are equal on all processes."""
         self.log_dict(dict(figures), batch_size=1)
-        if self._figures_of != self.iteration:
-            self.figures, self._figures_of = {}, self.iteration
-        self.figures |= {name: float(value) for name, value in figures.items()}
 
     def mean_over_processes(self, figures: Mapping[str, float | Tensor], weight: int) -> dict[str, float]:
         """Means of the metrics over processes, weighted by `weight`; {} if all weights are 0.

@@ -159,7 +159,7 @@ def check_validated(stage: Stage, validates: bool) -> None:
 
 
 def check_trigger(stage: Stage, logged: Collection[str]) -> None:
-    """Raise ValueError if a validation has not logged the metric `eval/...` that ends the stage.
+    """Raise ValueError if no validation has logged the metric `eval/...` that ends the stage.
 
     Components of rewards (`eval/reward/...`) may be missing: truncated and unscored answers have none.
     """

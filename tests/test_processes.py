@@ -103,6 +103,16 @@ def test_dynamic_sampling_replaces_the_problems_that_one_process_does(passk: Com
 
 
 @pytest.mark.slow
+def test_a_trigger_that_fires_on_rank_0_alone_ends_the_stage_on_both(passk: CommandLine) -> None:
+    reached = {"metric": "own/iteration", "value": 2.0}
+    until = {"class_path": "callbacks.triggers.MetricReached", "init_args": reached}
+    stages = [demonstrated(problems=5, until=until), demonstrated("again", problems=5, until=steps(1))]
+    own = "--trainer.callbacks+=tests.callbacks.extras.OwnMetrics"
+    folder = run(passk, "fit", *DDP, own, schedule={"stages": stages})
+    assert [row["iteration"] for row in results(folder)] == [2, 3]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_two_processes_draw_the_problems_that_one_does(passk: CommandLine, name: str) -> None:
     """By a record of the answers of both."""

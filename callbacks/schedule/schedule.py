@@ -61,6 +61,7 @@ class StageSchedule(Schedule):
         self.ending = False  # the stage has ended but for its validation
         self.finished = False  # the last stage has ended
         self.settings: list[StageSettings] = []  # resolved, of each stage
+        self.validated: set[str] = set()  # names of metrics that validations have logged
         self.observed: dict[str, Any] = {}  # the objective's state after the last whole iteration
         self.usual_intervals: tuple[Any, Any] | None = None
         self.exported: Path | None = None
@@ -131,7 +132,7 @@ class StageSchedule(Schedule):
             self.stage.until.reset()
         self._enter(trainer, RLVRModule.of(pl_module), is_new=False)
         if self.finished:
-            self.finished = self._fires({})  # by the stage's present configuration
+            self.finished = self._fires(trainer, {})  # by the stage's present configuration
         if self.finished or (self.ending and not self._ask_for_validation(trainer)):
             self._next(trainer, pl_module)
 
@@ -146,23 +147,29 @@ class StageSchedule(Schedule):
         )
         if self.step == 1 and trainer.is_global_zero:
             warn_of_trigger(self.stage, RLVRModule.of(pl_module).figures)
-        if self._fires(RLVRModule.of(pl_module).figures) and not self._ask_for_validation(trainer):
+        if self._fires(trainer, RLVRModule.of(pl_module).figures) and not self._ask_for_validation(trainer):
             self._next(trainer, pl_module)
         self._turn(RLVRModule.of(pl_module))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
-        fresh = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
+        module = RLVRModule.of(pl_module)
+        logged = {name: trainer.callback_metrics.get(name) for name in module.of_validation}
+        fresh = {name: float(value) for name, value in logged.items() if value is not None}
+        module.of_validation.clear()
+        self.validated |= set(fresh)
         for stage in self.stages[self.index :]:
-            check_trigger(stage, fresh)
-        if self.ending or self._fires(fresh):
+            check_trigger(stage, self.validated)
+        if self.ending or self._fires(trainer, fresh):
             if self.usual_intervals is not None:
                 _set_intervals(trainer, *self.usual_intervals)
             self._next(trainer, pl_module)
 
-    def _fires(self, metrics: dict[str, float]) -> bool:
-        self.ending = self.stage.until is not None and self.stage.until.fires(self.step, metrics)
+    def _fires(self, trainer: Trainer, metrics: dict[str, float]) -> bool:
+        """Whether the stage ends, by the metrics of rank 0: those of a user's callback may differ between processes."""
+        fires = self.stage.until is not None and self.stage.until.fires(self.step, metrics)
+        self.ending = bool(trainer.strategy.broadcast(fires))
         return self.ending
 
     def _ask_for_validation(self, trainer: Trainer) -> bool:

@@ -16,7 +16,8 @@ class Trigger(ABC):
 
         Args:
             step: iterations of this stage so far.
-            metrics: the metrics logged since the last call, by their names.
+            metrics: the metrics logged in this iteration or this validation, by their names: passk's and those that
+                other callbacks log by `self.log`, on rank 0.
         """
 
     def reset(self) -> None:  # noqa: B027

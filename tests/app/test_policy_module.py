@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from lightning.pytorch import Callback, Trainer
 
 from app.policy_module import PolicyModule
 from tests.app.architectures import build, draw_rows
@@ -49,12 +52,23 @@ def test_counts_travel_in_the_checkpoint() -> None:
     assert (other.iteration, other.updates) == (7, 3)
 
 
-def test_figures_are_of_the_latest_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = PolicyModule(build_tiny_policy(), 100)
-    monkeypatch.setattr(module, "log_dict", lambda *args, **kwargs: None)
-    module.log_metrics({"train/loss": 1.0, "rollout/reward": torch.tensor(0.5)})
-    module.log_metrics({"train/loss": 2.0})
-    assert module.figures == {"train/loss": 2.0, "rollout/reward": 0.5}
-    module.iteration += 1
-    module.log_metrics({"train/loss": 3.0})
-    assert module.figures == {"train/loss": 3.0}
+class Logging(Callback):
+    """Logs a number in every iteration and another in the first one, as a user's callback does."""
+
+    def __init__(self) -> None:
+        self.figures: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: PolicyModule, *_: Any) -> None:  # type: ignore[override]
+        self.log("own/number", torch.tensor(7.0))  # in tests' batches of one problem
+        if not self.figures:
+            self.log_dict({"own/first": 1})
+        self.figures.append(dict(pl_module.figures))
+
+
+def test_figures_are_the_numbers_logged_in_the_latest_iteration() -> None:
+    policy, logging = build_tiny_policy(), Logging()
+    fitted([sampled(policy, PASSES), sampled(policy, PASSES)], policy=policy, callbacks=[logging])
+    first, second = logging.figures
+    assert {"own/number", "own/first", "rollout/reward", "train/loss", "step"} <= set(first)
+    assert (first["own/number"], first["step"], second["step"]) == (7, 1, 2)
+    assert set(first) - set(second) == {"own/first"}

@@ -61,6 +61,19 @@ class FullDisk(Callback):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 
 
+class OwnMetrics(Callback):
+    """Logs numbers of its own: in training, on rank 0 alone; in every validation, and in every one but the first."""
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *rest: Any) -> None:
+        if trainer.is_global_zero:
+            self.log("own/iteration", float(pl_module.iteration))
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self.log("own/validation", float(pl_module.iteration))
+        if pl_module.iteration > 1:
+            self.log("own/later", float(pl_module.iteration))
+
+
 class Recorder(Callback):
     """Notes, of every iteration, what it ran with."""
 

@@ -81,6 +81,18 @@ def test_a_trigger_of_a_training_metric_that_is_not_logged(
     assert caplog.text.count(warning) == 1
 
 
+@pytest.mark.parametrize("metric", ["own/iteration", "own/validation", "own/later"])
+def test_a_trigger_of_a_metric_that_a_users_callback_logs(passk: CommandLine, metric: str) -> None:
+    logging = "--trainer.callbacks+=tests.callbacks.extras.OwnMetrics"
+    cli = passk.fit(
+        [measured("MetricReached", metric, value=2.0)],
+        logging,
+        "--trainer.val_check_interval=1",
+        "--trainer.max_epochs=1",
+    )
+    assert cli.model.iteration == 2
+
+
 def test_a_component_of_rewards_may_be_missing_in_a_validation() -> None:
     check_trigger(Stage("only", PassOne(), MetricReached("eval/reward/format", 1.0)), ["eval/pass@1"])
     with pytest.raises(ValueError, match="MetricReached: metric='eval/format' must be one of eval/pass@1"):
@@ -89,7 +101,7 @@ def test_a_component_of_rewards_may_be_missing_in_a_validation() -> None:
 
 def measured(kind: str, metric: str, **arguments: Any) -> dict[str, Any]:
     """The stage `only`, which this metric ends."""
-    value = {"value": 1.0} if kind == "MetricReached" else {}
+    value = {"value": 1.0} if kind == "MetricReached" and "value" not in arguments else {}
     until = {"class_path": f"callbacks.triggers.{kind}", "init_args": {"metric": metric, **value, **arguments}}
     return stage("only", until=until)
 
