@@ -30,6 +30,7 @@ from app.cli.classes import import_named
 from app.cli.errors import one_line, placed
 from app.cli.front import COMMANDS, is_first
 from app.cli.help import HelpAll, ShortHelp, about, shorten
+from app.cli.nulls import check_nulls
 from app.cli.overridden import without_effect
 from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
 from app.cli.paths import expand_home, find_modules_here
@@ -66,6 +67,17 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = ROOT / "lightning.yaml"
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 
+KEYS: dict[str, type] = {
+    "checkpoints": Checkpoints,
+    "rollout": RolloutCallback,
+    "entropy_switch": EntropySwitch,  # after rollouts: marks problems
+    "draw": ProblemDraw,  # after rollouts: records passes
+    "replay": Replay,  # after both: replaces groups
+    "schedule": StageSchedule,
+    "evaluation": PassKEvaluation,
+}
+"""The run's callbacks by their top-level keys, in the order of the calls."""
+
 
 class PassKCLI(LightningCLI):
     """LightningCLI with `lightning.yaml` as every command's defaults and the run's callbacks as top-level keys.
@@ -92,14 +104,9 @@ class PassKCLI(LightningCLI):
         parser.add_argument("--help_all", action=HelpAll, help="Print the arguments of Lightning's Trainer too")
         parser.add_argument("--auto_resume", type=bool, default=False, help=text)
         parser.add_class_arguments(Chat, "chat")
-        parser.add_lightning_class_args(Checkpoints, "checkpoints")
-        parser.add_lightning_class_args(RolloutCallback, "rollout")
-        parser.add_lightning_class_args(EntropySwitch, "entropy_switch")  # after rollouts: marks problems
-        parser.add_lightning_class_args(ProblemDraw, "draw")  # after rollouts: records passes
-        parser.add_lightning_class_args(Replay, "replay")  # after both: replaces groups
-        parser.add_lightning_class_args(StageSchedule, "schedule")
+        for key, callback in KEYS.items():
+            parser.add_lightning_class_args(callback, key)
         stages_by_name(parser)
-        parser.add_lightning_class_args(PassKEvaluation, "evaluation")
 
     @settings_kept()
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -111,6 +118,7 @@ class PassKCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = expand_home(self.config[str(self.subcommand)])
+        check_nulls(config, KEYS | {"model": RLVRModule})
         if config.rollout.seed is None and config.seed_everything is False:
             raise ValueError("seed_everything=false: a run draws its rollouts from a seed: give a number")
         if config.rollout.seed is None:

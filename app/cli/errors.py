@@ -28,6 +28,16 @@ FRAMES = (
 )
 """Prefixes of the lines that jsonargparse adds around the cause of an error."""
 
+WORDS = {
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    **dict.fromkeys(("list", "tuple", "Sequence"), "a list"),
+    **dict.fromkeys(("dict", "Mapping"), "a mapping"),
+}
+WRONG_TYPE = re.compile(r"^Expected a <class '(?:[\w.]+\.)?(\w+)'>\. Got value: (.*)$")
+
 
 def one_line(error: BaseException) -> str:
     """An error's message on one line; of jsonargparse's list of attempts only the first cause and the key."""
@@ -46,7 +56,17 @@ def one_line(error: BaseException) -> str:
         and not re.search("Got value|did you mean", causes[0])
     )
     got = f". Got value: {given[0]}" if plain else ""
-    return ": ".join(part for part in [".".join(keys), causes[0] + got] if part)
+    cause = WRONG_TYPE.sub(_not_of_type, causes[0] + got)
+    return ": ".join(part for part in [".".join(keys), cause] if part)
+
+
+def _not_of_type(found: re.Match[str]) -> str:
+    return f"must be {kind_of(found[1])}, not {'null' if found[2] == 'None' else found[2]}"
+
+
+def kind_of(name: str) -> str:
+    """The values of a type, by the type's name: "an integer" for int."""
+    return WORDS.get(name, f"a {name}")
 
 
 def placed(message: str, error: BaseException) -> str:

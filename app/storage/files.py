@@ -17,6 +17,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` for writing a file or a folder; on exit it is synced and moved to `path`.
 
     The previous contents of `path` stay until then; if the body raises, they are kept.
+    IsADirectoryError for a file in the place of a folder, which is kept too.
     """
     temporary = beside(path, "new")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,9 +84,7 @@ def put(temporary: Path, path: Path) -> None:
     if temporary.is_dir() and os.path.lexists(path):
         remove(old)
         path.rename(old)
-    elif path.is_dir():
-        remove(path)
-    temporary.replace(path)
+    temporary.replace(path)  # a file replaces no folder
     sync(path.parent)
     remove(old)
 

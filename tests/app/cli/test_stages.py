@@ -125,7 +125,7 @@ def test_an_overlay_an_argument_and_what_was_printed_agree(tmp_path: Path, capsy
     [
         ("--schedule.explor.k=4", "schedule.stages: no stage 'explor': did you mean 'explore'?"),
         ("--schedule.explore.kk=4", "schedule.stages: stage 'explore' has no 'kk': did you mean 'k'?"),
-        ("--schedule.explore.k=many", "schedule.stages.advantage.k: Expected a <class 'int'>. Got value: many"),
+        ("--schedule.explore.k=many", "schedule.stages.advantage.k: must be an integer, not many"),
     ],
 )
 def test_a_mistake_is_one_line(argument: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

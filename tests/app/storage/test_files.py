@@ -27,8 +27,10 @@ def text_of(path: Path) -> str:
     return (path / "part" if path.is_dir() else path).read_text()
 
 
-@pytest.mark.parametrize("before", ["file", "folder", None])
-@pytest.mark.parametrize("kind", ["file", "folder"])
+REPLACED = [("file", "file"), ("file", None), ("folder", "file"), ("folder", "folder"), ("folder", None)]
+
+
+@pytest.mark.parametrize(("kind", "before"), REPLACED)
 def test_it_takes_the_place_of_what_was_there(tmp_path: Path, kind: str, before: str | None) -> None:
     path = tmp_path / "deep" / "thing"
     if before:
@@ -54,6 +56,14 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path, kind: str
     assert text_of(path) == "new" and not path.is_symlink()
     assert [each.name for each in path.parent.iterdir()] == ["thing"]
     assert not before or text_of(target) == "old"
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path: Path) -> None:
+    written(tmp_path / "thing", "old", "folder")
+    with pytest.raises(IsADirectoryError, match=f"'{tmp_path / 'thing'}'"), replacing(tmp_path / "thing") as temporary:
+        written(temporary, "new", "file")
+    assert text_of(tmp_path / "thing") == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["thing"]
 
 
 @pytest.mark.parametrize("out", ["file", "file/in"])

@@ -1,0 +1,72 @@
+"""A null is refused where an argument's type has no None, wherever the argument is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from jsonargparse import Namespace
+
+from app.cli.nulls import check_nulls
+
+
+@dataclass
+class Size:
+    """A dataclass of an argument."""
+
+    width: int
+    height: int | None = 3
+
+
+class Base:
+    """Has arguments that its subclass passes on."""
+
+    def __init__(self, rate: float, names: tuple[str, ...] = ()) -> None: ...
+
+
+class Part(Base):
+    """Has arguments of most forms."""
+
+    def __init__(
+        self,
+        size: Size | None = None,
+        sizes: tuple[Size, ...] = (),
+        anything: Any = 1,
+        unknown=2,  # type: ignore[no-untyped-def]
+        either: int | str = 1,
+        none: int = None,  # type: ignore[assignment]  # noqa: RUF013
+        **passed_on: Any,
+    ) -> None: ...
+
+
+def part(**arguments: Any) -> Namespace:
+    return Namespace(class_path=f"{__name__}.Part", init_args=Namespace(**arguments))
+
+
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        (Namespace(data=part(rate=None)), "data.rate: must be a number, not null"),
+        (Namespace(data=part(names=None)), "data.names: must be a list, not null"),
+        (Namespace(data=part(size=Namespace(width=None))), "data.size.width: must be an integer, not null"),
+        (Namespace(data=part(sizes=[Namespace(width=None)])), "data.sizes.0.width: must be an integer, not null"),
+        (Namespace(data=part(anything=[part(rate=None)])), "data.anything.0.rate: must be a number, not null"),
+        (Namespace(model=Namespace(rate=None)), "model.rate: must be a number, not null"),
+    ],
+)
+def test_a_null_for_a_number_is_refused_with_its_place(config: Namespace, error: str) -> None:
+    with pytest.raises(ValueError, match=f"^{error}$"):
+        check_nulls(config, {"model": Part})
+
+
+def test_a_null_that_an_argument_accepts_or_that_nothing_is_known_of() -> None:
+    accepted = dict.fromkeys(("size", "anything", "unknown", "either", "none", "undeclared"))
+    config = Namespace(
+        data=part(**accepted, sizes=[Namespace(width=1, height=None)]),
+        model=part(size=Namespace(width=1, height=None)),
+        logger=Namespace(class_path="no.such.Thing", init_args=Namespace(rate=None)),
+        reduction=Namespace(class_path=f"{__name__}.part", init_args=Namespace(rate=None)),
+        trainer=Namespace(rate=None),
+    )
+    check_nulls(config, {"trainer": Part})
