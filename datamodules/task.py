@@ -46,8 +46,7 @@ class Table:
 
     def __post_init__(self) -> None:
         check_source(self.source)
-        if not 0 <= self.max_skipped_rows < 1:
-            raise ValueError(f"max_skipped_rows={self.max_skipped_rows} must lie in [0, 1)")
+        check_skipped(self.max_skipped_rows)
         if self.template is not None:
             check_template(self.template, self.prompt, "prompt", self.answer)
 
@@ -79,6 +78,12 @@ class Table:
         if self.template is None:
             return value_in(row, self.prompt)
         return fill(self.template, lambda column: value_in(row, column))
+
+
+def check_skipped(share: float) -> None:
+    """Raise ValueError for a share of skipped rows outside [0, 1)."""
+    if not 0 <= share < 1:
+        raise ValueError(f"max_skipped_rows={share} must lie in [0, 1)")
 
 
 def check_template(template: str, column: str, default: str, answer: str) -> None:

@@ -19,7 +19,7 @@ from datamodules.math.references import check_reference
 from datamodules.multimodal.picture_columns import read_pictures, with_pictures
 from datamodules.scored import ScoredProblem
 from datamodules.sources import check_source, fill, parse_rows, read_rows
-from datamodules.task import check_template, found_in, names_of, value_in
+from datamodules.task import check_skipped, check_template, found_in, names_of, value_in
 from datamodules.values import is_missing, text_of
 
 CHOICE = "Think step by step. At the end, give the letter of the right option, and nothing besides it, in \\boxed{}."
@@ -43,6 +43,8 @@ class PictureTable:
         pictures: the columns of the pictures, in order; a row must have one of them, but all may be empty. []: none.
         folder: the folder of pictures that rows give by file name; None does not allow file names.
         template: the question, instead of the column `question`; see `datamodules.task.Table`.
+        max_skipped_rows: the share of rows that may be unreadable, such as those with several right options; see
+            `datamodules.task.Table`.
     """
 
     source: str
@@ -53,9 +55,11 @@ class PictureTable:
     pictures: Sequence[str] = COLUMNS
     folder: str | None = None
     template: str | None = None
+    max_skipped_rows: float = 0.0
 
     def __post_init__(self) -> None:
         check_source(self.source)
+        check_skipped(self.max_skipped_rows)
         if self.template is not None:
             check_template(self.template, self.question, "question", self.answer)
         if self.folder is not None and not Path(self.folder).is_dir():
@@ -118,7 +122,8 @@ class MultimodalDataModule(ProblemDataModule):
         return deduplicate_sets(self.sets, self._read)
 
     def _read(self, split: str, name: str, table: PictureTable) -> Iterator[Problem]:
-        return parse_rows(table.source, read_rows(table.source, split), lambda row: self._problem(row, name, table))
+        rows = read_rows(table.source, split)
+        return parse_rows(table.source, rows, lambda row: self._problem(row, name, table), table.max_skipped_rows)
 
     def _problem(self, row: Any, name: str, table: PictureTable) -> Problem:
         if not isinstance(row, dict):

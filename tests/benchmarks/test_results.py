@@ -6,6 +6,8 @@ import json
 from statistics import fmean, median
 from typing import Any
 
+import pytest
+
 from benchmarks import growth
 from tests.conftest import ROOT
 
@@ -23,12 +25,19 @@ def rows() -> dict[str, list[str]]:
     return {first: others for first, *others in cells}
 
 
-def test_iterations_of_a_real_model() -> None:
+@pytest.mark.parametrize(
+    ("baseline", "row"),
+    [
+        ("trl", "iteration, TRL 1.16 with bfloat16 weights, one thread"),
+        ("trl_autocast", "iteration, TRL 1.16 with autocast, its default, one thread"),
+    ],
+)
+def test_iterations_of_a_real_model(baseline: str, row: str) -> None:
     found = result("smollm2_step")
     ours, theirs = (
-        fmean(seconds for run in found[name] for seconds in run["cpu_seconds_per_step"]) for name in ("passk", "trl")
+        fmean(seconds for run in found[name] for seconds in run["cpu_seconds_per_step"]) for name in ("passk", baseline)
     )
-    assert rows()["iteration, TRL 1.16 with bfloat16 weights, one thread"] == [
+    assert rows()[row] == [
         f"{ours:.0f} CPU s", f"{theirs:.0f} CPU s", f"{theirs / ours:.1f} times",
     ]  # fmt: skip
 

@@ -111,6 +111,17 @@ def test_multiple_choice_without_pictures(tmp_path: Path, row: dict[str, Any], t
     assert [problem.score(rf"\boxed{{{answer}}}") for answer in ("B", "two", "A", "one", "3")] == [1, 1, 0, 0, 0]
 
 
+def test_rows_with_several_right_options_are_skipped_up_to_a_share(tmp_path: Path) -> None:
+    rows = [{"question": str(row), "options": ["one", "two"], "answer": row} for row in ("A", "B", ["A", "B"])]
+    source = jsonl(tmp_path / "rows.jsonl", *rows)
+    table = PictureTable(source, pictures=[], max_skipped_rows=0.4)
+    assert len(MultimodalDataModule(validation={"x": table}).load_splits()[0]["validation"]) == 2
+    with pytest.raises(ValueError, match="row 3: .* of 3 rows, above max_skipped_rows=0.3"):
+        MultimodalDataModule(validation={"x": replace(table, max_skipped_rows=0.3)}).load_splits()
+    with pytest.raises(ValueError, match="max_skipped_rows=1 must lie in"):
+        replace(table, max_skipped_rows=1)
+
+
 def test_jsonl_holds_the_same(tmp_path: Path, mmmu: PictureTable) -> None:
     pictures = {f"image_{n}": base64.b64encode(each.data).decode() for n, each in enumerate((RED, BLUE), start=1)}
     source = jsonl(tmp_path / "rows.jsonl", *({**row, **pictures} for row in MMMU))
