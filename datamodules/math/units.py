@@ -30,6 +30,7 @@ min minute | h hr hour | d day | week wk | month | y yr year | ml milliliter mil
 gal gallon | degree deg | celsius | fahrenheit | rad radian | K kelvin | N newton | J joule | kJ kilojoule | W watt
 kW kilowatt | V volt | A ampere amp | Hz hertz | kHz kilohertz | Pa pascal | kPa kilopascal | mol mole | eV
 erg | C coulomb | dollar buck usd | cent | euro eur | rupee | yuan | acre | hectare ha | T tesla | pc parsec | au
+KB kilobyte | MB megabyte | GB gigabyte | TB terabyte
 """
 _NAMES = {name: names[0] for names in map(str.split, re.split(r"[|\n]", _SYNONYMS)) if names for name in names}
 _COMPOUND = {
@@ -58,9 +59,11 @@ _DEGREE = re.compile(r"(?:\{\})?\^\s*\{?\s*\\circ\s*\}?|\^\s*\{?\s*\\degree\s*\}
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[a-zA-Zµ]+|\^\{-?[1-9]\}|\^-?[1-9]|[\s~]+|.", re.DOTALL)
 _ORDINAL = re.compile(r"([0-9])[\s~]*(?:\^\s*\{?)?~?(?:st|nd|rd|th)\}?$")
 _BEHIND = re.compile(
-    r"(.*[0-9})\]])(?:[\s~]+|(?=\([a-zA-Z]{4}))\(([a-zA-Z/.·\s~]+(?:\^\{?-?[1-9]\}?)?)[\s~]*\)[\s~]*", re.DOTALL
+    r"(.*[0-9})\]])(?:[\s~]+|(?=\([a-zA-Z]{4}))\(([a-zA-Z/.·\s~-]+(?:\^\{?-?[1-9]\}?)?)[\s~]*\)[\s~]*", re.DOTALL
 )
 """A unit in brackets, as in ASDiv: 9 (apples)."""
+_LABEL = re.compile(r"times|quarters|third[\s~]+[a-z]+")
+"""Words that only name what is counted if they are in brackets: 3 (times), 9 (quarters), 123 (third graders)."""
 _MEASURES = """
 千米 厘米 分米 毫米 公里 公分 米 公斤 千克 毫克 克 斤 吨 毫升 升 公顷 亩 小时 分钟 秒 星期 周 天 年 个月 月 日 岁 度
 元 角 美元 个 只 本 人 名 位 次 件 条 张 支 枝 辆 棵 块 页 箱 袋 种 倍 组 头 匹 套 把 双 间 层 台 篇 道题 道 题 盒 瓶
@@ -80,7 +83,12 @@ def parse_unit(text: str) -> Measured:
     if chinese := _CHINESE.fullmatch(text):
         return Measured(chinese[1], frozenset({(chinese[2], 1)}))
     if bracketed := _BEHIND.fullmatch(text):
-        measured = parse_unit(f"{bracketed[1]}~{bracketed[2].strip()}")
+        words, parts = bracketed[2].strip(), re.split(r"[\s~-]+", bracketed[2].strip().lower())
+        if _LABEL.fullmatch(words):
+            return Measured(bracketed[1])
+        if "-" in words and _NO_UNITS.isdisjoint(parts):
+            words = re.sub(r"(?<=[a-zA-Z])-(?=[a-zA-Z])", "", words)  # t-shirts
+        measured = parse_unit(f"{bracketed[1]}~{words}")
         is_word = measured.unit is not None or re.search(r"[a-zA-Z]{3}", bracketed[2])
         return measured if measured.value == bracketed[1] and is_word else Measured(text)
     text = _ORDINAL.sub(r"\1", _DEGREE.sub(" degree ", text))

@@ -45,6 +45,8 @@ def test_a_unit_is_set_in_many_ways(answer: str, reference: str) -> None:
         ("12元", "12"), (r"12 \text{平方厘米}", "12"), ("$12$个", "12"), ("12千米/小时", "12"),
         (r"\frac{1}{2}小时", r"\frac{1}{2}"),
         ("12 ( miles per hour )", "12"), ("12 (cm^2)", "12"), ("12 (m)", "12"), ("12 (men)", "12"),
+        ("12 (t-shirts)", "12"), ("12 (cut-outs of trees)", "12"), ("12 (times)", "12"), ("12 (quarters)", "12"),
+        ("12 (third graders)", "12"), ("12 (GB)", "12"), ("12 GB", "12"),
     ],
 )  # fmt: skip
 def test_a_unit_is_taken_off(answer: str, value: str) -> None:
@@ -60,6 +62,7 @@ def test_a_unit_is_taken_off(answer: str, value: str) -> None:
         "12 N", "12 xyz", "5^2", r"12\text{ mod }5",
         "2 sin", r"2\pi", "12 is wrong", "12 maybe", r"\sqrt{m}", "12 i", "2s^", "2s^x", "12 ^ cm", r"A^\mathrm{T}",
         "12 (or 13)", "12 (mod 5)", "12 (x)", "12(m)", "12 (ab)", "12 (wrong)", "12 (million)", "12 (pi)", "f (x)",
+        "12 (quarter)", "12 (third)", "12 times", "12 quarters", "12 (dozen-odd)", "12 (x-y)", "12 (-)",
         "12 (5)", "12万", "12亿", "12万元", "12是错的", "12或13", "12点30分", "12折", "百分之12", "元", "12x元素",
     ],
 )  # fmt: skip
@@ -72,7 +75,7 @@ def test_what_is_no_unit_stays(answer: str) -> None:
     [
         ("5 m", "5 km"), (r"5\text{ m}", r"5 \mathrm{~cm}"), (r"5\text{ cm}^2", r"5\text{ cm}^3"),
         ("5 km/h", "5 m/s"), (r"5^\circ", r"5\text{ radians}"),
-        ("5 hours", "5 minutes"), (r"\$5", "5 cents"), (r"5\text{ cm}", r"5\text{ cm}^2"),
+        ("5 hours", "5 minutes"), ("5 GB", "5 MB"), (r"\$5", "5 cents"), (r"5\text{ cm}", r"5\text{ cm}^2"),
         (r"5^\circ\text{C}", r"5^\circ\text{F}"), ("5 m", r"6\text{ m}"), ("5 (m)", "5 (km)"), ("5 (apples)", "6"),
         ("5米", "5厘米"), ("5米", "5平方米"), ("5万", "5"), ("5个", "6"),
     ],

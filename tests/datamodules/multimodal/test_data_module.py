@@ -116,7 +116,7 @@ def test_rows_with_several_right_options_are_skipped_up_to_a_share(tmp_path: Pat
     source = jsonl(tmp_path / "rows.jsonl", *rows)
     table = PictureTable(source, pictures=[], max_skipped_rows=0.4)
     assert len(MultimodalDataModule(validation={"x": table}).load_splits()[0]["validation"]) == 2
-    with pytest.raises(ValueError, match="row 3: .* of 3 rows, above max_skipped_rows=0.3"):
+    with pytest.raises(ValueError, match=r"row 3: .* of 3 rows, above max_skipped_rows=0.3"):
         MultimodalDataModule(validation={"x": replace(table, max_skipped_rows=0.3)}).load_splits()
     with pytest.raises(ValueError, match="max_skipped_rows=1 must lie in"):
         replace(table, max_skipped_rows=1)
