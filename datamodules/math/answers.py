@@ -17,7 +17,7 @@ from typing import Any
 from app.extras import needed
 from app.types import Unscored
 from datamodules.math.apart import apart, value_beside
-from datamodules.math.forms import is_two_numbers, parsable, spelled, tight
+from datamodules.math.forms import is_two_numbers, parsable, readings, spelled, tight
 from datamodules.math.numerals import parse_bases, parse_numeral, same_number
 from datamodules.math.size import LONGEST, is_balanced, is_computable, is_simplifiable
 from datamodules.math.units import parse_unit
@@ -180,7 +180,8 @@ def equivalent(answer: str, reference: str) -> bool:
     numerals = [parse_numeral(tight(side)) for side in (given, wanted)]
     if numerals[0] and numerals[1]:
         return same_number(numerals[0], numerals[1])
-    return _verified(parsable(given), parsable(wanted))
+    pairs = [(parsable(one), parsable(other)) for one in readings(given) for other in readings(wanted)]
+    return any(_verified(*pair) for pair in pairs)
 
 
 def canonical(answer: str | None) -> str | None:

@@ -64,6 +64,11 @@ _COMMANDS = (
 )
 _ABOUT = re.compile(r"\s*(?:\\(?:approx|simeq|sim)(?![a-zA-Z])|=)\s*")
 _MIXED = re.compile(r"(?<![_^.0-9])([0-9]+)[ ~]+([0-9]+)/([0-9]+)(?![0-9.])")
+_EXPONENT = re.compile(r"\^\{([0-9]+)/([0-9]+)\}")
+_SLASHED = re.compile(
+    r"(?<![\w.)}\]^/])([0-9]+)/([0-9]+)"
+    r"(?:[ ~]*(?=\\(?:pi|sqrt|sin|cos|tan|ln|log)(?![a-zA-Z]))|[ ~]+(?=[a-zA-Z](?![a-zA-Z])|\())"
+)
 _SCIENTIFIC = re.compile(r"(?<=[0-9.])[eE]([+-]?[0-9]+)(?![0-9.])")
 _PERCENT = re.compile(r"^([^=,;<>%]*[^=,;<>%\s\\])\s*\\?%$")
 _TWO_NUMBERS = re.compile(r"(?<![_^.0-9])[0-9]+(?:\.[0-9]+)?[ ~]+[0-9]")
@@ -88,7 +93,7 @@ def tight(text: str) -> str:
     """A spelled text for comparison: without spaces except between digits, and words in lower case."""
     text = _SPACES.sub("", _LISTED.sub(";", text))
     bare = text[1:-1] if len(text) > 2 and text[0] == "(" and text[-1] == ")" else ""
-    text = bare if bare.isalnum() else text
+    text = _EXPONENT.sub(r"^{\\frac{\1}{\2}}", bare if bare.isalnum() else text)
     return text if "\\" in text else text.casefold()
 
 
@@ -97,6 +102,12 @@ def parsable(text: str) -> str:
     text = _PERCENT.sub(r"\\frac{\1}{100}", text)
     text = _SCIENTIFIC.sub(r"\\times 10^{\1}", _MIXED.sub(r"\1\\frac{\2}{\3}", text))
     return text.replace("~", " ")
+
+
+def readings(text: str) -> tuple[str, ...]:
+    r"""What a spelled text may mean: 4/3\pi, which is 4 over 3\pi for math-verify, may also be \frac{4}{3}\pi."""
+    other = _SLASHED.sub(r"\\frac{\1}{\2}", text)
+    return (text,) if other == text else (text, other)
 
 
 def is_two_numbers(text: str) -> bool:

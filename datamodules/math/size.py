@@ -42,6 +42,10 @@ STRUCTURE = frozenset((
 _TOKEN = re.compile(r"\\([a-zA-Z]+)|\\(.)|([0-9]+(?:\.[0-9]+)?)|(\*\*|\^)|([a-zA-Z])|([{(\[])|([})\]])|(!)", re.DOTALL)
 _FRACTION = re.compile(r"[/.]|\\(?:[dtc]?frac|div)|\^|\*\*")
 """Tokens that make, or may make, an exponent a root."""
+_NUMERALS = re.compile(
+    r"\s*[{(]\s*-?\s*(?:\\[dtc]?frac\s*\{([0-9]{1,9})\}\s*\{([0-9]{1,9})\}|([0-9]{1,9})\s*/\s*([0-9]{1,9}))\s*[})]"
+)
+"""An exponent that is a fraction of two numerals."""
 _BRACKET = re.compile(r"[{}()\[\]]")
 _LAYOUT = re.compile(r"\\[!,;:> ]")
 _BEGIN = re.compile(r"\\begin\s*\{(?:[a-z]*matrix|array|cases|aligned|gathered)\*?\}(?:\s*\{[clr|]*\})?")
@@ -146,9 +150,16 @@ def _power(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
     while place < len(tokens) and tokens[place][8]:
         size, place = size.factorial(), place + 1
     if place < len(tokens) and tokens[place][4]:
-        exponent, place = _power(tokens, place + 1)
-        size = size.to_the(exponent)
+        (exponent, end), text = _power(tokens, place + 1), tokens[place].string[tokens[place].end() :]
+        if fraction := _NUMERALS.match(text):  # (x^{1/4})^15: its larger side bounds it
+            exponent = _number(max((side for side in fraction.groups() if side), key=int))
+        size, place = size.to_the(exponent), end
     return size, place
+
+
+def _number(numeral: str) -> Size:
+    digits = log10(max(float(numeral), 2.0))
+    return Size(digits, digits)
 
 
 def _atom(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
@@ -159,8 +170,7 @@ def _atom(tokens: list[re.Match[str]], place: int) -> tuple[Size, int]:
     if opening:
         return _sum(tokens, place + 1)
     if number:
-        digits = log10(max(float(number), 2.0))
-        return Size(digits, digits), place + 1
+        return _number(number), place + 1
     if command in BINOMIALS:
         upper, place = _atom(tokens, place + 1)
         return Size(value_of(upper.digits), value_of(upper.numbers), upper.degree), place

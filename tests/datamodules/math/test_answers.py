@@ -167,6 +167,10 @@ def test_lines_that_tell_the_answer_in_other_words(response: str, answer: str | 
         ("1e-7", "10^{-7}"), (r"x \neq \frac{10}{14}", r"x \neq \frac{5}{7}"), ("1 1/2", r"\frac{3}{2}"),
         (r"\sum_{k=1}^{n} k", r"\sum_{k=1}^n k"),
         (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\left[\begin{array}{c}1\\ 2\end{array}\right]"),
+        (r"4/3\pi", r"\frac{4}{3}\pi"), ("4/3 π", r"\frac{4\pi}{3}"), (r"1/2\sqrt{3}", r"\frac{\sqrt3}{2}"),
+        ("1/4 - 3/7 i", r"\frac{1}{4} - \frac{3}{7}i"), (r"1/2\pi", r"\frac{1}{2\pi}"), ("1/2x", r"\frac{1}{2x}"),
+        (r"t + 1/2 \sin{2t}", r"t + \frac{1}{2} \sin{2t}"),
+        ("x^{15/4} y^{17/4}", r"x^{\frac{15}{4}} y^{\frac{17}{4}}"), ("x^{7/4}y^{3/4}", r"y^{\frac{3}{4}} x^{7/4}"),
         ("9" * 400, "9" * 400 + ".0"),
     ],
 )  # fmt: skip
