@@ -31,12 +31,17 @@ from benchmarks.reproduce.claims import (
 SEEDS = (1, 2, 3, 4, 5)
 
 
-def annealed(name: str, first: float, last: float) -> Arm:
-    """Pass@k in one stage of the same total length, with k going from `first` to `last`."""
-    steps = FIRST + SECOND
-    knobs = {"k": {"class_path": "app.knobs.Ramp", "init_args": {"first": first, "last": last, "end": steps}}}
-    rate = linear(peak=RATE, warmup=5, start=FIRST + SECOND * 3 // 4, end=steps)
-    return (COLD, Stage(name, PASS_8, steps, {"learning_rate": rate, "reset_optimizer": True, "knobs": knobs}))
+def ramp(first: float, last: float, start: int, end: int) -> dict[str, Any]:
+    """A value that changes linearly between two iterations of a stage, in the format of YAML."""
+    return {"class_path": "app.knobs.Ramp", "init_args": {"first": first, "last": last, "start": start, "end": end}}
+
+
+def annealed(k: int, rate: float, first: int, second: int) -> Stage:
+    """Pass@k in one stage as long as both parts, with k falling to 1 in its course."""
+    steps = first + second
+    falling = linear(peak=rate, warmup=5, start=first + second * 3 // 4, end=steps)
+    changes = {"learning_rate": falling, "reset_optimizer": True, "knobs": {"k": ramp(float(k), 1.0, 0, steps)}}
+    return Stage("annealed", advantage("PassK", k=k), steps, changes)
 
 
 def drawn(name: str, **overlay: Any) -> Arm:
@@ -59,7 +64,7 @@ OBJECTIVES = Claim(
         "Pass@1": CORE["Pass@1"],
         "Pass@8": CORE["Pass@8"],
         "Pass@8, then Pass@1": CORE["Pass@8, then Pass@1"],
-        "Pass@k, k from 8 to 1": annealed("annealed", 8, 1),
+        "Pass@k, k from 8 to 1": (COLD, annealed(8, RATE, FIRST, SECOND)),
         "Pass@4": K.arms["Pass@4"],
         "Pass@16": K.arms["Pass@16"],
         **{arm: DESIGNS.arms[arm] for arm in DESIGNS.arms if arm not in CORE},
@@ -75,8 +80,6 @@ OBJECTIVES = Claim(
     SEEDS,
 )
 
-RAMP = {"class_path": "app.knobs.Ramp", "init_args": {"first": 0.8, "last": 0.3, "start": COLD.steps,
-                                                      "end": COLD.steps + FIRST + SECOND}}  # fmt: skip
 DRAWS = Claim(
     "draws",
     "Samplers and replay, in Pass@8 training on 1,000 mazes",
@@ -84,7 +87,9 @@ DRAWS = Claim(
         "uniform": drawn("pass@8"),
         "ByPassRate": drawn("by-pass-rate", draw=sampler("ByPassRate", by="informative")),
         "Pools": drawn("pools", draw=sampler("Pools")),
-        "Curriculum": drawn("curriculum", draw=sampler("Curriculum", target=RAMP)),
+        "Curriculum": drawn(
+            "curriculum", draw=sampler("Curriculum", target=ramp(0.8, 0.3, COLD.steps, COLD.steps + FIRST + SECOND))
+        ),
         "GroupReplay": drawn("group-replay", replay=replay("groups", "GroupReplay")),
         "PrefixReplay": drawn("prefix-replay", replay=replay("prefixes", "PrefixReplay")),
     },
@@ -122,4 +127,28 @@ SMOLLM2 = Claim(
     "a Pass@1 of 13.7, 5.1, 9.4 and 0.4 % on these levels (`passk validate`, 32 problems of each).",
 )
 
-COMPARISONS = (OBJECTIVES, DRAWS, SMOLLM2)
+
+def drawn_real(name: str, **overlay: Any) -> Arm:
+    """Pass@4 training of the real model with another sampler of problems, or with replay."""
+    return (begin(name, PASS_4, 2.0e-5, 16, **overlay), end(name, PASS_4, 2.0e-5, 12, **overlay))
+
+
+SMOLLM2_DRAWS = Claim(
+    "smollm2_draws",
+    "Samplers, replay and a falling k, in Pass@4 training of SmolLM2 on 48 problems",
+    {
+        "uniform": REAL["pass@4"],
+        "ByPassRate": drawn_real("by-pass-rate", draw=sampler("ByPassRate", by="informative")),
+        "Pools": drawn_real("pools", draw=sampler("Pools")),
+        "Curriculum": drawn_real("curriculum", draw=sampler("Curriculum", target=ramp(0.8, 0.3, 0, 28))),
+        "GroupReplay": drawn_real("group-replay", replay=replay("groups", "GroupReplay")),
+        "PrefixReplay": drawn_real("prefix-replay", replay=replay("prefixes", "PrefixReplay")),
+        "k from 4 to 1": (annealed(4, 2.0e-5, 16, 12),),
+    },
+    (),
+    (1, 2, 3),
+    "smollm2_again.yaml",
+    "The setting of `smollm2` with 12 training problems of each level, which are drawn 4.7 times each.",
+)
+
+COMPARISONS = (OBJECTIVES, DRAWS, SMOLLM2, SMOLLM2_DRAWS)
