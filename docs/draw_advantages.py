@@ -54,7 +54,7 @@ PICTURES: dict[str, dict[str, AdvantageEstimator]] = {
         "a  w/o easy, Pass@1": WithoutEasy(PassOne()),
         "b  w/ combination": ByAccuracy(high=PassK(4)),
         "c  Exceeding": Exceeding(PassK(4)),
-        "d  Combination": Combination(many=PassK(4)),
+        "d  Combination": Combination(high=PassK(4)),
     },
     "noise": {
         "Pass@1": PassOne(),

@@ -50,7 +50,7 @@ def test_a_run_cut_short_ends_as_the_whole_one(
 
 
 SAMPLERS = {
-    "ByPassRate": "{class_path: app.draw.ByPassRate, init_args: {by: eta}}",
+    "ByPassRate": "{class_path: app.draw.ByPassRate, init_args: {weight: eta}}",
     "Pools": "{class_path: app.draw.Pools, init_args: {in_a_row: 1, solved_at: 0.75, hard_at: 0.25}}",
     "Curriculum": "{class_path: app.draw.Curriculum, init_args: {target: {class_path: app.knobs.Ramp, init_args: "
     "{first: 0.8, last: 0.2, end: 12}}}}",

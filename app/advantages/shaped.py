@@ -59,13 +59,13 @@ class Combination(Pair):
     sentence under Eq. 18 names Pass@k for both cases; the equation is unambiguous.
 
     Args:
-        one: has the larger weight if few pass; defaults to `PassOne`.
-        many: has the larger weight if many pass; defaults to `PassK`.
+        low: has the larger weight at a low pass rate; defaults to `PassOne`.
+        high: has the larger weight at a high pass rate; defaults to `PassK`.
     """
 
-    def __init__(self, one: AdvantageEstimator | None = None, many: AdvantageEstimator | None = None) -> None:
-        self.one, self.many = one or PassOne(), many or PassK()
-        super().__init__(one=self.one, many=self.many)
+    def __init__(self, low: AdvantageEstimator | None = None, high: AdvantageEstimator | None = None) -> None:
+        self.low, self.high = low or PassOne(), high or PassK()
+        super().__init__(low=self.low, high=self.high)
 
     def estimate(self, rollouts: Rollouts) -> Tensor:
-        return mix(pass_rate(rollouts.passed), self.many(rollouts), self.one(rollouts))  # Eq. 18
+        return mix(pass_rate(rollouts.passed), self.high(rollouts), self.low(rollouts))  # Eq. 18

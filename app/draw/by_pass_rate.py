@@ -16,25 +16,25 @@ class ByPassRate(Weighted):
     """Draws problems in proportion to the expected signal of the stage's objective at their pass rate p.
 
     Args:
-        by: "informative", the probability that N rollouts have a non-zero advantage under the stage's objective,
+        weight: "informative", the probability that N rollouts have a non-zero advantage under the stage's objective,
             its k and its N; or "eta", the expected sum of absolute advantages (Eq. 16), which is 2 N p (1 - p) w(p) for
             estimators whose advantages sum to zero.
         floor: the smallest weight, as a share of the largest, so that problems without expected signal are
             still drawn sometimes, since the policy changes.
     """
 
-    def __init__(self, by: Literal["informative", "eta"] = "informative", floor: float = 0.1) -> None:
-        if by not in ("informative", "eta"):
-            raise ValueError(f"by={by!r} must be 'informative' or 'eta'")
+    def __init__(self, weight: Literal["informative", "eta"] = "informative", floor: float = 0.1) -> None:
+        if weight not in ("informative", "eta"):
+            raise ValueError(f"weight={weight!r} must be 'informative' or 'eta'")
         check_floor(floor)
-        self.by, self.floor = by, floor
+        self.weight, self.floor = weight, floor
 
     def weights(self, record: PassRecord, place: Place) -> Tensor:
         rates = record.rates
         objective = place.objective()
         if objective is None:
             return torch.ones_like(rates)
-        worth = objective.share_informative if self.by == "informative" else objective.expected_eta
+        worth = objective.share_informative if self.weight == "informative" else objective.expected_eta
         values, of_problems = rates.unique(return_inverse=True)  # far fewer than problems
         weights = worth(values)[of_problems]
         return weights.clamp(min=(self.floor * weights.max()).clamp(min=1e-12))

@@ -192,7 +192,7 @@ DESIGNS = Claim(
         "Pass@1 without easy problems": alone("without-easy", advantage("WithoutEasy", of=PASS_1)),
         "by accuracy": alone("by-accuracy", advantage("ByAccuracy", high=PASS_8)),
         "Exceeding": alone("exceeding", advantage("Exceeding", of=PASS_8)),
-        "Combination": alone("combination", advantage("Combination", many=PASS_8)),
+        "Combination": alone("combination", advantage("Combination", high=PASS_8)),
         "Adaptive": alone("adaptive", advantage("Adaptive", explore=PASS_8)),
     },
     (

@@ -85,7 +85,7 @@ DRAWS = Claim(
     "Samplers and replay, in Pass@8 training on 1,000 mazes",
     {
         "uniform": drawn("pass@8"),
-        "ByPassRate": drawn("by-pass-rate", draw=sampler("ByPassRate", by="informative")),
+        "ByPassRate": drawn("by-pass-rate", draw=sampler("ByPassRate", weight="informative")),
         "Pools": drawn("pools", draw=sampler("Pools")),
         "Curriculum": drawn(
             "curriculum", draw=sampler("Curriculum", target=ramp(0.8, 0.3, COLD.steps, COLD.steps + FIRST + SECOND))
@@ -105,7 +105,7 @@ REAL = {
         ("pass@1", PASS_1),
         ("pass@4", PASS_4),
         ("adaptive", advantage("Adaptive", explore=PASS_4)),
-        ("combination", advantage("Combination", many=PASS_4)),
+        ("combination", advantage("Combination", high=PASS_4)),
     )
 }
 SMOLLM2 = Claim(
@@ -138,7 +138,7 @@ SMOLLM2_DRAWS = Claim(
     "Samplers, replay and a falling k, in Pass@4 training of SmolLM2 on 48 problems",
     {
         "uniform": REAL["pass@4"],
-        "ByPassRate": drawn_real("by-pass-rate", draw=sampler("ByPassRate", by="informative")),
+        "ByPassRate": drawn_real("by-pass-rate", draw=sampler("ByPassRate", weight="informative")),
         "Pools": drawn_real("pools", draw=sampler("Pools")),
         "Curriculum": drawn_real("curriculum", draw=sampler("Curriculum", target=ramp(0.8, 0.3, 0, 28))),
         "GroupReplay": drawn_real("group-replay", replay=replay("groups", "GroupReplay")),

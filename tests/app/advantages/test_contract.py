@@ -54,7 +54,7 @@ from tests.conftest import EchoProblem
 
 CENTRED = [
     PassOne(), PassK(1), PassK(3), PassKBootstrap(3), PassKFullSampling(3),
-    WithoutEasy(PassK(3)), ByAccuracy(high=PassK(3)), Exceeding(PassK(3)), Combination(many=PassK(3)),
+    WithoutEasy(PassK(3)), ByAccuracy(high=PassK(3)), Exceeding(PassK(3)), Combination(high=PassK(3)),
     Adaptive(explore=PassK(3)), PassKWithoutSigma(3), PKPOLeaveOneOut(3), RLOO(), RLOOK(3), DrGRPO(), RSGRPO(),
     MaxRL(), TailRL(), FGRPO(), Unlikeliness(), Binary(PassK(3)), CurveRL(),
 ]  # fmt: skip

@@ -36,8 +36,8 @@ from tests.conftest import EchoProblem
         (PassK(16), 2, 2.26),
         (Exceeding(PassK(4)), 1, 12.02),
         (Exceeding(PassK(8)), 1, None),
-        (Combination(many=PassK(4)), 9, 23.58),
-        (Combination(many=PassK(8)), 8, 21.88),
+        (Combination(high=PassK(4)), 9, 23.58),
+        (Combination(high=PassK(8)), 8, 21.88),
     ],
     ids=repr,
 )

@@ -93,7 +93,7 @@ def test_combination_weighs_both_by_the_pass_rate(n: int, k: int) -> None:
         ]
         for c, passed in enumerate(rows.tolist())
     ]
-    combination = Combination(many=PassK(k))
+    combination = Combination(high=PassK(k))
     actual = combination(batch(rows))
     torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.double), rtol=0, atol=1e-10)
     assert actual.sum(-1).abs().max() < 1e-10
@@ -102,11 +102,11 @@ def test_combination_weighs_both_by_the_pass_rate(n: int, k: int) -> None:
 
 @pytest.mark.parametrize(("k", "passes", "eta"), [(1, 16, 32.0), (4, 9, 23.58), (8, 8, 21.88)])
 def test_where_combination_peaks_among_32_rollouts(k: int, passes: int, eta: float) -> None:
-    curve = etas(Combination(many=PassK(k)))
+    curve = etas(Combination(high=PassK(k)))
     assert peak(curve) == passes
     assert max(curve) == pytest.approx(eta, abs=5e-3)
 
 
 def test_the_defaults_are_documented_ones() -> None:
     assert repr(Exceeding()) == "Exceeding(of=PassK(k=8), base=10.0)"
-    assert repr(Combination()) == "Combination(one=PassOne(), many=PassK(k=8))"
+    assert repr(Combination()) == "Combination(low=PassOne(), high=PassK(k=8))"

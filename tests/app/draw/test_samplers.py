@@ -137,7 +137,7 @@ def test_within_a_pool_all_have_their_turn() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: ByPassRate("reward"), "by='reward' must be"),  # type: ignore[arg-type]
+        (lambda: ByPassRate("reward"), "weight='reward' must be"),  # type: ignore[arg-type]
         (lambda: ByPassRate(floor=0), r"floor=0 must lie in \(0, 1\]"),
         (lambda: Curriculum(Fixed(1.5)), r"target=1.5 must be a pass rate in \[0, 1\]"),
         (lambda: Curriculum(width=0), "width=0 must be above 0"),
