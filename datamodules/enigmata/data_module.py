@@ -28,7 +28,7 @@ REASONS = 5
 
 
 class EnigmataDataModule(PuzzleDataModule):
-    """A mixture of tasks and difficulties, distinct within and across splits by the puzzle itself.
+    """Enigmata's 36 tasks, weighted by task and difficulty; no puzzle twice within or across splits.
 
     Each split is a number of problems to generate, or a source of official records: a `.parquet` or `.jsonl` file, a
     hub id, such as `BytedTsinghua-SIA/Enigmata-Eval:train`, or a folder. For a folder, and a hub data set with this
