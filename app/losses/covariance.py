@@ -35,7 +35,8 @@ class ClipCov(TokenFilter):
 
     Args:
         share: the largest share of the update's tokens that is excluded, in [0, 1].
-        low, high: bounds of a high covariance, low < high; tokens above count as outliers and are trained.
+        low: lower bound of a high covariance.
+        high: upper bound, above low; tokens above it count as outliers and are trained.
     """
 
     def __init__(self, share: float = 2e-4, low: float = 1.0, high: float = 5.0) -> None:

@@ -37,7 +37,9 @@ class EnigmataDataModule(PuzzleDataModule):
     logged by task.
 
     Args:
-        train, validation, test: a number, or a source; `train` may be 0 for `validate`.
+        train: a number, or a source; may be 0 for `validate`.
+        validation: a number, or a source.
+        test: a number, or a source.
         weights: of the mixture, by task or by category, whose tasks share its weight; a task's own weight
             has priority. None weights all 36 tasks equally; otherwise unnamed tasks are left out.
         difficulties: weights of "easy", "medium" and "hard".
