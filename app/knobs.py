@@ -32,7 +32,11 @@ class Knob(ABC):
 
 
 class Fixed(Knob):
-    """The same value in every iteration."""
+    """The same value in every iteration.
+
+    Args:
+        value: this value.
+    """
 
     end = 0
 
@@ -48,7 +52,14 @@ class Fixed(Knob):
 
 
 class _Between(Knob):
-    """Base class: `first` until iteration `start`, then towards `last`, reached at iteration `end`."""
+    """Base class: `first` until iteration `start`, then towards `last`, reached at iteration `end`.
+
+    Args:
+        first: the value until iteration `start`.
+        last: the value from iteration `end` on.
+        end: an iteration of the stage, counted from 0; above start.
+        start: an iteration of the stage, counted from 0.
+    """
 
     def __init__(self, first: float, last: float, end: int, start: int = 0) -> None:
         if start < 0:

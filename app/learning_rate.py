@@ -45,7 +45,15 @@ class Constant(LearningRate):
 
 
 class _Ending(LearningRate):
-    """Base class: falls to `floor` x peak at update `end`, then constant."""
+    """Base class: falls to `floor` x peak at update `end`, then constant.
+
+    Args:
+        peak: the highest rate.
+        end: the update from which the rate is floor x peak.
+        warmup: updates until the peak is reached; update u < warmup has the rate peak (u + 1) / warmup.
+        floor: the last rate as a share of the peak, in [0, 1].
+        start: the update at which the fall begins, at the earliest `warmup`.
+    """
 
     def __init__(self, peak: float, end: int, warmup: int = 0, floor: float = 0.0, start: int = 0) -> None:
         super().__init__(peak, warmup)

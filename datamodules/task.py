@@ -130,12 +130,14 @@ class TaskDataModule(ProblemDataModule):
     A prompt is plain text, used unchanged, or a list of messages, which goes through the policy's chat template.
 
     Args:
-        train, validation, test: a .parquet, .jsonl, .json or .csv file, or a hub id; `test` may be None.
+        train: a .parquet, .jsonl, .json or .csv file, a folder of `Dataset.save_to_disk`, or a hub id.
+        validation: such a source.
+        test: such a source; None leaves the split empty.
         scorer: scores a response by the row's answer.
         prompt: the column of the prompts.
         answer: the column of the answers; the default one may be missing if the scorer uses whole rows.
         label: the name of the set, and of the task.
-        max_skipped_rows: see `Table`, which also explains `prompt` and `answer`.
+        max_skipped_rows: the share of a source's rows that may be invalid; they are skipped and counted.
         template: the prompt as plain text with columns in braces, instead of the column `prompt`; see `Table`.
         seed: of the order of training.
         batch_size: P, problems per iteration over all ranks.

@@ -30,7 +30,7 @@ ELSEWHERE = {
     "SECURITY.md: passk push": "tests/callbacks/saving/test_hub.py",
     "runs.md: passk diagnose": "tests/app/storage/test_diagnose.py",
     "runs.md: passk compare": "tests/callbacks/display/test_compare.py",
-    "runs.md: passk predict --data datamodules.prompts": "tests/test_cli.py",
+    "runs.md: passk predict -c RUN/config.yaml --data datamodules.prompts": "tests/test_cli.py",
     "runs.md: passk fit --auto_resume": "tests/test_resume.py",
 }
 """Where a command is run as it stands, or in small."""

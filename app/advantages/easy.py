@@ -18,7 +18,7 @@ def pass_rate(passed: Tensor) -> Tensor:
 
 
 class WithoutEasy(Wrapper):
-    """Problems with a pass rate above the threshold have no advantage: "w/o easy problems".
+    """Sets the advantages of problems with a pass rate above the threshold to 0: "w/o easy problems".
 
     The paper states neither the threshold nor the wrapped estimator. Its Section 4.1 calls a
     problem relatively easy above 60 %. The title of Figure 18a says Pass@k, hence the default; its

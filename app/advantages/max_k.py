@@ -114,7 +114,7 @@ class MaxKOffPolicy(SubsetEstimator):
 
 
 class BestMinusSecond(AdvantageEstimator):
-    """The best rollout gets its reward minus the second best, the others 0 (Tang et al., 2503.19595).
+    """Gives the best rollout its reward minus the second best, the others 0 (Tang et al., 2503.19595).
 
     verl's `grpo_passk`. k is N: `PKPOLeaveOneOutMinusOne(N)` is N times it, so the expected gradient
     is that of max@N over N. If two share the best reward, the difference is 0 and all advantages

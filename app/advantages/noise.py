@@ -29,7 +29,7 @@ class _OtherRewards(Wrapper):
 
 
 class FlipNegatives(_OtherRewards):
-    """Some failing rollouts get reward 1: the paper's noise rewards, a baseline (Section 3.1, Figure 6a).
+    """Gives some failing rollouts reward 1: the paper's noise rewards, a baseline (Section 3.1, Figure 6a).
 
     Each failing rollout is flipped independently with probability `share`: a fixed number would
     be rounded, and 10 % of 3 would always be none. The paper does not say how it samples.

@@ -40,7 +40,7 @@ def rarity_weights(mean_logprobs: Tensor, passed: Tensor, tau: float) -> Tensor:
 
 
 class Unlikeliness(Wrapper):
-    """Lower rewards for more likely passing responses (He, Fried and Welleck, arXiv 2506.02355).
+    """Lowers the rewards of likely passing responses (He, Fried and Welleck, arXiv 2506.02355).
 
     The wrapped estimator gets r (1 - beta (N - rank) / N) instead of r; rank 0 is the response with
     the highest probability under the policy: the product over its tokens as sampled, which

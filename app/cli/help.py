@@ -19,6 +19,7 @@ MODULES = re.compile(r"\b(?:app|callbacks|datamodules|lightning|torch|torchmetri
 """The module part of a class path."""
 COMMAND = {
     "ckpt_path": "checkpoint to load: a file or a run folder, or `last` or `best` of the newest run that has one",
+    "seed_everything": "seed of weights and rollouts; true: that of the environment's PL_GLOBAL_SEED, or 0",
     "weights_only": "whether to read only plain data from it; passk's checkpoints have nothing else",
 }
 """Short help texts for Lightning's own arguments of a command."""

@@ -31,8 +31,8 @@ class Clipped(PolicyLoss):
     """The paper's loss: clip-higher, mean over all tokens (Eq. 4, Appendix A.2; DAPO, 2503.14476).
 
     Args:
-        clip_low, clip_high: how far a token's ratio may fall or rise before its gradient is zero; clip_low in [0, 1],
-            clip_high at least 0.
+        clip_low: how far a token's ratio may fall below 1 before its gradient is zero, in [0, 1].
+        clip_high: how far it may rise above 1, at least 0.
         dual_clip: above 1; if A < 0 the loss is at most dual_clip x |A|. verl's default is 3, the paper has none.
         reduction: the weights of tokens; with SequenceMean it is GRPO's loss, with ConstantLength Dr. GRPO's.
         tokens: which tokens are trained.

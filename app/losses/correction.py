@@ -54,7 +54,8 @@ class IcePop(Correction):
     """rho_t if it is in [low, high], else 0: tokens with a large mismatch are masked (2510.18855).
 
     Args:
-        low, high: bounds of rho.
+        low: lower bound of rho.
+        high: upper bound of rho.
     """
 
     def __init__(self, low: float = 0.5, high: float = 5.0) -> None:
@@ -71,7 +72,8 @@ class SequenceMIS(Correction):
     The product grows or shrinks with the length, so long responses are often rejected: see GeometricMIS.
 
     Args:
-        low, high: bounds of the product.
+        low: lower bound of the product.
+        high: upper bound of the product.
     """
 
     def __init__(self, low: float = 0.0, high: float = 2.0) -> None:
@@ -88,7 +90,8 @@ class GeometricMIS(Correction):
     The mean does not grow with the length. Accepted responses are not reweighted, only others are rejected.
 
     Args:
-        low, high: bounds of the mean.
+        low: lower bound of the mean.
+        high: upper bound of the mean.
     """
 
     def __init__(self, low: float = 0.99, high: float = 1.01) -> None:

@@ -31,11 +31,12 @@ def covariances(update: Experience) -> Tensor:
 
 
 class ClipCov(TokenFilter):
-    """Excludes a few tokens at random among those of high covariance (Clip-Cov).
+    """Excludes random tokens of high covariance of log-probability and advantage (Clip-Cov, 2505.22617).
 
     Args:
         share: the largest share of the update's tokens that is excluded, in [0, 1].
-        low, high: bounds of a high covariance, low < high; tokens above count as outliers and are trained.
+        low: lower bound of a high covariance.
+        high: upper bound, above low; tokens above it count as outliers and are trained.
     """
 
     def __init__(self, share: float = 2e-4, low: float = 1.0, high: float = 5.0) -> None:
@@ -75,7 +76,7 @@ def _contents(update: Experience) -> list[Tensor]:
 
 
 class KLCov(PolicyLoss):
-    """A KL penalty to the old policy on the tokens of highest covariance (KL-Cov).
+    """A KL penalty to the old policy on the tokens of highest covariance, as in ClipCov (2505.22617).
 
     The loss is -r A for every token, without a clip, plus coefficient x |log r| for the chosen tokens, also in rows
     with zero advantage. Only positive covariances are chosen: none in an update whose advantages are all 0.

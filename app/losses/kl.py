@@ -34,7 +34,7 @@ class KLPenalty(ABC):
 
 
 class K1(KLPenalty):
-    """The estimate d: unbiased, with high variance.
+    """The estimate d = log pi - log ref: unbiased, with high variance.
 
     The gradient of d itself is zero on average, so as a penalty it has no effect. This one has the value of
     d and the gradient of k2, (d) grad log pi, which is that of the KL divergence.
@@ -46,14 +46,14 @@ class K1(KLPenalty):
 
 
 class K2(KLPenalty):
-    """The estimate d^2 / 2: biased in value; on-policy its gradient is unbiased for the KL divergence."""
+    """The estimate d^2 / 2, d as in K1: biased; on-policy its gradient is unbiased for the KL divergence."""
 
     def per_token(self, logprobs: Tensor, reference: Tensor) -> Tensor:
         return (logprobs - reference).square() / 2
 
 
 class K3(KLPenalty):
-    """The estimate exp(-d) - 1 + d: unbiased, never negative; its gradient is that of KL(ref || pi).
+    """The estimate exp(-d) - 1 + d, d as in K1: unbiased, at least 0; with the gradient of KL(ref || pi).
 
     The most common one (GRPO, 2402.03300, Eq. 4).
     """

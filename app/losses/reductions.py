@@ -26,7 +26,7 @@ class Reduction(ABC):
 
 
 class TokenMean(Reduction):
-    """All tokens have the same weight (DAPO, 2503.14476; used by the paper, Appendix A.2)."""
+    """Gives all tokens the same weight (DAPO, 2503.14476; used by the paper, Appendix A.2)."""
 
     def weights(self, mask: Tensor) -> Tensor:
         return mask.float()
@@ -36,7 +36,7 @@ class TokenMean(Reduction):
 
 
 class SequenceMean(Reduction):
-    """All responses have the same weight (GRPO, 2402.03300), so tokens of longer ones have less."""
+    """Gives all responses the same weight (GRPO, 2402.03300), so tokens of longer ones have less."""
 
     def weights(self, mask: Tensor) -> Tensor:
         return mask.double() / mask.sum(-1, keepdim=True).clamp(min=1)

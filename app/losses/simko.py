@@ -27,7 +27,9 @@ class SimKO(Clipped):
         smoothing: a, the share of the K most probable tokens in the gradient, in [0, 1].
         top_weight: factor of the gradient of the most probable token with A < 0, at least 1.
         quantile: the quantile of a response's entropies, in [0, 1); tokens above it are concerned.
-        clip_low, clip_high, dual_clip: see `Clipped`.
+        clip_low: see `Clipped`.
+        clip_high: see `Clipped`.
+        dual_clip: see `Clipped`.
         reduction: the weights of tokens.
         tokens: which tokens are trained.
     """

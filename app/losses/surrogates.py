@@ -36,7 +36,8 @@ class GSPO(PolicyLoss):
     Assumes that the reward is one of the whole response.
 
     Args:
-        clip_low, clip_high: bounds of the response's ratio, which varies far less than a token's; see `Clipped`.
+        clip_low: how far the response's ratio, which varies far less than a token's, may fall below 1, in [0, 1].
+        clip_high: how far it may rise above 1, at least 0.
         reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """
@@ -66,7 +67,8 @@ class CISPO(PolicyLoss):
     """-sg(clip(r)) A log pi: clipped weights, and a gradient on every token (2506.13585, Eqs. 4-5).
 
     Args:
-        clip_low, clip_high: bounds of the weight; the paper has no lower bound, which is clip_low = 1.
+        clip_low: the weight is at least 1 - clip_low; the paper has no lower bound, which is clip_low = 1.
+        clip_high: the weight is at most 1 + clip_high.
         reduction: the weights of tokens; defaults to TokenMean.
         tokens: which tokens are trained.
     """
@@ -91,8 +93,9 @@ class SAPO(PolicyLoss):
     """A smooth function instead of the clip: sigmoid(tau (r - 1)) 4 / tau, slope 1 at r = 1 (2511.20347).
 
     Args:
-        tau_positive, tau_negative: how fast the slope decreases away from r = 1 for positive and negative advantages,
-            above 0; larger for negative ones, because lowering a token's probability raises those of all others.
+        tau_positive: how fast the slope decreases away from r = 1 for positive advantages, above 0.
+        tau_negative: the same for negative ones; larger, because lowering a token's probability raises those of all
+            others.
         reduction: the weights of tokens; defaults to SequenceMean, as in its paper.
         tokens: which tokens are trained.
     """

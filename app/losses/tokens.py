@@ -24,7 +24,7 @@ class TokenFilter(ABC):
 
 
 class TopEntropy(TokenFilter):
-    """The tokens with the highest entropy (the "80/20 rule", 2506.01939).
+    """Trains only the tokens with the highest entropy (the "80/20 rule", 2506.01939).
 
     Args:
         share: the share of the update's tokens that is trained, in (0, 1].

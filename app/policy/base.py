@@ -47,7 +47,7 @@ class Policy(TokenizerMixin, nn.Module, ABC):
     Args:
         gradient_checkpointing: keep only layer inputs for the backward pass and recompute the rest.
         head_tokens: response tokens in one chunk of the LM head; bounds the logits in memory to head_tokens x
-            vocabulary. None: at most 4096, and at most as many as fit into HEAD_BYTES.
+            vocabulary. None: as many as fit into half a gigabyte, at most 4096.
     """
 
     model: PreTrainedModel

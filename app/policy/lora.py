@@ -92,7 +92,9 @@ class QLoRA(LoRA):
     """LoRA over weights in four bits (NF4 with double quantization, 2305.14314), by bitsandbytes.
 
     Args:
-        rank, alpha, layers: see LoRA.
+        rank: rows of A and columns of B, as in LoRA.
+        alpha: scale of the adapter's output, as in LoRA.
+        layers: suffixes of the adapted layers' names, or "all-linear", as in LoRA.
         dtype: in which the weights are multiplied.
     """
 

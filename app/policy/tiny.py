@@ -19,7 +19,10 @@ class TinyPolicy(Policy):
 
     Args:
         alphabet: the characters of its vocabulary; ASCII only.
-        hidden_size, num_layers, num_heads, intermediate_size: the model's size; heads divide the hidden size.
+        hidden_size: width of the model, divisible by num_heads.
+        num_layers: number of layers.
+        num_heads: attention heads of a layer.
+        intermediate_size: width of the MLP.
         context_length: positions, prompt and response together.
         rope_theta: base of the rotary position embeddings; small because contexts are short.
     """

@@ -163,7 +163,7 @@ ENTROPY = Claim(
 
 K = Claim(
     "k",
-    "k of 4, 8 and 16, and faster rates",
+    "k of 4, 8 and 16, and higher learning rates",
     {
         "Pass@4": alone("pass@4", advantage("PassK", k=4)),
         "Pass@8": CORE["Pass@8"],
@@ -176,9 +176,9 @@ K = Claim(
                  "rollout/reward", "Pass@4", "Pass@8", at="mean"),
         Sentence("k = 16 learns more slowly than k = 8", "Figure 8a, b",
                  "rollout/reward", "Pass@8", "Pass@16", at="mean"),
-        Sentence("A rate twice as high makes k = 8 learn faster", "Figure 8c, d",
+        Sentence("A learning rate twice as high makes k = 8 learn faster", "Figure 8c, d",
                  "rollout/reward", "Pass@8, rate x2", "Pass@8", at="mean"),
-        Sentence("A rate four times as high makes k = 8 learn faster than k = 4", "Figure 8c, d",
+        Sentence("A learning rate four times as high makes k = 8 learn faster than k = 4", "Figure 8c, d",
                  "rollout/reward", "Pass@8, rate x4", "Pass@4", at="mean"),
     ),
 )  # fmt: skip

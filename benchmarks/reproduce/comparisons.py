@@ -2,8 +2,9 @@
 
 The other arms of a comparison are compared with its first arm, by metrics of the last validation, with equal numbers
 of rollouts and the same seeds. Arms, lengths, arguments and seeds were committed before the runs. No argument was
-tuned: each is its class's default, k is 8 as in the claims. The learning rate is that of the claims for all arms; Adam
-divides by the size of the gradients, so that estimators of another scale make steps of the same size.
+tuned: each is its class's default, except Curriculum's target, which is stretched over the whole run; k is 8 as in the
+claims. The learning rate is that of the claims for all arms; Adam divides by the size of the gradients, so that
+estimators of another scale make steps of the same size.
 """
 
 from __future__ import annotations

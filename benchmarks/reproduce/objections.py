@@ -20,8 +20,9 @@ REWEIGHTED = """\
 The objection: the gradient of Pass@k is that of Pass@1 with each problem weighted by k (1 - p)^(k-1), and vanishes
 where a policy should still learn. For one problem this is true by definition; the direction of the sum over a batch may
 differ. Every 20 iterations `callbacks.display.objectives.Objectives` computes both gradients of the training loss on
-the same rollouts. It logs the cosine between Pass@8's and Pass@1's, the ratio of their norms, and the dead zone: among
-the problems with passes and failures, the share without an advantage (under Pass@8, those with fewer than 8 failures).
+the same rollouts. It logs the cosine between Pass@8's and Pass@1's, the ratio of Pass@8's norm to Pass@1's, and the
+dead zone: among the problems with passes and failures, the share with zero advantages (under Pass@8, those with fewer
+than 8 failures).
 """
 INTERFERENCE = """\
 ## Objection 2: interference between problems (2602.21189)
@@ -91,8 +92,8 @@ def interfered(curves: Curves) -> list[Finding]:
     return [
         ("In Pass@8 training a small step along its gradient also raises Pass@1: their cosine", cosine, 0.0),
         ("Pass@8 training lowers Pass@1: fall from the cold start to the end", lost, 0.0),
-        ("Pass@8 training lowers rates above 75 %: mean fall between validations", falls["Pass@8"], 0.0),
-        ("Pass@1 training lowers rates above 75 %: mean fall between validations", falls["Pass@1"], 0.0),
+        ("Pass@8 training lowers pass rates above 75 %: mean fall between validations", falls["Pass@8"], 0.0),
+        ("Pass@1 training lowers pass rates above 75 %: mean fall between validations", falls["Pass@1"], 0.0),
     ]
 
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Health(Callback):
-    """Warns of three kinds of problems, once each, with the value and the iteration.
+    """Warns, once each, of large importance ratios, low entropy and iterations with zero advantages only.
 
     Args:
         ratio: warn when the tokens of an update have become, on average, this many times more or less probable

@@ -20,7 +20,7 @@ GROUPS = ("0", "0-25", "25-50", "50-75", "75-100")
 
 
 class Interference(Callback):
-    """Logs changes of held-out problems' pass rates between two validations, by their rate before.
+    """Logs changes of held-out problems' pass rates between two validations, by the earlier rate.
 
     Under `interference/<group>/`: `share` of the problems whose rate before was in this group, and the mean `change`
     of their rates. If rates of rarely solved problems rise and others fall, the former interfere with the latter

@@ -8,7 +8,11 @@ from callbacks.triggers.base import Trigger
 
 
 class Steps(Trigger):
-    """Ends a stage after a number of iterations."""
+    """Ends a stage after a number of iterations.
+
+    Args:
+        steps: iterations of the stage, at least 1.
+    """
 
     def __init__(self, steps: int) -> None:
         if steps < 1:

@@ -148,7 +148,7 @@ class ProblemDataModule(LightningDataModule, ABC):
 
 
 class PuzzleDataModule(ProblemDataModule):
-    """Problems generated from puzzles, distinct within and across splits, cached on disk.
+    """Base of the data modules that generate problems; for puzzles of your own use PuzzlesDataModule.
 
     Args:
         plan: for "train", "validation" and "test" the puzzles and the number of problems of each.

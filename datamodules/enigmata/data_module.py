@@ -28,7 +28,7 @@ REASONS = 5
 
 
 class EnigmataDataModule(PuzzleDataModule):
-    """A mixture of tasks and difficulties, distinct within and across splits by the puzzle itself.
+    """Enigmata's 36 tasks, weighted by task and difficulty; no puzzle twice within or across splits.
 
     Each split is a number of problems to generate, or a source of official records: a `.parquet` or `.jsonl` file, a
     hub id, such as `BytedTsinghua-SIA/Enigmata-Eval:train`, or a folder. For a folder, and a hub data set with this
@@ -37,7 +37,9 @@ class EnigmataDataModule(PuzzleDataModule):
     logged by task.
 
     Args:
-        train, validation, test: a number, or a source; `train` may be 0 for `validate`.
+        train: a number, or a source; may be 0 for `validate`.
+        validation: a number, or a source.
+        test: a number, or a source.
         weights: of the mixture, by task or by category, whose tasks share its weight; a task's own weight
             has priority. None weights all 36 tasks equally; otherwise unnamed tasks are left out.
         difficulties: weights of "easy", "medium" and "hard".

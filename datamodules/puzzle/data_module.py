@@ -16,7 +16,9 @@ class Share:
 
     Args:
         puzzle: generates the problems.
-        train, validation, test: the number of problems in each split; at least 0.
+        train: the number of problems in the train split, at least 0.
+        validation: the same for validation.
+        test: the same for test.
     """
 
     puzzle: Puzzle

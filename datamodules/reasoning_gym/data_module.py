@@ -21,8 +21,10 @@ class ReasoningGymDataModule(ProblemDataModule):
 
     Args:
         tasks: the settings of each data set by its name, such as `{chain_sum: {max_terms: 3}}`.
-        train, validation, test: the number of problems of each task; from seeds 1,000,000 apart, so
-            that no two splits have an entry with the same seed.
+        train: the number of problems of each task; seeds of splits are 1,000,000 apart, so that no two splits have
+            an entry with the same seed.
+        validation: the same for validation.
+        test: the same for test.
         seed: of the problems and of the order of training.
         batch_size: P, problems per iteration over all ranks.
         eval_batch_size: problems per batch and rank in validation, test and prediction.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from docstring_parser import parse
 
 from app.cli.classes import KINDS, alike, classes, import_named, listed
 from tests.conftest import ROOT
@@ -94,6 +95,16 @@ def test_every_class_says_in_a_sentence_what_it_is() -> None:
     known = [each for kind in KINDS for each in classes(kind).values()]
     assert [each.path for each in known if not 8 < len(each.summary) < 140] == []
     assert [each.path for each in known if each.summary.count("(") != each.summary.count(")")] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_argument_of_a_class_has_a_text_in_the_help(kind: str) -> None:
+    """A line `low, high: ...` of a docstring gives no argument a text."""
+    for each in imported(kind).values():
+        told = {param.arg_name for base in each.__mro__ for param in parse(base.__dict__.get("__doc__") or "").params}
+        arguments = inspect.signature(each.__init__).parameters.values()
+        named = [one.name for one in arguments if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+        assert set(named) - told <= {"self"}, each
 
 
 def test_a_comment_imports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
