@@ -16,7 +16,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from app.module import RLVRModule
-from app.storage.checkpoint import FORMAT
 from app.storage.files import replacing
 from app.storage.places import last_checkpoint
 from app.storage.run_folder import CONFIG, run_folder
@@ -188,7 +187,7 @@ class Checkpoints(Saving):
         return self.phase == "validation"
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"format": FORMAT, "config": self.config}
+        checkpoint["config"] = self.config
         if trainer.state.fn != "fit" or not self.loops:
             return
         checkpoint["loops"]["fit_loop"] = at_rest(self.loops, self.validation_due(trainer))
