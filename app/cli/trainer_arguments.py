@@ -131,6 +131,20 @@ def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
             raise ValueError(f"trainer.plugins: {name} can't be had: passk writes checkpoints itself")
 
 
+def check_files(callbacks: Iterable[Callback]) -> None:
+    """Raise ValueError for two ModelCheckpoints that write the same files, of which Lightning would number none."""
+    seen: set[tuple[Any, ...]] = set()
+    for callback in callbacks:
+        if isinstance(callback, lightning_callbacks.ModelCheckpoint) and not callback._enable_version_counter:
+            files = (callback.dirpath, callback.filename)
+            if files in seen:
+                raise ValueError(
+                    f"trainer.callbacks: {type(callback).__name__}: filename={callback.filename} is that of another one: "
+                    "each would replace the other's checkpoints"
+                )
+            seen.add(files)
+
+
 def check_state_keys(callbacks: Iterable[Callback]) -> None:
     """Raise ValueError for two callbacks whose states have the same key in a checkpoint."""
     seen: set[str] = set()

@@ -16,7 +16,14 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision, Precision
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from app.cli.trainer_arguments import check_parts, check_state_keys, check_trainer, launched, one_progress_bar
+from app.cli.trainer_arguments import (
+    check_files,
+    check_parts,
+    check_state_keys,
+    check_trainer,
+    launched,
+    one_progress_bar,
+)
 from callbacks.display.dashboard import Dashboard
 from callbacks.display.report import Report
 
@@ -119,6 +126,16 @@ def test_two_callbacks_whose_states_have_one_key_are_refused() -> None:
         check_state_keys([Report(), *kept, Report(problems=2)])
     with pytest.raises(ValueError, match="of only one ModelCheckpoint with the state_key "):
         check_state_keys([*kept, ModelCheckpoint(monitor="eval/pass@2", save_top_k=3)])
+
+
+def test_two_checkpoints_of_one_file_are_refused() -> None:
+    def kept(k: int, **arguments: Any) -> ModelCheckpoint:
+        return ModelCheckpoint(monitor=f"eval/pass@{k}", **{"enable_version_counter": False, **arguments})
+
+    check_files([kept(1, filename="best"), kept(8, filename="best 8"), kept(2, filename="best", dirpath="two")])
+    check_files([kept(1, filename="best"), kept(8, filename="best", enable_version_counter=True)])
+    with pytest.raises(ValueError, match="ModelCheckpoint: filename=best is that of another one: each would replace"):
+        check_files([kept(1, filename="best"), RichProgressBar(), kept(8, filename="best")])
 
 
 def test_a_progress_bar_of_the_users_takes_the_place_of_ours(caplog: pytest.LogCaptureFixture) -> None:
