@@ -139,8 +139,8 @@ def check_files(callbacks: Iterable[Callback]) -> None:
             files = (callback.dirpath, callback.filename)
             if files in seen:
                 raise ValueError(
-                    f"trainer.callbacks: {type(callback).__name__}: filename={callback.filename} is that of another one: "
-                    "each would replace the other's checkpoints"
+                    f"trainer.callbacks: {type(callback).__name__}: filename={callback.filename} is that of "
+                    "another one: each would replace the other's checkpoints"
                 )
             seen.add(files)
 
