@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from numbers import Number
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from app.distributed.processes import sum_over_processes
 from app.distributed.sharding import gathered, shard
 from app.distributed.weights import trained_weights
 from app.policy import Policy
-from app.storage.checkpoint import CheckpointError, check_policy, count_of, vocabulary_of
+from app.storage.checkpoint import FORMAT, CheckpointError, check_policy, count_of, vocabulary_of
 from app.types import Experience, ProblemBatch, Rollouts
 
 
@@ -101,13 +102,16 @@ class PolicyModule(LightningModule):
     def log(self, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
         """Log a metric as Lightning does, and remember it for triggers; callbacks' `self.log` is this method too."""
         super().log(name, value, *args, **kwargs)
-        if self.trainer.validating:
+        trainer = self._trainer
+        if trainer is None:  # Lightning has warned that nothing is logged
+            return
+        if trainer.validating:
             self.of_validation.add(name)
-        elif self.trainer.training and isinstance(value, int | float | Tensor):
-            batch = self.trainer.fit_loop.epoch_loop.total_batch_idx
+        elif trainer.training and isinstance(value, Number | Tensor):
+            batch = trainer.fit_loop.epoch_loop.total_batch_idx
             if self._figures_of != batch:
                 self.figures, self._figures_of = {}, batch
-            self.figures[name] = float(value)
+            self.figures[name] = float(value)  # type: ignore[arg-type]
 
     def log_metrics(self, figures: Mapping[str, float | Tensor]) -> None:
         """Log metrics that are equal on all processes."""
@@ -130,6 +134,7 @@ class PolicyModule(LightningModule):
     # -- checkpoints ----------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["format"] = FORMAT  # here, since one with save_weights_only=true has nothing of callbacks
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
         checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
         checkpoint["trained"] = [*trained_weights(self.policy)]

@@ -151,6 +151,22 @@ def check_monitored_ks(trainer: Trainer, names: Iterable[str]) -> None:
             raise ValueError(unknown_metric(argument, metric, names))
 
 
+def warn_of_modes(trainer: Trainer) -> None:
+    """Warn of a callback that takes the lowest value of a metric for the best, where the highest one is.
+
+    Lightning's default is mode=min, for losses.
+    """
+    for callback in trainer.callbacks if trainer.is_global_zero else ():  # type: ignore[attr-defined]
+        monitor, mode = (str(getattr(callback, name, None)) for name in ("monitor", "mode"))
+        if mode == "min" and HIGHER_IS_BETTER.fullmatch(monitor):
+            name = type(callback).__name__
+            log.warning("%s: mode=min takes the lowest %s for the best: mode=max takes the highest", name, monitor)
+
+
+HIGHER_IS_BETTER = re.compile(r"eval/(.*/)?((pass|maj|cover)@.*|greedy)|rollout/(reward|solved)")
+"""Metrics of which a higher value is better."""
+
+
 def check_validated(stage: Stage, validates: bool) -> None:
     """Raise ValueError for a stage that only a metric of a validation ends, in a run without validations."""
     metric = metric_of(stage)

@@ -27,6 +27,7 @@ from tests.conftest import (
     CommandLine,
     Run,
     build_tiny_policy,
+    callback,
     constant,
     demonstrated,
     environment,
@@ -350,6 +351,28 @@ def test_two_processes_train_and_measure_as_one(passk: CommandLine) -> None:
     }
     assert gap(exported(alone, "1-cold-start"), folder / "stages" / "1-cold-start") < 1e-5
     assert gap(exported(alone), folder / "stages" / "2-explore") < 1e-5
+
+
+def test_the_configuration_of_a_run_draws_other_rollouts_with_another_seed(passk: CommandLine) -> None:
+    """`config.yaml` keeps the null of `rollout.seed`."""
+    first = passk.fit([stage("explore", until=steps(1))], NO_VALIDATION, "--seed_everything=3")
+    config = Path(first.trainer.log_dir) / "config.yaml"
+    other = main(["fit", f"--config={config}", "--seed_everything=5"])
+    fixed = main(["fit", f"--config={config}", "--seed_everything=5", "--rollout.seed=7"])
+    assert [each.model.worker.seed for each in (first, other, fixed)] == [3, 5, 7]
+
+
+def test_a_checkpoint_of_weights_alone_is_evaluated(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    best = ["--trainer.callbacks+=callbacks.saving.checkpoints.BestCheckpoints"]
+    arguments = {"monitor": "eval/pass@2", "mode": "max", "save_weights_only": "true", "filename": "light"}
+    best += [f"--trainer.callbacks.{name}={value}" for name, value in arguments.items()]
+    cli = passk.fit([demonstrated()], *best)
+    path = Path(cli.trainer.log_dir) / "checkpoints" / "light.ckpt"
+    found = figures(passk("validate", "--ckpt_path", str(path)))
+    assert found == {name: callback(cli, "PassKEvaluation").history[-1][name] for name in found}
+    with pytest.raises(SystemExit):
+        passk.fit([demonstrated()], "--ckpt_path", str(path))
+    assert "light.ckpt can't be restored (KeyError" in capsys.readouterr().err
 
 
 # -- the rest ---------------------------------------------------------------------------------------

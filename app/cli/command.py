@@ -36,7 +36,14 @@ from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
 from app.cli.paths import expand_home, find_modules_here
 from app.cli.shipped import contents_of, with_shipped
 from app.cli.stages import spelt_out, stages_by_name
-from app.cli.trainer_arguments import check_parts, check_trainer, launched, one_progress_bar
+from app.cli.trainer_arguments import (
+    check_files,
+    check_parts,
+    check_state_keys,
+    check_trainer,
+    launched,
+    one_progress_bar,
+)
 from app.engines.base import EngineError
 from app.kept import random_states_kept, settings_kept
 from app.module import RLVRModule
@@ -121,8 +128,6 @@ class PassKCLI(LightningCLI):
         check_nulls(config, KEYS | {"model": RLVRModule})
         if config.rollout.seed is None and config.seed_everything is False:
             raise ValueError("seed_everything=false: a run draws its rollouts from a seed: give a number")
-        if config.rollout.seed is None:
-            config.rollout.seed = config.seed_everything
         if "verbose" in config:
             config.verbose = False  # callbacks/evaluation/tables.py prints a table instead of Lightning's
         config.trainer.strategy = launched(config.trainer.strategy)
@@ -150,6 +155,8 @@ class PassKCLI(LightningCLI):
             for given in (arguments.plugins, arguments.callbacks)
         )
         check_parts(callbacks if self.subcommand == "fit" else [], plugins)
+        check_state_keys(callbacks)
+        check_files(callbacks)
         arguments.callbacks = one_progress_bar(callbacks)
         if arguments.enable_progress_bar is False:
             arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]
@@ -163,6 +170,8 @@ class PassKCLI(LightningCLI):
         trainer._checkpoint_connector = Restoring(trainer)
         names = ("checkpoints", "rollout", "entropy_switch", "draw", "replay")
         first = [self._get(self.config_init, name) for name in names]
+        if self.config_dump["rollout"]["seed"] is None:  # config.yaml keeps the null, and may be given another seed
+            first[1].worker.seed = self.config_dump["seed_everything"]
         trainer.callbacks.sort(key=lambda callback: first.index(callback) if callback in first else len(first))
         checkpoints = first[0]
         self._choose_folder(trainer)

@@ -62,11 +62,21 @@ def _hints(kind: type | None) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for base in reversed(kind.__mro__ if kind else ()):
         try:
-            own, parameters = get_type_hints(base.__init__), signature(base.__init__).parameters.values()
-        except (NameError, TypeError, ValueError):  # of another library
+            parameters = signature(base.__init__).parameters.values()
+        except (TypeError, ValueError):  # written in C
             continue
+        own = _annotations(base.__init__)
         for each in parameters:
             if each.kind is not Parameter.VAR_KEYWORD:
                 hint = own.get(each.name, Any)
-                hints[each.name] = hint | None if each.default is None else hint
+                is_class = isinstance(get_origin(hint) or hint, type)
+                hints[each.name] = hint | None if is_class and each.default is None else hint
     return hints
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    """The annotated types of a function; {} if one of them cannot be evaluated, such as a text that is no type."""
+    try:
+        return get_type_hints(function)
+    except Exception:  # evaluating a text may raise anything
+        return {}

@@ -18,6 +18,7 @@ from lightning.pytorch import callbacks as lightning_callbacks
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,34 @@ def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
             raise ValueError(f"trainer.plugins: {name} can't be had: set trainer.precision to {KNOWN_PRECISIONS}")
         if isinstance(plugin, CheckpointIO):
             raise ValueError(f"trainer.plugins: {name} can't be had: passk writes checkpoints itself")
+
+
+def check_files(callbacks: Iterable[Callback]) -> None:
+    """Raise ValueError for two ModelCheckpoints that write the same files, of which Lightning would number none."""
+    seen: set[tuple[Any, ...]] = set()
+    for callback in callbacks:
+        if isinstance(callback, lightning_callbacks.ModelCheckpoint) and not callback._enable_version_counter:
+            files = (callback.dirpath, callback.filename)
+            if files in seen:
+                raise ValueError(
+                    f"trainer.callbacks: {type(callback).__name__}: filename={callback.filename} is that of "
+                    "another one: each would replace the other's checkpoints"
+                )
+            seen.add(files)
+
+
+def check_state_keys(callbacks: Iterable[Callback]) -> None:
+    """Raise ValueError for two callbacks whose states have the same key in a checkpoint."""
+    seen: set[str] = set()
+    for callback in callbacks:
+        if is_overridden("state_dict", callback, parent=Callback):
+            name, key = type(callback).__name__, callback.state_key
+            if key in seen:
+                raise ValueError(
+                    f"trainer.callbacks: a checkpoint holds the state of only one {name} with the state_key {key!r}: "
+                    f"give the whole list of trainer.callbacks with one of them, or one with another state_key"
+                )
+            seen.add(key)
 
 
 def one_progress_bar(callbacks: Sequence[Callback]) -> list[Callback]:

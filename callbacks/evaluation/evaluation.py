@@ -22,7 +22,7 @@ from app.settings import RolloutSettings
 from app.storage.files import appending
 from app.storage.run_folder import folder_line, run_folder
 from app.types import Problem, ProblemBatch, Rollouts, Sampling
-from callbacks.checks import check_ends, check_monitored_ks
+from callbacks.checks import check_ends, check_monitored_ks, warn_of_modes
 from callbacks.evaluation.results import Tally, line_of, write_results
 from callbacks.evaluation.sets import (
     ALL,
@@ -105,7 +105,9 @@ class PassKEvaluation(Evaluation):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         problems = held_out(trainer)
         self.sets = self.plan.sets(problems)
-        check_monitored_ks(trainer, self._figures_of_sets(problems_of(trainer, "validation")))
+        if trainer.state.fn == "fit":  # other commands call no trigger and keep no best checkpoint
+            check_monitored_ks(trainer, self._figures_of_sets(problems_of(trainer, "validation")))
+            warn_of_modes(trainer)
         parts = self.plan.parts(problems)
         self.asked = tuple(parts) or (self.plan.default, *self.plan.by_name.values())
         policy = RLVRModule.of(pl_module).policy

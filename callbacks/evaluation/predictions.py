@@ -26,8 +26,8 @@ class PredictionWriter(BasePredictionWriter):
     rollout, the response, its extracted answer, score, finish and tokens.
 
     Args:
-        path: the file; None writes `predictions.jsonl` (process r: `predictions.<r>.jsonl`) in
-            the run folder. With `trainer.fast_dev_run` no file is written.
+        path: the file; None writes `predictions.jsonl` in the run folder. Of several processes each writes a file of
+            its own: process r `predictions.<r>.jsonl`. With `trainer.fast_dev_run` no file is written.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -62,10 +62,9 @@ class PredictionWriter(BasePredictionWriter):
                 print(spent_line(spent))
 
     def _path(self, trainer: Trainer) -> Path:
-        if self.path is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return Path(self.path)
-        name = "predictions.jsonl" if trainer.world_size == 1 else f"predictions.{trainer.global_rank}.jsonl"
-        return run_folder(trainer) / name
+        own = self.path is not None and not trainer.fast_dev_run  # type: ignore[attr-defined]
+        path = Path(str(self.path)) if own else run_folder(trainer) / "predictions.jsonl"
+        return path if trainer.world_size == 1 else path.with_name(f"{path.stem}.{trainer.global_rank}{path.suffix}")
 
 
 def records(rollouts: Rollouts) -> Iterator[dict[str, Any]]:

@@ -10,13 +10,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from app.module import RLVRModule
-from app.storage.checkpoint import FORMAT
 from app.storage.files import replacing
 from app.storage.places import last_checkpoint
 from app.storage.run_folder import CONFIG, run_folder
@@ -42,7 +41,7 @@ class Checkpoints(Saving):
     written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
     update is finished first; so is every iteration with several processes. A second Ctrl-C ends the run at once.
 
-    It must be the first callback, to read the state before others change it.
+    It makes itself the first callback, to read the state before others change it.
 
     Args:
         every: iterations between two checkpoints, at most.
@@ -72,6 +71,10 @@ class Checkpoints(Saving):
         self.validated = False  # since that checkpoint
 
     # -- following the run --------------------------------------------------------------------------
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        trainer.callbacks = [self, *(each for each in callbacks if each is not self)]  # type: ignore[attr-defined]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.listen(trainer)
@@ -188,7 +191,7 @@ class Checkpoints(Saving):
         return self.phase == "validation"
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"format": FORMAT, "config": self.config}
+        checkpoint["config"] = self.config
         if trainer.state.fn != "fit" or not self.loops:
             return
         checkpoint["loops"]["fit_loop"] = at_rest(self.loops, self.validation_due(trainer))

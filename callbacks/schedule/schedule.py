@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from app.distributed.sharding import empty
 from app.module import RLVRModule
@@ -30,7 +32,7 @@ from callbacks.lookup import batch_size_of, callback_of, problems_of
 from callbacks.prompts import PromptCheck, asked, skip_prompts
 from callbacks.roles import Replaying, Schedule
 from callbacks.saving.export import export, replacing_together
-from callbacks.schedule.stages import Rounds, Stage, StageSettings, check_stages
+from callbacks.schedule.stages import Rounds, Stage, StageSettings, check_stages, with_own_objective
 from callbacks.triggers import Steps
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class StageSchedule(Schedule):
             if isinstance(part, Rounds) and part.repeat < 1:
                 raise ValueError(f"repeat={part.repeat} must be at least 1")
         parts = [part.unrolled() if isinstance(part, Rounds) else [part] for part in stages]
-        self.stages = [stage for part in parts for stage in part]
+        self.stages = [with_own_objective(stage) for part in parts for stage in part]
         self.save_stages = save_stages
         check_stages(self.stages)
         self.index = 0
@@ -75,6 +77,19 @@ class StageSchedule(Schedule):
         """The number of iterations of all stages; None unless every stage has a fixed length."""
         lengths = [stage.until.steps for stage in self.stages if isinstance(stage.until, Steps)]
         return sum(lengths) if len(lengths) == len(self.stages) else None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Come after all callbacks that may log at an iteration's end, but before those that write checkpoints."""
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        own = callbacks.index(self)
+        last = max(
+            place
+            for place, each in enumerate(callbacks)
+            if is_overridden("on_train_batch_end", each, parent=Callback) and not isinstance(each, Checkpoint)
+        )
+        if last > own:
+            moved = [*callbacks[:own], *callbacks[own + 1 : last + 1], self, *callbacks[last + 1 :]]
+            trainer.callbacks = moved  # type: ignore[attr-defined]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         module = RLVRModule.of(pl_module)
@@ -123,6 +138,9 @@ class StageSchedule(Schedule):
             settings.update.advantage.set_k(int(settings.knobs.at(0)["k"]))  # for AdvantageCurves, drawn at the start
         check_ends(module.policy, rollouts.sampling)
         check_demonstrations(problems_of(trainer, "train"), rollouts.engine, worker.scorer)
+        if settings.problems is not None and batch_size_of(trainer) is None:
+            data = type(getattr(trainer, "datamodule", None)).__name__
+            raise ValueError(f"problems={settings.problems} must be null: the data module, {data}, has no batch_size")
         number = len(problems_of(trainer, "train"))
         if number and settings.problems is not None and settings.problems > number:
             raise ValueError(f"problems={settings.problems} must be at most the {number} problems of the train split")

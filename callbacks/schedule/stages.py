@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from app.advantages import AdvantageEstimator
@@ -111,6 +112,13 @@ class Rounds:
     def unrolled(self) -> list[Stage]:
         rounds = range(1, self.repeat + 1)
         return [replace(stage, name=f"{stage.name} {number}") for number in rounds for stage in self.stages]
+
+
+def with_own_objective(stage: Stage) -> Stage:
+    """The stage; one whose k changes gets a copy of its objective, which other stages may share."""
+    if stage.knobs is None or stage.knobs.k is None:
+        return stage
+    return replace(stage, advantage=deepcopy(stage.advantage))
 
 
 def check_stages(stages: list[Stage]) -> None:

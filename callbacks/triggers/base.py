@@ -17,7 +17,7 @@ class Trigger(ABC):
         Args:
             step: iterations of this stage so far.
             metrics: the metrics logged in this iteration or this validation, by their names: passk's and those that
-                other callbacks log by `self.log`, on rank 0.
+                other callbacks log by `self.log`, on rank 0; without those logged at the start or end of an epoch.
         """
 
     def reset(self) -> None:  # noqa: B027

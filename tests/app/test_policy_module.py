@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -60,6 +61,7 @@ class Logging(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: PolicyModule, *_: Any) -> None:  # type: ignore[override]
         self.log("own/number", torch.tensor(7.0))  # in tests' batches of one problem
+        self.log("own/numpy", np.float32(0.5))
         if not self.figures:
             self.log_dict({"own/first": 1})
         self.figures.append(dict(pl_module.figures))
@@ -70,5 +72,12 @@ def test_figures_are_the_numbers_logged_in_the_latest_iteration() -> None:
     fitted([sampled(policy, PASSES), sampled(policy, PASSES)], policy=policy, callbacks=[logging])
     first, second = logging.figures
     assert {"own/number", "own/first", "rollout/reward", "train/loss", "step"} <= set(first)
-    assert (first["own/number"], first["step"], second["step"]) == (7, 1, 2)
+    assert (first["own/number"], first["own/numpy"], first["step"], second["step"]) == (7, 0.5, 1, 2)
     assert set(first) - set(second) == {"own/first"}
+
+
+def test_without_a_trainer_nothing_is_logged() -> None:
+    module = PolicyModule(build_tiny_policy(), 100)
+    with pytest.warns(UserWarning, match="self.trainer"):
+        module.log("own/number", 7.0)
+    assert module.figures == {}

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from app.advantages import PassOne
 from app.learning_rate import Constant
-from callbacks.checks import check_learning_rate, check_trigger
+from callbacks.checks import check_learning_rate, check_trigger, warn_of_modes
 from callbacks.schedule.stages import Stage
 from callbacks.triggers import MetricReached
 from tests.conftest import CommandLine, stage, steps
@@ -113,3 +115,22 @@ def test_a_rate_for_a_tiny_policy(caplog: pytest.LogCaptureFixture, weights: int
     policy: Any = torch.nn.Linear(weights, 1, bias=False, device="meta")
     check_learning_rate(policy, "explore", Constant(rate))
     assert ("stage 'explore': a learning rate of 0.0004" in caplog.text) == warned
+
+
+def test_a_mode_that_takes_the_lowest_pass_at_k_for_the_best(caplog: pytest.LogCaptureFixture) -> None:
+    lowest = [EarlyStopping("eval/pass@1"), ModelCheckpoint(monitor="eval/7x7/greedy")]
+    others = [EarlyStopping("eval/pass@1", mode="max"), ModelCheckpoint(monitor="eval/length"), ModelCheckpoint()]
+    off: dict[str, Any] = dict.fromkeys(("logger", "enable_progress_bar"), False)
+    warn_of_modes(Trainer(accelerator="cpu", max_epochs=1, callbacks=[*others, *lowest], **off))
+    assert caplog.messages == [
+        "EarlyStopping: mode=min takes the lowest eval/pass@1 for the best: mode=max takes the highest",
+        "ModelCheckpoint: mode=min takes the lowest eval/7x7/greedy for the best: mode=max takes the highest",
+    ]
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_commands_that_do_not_train_need_no_monitored_metric(passk: CommandLine, command: str) -> None:
+    cli = passk(command, "--evaluation.ks=[2]")
+    assert [name for name in cli.trainer.callback_metrics if "pass@" in name and name.count("/") == 1] == [
+        "eval/pass@2"
+    ]

@@ -70,3 +70,33 @@ def test_a_null_that_an_argument_accepts_or_that_nothing_is_known_of() -> None:
         trainer=Namespace(rate=None),
     )
     check_nulls(config, {"trainer": Part})
+
+
+class Unknown(Base):
+    """Has an annotation that cannot be evaluated, and takes a null that its base does not."""
+
+    def __init__(self, rate: float | None = None, other: "OnlyForTypeCheckers | None" = None) -> None: ...  # type: ignore[name-defined]  # noqa: F821, UP037
+
+
+class Described(Base):
+    """Has an annotation that is a text."""
+
+    def __init__(self, rate: "how many of them" = 1) -> None: ...  # type: ignore[valid-type]  # noqa: F722
+
+
+class Missing(Base):
+    """Has an annotation that its module does not have."""
+
+    def __init__(self, rate: pytest.NoSuchClass = 1) -> None: ...  # type: ignore[name-defined]
+
+
+class Odd(Base):
+    """Has an annotation that is no type, and null as its default."""
+
+    def __init__(self, rate: 5 = None, names: list[int] = None) -> None: ...  # type: ignore[valid-type,assignment]  # noqa: RUF013
+
+
+@pytest.mark.parametrize("kind", ["Unknown", "Described", "Missing", "Odd"])
+def test_annotations_that_are_no_types_refuse_nothing(kind: str) -> None:
+    arguments = Namespace(rate=None, names=None) if kind == "Odd" else Namespace(rate=None)
+    check_nulls(Namespace(data=Namespace(class_path=f"{__name__}.{kind}", init_args=arguments)), {})

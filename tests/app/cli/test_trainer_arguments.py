@@ -16,8 +16,16 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision, Precision
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from app.cli.trainer_arguments import check_parts, check_trainer, launched, one_progress_bar
+from app.cli.trainer_arguments import (
+    check_files,
+    check_parts,
+    check_state_keys,
+    check_trainer,
+    launched,
+    one_progress_bar,
+)
 from callbacks.display.dashboard import Dashboard
+from callbacks.display.report import Report
 
 STRATEGIES = "lightning.pytorch.strategies."
 
@@ -108,6 +116,26 @@ def test_callbacks_and_plugins_that_cannot_serve_are_named() -> None:
     for plugin in (HalfPrecision("bf16-true"), TorchCheckpointIO()):
         with pytest.raises(ValueError, match=f"trainer.plugins: {type(plugin).__name__} can't be had: "):
             check_parts([], [plugin])
+
+
+def test_two_callbacks_whose_states_have_one_key_are_refused() -> None:
+    """A progress bar has no state, and two checkpoints with different monitors have different keys."""
+    kept = [ModelCheckpoint(monitor=f"eval/pass@{k}") for k in (1, 2)]
+    check_state_keys([*kept, RichProgressBar(), RichProgressBar()])
+    with pytest.raises(ValueError, match="of only one Report with the state_key 'Report': give the whole list"):
+        check_state_keys([Report(), *kept, Report(problems=2)])
+    with pytest.raises(ValueError, match="of only one ModelCheckpoint with the state_key "):
+        check_state_keys([*kept, ModelCheckpoint(monitor="eval/pass@2", save_top_k=3)])
+
+
+def test_two_checkpoints_of_one_file_are_refused() -> None:
+    def kept(k: int, **arguments: Any) -> ModelCheckpoint:
+        return ModelCheckpoint(monitor=f"eval/pass@{k}", **{"enable_version_counter": False, **arguments})
+
+    check_files([kept(1, filename="best"), kept(8, filename="best 8"), kept(2, filename="best", dirpath="two")])
+    check_files([kept(1, filename="best"), kept(8, filename="best", enable_version_counter=True)])
+    with pytest.raises(ValueError, match="ModelCheckpoint: filename=best is that of another one: each would replace"):
+        check_files([kept(1, filename="best"), RichProgressBar(), kept(8, filename="best")])
 
 
 def test_a_progress_bar_of_the_users_takes_the_place_of_ours(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from app.advantages import PassK
+from app.knobs import Knobs, Ramp
 from benchmarks.kill_and_resume import differences
 from callbacks.saving.events import event_files, read_events
+from callbacks.schedule.schedule import StageSchedule
+from callbacks.schedule.stages import Stage
+from callbacks.triggers import Steps
 from tests.conftest import CommandLine, callback, constant, gap, stage, steps
 
 RECORDER = "--trainer.callbacks+=tests.callbacks.extras.Recorder"
@@ -98,3 +103,12 @@ def test_what_could_not_work_is_refused_at_the_start(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("passk: error: ")
     assert re.search(message, said), said
+
+
+def test_an_objective_that_stages_share_keeps_its_k_in_the_others() -> None:
+    shared = PassK(k=4)
+    ramp = Knobs(k=Ramp(first=4, last=1, end=3))
+    schedule = StageSchedule((Stage("anneal", shared, Steps(4), knobs=ramp), Stage("after", shared, Steps(1))))
+    schedule.stages[0].advantage.set_k(1)
+    assert schedule.stages[1].advantage is shared
+    assert shared.k == 4

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback, LightningDataModule, Trainer
+from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.advantages import PassOne
 from app.cli import main
+from app.module import RLVRModule
+from app.scoring import InProcess
+from app.types import ProblemBatch
+from callbacks.rollout import RolloutCallback
 from callbacks.schedule.schedule import Rounds, Stage, StageSchedule
-from callbacks.triggers import Plateau, Steps
+from callbacks.triggers import MetricReached, Plateau, Steps
+from tests.callbacks.extras import OwnMetrics
 from tests.conftest import (
     BY_LENGTH,
     CommandLine,
+    EchoProblem,
     Run,
+    build_tiny_policy,
     callback,
     constant,
     demonstrated,
@@ -226,3 +236,39 @@ def test_demonstrations_that_do_not_pass_are_refused(passk: CommandLine, capsys:
     assert said.startswith(
         "passk: error: stage 'cold start': none of 8 demonstrations passes: 'U' for 'S>0' has the score 0"
     )
+
+
+# -- built in Python --------------------------------------------------------------------------------
+
+
+class OfTheUser(LightningDataModule):
+    """Two problems in every batch, whatever a stage asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems = [EchoProblem(letter) for letter in "abcdefgh"]
+
+    def train_dataloader(self) -> DataLoader[ProblemBatch]:
+        batches = [ProblemBatch(self.problems[place : place + 2]) for place in range(0, 8, 2)]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+
+def trained(*stages: Stage, after: Sequence[Callback] = ()) -> RLVRModule:
+    """A module after these stages, in a Trainer whose last callbacks are `after`."""
+    module = RLVRModule(build_tiny_policy())
+    callbacks = [RolloutCallback(rollouts=2, scorer=InProcess()), StageSchedule(stages, save_stages=False), *after]
+    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    trainer = Trainer(accelerator="cpu", devices=1, max_epochs=2, callbacks=callbacks, **off)  # type: ignore[arg-type]
+    trainer.fit(module, OfTheUser())
+    return module
+
+
+def test_a_trigger_reads_what_a_callback_after_the_schedule_logs() -> None:
+    until = MetricReached("own/iteration", 3.0)
+    assert trained(Stage("only", PassOne(), until), after=[OwnMetrics()]).iteration == 3
+
+
+def test_a_stage_cannot_set_p_of_a_data_module_without_a_batch_size() -> None:
+    said = "stage 'only': problems=4 must be null: the data module, OfTheUser, has no batch_size"
+    with pytest.raises(ValueError, match=said):
+        trained(Stage("only", PassOne(), Steps(1), problems=4))
