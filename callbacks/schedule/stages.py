@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from app.advantages import AdvantageEstimator
@@ -98,6 +99,8 @@ class Stage:
 class Rounds:
     """The same stages repeated: "(P@k T. + P@1 T.) x 2".
 
+    In each round the objective of a stage begins without the state of the round before, as its trigger does.
+
     Args:
         repeat: the number of rounds.
         stages: in order; round r of stage "explore" is named "explore r".
@@ -110,7 +113,11 @@ class Rounds:
 
     def unrolled(self) -> list[Stage]:
         rounds = range(1, self.repeat + 1)
-        return [replace(stage, name=f"{stage.name} {number}") for number in rounds for stage in self.stages]
+        return [
+            replace(stage, name=f"{stage.name} {number}", advantage=deepcopy(stage.advantage))
+            for number in rounds
+            for stage in self.stages
+        ]
 
 
 def check_stages(stages: list[Stage]) -> None:
