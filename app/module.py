@@ -18,6 +18,7 @@ from torch.optim import AdamW, Optimizer
 from app.advantages import AdvantageEstimator, PassK
 from app.compute.loss_scale import LossScale
 from app.distributed.gradients import sum_and_clip
+from app.distributed.processes import rank, world_size
 from app.distributed.sharding import empty, idle_loss, idle_passes
 from app.distributed.weights import trained_weights
 from app.learning_rate import Constant, LearningRate
@@ -152,10 +153,11 @@ class RLVRModule(PolicyModule):
         self.log_metrics(self.mean_over_processes(*fresh_metrics(rollouts, advantages)))
         if batch.mixed is not None:  # has replayed rollouts, which metrics and states leave out
             rollouts, advantages = batch.mixed, advantage(batch.mixed)
-        num_updates = math.ceil(self.sum_over_processes([len(rollouts)])[0] / self.settings.minibatch_size)
+        (problems,) = self.sum_over_processes([len(rollouts)])
+        num_updates = math.ceil(problems / self.settings.minibatch_size)
         experience = rollouts.experience(advantages.float())  # P * N rows of tokens
         experience = self.add_old_and_reference_logprobs(experience, rollouts.on_policy and num_updates == 1)
-        for index, update in enumerate(experience.split(num_updates)):
+        for index, update in enumerate(experience.split(num_updates, problems, rank(), world_size())):
             on_policy = index == 0 and rollouts.on_policy
             if advantage.requires_importance_ratios and not on_policy:
                 update = self.recompute_advantages(rollouts, update)
