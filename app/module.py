@@ -99,6 +99,7 @@ class RLVRModule(PolicyModule):
         self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
         self.max_grad_norm = max_grad_norm
         self.nonfinite = NonfiniteUpdates(max_consecutive_nonfinite_updates)
+        self._observed = objective.state_dict()  # the objective's state after the last whole iteration
 
     @staticmethod
     def of(pl_module: LightningModule) -> RLVRModule:
@@ -164,6 +165,7 @@ class RLVRModule(PolicyModule):
             self.update_policy(update, on_policy, rollouts.problems)
         if self.kl is not None:
             self.kl.reference.update(self.policy)
+        self._observed = advantage.state_dict()
         self.iteration += 1
         self.log("step", float(self.iteration))  # the x axis of all logged curves
 
@@ -248,7 +250,8 @@ class RLVRModule(PolicyModule):
             losses = losses - self.entropy_bonus * entropies
             figures["entropy"] = entropies
         if rows.reference_logprobs is not None and self.kl is not None:
-            divergence = self.kl.per_token(logprobs, rows.reference_logprobs)
+            plain = logprobs if shaping is None else self.policy.logprobs(rows)  # shaping is for the loss only
+            divergence = self.kl.per_token(plain, rows.reference_logprobs)
             losses = losses + self.kl.coefficient * divergence
             figures["kl"] = divergence
         loss = (losses * weights).sum()
@@ -295,8 +298,14 @@ class RLVRModule(PolicyModule):
         super().on_save_checkpoint(checkpoint)
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
+        if not self.stage:  # a schedule saves that of its stage
+            checkpoint["objective"] = {type(self.settings.advantage).__qualname__: self._observed}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         if self.kl is not None and "reference" in checkpoint:
             self.kl.reference.load_state_dict(checkpoint["reference"])
+        objective = self.settings.advantage
+        if type(objective).__qualname__ in checkpoint.get("objective", {}):  # state of another class is not restored
+            self._observed = checkpoint["objective"][type(objective).__qualname__]
+            objective.load_state_dict(self._observed)
