@@ -24,7 +24,7 @@ from app.distributed.weights import trained_weights
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
-from app.metrics.rollouts import fresh_metrics
+from app.metrics.rollouts import fresh_sums
 from app.policy import Policy
 from app.policy_module import PolicyModule
 from app.settings import UpdateSettings
@@ -151,7 +151,7 @@ class RLVRModule(PolicyModule):
         rollouts, advantage = batch.rollouts, self.settings.advantage
         advantage.observe(rollouts.with_own_rewards())
         advantages = advantage(rollouts)  # [P, N]
-        self.log_metrics(self.mean_over_processes(*fresh_metrics(rollouts, advantages)))
+        self.log_metrics(self.ratios_over_processes(*fresh_sums(rollouts, advantages)))
         if batch.mixed is not None:  # has replayed rollouts, which metrics and states leave out
             rollouts, advantages = batch.mixed, advantage(batch.mixed)
         (problems,) = self.sum_over_processes([len(rollouts)])

@@ -655,7 +655,11 @@ def in_one_process() -> Watch:
 
 @pytest.mark.parametrize("iteration", [0, 1, 2])
 @pytest.mark.parametrize(
-    "name", ["train/loss", "train/grad_norm", "train/updates", "rollout/reward", "rollout/informative"]
+    "name",
+    [
+        *("train/loss", "train/grad_norm", "train/updates", "rollout/reward", "rollout/informative", "rollout/length"),
+        *("rollout/distinct_wrong", "entropy/mean"),
+    ],
 )
 def test_two_processes_tell_what_one_does(two_processes: list[dict[str, Any]], name: str, iteration: int) -> None:
     watch = in_one_process()
