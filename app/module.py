@@ -18,12 +18,13 @@ from torch.optim import AdamW, Optimizer
 from app.advantages import AdvantageEstimator, PassK
 from app.compute.loss_scale import LossScale
 from app.distributed.gradients import sum_and_clip
+from app.distributed.processes import rank, world_size
 from app.distributed.sharding import empty, idle_loss, idle_passes
 from app.distributed.weights import trained_weights
 from app.learning_rate import Constant, LearningRate
 from app.losses import Clipped, Correction, KLPenalty, PolicyLoss
 from app.losses.base import ratio_of
-from app.metrics.rollouts import fresh_metrics
+from app.metrics.rollouts import fresh_sums
 from app.policy import Policy
 from app.policy_module import PolicyModule
 from app.settings import UpdateSettings
@@ -98,6 +99,7 @@ class RLVRModule(PolicyModule):
         self.kl, self.entropy_bonus, self.correction = kl, entropy_bonus, correction
         self.max_grad_norm = max_grad_norm
         self.nonfinite = NonfiniteUpdates(max_consecutive_nonfinite_updates)
+        self._observed = objective.state_dict()  # the objective's state after the last whole iteration
 
     @staticmethod
     def of(pl_module: LightningModule) -> RLVRModule:
@@ -149,19 +151,21 @@ class RLVRModule(PolicyModule):
         rollouts, advantage = batch.rollouts, self.settings.advantage
         advantage.observe(rollouts.with_own_rewards())
         advantages = advantage(rollouts)  # [P, N]
-        self.log_metrics(self.mean_over_processes(*fresh_metrics(rollouts, advantages)))
+        self.log_metrics(self.ratios_over_processes(*fresh_sums(rollouts, advantages)))
         if batch.mixed is not None:  # has replayed rollouts, which metrics and states leave out
             rollouts, advantages = batch.mixed, advantage(batch.mixed)
-        num_updates = math.ceil(self.sum_over_processes([len(rollouts)])[0] / self.settings.minibatch_size)
+        (problems,) = self.sum_over_processes([len(rollouts)])
+        num_updates = math.ceil(problems / self.settings.minibatch_size)
         experience = rollouts.experience(advantages.float())  # P * N rows of tokens
         experience = self.add_old_and_reference_logprobs(experience, rollouts.on_policy and num_updates == 1)
-        for index, update in enumerate(experience.split(num_updates)):
+        for index, update in enumerate(experience.split(num_updates, problems, rank(), world_size())):
             on_policy = index == 0 and rollouts.on_policy
             if advantage.requires_importance_ratios and not on_policy:
                 update = self.recompute_advantages(rollouts, update)
             self.update_policy(update, on_policy, rollouts.problems)
         if self.kl is not None:
             self.kl.reference.update(self.policy)
+        self._observed = advantage.state_dict()
         self.iteration += 1
         self.log("step", float(self.iteration))  # the x axis of all logged curves
 
@@ -246,7 +250,8 @@ class RLVRModule(PolicyModule):
             losses = losses - self.entropy_bonus * entropies
             figures["entropy"] = entropies
         if rows.reference_logprobs is not None and self.kl is not None:
-            divergence = self.kl.per_token(logprobs, rows.reference_logprobs)
+            plain = logprobs if shaping is None else self.policy.logprobs(rows)  # shaping is for the loss only
+            divergence = self.kl.per_token(plain, rows.reference_logprobs)
             losses = losses + self.kl.coefficient * divergence
             figures["kl"] = divergence
         loss = (losses * weights).sum()
@@ -293,8 +298,14 @@ class RLVRModule(PolicyModule):
         super().on_save_checkpoint(checkpoint)
         if self.kl is not None:
             checkpoint["reference"] = self.kl.reference.state_dict()
+        if not self.stage:  # a schedule saves that of its stage
+            checkpoint["objective"] = {type(self.settings.advantage).__qualname__: self._observed}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         if self.kl is not None and "reference" in checkpoint:
             self.kl.reference.load_state_dict(checkpoint["reference"])
+        objective = self.settings.advantage
+        if type(objective).__qualname__ in checkpoint.get("objective", {}):  # state of another class is not restored
+            self._observed = checkpoint["objective"][type(objective).__qualname__]
+            objective.load_state_dict(self._observed)

@@ -125,6 +125,16 @@ class PolicyModule(LightningModule):
         *sums, total = self.sum_over_processes([*(float(value) * weight for value in figures.values()), weight])
         return {name: value / total for name, value in zip(figures, sums, strict=True)} if total else {}
 
+    def ratios_over_processes(self, sums: Mapping[str, tuple[Any, Any]], weight: int) -> dict[str, float]:
+        """Metrics from their sums and divisors over processes, 0 for a divisor of 0; {} if all weights are 0.
+
+        All processes must pass the same names.
+        """
+        numbers = [float(number) for pair in sums.values() for number in pair]
+        *totals, total = self.sum_over_processes([*numbers, weight])
+        pairs = zip(sums, totals[::2], totals[1::2], strict=True)
+        return {name: numerator / max(divisor, 1) for name, numerator, divisor in pairs} if total else {}
+
     def sum_over_processes(self, numbers: list[Any]) -> list[Any]:
         """Sum each number over processes; integers stay integers."""
         exact = all(isinstance(number, int) for number in numbers)

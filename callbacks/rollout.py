@@ -140,7 +140,7 @@ class RolloutCallback(Callback):
     ) -> None:
         module, worker = RLVRModule.of(pl_module), self.worker
         worker.begin_iteration()
-        rollouts = worker.sample(batch.problems, f"fit/{module.iteration}", training=True)
+        rollouts = worker.sample(batch.problems, f"fit/{module.iteration}", training=True, repeats=batch.repeats)
         self._end_where_nothing_is_scored(module, rollouts)
         if self.max_resampling_rounds > 1:
             rollouts = self._resample(trainer, module, rollouts)
@@ -151,7 +151,8 @@ class RolloutCallback(Callback):
         if worker.settings.engine.is_rescored and worker.settings.sampling.is_whole:
             module.log_metrics(mismatch(rollouts))
         if worker.overlap:
-            worker.prefetch(trainer.datamodule.stream.peek().problems, module.iteration + 1)  # type: ignore[attr-defined]
+            following = trainer.datamodule.stream.peek()  # type: ignore[attr-defined]
+            worker.prefetch(following.problems, module.iteration + 1, following.repeats)
         self.begun = worker.begin_training()
 
     def on_train_batch_end(

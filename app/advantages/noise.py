@@ -23,6 +23,15 @@ class _OtherRewards(Wrapper):
     def estimate(self, rollouts: Rollouts) -> Tensor:
         return self.of(replace(rollouts, rewards=self.rewards(rollouts)))
 
+    def observe(self, rollouts: Rollouts) -> None:
+        """Update the wrapped estimator's state by the rewards that `estimate` gives it; unscored answers stay so."""
+        rewards = rollouts.rewards.clone()
+        for places, part in rollouts.split_by_num_scored():
+            scored = torch.zeros_like(rollouts.scored)
+            scored[places] = rollouts.scored[places]
+            rewards[scored] = self.rewards(part).flatten()
+        self.of.observe(replace(rollouts, rewards=rewards))
+
     def informative(self, rollouts: Rollouts) -> Tensor:
         self.check_rewards(rollouts.rewards)
         return self.of.informative(replace(rollouts, rewards=self.rewards(rollouts)))

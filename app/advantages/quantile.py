@@ -100,7 +100,8 @@ class CurveRL(AdvantageEstimator):
         """Add one iteration's pass rates of all processes to the window, from scored answers."""
         self.check_rollouts(rollouts)
         if self._present is not None:
-            self._window = [*self._window, self._present][len(self._window) + 1 - self.batches :]
+            batches = [*self._window, self._present]
+            self._window = batches[max(len(batches) - self.batches, 0) :]
         scored = rollouts.scored.sum(-1)
         rates = (rollouts.passed.sum(-1).double() / scored)[scored > 0]
         self._present = sorted(gather_over_processes(_inside(rates))[0].tolist())

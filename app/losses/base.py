@@ -65,7 +65,10 @@ class PolicyLoss(ABC):
         return torch.zeros_like(rows.mask)
 
     def shaping(self, rows: Experience) -> Shaping | None:
-        """Changes to the gradients of log-probabilities, `[B, T]`; None: no changes."""
+        """Changes to the gradients of log-probabilities in this loss, `[B, T]`; None: no changes.
+
+        A KL penalty's gradient is not changed; with both, an update takes a second forward and backward pass.
+        """
         return None
 
     def select_tokens(self, update: Experience) -> Tensor | None:

@@ -7,6 +7,7 @@ problems are split. `callbacks/evaluation/evaluation.py` makes the `eval/` keys 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -228,30 +229,35 @@ def evaluation_metrics(
     )
 
 
-def fresh_metrics(rollouts: Rollouts, advantages: Tensor) -> tuple[dict[str, float | Tensor], int]:
-    """`rollout_metrics` of the problems that were answered without a prefix, and their number.
+Sums: TypeAlias = dict[str, tuple[float | Tensor, float | Tensor]]
+"""For each metric, by its logged name, a sum and what it is divided by; both are added over processes."""
 
-    If there are none the metrics are those of all, with the weight 0, so that all processes have the same names.
+
+def fresh_sums(rollouts: Rollouts, advantages: Tensor) -> tuple[Sums, int]:
+    """`rollout_sums` of the problems that were answered without a prefix, and their number.
+
+    If there are none, sums of 0, so that all processes have the same names.
     """
     places = rollouts.from_beginning.nonzero()[:, 0]
-    if 0 < len(places) < len(rollouts):
-        return rollout_metrics(rollouts.select(places), advantages[places.to(advantages.device)]), len(places)
-    return rollout_metrics(rollouts, advantages), len(places)
+    if not len(places):
+        return dict.fromkeys(rollout_sums(rollouts, advantages), (0.0, 0.0)), 0
+    if len(places) == len(rollouts):
+        return rollout_sums(rollouts, advantages), len(places)
+    return rollout_sums(rollouts.select(places), advantages[places.to(advantages.device)]), len(places)
 
 
-def rollout_metrics(rollouts: Rollouts, advantages: Tensor) -> dict[str, float | Tensor]:
-    """The logged metrics of a training iteration's rollouts.  advantages: [P, N] or [P, N, T]"""
-    passed, scored = rollouts.passed, rollouts.scored
-    distinct, wrong = distinct_wrong(rollouts)
-    entropy = rollouts.entropies.float().mean()
-    recorded = {} if entropy.isnan() else {"entropy/mean": entropy}  # demonstrations have none
+def rollout_sums(rollouts: Rollouts, advantages: Tensor) -> Sums:
+    """The logged metrics of a training iteration's rollouts, as sums.  advantages: [P, N] or [P, N, T]"""
+    passed, scored, problems, answers = rollouts.passed, rollouts.scored, len(rollouts), rollouts.rewards.numel()
+    entropy = rollouts.entropies.double().sum()
+    recorded: Sums = {} if entropy.isnan() else {"entropy/mean": (entropy, problems)}  # demonstrations have none
     return {
-        "rollout/reward": rollouts.rewards[scored].float().sum() / scored.sum().clamp(min=1),
-        "rollout/unscored": 1 - scored.float().mean(),
-        "rollout/solved": passed.any(-1).float().mean(),
-        "rollout/informative": advantages.ne(0).flatten(1).any(-1).float().mean(),
-        "rollout/length": rollouts.lengths.float().mean(),
-        "rollout/truncated": rollouts.truncated.float().mean(),
-        "rollout/distinct_wrong": distinct / max(wrong, 1),
+        "rollout/reward": (rollouts.rewards[scored].double().sum(), scored.sum()),
+        "rollout/unscored": ((~scored).sum(), answers),
+        "rollout/solved": (passed.any(-1).sum(), problems),
+        "rollout/informative": (advantages.ne(0).flatten(1).any(-1).sum(), problems),
+        "rollout/length": (rollouts.lengths.sum(), answers),
+        "rollout/truncated": (rollouts.truncated.sum(), answers),
+        "rollout/distinct_wrong": distinct_wrong(rollouts),
         **recorded,
     }

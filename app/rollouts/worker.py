@@ -37,7 +37,8 @@ class RolloutWorker:
         max_unscored: the share of a batch's answers, on one process, that may be unscored.
         max_skipped_prompts: the share of the train split that may be skipped because the policy cannot read it.
         overlap: whether an iteration is sampled while the one before it trains.
-        seed: rollout r of a problem is sampled with the seed "<seed>/<phase>/<problem>/<r>".
+        seed: rollout r of a problem is sampled with the seed "<seed>/<phase>/<problem>/<r>"; of one that is in a batch
+            for the second time with "<seed>/<phase>/again 1/<problem>/<r>".
 
     Attributes:
         engine: the run's engine, used for evaluation and prediction even if a stage trains with another.
@@ -103,7 +104,12 @@ class RolloutWorker:
     # -- one batch, top to bottom -------------------------------------------------------------------
 
     def sample(
-        self, problems: Sequence[Problem], phase: str, settings: RolloutSettings | None = None, training: bool = False
+        self,
+        problems: Sequence[Problem],
+        phase: str,
+        settings: RolloutSettings | None = None,
+        training: bool = False,
+        repeats: Sequence[int] = (),
     ) -> Rollouts:
         """P problems -> their rollouts, with rewards [P, N].
 
@@ -112,6 +118,7 @@ class RolloutWorker:
             phase: of the run, such as "fit/12"; part of the seed of each sample.
             settings: defaults to those of the current stage.
             training: whether log-probabilities are needed even if the engine gives none.
+            repeats: of the problems, see `ProblemBatch`.
 
         Raises:
             ValueError: too many answers have no score.
@@ -120,7 +127,7 @@ class RolloutWorker:
         engine, n, sampling = settings.engine, settings.rollouts, settings.sampling
         begun = self._begin("sampling")
         return_freed_memory()
-        requests = self.encode(problems, phase, begun=training and not engine.demonstrates)
+        requests = self.encode(problems, phase, begun=training and not engine.demonstrates, repeats=repeats)
         with self.interruptible(), self._precision():
             completions = self.prefetcher.take(requests)
             on_policy = engine.samples_the_policy and completions is None
@@ -150,15 +157,20 @@ class RolloutWorker:
         self.seconds["scoring"] += perf_counter() - sampled
         return rollouts
 
-    def encode(self, problems: Sequence[Problem], phase: str, begun: bool = False) -> list[Request]:
+    def encode(
+        self, problems: Sequence[Problem], phase: str, begun: bool = False, repeats: Sequence[int] = ()
+    ) -> list[Request]:
         """Make the requests to an engine: prompts in tokens, with seeds unique to this phase of the run.
 
-        begun: whether to append the prefixes of earlier answers that `prefix_of` gives.
+        Args:
+            begun: whether to append the prefixes of earlier answers that `prefix_of` gives.
+            repeats: see `sample`; a problem that is in the batch again has other seeds.
         """
         encoded = [self.module.policy.encode_with_vision(problem.prompt) for problem in problems]
+        phases = [f"{phase}/again {number}" if number else phase for number in repeats or [0] * len(problems)]
         requests = [
-            Request(problem, tokens.to(self.module.device), f"{self.seed}/{phase}/{problem.key}", vision)
-            for problem, (tokens, vision) in zip(problems, encoded, strict=True)
+            Request(problem, tokens.to(self.module.device), f"{self.seed}/{each}/{problem.key}", vision)
+            for problem, (tokens, vision), each in zip(problems, encoded, phases, strict=True)
         ]
         if self.prefix_of is None or not begun:
             return requests
@@ -240,11 +252,11 @@ class RolloutWorker:
             alive[places] = True
         return rollouts, counts
 
-    def prefetch(self, problems: Sequence[Problem], iteration: int) -> None:
+    def prefetch(self, problems: Sequence[Problem], iteration: int, repeats: Sequence[int] = ()) -> None:
         """Start sampling a later iteration in a thread, with the current weights."""
         begun = perf_counter()
         settings, module = self.settings, self.module
-        requests = self.encode(problems, f"fit/{iteration}")
+        requests = self.encode(problems, f"fit/{iteration}", repeats=repeats)
         with self._precision():
             settings.engine.sync(module.policy)
 

@@ -70,10 +70,21 @@ class Experience:
         """Without the rows of zero advantage, which add nothing to a policy gradient."""
         return self.select(self.advantages.ne(0).any(-1))
 
-    def split(self, num_parts: int) -> Iterator[Experience]:
-        """`num_parts` consecutive parts with equally many problems, or one more, each for one optimizer step."""
-        bounds = [len(self.prompts) * part // num_parts for part in range(num_parts + 1)]
-        for first, last in pairwise(bounds):
+    def split(
+        self, num_parts: int, of_all: int | None = None, rank: int = 0, processes: int = 1
+    ) -> Iterator[Experience]:
+        """`num_parts` consecutive parts with equally many problems, or one more, each for one optimizer step.
+
+        With several processes the parts are those of one process that has all problems, of which each has its share.
+
+        Args:
+            of_all: the number of problems of all processes; defaults to that of these rows.
+            rank: of this process, whose problem i is problem rank + i x processes of all.
+        """
+        of_all = len(self.prompts) if of_all is None else of_all
+        cuts = [of_all * part // num_parts for part in range(num_parts)]
+        bounds = [-((rank - cut) // processes) for cut in cuts]  # (cut - rank) / processes, rounded up
+        for first, last in pairwise([*bounds, len(self.prompts)]):
             yield self.select((self.problem >= first) & (self.problem < last))
 
     def microbatches(self, token_budget: int, share_prompts: bool = True) -> Iterator[Experience]:

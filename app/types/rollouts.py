@@ -20,6 +20,7 @@ class ProblemBatch:
 
     Attributes:
         problems: P of them.
+        repeats: P, how many times each problem is in the batch of all processes before this one; empty for none.
         sampled: the sampled and scored rollouts, set by the RolloutCallback; None before.
         mixed: the same with some groups replaced by replayed ones, on all processes or on none; None if nothing
             is replayed. Updates use these; metrics and states use `sampled`.
@@ -28,6 +29,7 @@ class ProblemBatch:
     problems: Sequence[Problem]
     sampled: Rollouts | None = None
     mixed: Rollouts | None = None
+    repeats: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.problems)

@@ -32,7 +32,7 @@ from callbacks.lookup import batch_size_of, callback_of, problems_of
 from callbacks.prompts import PromptCheck, asked, skip_prompts
 from callbacks.roles import Replaying, Schedule
 from callbacks.saving.export import export, replacing_together
-from callbacks.schedule.stages import Rounds, Stage, StageSettings, check_stages, with_own_objective
+from callbacks.schedule.stages import Rounds, Stage, StageSettings, check_stages, with_own_objectives
 from callbacks.triggers import Steps
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class StageSchedule(Schedule):
             if isinstance(part, Rounds) and part.repeat < 1:
                 raise ValueError(f"repeat={part.repeat} must be at least 1")
         parts = [part.unrolled() if isinstance(part, Rounds) else [part] for part in stages]
-        self.stages = [with_own_objective(stage) for part in parts for stage in part]
+        self.stages = with_own_objectives([stage for part in parts for stage in part])
         self.save_stages = save_stages
         check_stages(self.stages)
         self.index = 0

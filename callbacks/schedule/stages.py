@@ -99,6 +99,8 @@ class Stage:
 class Rounds:
     """The same stages repeated: "(P@k T. + P@1 T.) x 2".
 
+    In each round the objective of a stage begins without the state of the round before, as its trigger does.
+
     Args:
         repeat: the number of rounds.
         stages: in order; round r of stage "explore" is named "explore r".
@@ -114,11 +116,13 @@ class Rounds:
         return [replace(stage, name=f"{stage.name} {number}") for number in rounds for stage in self.stages]
 
 
-def with_own_objective(stage: Stage) -> Stage:
-    """The stage; one whose k changes gets a copy of its objective, which other stages may share."""
-    if stage.knobs is None or stage.knobs.k is None:
-        return stage
-    return replace(stage, advantage=deepcopy(stage.advantage))
+def with_own_objectives(stages: list[Stage]) -> list[Stage]:
+    """The stages, where an objective that several of them share is copied: each has its own k and its own state."""
+    own: list[Stage] = []
+    for stage in stages:
+        shared = any(stage.advantage is other.advantage for other in own)
+        own.append(replace(stage, advantage=deepcopy(stage.advantage)) if shared else stage)
+    return own
 
 
 def check_stages(stages: list[Stage]) -> None:

@@ -77,7 +77,9 @@ class ProblemStream:
             raise ValueError(f"batch_size={self.batch_size} must be at least the number of ranks, {self.world_size}")
         if len(self._next) != self.batch_size:
             self._next = self.sampler.draw(self.record, self.batch_size, self.place)
-        return ProblemBatch([self.problems[place] for place in self._next[self.rank :: self.world_size]])
+        repeats = [self._next[:index].count(place) for index, place in enumerate(self._next)]
+        own = slice(self.rank, None, self.world_size)
+        return ProblemBatch([self.problems[place] for place in self._next[own]], repeats=repeats[own])
 
     @property
     def place(self) -> Place:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.optim import SGD, AdamW
 
-from app.advantages import AdvantageEstimator, Imitate, PassK, PassOne, RejectionSampling
+from app.advantages import AdvantageEstimator, CurveRL, Imitate, PassK, PassOne, RejectionSampling
 from app.engines.scripted import ScriptedEngine
 from app.learning_rate import Constant, Linear
 from app.losses import (
@@ -583,6 +584,30 @@ def test_bad_arguments_raise(arguments: dict[str, Any], message: str) -> None:
         RLVRModule(TinyPolicy(), **arguments)
 
 
+# -- the state of an objective ------------------------------------------------------------------------
+
+
+def test_without_a_schedule_an_objective_goes_on_from_its_state(tmp_path: Path) -> None:
+    """Three iterations, resumed after the second; a checkpoint within an iteration has the state before it."""
+    batches = [part(sampled(build_tiny_policy()), order) for order in ([0, 1], [3, 2], [0, 3])]
+    settings: dict[str, Any] = {"optimizer": SGD, "learning_rate": Constant(0.5)}
+    whole, first, other = (RLVRModule(build_tiny_policy(), CurveRL(), **settings) for _ in range(3))
+    fit(whole, deepcopy(batches))
+    fit(first, deepcopy(batches[:2])).save_checkpoint(tmp_path / "two.ckpt")
+    state = first.settings.advantage.state_dict()
+    first.settings.advantage.observe(batches[2])
+    checkpoint: dict[str, Any] = {}
+    first.on_save_checkpoint(checkpoint)
+    assert checkpoint["objective"] == {"CurveRL": state}
+    other.on_load_checkpoint(torch.load(tmp_path / "two.ckpt", weights_only=True))
+    other.load_state_dict(first.state_dict())
+    assert other.settings.advantage.state_dict() == state != CurveRL().state_dict()
+    fit(other, deepcopy(batches[2:]))
+    assert other.settings.advantage.state_dict() == whole.settings.advantage.state_dict()
+    assert distance(parameters(other), parameters(whole)) == 0
+    RLVRModule(build_tiny_policy(), PassOne()).on_load_checkpoint(checkpoint)  # another class: nothing is restored
+
+
 # -- unscored answers -------------------------------------------------------------------------------
 
 
@@ -630,7 +655,11 @@ def in_one_process() -> Watch:
 
 @pytest.mark.parametrize("iteration", [0, 1, 2])
 @pytest.mark.parametrize(
-    "name", ["train/loss", "train/grad_norm", "train/updates", "rollout/reward", "rollout/informative"]
+    "name",
+    [
+        *("train/loss", "train/grad_norm", "train/updates", "rollout/reward", "rollout/informative", "rollout/length"),
+        *("rollout/distinct_wrong", "entropy/mean"),
+    ],
 )
 def test_two_processes_tell_what_one_does(two_processes: list[dict[str, Any]], name: str, iteration: int) -> None:
     watch = in_one_process()

@@ -130,15 +130,12 @@ UNEVEN: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def uneven(name: str, rank: int | None = None) -> list[Tensor]:
-    """Three problems, two on rank 0 and one on rank 1, in three updates at most.
-
-    The first holds nothing, the second a problem of rank 0, the last one of each.
-    """
+    """Three problems, the first and the last on rank 0 and the second on rank 1, in an update each."""
     batch = perturbed(sampled(build_tiny_policy(), PASSES[[0, 3, 0]], PROBLEMS[:3]))
     settings = {"learning_rate": Constant(0.1), **UNEVEN[name]()}
     if rank is None:
-        return parameters(fitted([batch], minibatch_size=2, **settings))
-    mine = part(batch, [[0, 1], [2]][rank])
+        return parameters(fitted([batch], minibatch_size=1, **settings))
+    mine = part(batch, [[0, 2], [1]][rank])
     return parameters(fitted([mine], minibatch_size=1, strategy="ddp", devices=2, **settings))
 
 

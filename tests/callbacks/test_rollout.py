@@ -68,6 +68,23 @@ def test_resampling_rounds_must_be_some() -> None:
 RECORDER = "tests.callbacks.extras.Recorder"
 
 
+def test_a_problem_that_is_twice_in_a_batch_has_other_answers(passk: CommandLine) -> None:
+    """Five problems in batches of four, which span two epochs. Equal seeds would give equal answers."""
+    options = ["--data.train={7: 5}", "--data.batch_size=4", "--trainer.limit_val_batches=0"]
+    cli = passk.fit(
+        [stage("explore", until=steps(4))], *options, "--trainer.callbacks+=tests.callbacks.test_rollout.Seen"
+    )
+    twice = 0
+    for batch in callback(cli, "Seen").batches:
+        answers: dict[str, list[list[list[int]]]] = {}
+        for problem, rows in zip(batch.problems, batch.completions, strict=True):
+            answers.setdefault(problem.key, []).append([row.tokens.tolist() for row in rows])
+        pairs = [pair for pair in answers.values() if len(pair) == 2]
+        twice += len(pairs)
+        assert all(one != other for one, other in pairs)
+    assert twice
+
+
 # -- dynamic sampling ---------------------------------------------------------------------------------
 
 N = 4

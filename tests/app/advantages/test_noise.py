@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.advantages import AdvantageEstimator, PassK, PassOne
+from app.advantages import AdvantageEstimator, CurveRL, PassK, PassOne
 from app.advantages.adaptive import Adaptive
 from app.advantages.noise import Binary, FlipNegatives
 from app.types import Completion, Problem, Rollouts
@@ -102,6 +102,35 @@ def test_a_graded_failure_is_flipped_to_one() -> None:
     assert FlipNegatives(Shown(), 1.0)(batch(GRADED)).eq(1).all()
     with pytest.raises(ValueError, match=r"FlipNegatives takes binary rewards: a reward of 0.25"):
         FlipNegatives(PassK(2), 0.5)(batch(GRADED))
+
+
+class Watching(Shown):
+    """Keeps the rewards that it observed last."""
+
+    def observe(self, rollouts: Rollouts) -> None:
+        self.observed = rollouts.rewards.clone()
+
+
+@pytest.mark.parametrize("wrapped", [FlipNegatives(Watching(), 0.5), Binary(Watching(), 0.5)], ids=["flips", "binary"])
+@pytest.mark.parametrize("unscored", [0, 3])
+def test_the_state_is_of_the_rewards_that_the_estimate_is_of(wrapped: FlipNegatives | Binary, unscored: int) -> None:
+    rewards = GRADED.repeat(6, 2)
+    rewards[2, :unscored], rewards[4] = float("nan"), 0.0
+    rollouts = batch(rewards.clone(), "left")
+    wrapped.observe(rollouts)
+    observed, scored = wrapped.of.observed, rollouts.scored  # type: ignore[attr-defined]
+    assert torch.equal(observed[scored].double(), wrapped(rollouts)[scored].double())
+    assert torch.equal(observed.isnan(), rewards.isnan())
+    assert torch.equal(rollouts.rewards[scored], rewards[scored])
+
+
+def test_graded_rewards_are_binary_for_an_estimator_with_a_state() -> None:
+    graded, plain = Binary(CurveRL(), 0.5), CurveRL()
+    for rewards in (GRADED, GRADED.flip(-1) / 2, GRADED):
+        graded.observe(batch(rewards))
+        plain.observe(batch((rewards >= 0.5).float()))
+    assert graded.state_dict() == plain.state_dict()
+    assert torch.equal(graded(batch(GRADED)), plain(batch((GRADED >= 0.5).float())))
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

@@ -71,14 +71,15 @@ def naive_curve(rewards: list[list[float]], reference: list[float]) -> list[list
     return advantages
 
 
-def test_curve_rl_refers_to_the_batches_before() -> None:
-    estimator, random = CurveRL(batches=2), torch.Generator().manual_seed(0)
+@pytest.mark.parametrize("batches", [1, 2, 3, 5, 10])
+def test_curve_rl_refers_to_the_batches_before(batches: int) -> None:
+    estimator, random = CurveRL(batches), torch.Generator().manual_seed(0)
     before: list[list[float]] = []
-    for _ in range(5):
+    for _ in range(14):
         rewards = (torch.rand(12, 6, generator=random) < torch.rand(12, 1, generator=random)).double()
         rates = [rate for rate in rewards.mean(-1).tolist() if 0 < rate < 1]
         estimator.observe(batch(rewards))
-        reference = [rate for each in before[-2:] for rate in each] or rates
+        reference = [rate for each in before[-batches:] for rate in each] or rates
         expected = torch.tensor(naive_curve(rewards.tolist(), reference), dtype=torch.double)
         torch.testing.assert_close(estimator(batch(rewards)), expected, rtol=0, atol=1e-12)
         assert torch.equal(estimator(batch(rewards)), estimator(batch(rewards)))  # asked as often as one likes

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from app.compute.token_scores import Shaping, token_scores
-from app.losses import Clipped, SimKO
+from app.losses import K2, Clipped, KLPenalty, SimKO
 from app.losses.simko import above_quantile
 from app.types import Experience
-from tests.conftest import BY_LENGTH, CommandLine, stage, steps
+from tests.app.updates import distance, fitted, parameters, sampled
+from tests.conftest import BY_LENGTH, CommandLine, build_tiny_policy, stage, steps
 
 B, T, V = 5, 6, 9
 MASK = torch.arange(T)[None] < torch.tensor([6, 5, 4, 6, 1])[:, None]
@@ -100,6 +101,26 @@ def test_a_policy_shapes_the_same_in_chunks_of_the_head(tiny_policy: Callable[..
         logprobs.sum().backward()
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in policy.parameters()]))
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+
+
+def test_a_kl_penalty_has_its_own_gradient() -> None:
+    """One step of SGD adds up: the penalty moves the weights by the same as beside a loss that shapes nothing."""
+    batch, start = sampled(build_tiny_policy()), parameters(build_tiny_policy())
+
+    def moves(loss: Clipped, *penalties: KLPenalty) -> list[Tensor]:
+        for penalty in penalties:
+            penalty.reference.begin(build_tiny_policy(seed=1))
+        module = fitted([batch], loss=loss, kl=penalties[0] if penalties else None)
+        return [now - then for now, then in zip(parameters(module), start, strict=True)]
+
+    def simko() -> SimKO:
+        return SimKO(3, smoothing=1.0, top_weight=3.0, quantile=0.0)
+
+    both, alone, beside, clipped = moves(simko(), K2(1.0)), moves(simko()), moves(Clipped(), K2(1.0)), moves(Clipped())
+    expected = [one + two - three for one, two, three in zip(alone, beside, clipped, strict=True)]
+    assert distance(beside, clipped) > 1e-2
+    assert distance(alone, clipped) > 1e-3
+    assert distance(both, expected) < 1e-6
 
 
 def test_a_run_has_other_weights_with_it(passk: CommandLine) -> None:

@@ -26,13 +26,21 @@ from app.metrics.rollouts import (
     TokenEntropy,
     TruncationRate,
     evaluation_metrics,
-    fresh_metrics,
-    rollout_metrics,
+    fresh_sums,
+    rollout_sums,
 )
+from app.module import RLVRModule
 from app.types import Completion, Rollouts
 from tests.app.measured import figures, random_batch
+from tests.conftest import build_tiny_policy
 
 BATCHES = [random_batch(seed, problems=1 + seed) for seed in range(5)]
+
+
+def metrics_of(batch: Rollouts, advantages: torch.Tensor) -> dict[str, float]:
+    """As one process logs them."""
+    module = RLVRModule(build_tiny_policy())
+    return module.ratios_over_processes(*fresh_sums(batch, advantages))
 
 
 def naive_pass_at_k(batches: list[Rollouts], k: int) -> float:
@@ -289,7 +297,7 @@ def test_what_a_training_iteration_says() -> None:
     advantages = torch.zeros(4, 6, dtype=torch.double)
     advantages[1, 2] = -0.3
     expected = naive([batch])
-    actual = {name: float(value) for name, value in rollout_metrics(batch, advantages).items()}
+    actual = metrics_of(batch, advantages)
     assert actual == pytest.approx(
         {
             "rollout/reward": batch.rewards.mean().item(),
@@ -305,20 +313,32 @@ def test_what_a_training_iteration_says() -> None:
     )
 
 
+def test_the_figures_of_an_iteration_do_not_depend_on_how_it_is_divided() -> None:
+    """With two processes the ratio of distinct wrong answers was the mean of two ratios."""
+    batch = random_batch(5, problems=4)
+    batch.rewards[0, 2], batch.rewards[1, 1:], batch.rewards[3] = torch.nan, torch.nan, torch.nan
+    advantages = torch.rand(4, 6, dtype=torch.double)
+    parts = [batch.select(torch.tensor(places)) for places in ([0], [1, 2, 3])]
+    one, other = rollout_sums(parts[0], advantages[:1]), rollout_sums(parts[1], advantages[1:])
+    added = {name: [torch.tensor(each[name]) for each in (one, other)] for name in one}
+    ratios = {name: float((both[0][0] + both[1][0]) / (both[0][1] + both[1][1])) for name, both in added.items()}
+    assert ratios == pytest.approx(metrics_of(batch, advantages))
+
+
 def test_answers_that_were_given_a_prefix_are_left_out() -> None:
     batch = random_batch(3, problems=4)
     advantages = torch.rand(4, 6, dtype=torch.double)
     given = replace(batch, prefixes=[0, 2, 0, 1])
     without = batch.select(torch.tensor([0, 2]))
-    figures, number = fresh_metrics(given, advantages)
+    sums, number = fresh_sums(given, advantages)
     assert number == 2
-    assert figures == rollout_metrics(without, advantages[[0, 2]])
+    assert sums == rollout_sums(without, advantages[[0, 2]])
     means = ComponentMeans(), ComponentMeans()
     for each, rollouts in zip(means, (given, without), strict=True):
         each.update(rollouts)
     assert means[0].sums == means[1].sums
-    assert fresh_metrics(replace(batch, prefixes=[1] * 4), advantages)[1] == 0
-    assert fresh_metrics(batch, advantages) == (rollout_metrics(batch, advantages), 4)
+    assert fresh_sums(replace(batch, prefixes=[1] * 4), advantages) == (dict.fromkeys(sums, (0.0, 0.0)), 0)
+    assert fresh_sums(batch, advantages) == (rollout_sums(batch, advantages), 4)
 
 
 # -- unscored answers ---------------------------------------------------------------------------------
@@ -340,9 +360,9 @@ def test_unscored_answers_count_as_not_drawn() -> None:
     metric = PassAtK([1, 2, 6])
     metric.update(batch)
     assert metric.left_out.tolist() == [1, 2, 3]
-    said = rollout_metrics(batch, torch.zeros(4, 6))
-    assert float(said["rollout/reward"]) == pytest.approx(naively["accuracy"])
-    assert float(said["rollout/unscored"]) == pytest.approx(12 / 24)
+    said = metrics_of(batch, torch.zeros(4, 6))
+    assert said["rollout/reward"] == pytest.approx(naively["accuracy"])
+    assert said["rollout/unscored"] == pytest.approx(12 / 24)
 
 
 def test_with_nothing_scored_there_is_no_pass_at_k() -> None:
@@ -351,10 +371,10 @@ def test_with_nothing_scored_there_is_no_pass_at_k() -> None:
     found = figures([batch])
     assert all(math.isnan(found[name]) for name in ("pass@1", "pass@2", "pass@6", "maj@6"))
     assert (found["accuracy"], found["unscored"]) == (0, 1)
-    assert rollout_metrics(batch, torch.zeros(3, 6))["rollout/reward"] == 0
+    assert metrics_of(batch, torch.zeros(3, 6))["rollout/reward"] == 0
 
 
 def test_demonstrations_have_no_entropy_to_tell() -> None:
     batch = random_batch(0)
     batch = replace(batch, completions=[[replace(row, entropies=None) for row in group] for group in batch.completions])
-    assert "entropy/mean" not in rollout_metrics(batch, torch.zeros(3, 6))
+    assert "entropy/mean" not in rollout_sums(batch, torch.zeros(3, 6))

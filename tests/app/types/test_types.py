@@ -108,6 +108,22 @@ def test_split_is_a_partition_into_equal_numbers_of_problems(seed: int, num_part
     assert max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("problems", [1, 2, 5, 6, 8, 12])
+def test_the_parts_of_several_processes_are_those_of_one(problems: int, processes: int) -> None:
+    """A part has the same problems however they are dealt, and so never more than one process would train on."""
+    for num_parts in range(1, problems + 3):
+        whole = draw_rows([3] * problems, list(range(problems)), [2] * problems)
+        expected = [part.problem.tolist() for part in whole.split(num_parts)]
+        found: list[list[int]] = [[] for _ in range(num_parts)]
+        for rank in range(min(processes, problems)):
+            dealt = range(rank, problems, processes)
+            own = draw_rows([3] * len(dealt), list(range(len(dealt))), [2] * len(dealt))
+            for index, part in enumerate(own.split(num_parts, problems, rank, processes)):
+                found[index] += [dealt[place] for place in part.problem.tolist()]
+        assert [sorted(part) for part in found] == expected
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_microbatches_are_a_partition_within_the_budget(seed: int) -> None:
     rows = many_rows(seed)

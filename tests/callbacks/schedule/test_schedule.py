@@ -12,11 +12,11 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from app.advantages import PassOne
+from app.advantages import CurveRL, PassOne
 from app.cli import main
 from app.module import RLVRModule
 from app.scoring import InProcess
-from app.types import ProblemBatch
+from app.types import ProblemBatch, Rollouts
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule.schedule import Rounds, Stage, StageSchedule
 from callbacks.triggers import MetricReached, Plateau, Steps
@@ -129,6 +129,30 @@ def test_a_stage_that_measures_forgets_between_rounds(passk: CommandLine) -> Non
     part = stage("explore", engine=scripted("U"), until=plateau)
     cli = passk.fit([{"repeat": 2, "stages": [part]}], RECORDER, "--trainer.val_check_interval=1")
     assert seen(cli, "stage") == ["explore 1"] * 3 + ["explore 2"] * 3
+
+
+def test_an_objective_forgets_between_rounds() -> None:
+    """A checkpoint has the state of the present stage alone: a round that went on from another could not be resumed."""
+    rounds = Rounds(2, [Stage("a", CurveRL(), Steps(1)), Stage("b", PassOne(), Steps(1))])
+    one, other, again, _ = StageSchedule((rounds,)).stages
+    one.advantage.observe(Rollouts([EchoProblem("a")], rewards=torch.tensor([[0.0, 1.0]])))
+    assert one.advantage.state_dict() != again.advantage.state_dict() == CurveRL().state_dict()
+    assert (again.until, other.name, again.name) == (one.until, "b 1", "a 2")
+
+
+@pytest.mark.slow
+def test_a_run_resumed_between_rounds_ends_as_the_whole_one(passk: CommandLine) -> None:
+    """Resumed in the first round's last stage; the objective of the stage before and after it has a state."""
+    rounds = {"repeat": 2, "stages": [stage("explore", "app.advantages.CurveRL"), stage("exploit", until=steps(1))]}
+    options = [
+        "--data=tests.callbacks.extras.CoinDataModule", "--model.policy.alphabet=ab", "--rollout.rollouts=6",
+        "--trainer.limit_val_batches=0",
+    ]  # fmt: skip
+    whole = Path(passk.fit([rounds], *options).trainer.log_dir) / "stages"
+    since = f"--ckpt_path={whole / '1-explore-1' / 'stage.ckpt'}"
+    resumed = Path(passk.fit([rounds], *options, since).trainer.log_dir) / "stages"
+    assert gap(whole / "1-explore-1", whole / "3-explore-2") > 0
+    assert gap(whole / "3-explore-2", resumed / "3-explore-2") == 0
 
 
 @pytest.mark.parametrize("stages", [[Rounds(2, [Stage("a", PassOne(), Steps(1))]), Stage("a 2", PassOne())]])

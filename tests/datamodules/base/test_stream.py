@@ -53,6 +53,20 @@ def test_batches_are_cut_from_the_concatenation(sizes: list[int]) -> None:
     assert list(chain(*drawn)) == concatenation(LETTERS, 5, 20)[: sum(sizes)]
 
 
+def test_a_problem_again_in_a_batch_is_known_on_every_rank() -> None:
+    """Five of seven problems a batch: most span two epochs."""
+    seen = 0
+    for world_size in (1, 2, 3):
+        streams = [ProblemStream(LETTERS, 5, 1, rank, world_size) for rank in range(world_size)]
+        whole = ProblemStream(LETTERS, 5, 1)
+        for _ in range(8):
+            drawn, parts = keys(whole.draw()), [stream.draw() for stream in streams]
+            expected = [drawn[:place].count(key) for place, key in enumerate(drawn)]
+            assert [list(part.repeats) for part in parts] == [expected[rank::world_size] for rank in range(world_size)]
+            seen += sum(expected)
+    assert seen
+
+
 def test_an_epoch_is_a_fixed_number_of_batches_and_the_next_goes_on() -> None:
     stream = ProblemStream(LETTERS, 3, seed=0)
     assert len(stream) == 2
