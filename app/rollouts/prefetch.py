@@ -22,12 +22,12 @@ class Slot:
     """The rollouts of one iteration: complete, or still being sampled."""
 
     iteration: int
-    seeds: list[str]
+    seeds: list[str]  # after a text of the settings they are sampled with
     groups: Future[Groups]
 
 
 class RolloutPrefetcher:
-    """Samples rollouts before their iteration begins; they are identified by the seeds of their requests.
+    """Samples rollouts before their iteration begins; they are identified by the settings and seeds of their requests.
 
     At most one iteration is sampled at a time, and nothing else may use its engine meanwhile: `take` and `wait` return
     when it is done. An error in the thread is raised by the next `take` or `wait`.
@@ -40,15 +40,15 @@ class RolloutPrefetcher:
         self.pending: Slot | None = None
         self._pool: ThreadPoolExecutor | None = None
 
-    def begin(self, iteration: int, requests: Sequence[Request], sample: Callable[[], Groups]) -> None:
-        """Start sampling for a later iteration."""
+    def begin(self, iteration: int, requests: Sequence[Request], settings: str, sample: Callable[[], Groups]) -> None:
+        """Start sampling for a later iteration, with these settings."""
         self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="sampling ahead")
-        self.pending = Slot(iteration, _seeds(requests), self._pool.submit(sample))
+        self.pending = Slot(iteration, [settings, *_seeds(requests)], self._pool.submit(sample))
 
-    def take(self, requests: Sequence[Request]) -> Groups | None:
-        """Return what was sampled for exactly these requests, on their device; None if nothing was."""
+    def take(self, requests: Sequence[Request], settings: str) -> Groups | None:
+        """Return what was sampled for exactly these requests and settings, on their device; None if nothing was."""
         self.wait()
-        if self.pending is None or self.pending.seeds != _seeds(requests):
+        if self.pending is None or self.pending.seeds != [settings, *_seeds(requests)]:
             return None
         self.current, self.pending = self.pending, None
         devices = [request.tokens.device for request in requests]

@@ -169,6 +169,15 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(
         assert all(map(same, mine.batch.rows, own.batch.rows))
 
 
+def test_rollouts_of_another_temperature_are_sampled_anew(passk: CommandLine, iterations: list[Iteration]) -> None:
+    ending = {"class_path": "tests.callbacks.extras.Goes", "init_args": {"iteration": 3}}
+    with pytest.raises((RuntimeError, SystemExit)):
+        fit(passk, [trained(5)], "--checkpoints.every=1", trainer={"callbacks": [ending]})
+    iterations.clear()
+    fit(passk, [trained(5)], "--ckpt_path=last", "--rollout.sampling.temperature=0.5")
+    assert [each.batch.on_policy for each in iterations] == [True, False]
+
+
 # -- the thread ---------------------------------------------------------------------------------------
 
 
