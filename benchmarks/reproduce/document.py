@@ -32,18 +32,19 @@ fail there, and the reverse.
 Each claim has several arms (training runs to compare) and one or more statements. All arms of a seed start from the
 same cold start of 125 iterations. 475 iterations of 16 problems with 32 rollouts follow, at a learning rate of 4e-4 (in
 `k` also 8e-4 and 1.6e-3) that falls to zero in the last 50; "Pass@8, then Pass@1" changes its objective after 275. A
-second round of `two_rounds` is another 475; `stages_longer` has 32 problems and 800 iterations. Iterations are counted
-from the end of the cold start. A seed decides weights, mazes, their order and the rollouts; five were committed for
-each claim, and the column `seeds` has the number run. The arms of `stages` were trained again for the other claims, on
-another processor, which rounds sums differently: figures of the same seed differ as those of two seeds do. Results are
-on 1,000 held-out mazes with 32 answers each, at temperature 1.
+second round of `two_rounds` is another 475. `stages_longer` has the default run's cold start of 500 iterations, then
+800 of 32 problems with the change after 600. Iterations are counted from the end of the cold start. A seed decides
+weights, mazes, their order and the rollouts; five were committed for each claim, and the column `seeds` has the number
+run. The arms of `stages` were trained again for the other claims, on another processor, which rounds sums differently:
+figures of the same seed differ as those of two seeds do. Results are on 1,000 held-out mazes with 32 answers each, at
+temperature 1.
 
 A statement says that one arm is above another by more than a bound. It **holds** if the 95 % interval of the paired
 difference over seeds (Student's t) lies above the bound, **does not hold** if it lies below, and is **undetermined**
-otherwise, or with fewer than three seeds. Validations are after 75, 175, 275, 375 and 475 iterations. "Mean over
-training" is the mean over them, "largest fall" the largest drop below an earlier one. "Reward" is the mean reward in
-training since the last validation. Arms, seeds and rules are in [claims.py](../benchmarks/reproduce/claims.py); the
-rules were committed before the runs that they decide.
+otherwise, or with fewer than three seeds. Validations are after 75, 175, 275, 375 and 475 iterations, in
+`stages_longer` after 100, 300, 500, 600, 700 and 800. "Mean over training" is the mean over them, "largest fall" the
+largest drop below an earlier one. "Reward" is the mean reward in training since the last validation. Arms, seeds and
+rules are in [claims.py](../benchmarks/reproduce/claims.py); the rules were committed before the runs that they decide.
 
 `python -m benchmarks.reproduce CLAIM` trains a claim's arms, skips completed runs and resumes interrupted ones;
 `--jobs 8` trains eight runs at a time. `python -m benchmarks.reproduce document` generates this page from the files in

@@ -107,7 +107,9 @@ def test_readme_counts_the_verdicts_of_the_page() -> None:
     counted = re.search(r"holds (\d+), does not hold (\d+), undetermined (\d+)", page)
     assert counted is not None
     holds, fails, undetermined = map(int, counted.groups())
-    said = f"Of the {holds + fails + undetermined} statements of the paper that were run, {holds} hold, {fails} do not"
+    said = (
+        f"Of the {holds + fails + undetermined} statements of the paper that were tested, {holds} hold, {fails} do not"
+    )
     assert f"{said} hold and {undetermined} are undetermined." in " ".join((ROOT / "README.md").read_text().split())
 
 
