@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import inspect
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -185,9 +186,11 @@ def files_of(trainer: Trainer) -> Files:
 
 
 def image_of(figure: Figure) -> Image.Image:
-    """A figure's pixels, in RGB."""
+    """A figure's pixels, in RGB; a character that no font has is a box, without a warning for each."""
     encoded = BytesIO()
-    figure.savefig(encoded, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(encoded, format="png")
     return Image.open(encoded).convert("RGB")
 
 

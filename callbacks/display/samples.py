@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from textwrap import wrap
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 from app.module import RLVRModule
 from app.types import Rollouts
@@ -21,6 +24,10 @@ from callbacks.roles import Evaluation
 
 LINES = 8
 """The most validations in one plot: the first, the last, and others evenly spaced between them."""
+
+FALLBACKS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC",
+             "Microsoft YaHei", "SimHei", "Arial Unicode MS")  # fmt: skip
+"""Fonts with Chinese characters, by system."""
 
 
 class Samples(Callback):
@@ -100,8 +107,16 @@ def drawn_answers(rollouts: Rollouts, problems: int) -> Figure | None:
         _draw_characters(axes, text)
         title = "passed" if reward >= 1 else "failed" if reward == reward else "no score"
         axes.set_title(title, color="tab:green" if reward >= 1 else "tab:red")
-        axes.set_xlabel(caption(answer), fontsize=9, family="monospace", parse_math=False)
+        axes.set_xlabel(caption(answer), fontsize=9, family=families(), parse_math=False)
     return figure
+
+
+@lru_cache(maxsize=1)
+def families() -> list[str]:
+    """The fonts of captions: for characters that the first lacks, those of FALLBACKS on this machine."""
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # tells of a font without a normal weight
+    installed = set(get_font_names())
+    return ["monospace", *(name for name in FALLBACKS if name in installed)]
 
 
 def caption(answer: str, width: int = 32, lines: int = 3) -> str:

@@ -8,16 +8,18 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugin_util import markdown_to_safe_html
 
 from app.types import Completion, Problem, Rollouts
 from callbacks.display.answers import answer_rows, prompt_text
-from callbacks.display.media import html_table
+from callbacks.display.media import html_table, image_of
 from callbacks.display.samples import (
     Samples,
     caption,
     drawn_answers,
+    families,
     pass_at_k_figure,
 )
 from tests.conftest import Run, callback
@@ -176,6 +178,19 @@ def test_a_caption_is_short_lines_of_what_was_said() -> None:
     assert caption("UURR\n$x_1$ " + "D" * 200).count("\n") <= 2
     assert caption("a $x$ b") == "a $x$ b"
     assert caption(" \n") == "(empty)"
+
+
+@pytest.mark.filterwarnings("error")
+def test_characters_that_no_font_has_are_drawn_without_a_warning() -> None:
+    figure = Figure(figsize=(2, 2))
+    figure.subplots().set_xlabel(caption("走 😀 \ue000"), family="DejaVu Sans Mono")
+    assert image_of(figure).size == (200, 200)
+
+
+def test_fonts_for_chinese_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = ["DejaVu Sans", "SimHei", "Noto Sans CJK SC"]
+    monkeypatch.setattr("callbacks.display.samples.get_font_names", lambda: installed)
+    assert families.__wrapped__() == ["monospace", "Noto Sans CJK SC", "SimHei"]
 
 
 def test_the_picture_is_of_all_held_out_problems(finished: Run) -> None:
