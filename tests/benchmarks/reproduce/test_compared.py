@@ -108,9 +108,10 @@ def test_readme_counts_the_verdicts_of_the_page() -> None:
     assert counted is not None
     holds, fails, undetermined = map(int, counted.groups())
     said = (
-        f"Of the {holds + fails + undetermined} statements of the paper that were tested, {holds} hold, {fails} do not"
+        f"Of {holds + fails + undetermined} tests of the paper's statements, {holds} hold, {fails} do not hold and "
+        f"{undetermined} are undetermined."
     )
-    assert f"{said} hold and {undetermined} are undetermined." in " ".join((ROOT / "README.md").read_text().split())
+    assert said in " ".join((ROOT / "README.md").read_text().split())
 
 
 def test_what_the_pages_say_of_smollm2_is_what_its_file_says() -> None:
