@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from app.cli.command import LOST
 from app.cli.errors import one_line
@@ -360,6 +361,15 @@ def test_the_configuration_of_a_run_draws_other_rollouts_with_another_seed(passk
     other = main(["fit", f"--config={config}", "--seed_everything=5"])
     fixed = main(["fit", f"--config={config}", "--seed_everything=5", "--rollout.seed=7"])
     assert [each.model.worker.seed for each in (first, other, fixed)] == [3, 5, 7]
+
+
+def test_the_config_of_a_resumed_run_begins_another_run(passk: CommandLine) -> None:
+    """`config.yaml` has the run's values without the checkpoint that it went on from."""
+    short = passk.fit([stage("only", until=steps(1))])
+    longer = [stage("only", until=steps(2))]
+    resumed = passk.fit(longer, f"--ckpt_path={Path(short.trainer.log_dir) / 'checkpoints' / 'last.ckpt'}")
+    config = yaml.safe_load((Path(resumed.trainer.log_dir) / "config.yaml").read_text())
+    assert (config["ckpt_path"], config["schedule"]["stages"][0]["until"]["init_args"]["steps"]) == (None, 2)
 
 
 def test_a_checkpoint_of_weights_alone_is_evaluated(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:

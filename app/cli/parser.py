@@ -73,7 +73,10 @@ def written_out(parser: LightningArgumentParser, config: Namespace) -> dict[str,
 
 
 class ConfigOfRun(SaveConfigCallback):
-    """Writes `config.yaml` after the setup has succeeded; a command that fails in its setup leaves no files."""
+    """Writes `config.yaml` after the setup has succeeded; a command that fails in its setup leaves no files.
+
+    The checkpoint that the command was given is left out: a run of the same configuration would resume from it too.
+    """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         pass
@@ -82,7 +85,9 @@ class ConfigOfRun(SaveConfigCallback):
         folder = Path(str(trainer.log_dir))  # on all processes: rank 0 broadcasts the folder
         if trainer.is_global_zero and not self.already_saved:
             folder.mkdir(parents=True, exist_ok=True)
-            text = self.parser.dump(self.config, skip_unset=False, skip_validation=True)
+            config = self.config.clone()
+            config.ckpt_path = None
+            text = self.parser.dump(config, skip_unset=False, skip_validation=True)
             (folder / self.config_filename).write_text(text, encoding="utf-8")
         self.already_saved = True
 
