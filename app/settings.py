@@ -29,3 +29,8 @@ class RolloutSettings:
     engine: RolloutEngine
     rollouts: int
     sampling: Sampling
+
+    @property
+    def of_samples(self) -> str:
+        """A text that differs if N or the sampling does."""
+        return f"{self.rollouts} x {self.sampling}"

@@ -36,14 +36,7 @@ from app.cli.parser import ConfigOfRun, ReadOnceParser, written_out
 from app.cli.paths import expand_home, find_modules_here
 from app.cli.shipped import contents_of, with_shipped
 from app.cli.stages import spelt_out, stages_by_name
-from app.cli.trainer_arguments import (
-    check_files,
-    check_parts,
-    check_state_keys,
-    check_trainer,
-    launched,
-    one_progress_bar,
-)
+from app.cli.trainer_arguments import check_collisions, check_parts, check_trainer, launched, one_progress_bar
 from app.engines.base import EngineError
 from app.kept import random_states_kept, settings_kept
 from app.module import RLVRModule
@@ -155,8 +148,7 @@ class PassKCLI(LightningCLI):
             for given in (arguments.plugins, arguments.callbacks)
         )
         check_parts(callbacks if self.subcommand == "fit" else [], plugins)
-        check_state_keys(callbacks)
-        check_files(callbacks)
+        check_collisions(callbacks)
         arguments.callbacks = one_progress_bar(callbacks)
         if arguments.enable_progress_bar is False:
             arguments.callbacks = [each for each in callbacks if not isinstance(each, ProgressBar)]

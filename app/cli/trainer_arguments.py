@@ -131,6 +131,12 @@ def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
             raise ValueError(f"trainer.plugins: {name} can't be had: passk writes checkpoints itself")
 
 
+def check_collisions(callbacks: Sequence[Callback]) -> None:
+    """Raise ValueError for two callbacks of which one would replace the other's state or files."""
+    check_state_keys(callbacks)
+    check_files(callbacks)
+
+
 def check_files(callbacks: Iterable[Callback]) -> None:
     """Raise ValueError for two ModelCheckpoints that write the same files, of which Lightning would number none."""
     seen: set[tuple[Any, ...]] = set()

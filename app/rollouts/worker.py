@@ -129,7 +129,7 @@ class RolloutWorker:
         return_freed_memory()
         requests = self.encode(problems, phase, begun=training and not engine.demonstrates, repeats=repeats)
         with self.interruptible(), self._precision():
-            completions = self.prefetcher.take(requests, f"{n} x {sampling}")
+            completions = self.prefetcher.take(requests, settings.of_samples)
             on_policy = engine.samples_the_policy and completions is None
             if completions is None:
                 engine.sync(self.module.policy)
@@ -266,7 +266,7 @@ class RolloutWorker:
             settings.engine.sleep()
             return groups
 
-        self.prefetcher.begin(iteration, requests, f"{settings.rollouts} x {settings.sampling}", generate)
+        self.prefetcher.begin(iteration, requests, settings.of_samples, generate)
         self.seconds["sampling"] += perf_counter() - begun
 
     # -- state that callbacks read ------------------------------------------------------------------
