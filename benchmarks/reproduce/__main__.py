@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.reproduce.claim import Claim
 from benchmarks.reproduce.claims import CLAIMS
 from benchmarks.reproduce.comparisons import COMPARISONS
-from benchmarks.reproduce.curves import RESULTS, collect
+from benchmarks.reproduce.curves import RESULTS, collect, read
 from benchmarks.reproduce.document import write
 from benchmarks.reproduce.runs import runs_of, train_all
 
 DOCUMENT = "document"
+INTERRUPTED = 130
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command.  -> its exit status"""
+    """Run the command.  -> its exit status: 1 if a run fails or a CSV can't be read, 130 on Ctrl-C"""
     claims = {claim.name: claim for claim in (*CLAIMS, *COMPARISONS)}
     told = "\n".join(f"  {name:<20} {claim.title}; {claim.iterations:,} iterations" for name, claim in claims.items())
     parser = ArgumentParser(
@@ -31,11 +33,18 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", help="train these alone")
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="where runs lie and are resumed from")
     parser.add_argument(
-        "--out", type=Path, default=RESULTS, help="where the CSV goes, with all seeds that are complete"
+        "--out",
+        type=Path,
+        default=RESULTS,
+        help="where the CSV of all complete arms and seeds goes; one that has more of them is not replaced",
     )
     given = parser.parse_args(args)
     if given.claim == DOCUMENT:
-        print(*write(), sep="\n")
+        try:
+            print(*write(), sep="\n")
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 1
         return 0
     claim, root = claims[given.claim], given.runs.resolve()
     seeds = tuple(given.seeds or claim.seeds)
@@ -45,14 +54,43 @@ def main(args: Sequence[str] | None = None) -> int:
         parser.error(f"--seeds={seeds} must be among {claim.seeds}, which chose nothing, unless --out is given")
     arms = [runs_of(claim, seed, root) for seed in seeds]  # seeds in order
     try:
+        given.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out={given.out}: {error.strerror}")
+    try:
+        known = {(arm, seed) for arm, of_arm in read(claim, given.out).items() for seed in of_arm}
         train_all([run for of_seed in arms for runs in of_seed.values() for run in runs], given.jobs)
-    except RuntimeError as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    finally:
-        whole = claim if given.out == RESULTS else replace(claim, seeds=seeds)
-        print(collect(whole, root, given.out), file=sys.stderr)
-    return 0
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command resumes the runs", file=sys.stderr)
+        status = INTERRUPTED
+    else:
+        status = 0
+    own = claim.seeds if given.out == RESULTS else {*seeds, *(seed for _, seed in known)}
+    print(save(replace(claim, seeds=tuple(sorted(own))), root, given.out, known), file=sys.stderr)
+    return status
+
+
+def save(claim: Claim, root: Path, folder: Path, known: set[tuple[str, int]]) -> str:
+    """Write the claim's CSV; into `root` if that would lose known arms and seeds.  -> what to tell"""
+    complete = {
+        (arm, seed)
+        for seed in claim.seeds
+        for arm, runs in runs_of(claim, seed, root).items()
+        if all(run.record["done"] for run in runs)
+    }
+    lost = sorted(known - complete)
+    if not lost:
+        return str(collect(claim, root, folder))
+    arm, seed = lost[0]
+    root.mkdir(parents=True, exist_ok=True)
+    kept = f"{folder / claim.name}.csv is kept, {root} has no complete run of {arm!r} with seed {seed}"
+    return f"{kept}; the complete ones: {collect(claim, root, root)}"
 
 
 if __name__ == "__main__":

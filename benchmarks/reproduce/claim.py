@@ -28,6 +28,11 @@ class Stage:
     changes: Mapping[str, Any] = field(default_factory=dict)
     overlay: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def imitates(self) -> bool:
+        """Whether it is a cold start."""
+        return self.advantage == "app.advantages.Imitate"
+
     def as_yaml(self) -> dict[str, Any]:
         """The stage in the format of `schedule.stages`."""
         until = {"class_path": "callbacks.triggers.Steps", "init_args": {"steps": self.steps}}

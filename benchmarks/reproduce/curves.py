@@ -57,7 +57,7 @@ def validations(run: Run) -> Iterator[dict[str, Any]]:
         yield {
             "stage": run.stages[-1].name,
             "iteration": record["iteration"],
-            "trained": int(run.before is not None),
+            "trained": int(not run.stages[-1].imitates),
             "cpu_s": run.record["cpu_s"] if record is records[-1] else "",
             **{name: short(record[name]) for name in EVALUATED if record.get(name) is not None},
             **{name: short(value) for name, value in means.items()},
@@ -82,16 +82,30 @@ def short(value: float) -> str:
 
 
 def read(claim: Claim, folder: Path = RESULTS) -> Curves:
-    """Read the claim's curves; arms without runs are empty."""
+    """Read the claim's curves; arms without runs are empty. ValueError with the line for a damaged file."""
     curves: Curves = {arm: {} for arm in claim.arms}
     path = folder / f"{claim.name}.csv"
     if path.exists():
         with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                arm, seed = row.pop("arm"), int(row.pop("seed"))
-                row.pop("stage")
-                curves[arm].setdefault(seed, []).append({name: float(value) for name, value in row.items() if value})
+            lines = csv.DictReader(file, strict=True)
+            try:
+                for row in lines:
+                    arm, seed, values = parsed(row)
+                    curves[arm].setdefault(seed, []).append(values)
+            except (ValueError, KeyError, TypeError, csv.Error) as error:
+                raise ValueError(f"{path}, line {lines.line_num}, can't be read: {error}") from error
     return curves
+
+
+def parsed(row: dict[str, Any]) -> tuple[str, int, Row]:
+    """The arm, the seed and the values of a line."""
+    if None in row or None in row.values():
+        raise ValueError("it has another number of cells than the head")
+    arm, seed, _ = (row.pop(name) for name in ("arm", "seed", "stage"))
+    values = {name: float(value) for name, value in row.items() if value}
+    if not {"iteration", "trained"} <= values.keys():
+        raise ValueError("iteration or trained is missing")
+    return arm, int(seed), values
 
 
 def cpu_hours(claim: Claim, curves: Mapping[str, Mapping[int, Sequence[Row]]]) -> float:

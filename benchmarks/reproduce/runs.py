@@ -65,6 +65,13 @@ class Run:
             "trainer": {"logger": {"init_args": {**logger, "version": self.folder.name}}},
         }
 
+    @property
+    def iteration(self) -> int:
+        """The iteration of the last validation; 0 without one."""
+        path = self.folder / "results.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return json.loads(lines[-1])["iteration"] if lines else 0
+
     def beside(self, suffix: str) -> Path:
         return self.folder.with_name(self.folder.name + suffix)
 
@@ -80,11 +87,14 @@ class Run:
         command = [sys.executable, "-m", "app", "fit", f"--config={self.setting}", f"--config={self.beside('.yaml')}"]
         with self.beside(".log").open("a") as log:
             status, seconds = timed([*command, *([f"--ckpt_path={source}"] if source else [])], log)
-        record = {"cpu_s": round(self.record["cpu_s"] + seconds, 1), "done": status == 0}
+        steps = sum(stage.steps for stage in self.stages)
+        done = status == 0 and self.iteration == steps
+        record = {"cpu_s": round(self.record["cpu_s"] + seconds, 1), "done": done}
         self.beside(".json").write_text(json.dumps(record))
-        if status:
+        if not done:
             *_, line = ["", *self.beside(".log").read_text().splitlines()]
-            raise RuntimeError(f"{self.folder} ended with status {status}: {line}")
+            short = "" if status else f", last validated at iteration {self.iteration} of {steps}"  # after SIGTERM
+            raise RuntimeError(f"{self.folder} ended with status {status}{short}: {line}")
 
 
 def timed(command: Sequence[str], log: Any) -> tuple[int, float]:

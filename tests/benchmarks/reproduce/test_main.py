@@ -21,6 +21,8 @@ def trained(monkeypatch: pytest.MonkeyPatch, claim: Claim) -> list[str]:
         asked.extend(f"{run.seed} {run.folder.name}" for run in runs)
         if any(run.seed == 13 for run in runs):
             raise RuntimeError("seed-13/cold ended with status 2: no disk")
+        if any(run.seed == 14 for run in runs):
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "train_all", train_all)
     monkeypatch.setattr(command, "CLAIMS", (claim,))
@@ -44,6 +46,52 @@ def test_a_run_that_fails_is_an_exit_status(
 ) -> None:
     assert command.main(["small", "--seeds", "13", "--runs", str(tmp_path), "--out", str(tmp_path)]) == 1
     assert "seed-13/cold ended with status 2: no disk" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_a_line(trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["small", "--seeds", "14", "--runs", str(tmp_path), "--out", str(tmp_path)]) == 130
+    assert "interrupted: the same command resumes the runs" in capsys.readouterr().err
+
+
+def test_a_file_with_more_than_the_runs_is_kept(
+    trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, runs = tmp_path / "not yet" / "there", tmp_path / "runs"
+    assert command.main(["small", "--seeds", "7", "--runs", str(runs), "--out", str(out)]) == 0
+    published = "arm,seed,stage,iteration,trained,cpu_s\none,3,first,4,1,2\n"
+    (out / "small.csv").write_text(published)
+    assert command.main(["small", "--seeds", "7", "--runs", str(runs), "--out", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert f"small.csv is kept, {runs} has no complete run of 'one' with seed 3; the complete ones: {runs}" in said
+    assert (out / "small.csv").read_text() == published
+    assert (runs / "small.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("three,1,first,4,1,2", "'three'"),
+        ("one,1,first,4,1,x", "could not convert string to float: 'x'"),
+        ("one,1,first,4", "another number of cells"),
+        ("one,1,first,,1,2", "iteration or trained is missing"),
+    ],
+)
+def test_a_damaged_file_is_told_of_before_training(
+    line: str, wrong: str, trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "small.csv").write_text(f"arm,seed,stage,iteration,trained,cpu_s\n{line}\n")
+    assert command.main(["small", "--runs", str(tmp_path), "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "small.csv, line 2, can't be read: " in said
+    assert wrong in said
+    assert trained == []
+
+
+def test_out_must_be_a_folder(trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        command.main(["small", "--out", str(tmp_path / "file")])
+    assert f"--out={tmp_path / 'file'}: File exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["large"], ["small", "--jobs", "0"]])

@@ -110,6 +110,23 @@ def test_a_run_that_fails_is_told_with_its_last_line(
     assert not second.beside(".yaml").exists()
 
 
+def test_a_run_that_is_ended_early_with_status_0_is_not_complete(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on SIGTERM."""
+
+    def end(command: Sequence[str], log: Any) -> tuple[int, float]:
+        first.folder.mkdir()
+        (first.folder / "results.jsonl").write_text('{"iteration": 1}\n')
+        return 0, 0.5
+
+    first, *_ = flat(claim, tmp_path / "runs")
+    monkeypatch.setattr(runs, "timed", end)
+    with pytest.raises(RuntimeError, match="cold ended with status 0, last validated at iteration 1 of 2"):
+        train_all([first], jobs=1)
+    assert not first.record["done"]
+
+
 def test_a_command_is_run_in_the_clone_on_one_thread_and_timed(tmp_path: Path) -> None:
     code = (
         "import os; print(os.environ['OMP_NUM_THREADS'], os.path.exists('lightning.yaml')); sum(range(10**6)); exit(3)"
