@@ -30,8 +30,10 @@ for the arms of a claim, with that claim: five seeds for `objectives` and `draws
 ([reproduction.md](reproduction.md)).
 
 Figures are means over seeds at the end of training, in per cent (entropy in nats), with 95 % intervals by Student's t.
-Differences are from the first arm, paired by seed, in points; **bold** if the interval, before rounding, excludes 0,
-without a correction for the number of comparisons. `python -m benchmarks.reproduce NAME` trains a comparison's arms.
+Differences are from the first arm, paired by seed, over the seeds that both have, in points; **bold** if the interval,
+before rounding, excludes 0, without a correction for the number of comparisons: of 20 equal arms one would be bold by
+chance. Bold and minus is less than the first arm. What an interval covers: [reproduction.md](reproduction.md). `python
+-m benchmarks.reproduce NAME` trains a comparison's arms.
 """
 
 

@@ -19,6 +19,8 @@ PANELS = {
     "eval/distinct_wrong": "distinct wrong answers",
 }
 ENDS = ("low", "high")
+DASHES = ("-", "--")
+"""Of the first ten lines and of the others: there are ten colors."""
 OBJECTIONS = {
     "objectives/pass@8/cosine": "cosine of both gradients",
     "objectives/pass@8/norm_ratio": "norm, Pass@8's / Pass@1's",
@@ -46,17 +48,18 @@ def figure_of(curves: Curves, panels: Mapping[str, str]) -> Figure:
     figure = Figure(figsize=(12.5, 3.6), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         for index, arm in enumerate(curves):
-            draw_line(axes, over_seeds(curves, arm, name), arm, f"C{index}")
-        axes.set(title=title, xlabel="iteration")
+            draw_line(axes, over_seeds(curves, arm, name), arm, f"C{index}", DASHES[index // 10])
+        axes.set(title=title, xlabel="iteration, with the cold start")
         axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 
-def draw_line(axes: Axes, line: dict[int, Estimate], arm: str, color: str) -> None:
+def draw_line(axes: Axes, line: dict[int, Estimate], arm: str, color: str, dashes: str) -> None:
     """Plot means, and their intervals if there is more than one seed."""
     if line:
-        axes.plot([*line], [each.mean for each in line.values()], label=arm, marker=".", markersize=3, color=color)
+        means = [each.mean for each in line.values()]
+        axes.plot([*line], means, dashes, label=arm, marker=".", markersize=3, color=color)
         low, high = ([end for each in line.values() if (end := getattr(each, name)) is not None] for name in ENDS)
         if len(low) == len(line):
             axes.fill_between([*line], low, high, color=color, alpha=0.15, linewidth=0)

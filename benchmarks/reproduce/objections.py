@@ -22,7 +22,10 @@ where a policy should still learn. For one problem this is true by definition; t
 differ. Every 20 iterations `callbacks.display.objectives.Objectives` computes both gradients of the training loss on
 the same rollouts. It logs the cosine between Pass@8's and Pass@1's, the ratio of Pass@8's norm to Pass@1's, and the
 dead zone: among the problems with passes and failures, the share with zero advantages (under Pass@8, those with fewer
-than 8 failures).
+than 8 failures). Both gradients have the advantages that are trained, which are divided by a standard deviation: Pass@1
+is GRPO's objective, and the ratio of norms includes sigma (Eq. 12). In both, a rollout's advantages have one sign: the
+noise that the gradients share makes the cosine positive, even if the expected gradients are orthogonal. Where one of
+both is zero, neither cosine nor ratio is logged. "At the end" is the mean since the validation before the last.
 """
 INTERFERENCE = """\
 ## Objection 2: interference between problems (2602.21189)
@@ -31,7 +34,9 @@ The objection: more weight on hard problems may harm others, so that Pass@k trai
 change of the pass rates of held-out mazes from one validation to the next, in percentage points, by the earlier rate
 (`callbacks.display.interference.Interference`). The earlier rate comes from one half of the answers and the change from
 the other half, so that regression to the mean does not count as a change. Falls in the first table are fractions: 0.078
-is 7.8 points, and a negative fall is a rise.
+is 7.8 points, and a negative fall is a rise. The fall of Pass@1 is from the cold start; whether Pass@8 training ends
+with less Pass@1 than Pass@1 training at equal rollouts is the fourth statement of `stages`. Validations count alike,
+however few mazes a group has, and intervals are over the seeds that have a maze in it.
 """
 SPENDING = """\
 ## How each objective divides its gradient among problems
@@ -44,7 +49,8 @@ p = 1/2, for larger k hard problems weigh more. With N rollouts a problem with f
 ![w(p) of several objectives](advantages/weights.svg)
 
 Below is how the sum of absolute advantages (eta, Eq. 16) is divided among problems by their pass rate in the batch, for
-both objectives on the same rollouts, in per cent.
+both objectives on the same rollouts, in per cent. A batch whose advantages are all zero counts as 0 in each column, so
+that a row may have less than 100 in all.
 """
 
 

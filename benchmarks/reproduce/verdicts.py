@@ -1,10 +1,10 @@
-"""Statistics over seeds: a mean, its interval, and whether a sentence holds."""
+"""Statistics over seeds: a mean, its interval, whether a sentence holds, and a correction for many sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import atan, cos, pi, sin, sqrt
 from statistics import fmean, stdev
 
 from benchmarks.reproduce.claim import Sentence
@@ -15,6 +15,7 @@ T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 VERDICTS = HOLDS, FAILS, UNDETERMINED = ("holds", "does not hold", "undetermined")
 FEWEST = 3
 """The least number of seeds for a verdict."""
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,16 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for a sentence: both arms, their paired difference, and "holds", "does not hold", "undetermined"."""
+    """The result for a sentence: both arms, their paired difference, and "holds", "does not hold", "undetermined".
+
+    `p` is the two-sided p-value of the difference against the sentence's bound, None for fewer than FEWEST seeds.
+    """
 
     sentence: Sentence
     one: Estimate
     other: Estimate
     difference: Estimate
+    p: float | None
 
     @property
     def text(self) -> str:
@@ -65,9 +70,43 @@ def judge(sentence: Sentence, curves: Curves) -> Verdict | None:
     seeds = sorted(one.keys() & other.keys())
     if not seeds:
         return None
-    difference = estimate([one[seed] - other[seed] for seed in seeds])
+    differences = [one[seed] - other[seed] for seed in seeds]
     ours, theirs = (estimate([arm[seed] for seed in seeds]) for arm in (one, other))
-    return Verdict(sentence, ours, theirs, difference)
+    return Verdict(sentence, ours, theirs, estimate(differences), p_value(differences, sentence.by))
+
+
+def p_value(values: Sequence[float], bound: float) -> float | None:
+    """Student's two-sided p-value of the hypothesis that the mean is the bound; None for fewer than FEWEST values."""
+    if len(values) < FEWEST:
+        return None
+    distance, error = abs(fmean(values) - bound), stdev(values) / sqrt(len(values))
+    if error == 0:
+        return 0.0 if distance else 1.0
+    return beyond(distance / error, len(values) - 1)
+
+
+def beyond(t: float, freedom: int) -> float:
+    """The probability that |T| > t >= 0 for Student's T (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
+    angle = atan(t / sqrt(freedom))
+    odd = freedom % 2
+    term = total = (cos(angle) if freedom > 1 else 0.0) if odd else 1.0
+    for step in range(3 if odd else 2, freedom - 1, 2):
+        term *= cos(angle) ** 2 * (step - 1) / step
+        total += term
+    inside = sin(angle) * total
+    return max(0.0, 1 - (2 / pi * (angle + inside) if odd else inside))
+
+
+def corrected(verdicts: Sequence[Verdict | None]) -> list[str]:
+    """Each one's verdict by Holm's method at LEVEL for all of them; None, not run yet, is undetermined."""
+    p = [1.0 if each is None or each.p is None else each.p for each in verdicts]
+    texts = [UNDETERMINED] * len(verdicts)
+    for rank, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        verdict = verdicts[index]
+        if verdict is None or p[index] * (len(p) - rank) > LEVEL:
+            break
+        texts[index] = verdict.text
+    return texts
 
 
 def summary(arm: Mapping[int, Sequence[Mapping[str, float]]], sentence: Sentence) -> dict[int, float]:

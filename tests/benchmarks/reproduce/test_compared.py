@@ -99,17 +99,35 @@ def test_what_the_page_on_drawing_says_is_what_its_file_says() -> None:
     assert not any(cell[2] != "-" for cells in decided.values() for cell in cells)
     text = " ".join((ROOT / "docs" / "drawing.md").read_text().split())
     assert (len(curves), sum(map(bool, decided.values()))) == (6, 4)
+    assert {len(seeds) for seeds in curves.values()} == {3}
+    assert "On a thousand mazes, over three seeds" in text
     assert "four of these five end with less of one" in text
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert "none of three problem samplers and two kinds of replay ends above uniform draws outside" in readme
+    assert "four of the five end below on Pass@1 or Pass@8" in readme
+
+
+def test_what_the_page_on_replay_says_is_what_its_file_says() -> None:
+    curves = {arm: ends(seeds) for arm, seeds in read(DRAWS).items()}
+    text = " ".join((ROOT / "docs" / "replay.md").read_text().split()).replace("**lower**", "lower")
+    for arm, said in (
+        ("GroupReplay", "it ends at {} points of Pass@1 ({}) and {} of Pass@8 ({}): no interval excludes 0."),
+        ("PrefixReplay", "it ends lower: at {} points of Pass@1 ({}), and at {} of Pass@8 ({})."),
+    ):
+        _, one, _, many = differences(curves[arm], curves["uniform"], itself=False)
+        assert (one[0] == "*", many[0] == "*") == (arm == "PrefixReplay", False)
+        found = said.format(short(one).strip("*"), bounds(one), short(many), bounds(many))
+        assert found in text, found
 
 
 def test_readme_counts_the_verdicts_of_the_page() -> None:
     page = " ".join((ROOT / "docs" / "reproduction.md").read_text().split())
-    counted = re.search(r"holds (\d+), does not hold (\d+), undetermined (\d+)", page)
-    assert counted is not None
-    holds, fails, undetermined = map(int, counted.groups())
+    counted = re.findall(r"holds (\d+), does not hold (\d+), undetermined (\d+)", page)
+    (holds, fails, undetermined), strict = (tuple(map(int, each)) for each in counted)
     said = (
         f"Of {holds + fails + undetermined} tests of the paper's statements, {holds} hold, {fails} do not hold and "
-        f"{undetermined} are undetermined."
+        f"{undetermined} are undetermined; {strict[0]}, {strict[1]} and {strict[2]} with a correction for their number "
+        "(Holm's)."
     )
     assert said in " ".join((ROOT / "README.md").read_text().split())
 
@@ -124,7 +142,13 @@ def test_what_the_pages_say_of_smollm2_is_what_its_file_says() -> None:
         assert best == "Pass@4, then Pass@1"
     _, one, _, many = found["Pass@4, then Pass@1"]
     readme = " ".join((ROOT / "README.md").read_text().split())
-    assert f"Pass@4, then Pass@1 ends at {short(one)} and {short(many)}, more than the other objectives" in readme
+    said = f"ends at {short(one)} points of Pass@1 ({bounds(one)}) and {short(many)} of Pass@8 ({bounds(many)})."
+    assert f"no interval excludes 0: Pass@4, then Pass@1 {said}" in readme
+
+
+def bounds(difference: str) -> str:
+    """The interval."""
+    return difference.strip("*").partition(" [")[2].rstrip("]").replace(", ", " to ")
 
 
 def short(difference: str) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 
+import pytest
+
+from benchmarks.reproduce.claim import Claim
 from benchmarks.reproduce.claims import CLAIMS
-from benchmarks.reproduce.curves import read
+from benchmarks.reproduce.comparisons import COMPARISONS
+from benchmarks.reproduce.curves import Curves, read
 from benchmarks.reproduce.document import PAGE, PICTURES, judged, page
-from benchmarks.reproduce.draw import PANELS, draw, over_seeds
+from benchmarks.reproduce.draw import PANELS, draw, figure_of, over_seeds
 from benchmarks.reproduce.verdicts import Verdict
 from tests.conftest import ROOT
 
@@ -57,6 +62,25 @@ def test_what_readme_says_of_the_three_forms_is_what_their_file_says() -> None:
 def test_every_claim_that_was_run_has_its_picture() -> None:
     run = [claim.name for claim in CLAIMS if any(read(claim).values())]
     assert [name for name in run if not (PICTURES / f"{name}.svg").exists()] == []
+
+
+@pytest.mark.parametrize("claim", [*CLAIMS, *COMPARISONS], ids=lambda claim: claim.name)
+def test_arms_are_complete_and_share_the_runs_of_their_first_stages(claim: Claim) -> None:
+    """Differences are paired by seed: the arms of a seed start from one cold start."""
+    shared: dict[object, object] = {}
+    for arm, seeds in read(claim).items():
+        ends = list(accumulate(stage.steps for stage in claim.arms[arm]))
+        for seed, rows in seeds.items():
+            assert rows[-1]["iteration"] == ends[-1], (arm, seed)
+            for length, end in enumerate(ends, 1):
+                part = [row for row in rows if row["iteration"] <= end]
+                assert shared.setdefault((seed, claim.arms[arm][:length]), part) == part, (arm, seed)
+
+
+def test_the_picture_of_more_than_ten_arms_has_different_lines() -> None:
+    curves: Curves = {str(arm): {1: [{"iteration": 1, "trained": 1, "x": arm, "y": 0}]} for arm in range(18)}
+    axes, *_ = figure_of(curves, {"x": "x", "y": "y"}).axes
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 18
 
 
 def test_without_results_every_claim_is_not_run_yet(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.reproduce.claim import Sentence
 from benchmarks.reproduce.curves import Curves
-from benchmarks.reproduce.verdicts import estimate, fall, judge, summary
+from benchmarks.reproduce.verdicts import T_975, beyond, corrected, estimate, fall, judge, p_value, summary
 
 
 def curves(**arms: list[list[float]]) -> Curves:
@@ -51,6 +51,32 @@ def test_a_verdict_is_that_of_the_paired_difference(
     found = judge(sentence(by), curves(a=[[0.0, each] for each in ours], b=[[0.9, each] for each in theirs]))
     assert found is not None
     assert found.text == verdict
+
+
+def test_a_p_value_is_students() -> None:
+    for freedom, quantile in enumerate(T_975, 1):
+        assert beyond(quantile, freedom) == pytest.approx(0.05, abs=3e-5)
+        assert beyond(0.0, freedom) == 1
+    assert beyond(1.0, 1) == pytest.approx(0.5)
+    assert beyond(2.0, 4) == pytest.approx(0.1161, abs=1e-4)
+    assert p_value([1.0, 2.0, 3.0], 2 - 4.303 / 3**0.5) == pytest.approx(0.05, abs=3e-5)
+    assert p_value([1.0, 2.0], 0.0) is None
+    assert (p_value([1.0] * 3, 0.0), p_value([1.0] * 3, 1.0)) == (0, 1)
+
+
+def test_holms_method_stops_at_the_first_statement_that_is_not_decided() -> None:
+    """Of p-values 0.007, 0.026 and 0.028: 0.007 x 3 <= 0.05 < 0.026 x 2, though each is below 0.05."""
+    arms = curves(
+        zero=[[0.0], [0.0], [0.0]],
+        best=[[1.0], [1.15], [0.85]],
+        worse=[[-1.0], [-1.3], [-0.72]],
+        good=[[1.0], [1.3], [0.7]],
+    )
+    verdicts = [judge(Sentence("", "", "x", arm, "zero"), arms) for arm in ("good", "best", "worse")]
+    assert [each and each.text for each in verdicts] == ["holds", "holds", "does not hold"]
+    assert corrected([*verdicts]) == ["undetermined", "holds", "undetermined"]
+    assert corrected([verdicts[0], None]) == ["undetermined", "undetermined"]
+    assert corrected(verdicts[:1]) == ["holds"]
 
 
 def test_only_seeds_of_both_arms_count() -> None:
