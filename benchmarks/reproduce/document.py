@@ -31,7 +31,9 @@ fail there, and the reverse. Other differences from the paper: arms start from i
 not from a model after Pass@1 training; k is 8 unless stated (the paper does not give the k of its main runs); an
 iteration is one update; evaluation is without top_p. Where the paper gives no rule, `designs` has passk's: a problem is
 easy above a pass rate of 60 %, and "by accuracy" takes Pass@k above 50 %. Lengths and learning rates were chosen with
-seeds 100 and 101, which are in no result.
+seeds 100 and 101, which are in no result. Among what is not tested: bootstrap sampling against four times the rollouts
+of full sampling (Figure 4), the collapse with an entropy bonus of 0.005 (Figure 6b), other tasks than those of training
+(Table 1), other models and pictures.
 
 Each claim has several arms (training runs to compare) and one or more statements. All arms of a seed start from the
 same cold start of 125 iterations. 475 iterations of 16 problems with 32 rollouts follow, at a learning rate of 4e-4 (in

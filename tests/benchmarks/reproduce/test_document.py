@@ -6,9 +6,11 @@ from itertools import accumulate
 from pathlib import Path
 
 import pytest
+import yaml
 
-from benchmarks.reproduce.claim import Claim
-from benchmarks.reproduce.claims import CLAIMS
+from app.advantages import ByAccuracy, WithoutEasy
+from benchmarks.reproduce.claim import FOLDER, Claim
+from benchmarks.reproduce.claims import CLAIMS, RATE
 from benchmarks.reproduce.comparisons import COMPARISONS
 from benchmarks.reproduce.curves import Curves, read
 from benchmarks.reproduce.document import PAGE, PICTURES, judged, page
@@ -38,6 +40,46 @@ def test_what_the_pages_say_of_the_first_two_claims_is_what_their_files_say() ->
         assert said in readme, said
     assert f"gave {gained(short[4], ' points of Pass@1')}" in advantages
     assert f"twice the batch {gained(ends)}" in advantages
+
+
+def test_what_the_introduction_says_of_the_setting_is_what_is_run() -> None:
+    """Lengths, batches, learning rates, validations, thresholds, and the statement that an objection refers to."""
+    said = " ".join(page().partition("Verdicts of")[0].split())
+    stages, longer, *_ = CLAIMS
+    setting, wide, default = (
+        yaml.safe_load(path.read_text())
+        for path in (FOLDER / stages.setting, FOLDER / longer.setting, ROOT / "lightning.yaml")
+    )
+    cold, first, second = (stage.steps for stage in stages.arms["Pass@8, then Pass@1"])
+    long_cold, long_first, long_second = (stage.steps for stage in longer.arms["Pass@8, then Pass@1"])
+    data, rollouts = setting["data"]["init_args"], default["rollout"]["rollouts"]
+    assert data["validation"] == wide["data"]["init_args"]["validation"] == {7: 1000}
+    ends = {
+        claim.name: sorted({int(row["iteration"]) for row in read(claim)["Pass@8"][1] if row["trained"]})
+        for claim in (stages, longer)
+    }
+    short_ends = [each - cold for each in ends["stages"]]
+    long_ends = [each - long_cold for each in ends["stages_longer"]]
+    for told in (
+        f"the same cold start of {cold} iterations. {first + second} iterations of {data['batch_size']} problems with "
+        f"{rollouts} rollouts follow, at a learning rate of 4e-4 (in `k` also 8e-4 and 1.6e-3)",
+        f"falls to zero in the last {second // 4}; ",
+        f"changes its objective after {first}.",
+        f"cold start of {long_cold} iterations, then {long_first + long_second} of "
+        f"{default['data']['init_args']['batch_size']} problems with the change after {long_first}.",
+        f"1,000 held-out mazes with {default['evaluation']['n']} answers each, at temperature 1.",
+        f"after {listed(short_ends)} iterations, in `stages_longer` after {listed(long_ends)}.",
+        f"easy above a pass rate of {100 * WithoutEasy().threshold:.0f} %",
+        f"takes Pass@k above {100 * ByAccuracy().threshold:.0f} %",
+    ):
+        assert told in said, told
+    assert RATE == 4e-4
+    fourth = stages.sentences[3]
+    assert (fourth.figure, fourth.one, fourth.other) == ("eval/pass@1", "Pass@8", "Pass@1")
+
+
+def listed(iterations: list[int]) -> str:
+    return f"{', '.join(map(str, iterations[:-1]))} and {iterations[-1]}"
 
 
 def gained(verdict: Verdict, unit: str = "") -> str:
