@@ -59,10 +59,11 @@ def main(args: Sequence[str] | None = None) -> int:
         parser.error(f"--out={given.out}: {error.strerror}")
     try:
         known = {(arm, seed) for arm, of_arm in read(claim, given.out).items() for seed in of_arm}
-        train_all([run for of_seed in arms for runs in of_seed.values() for run in runs], given.jobs)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+    try:
+        train_all([run for of_seed in arms for runs in of_seed.values() for run in runs], given.jobs)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         status = 1

@@ -20,14 +20,14 @@ INTRODUCTION = """\
 
 What passk offers beyond the paper, trained side by side in the setting of [reproduction.md](reproduction.md): a policy
 of 170,000 parameters, 7 x 7 mazes, a cold start of 125 iterations, then 475 iterations of 16 problems with 32 rollouts,
-1,000 held-out mazes with 32 answers each; `smollm2` has a setting of its own, given in its section. All arms of a seed
-start from the same cold start. k is 8, and the learning rate is the same for all arms. Other arguments are the
-defaults, but for the target of `Curriculum`, which falls from 0.8 to 0.3 over all iterations. None was tuned: an arm
-might do better with other values. `PKPO` is `PKPOLeaveOneOutMinusOne`; `SimKO` is a loss, with the advantages of
-Pass@1. Arms and seeds were committed before the runs, in [comparisons.py](../benchmarks/reproduce/comparisons.py) or,
-for the arms of a claim, with that claim: five seeds for `objectives` and `draws`, three for `smollm2`; the column
-`seeds` has the number run. Arms that the claim `stages` also has are other runs of the same seeds
-([reproduction.md](reproduction.md)).
+1,000 held-out mazes with 32 answers each; `smollm2` and `smollm2_draws` have settings of their own, given in their
+sections. All arms of a seed start from the same cold start. k is 8, and the learning rate is the same for all arms.
+Other arguments are the defaults, but for the target of `Curriculum`, which falls from 0.8 to 0.3 over all iterations.
+None was tuned: an arm might do better with other values. `PKPO` is `PKPOLeaveOneOutMinusOne`; `SimKO` is a loss, with
+the advantages of Pass@1. Arms and seeds were committed before the runs, in
+[comparisons.py](../benchmarks/reproduce/comparisons.py) or, for the arms of a claim, with that claim: five seeds for
+`objectives` and `draws`, three for the other two; the column `seeds` has the number run. Arms that the claim `stages`
+also has are other runs of the same seeds ([reproduction.md](reproduction.md)).
 
 Figures are means over seeds at the end of training, in per cent (entropy in nats), with 95 % intervals by Student's t.
 Differences are from the first arm, paired by seed, over the seeds that both have, in points; **bold** if the interval,

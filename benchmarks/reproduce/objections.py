@@ -23,7 +23,7 @@ differ. Every 20 iterations `callbacks.display.objectives.Objectives` computes b
 the same rollouts. It logs the cosine between Pass@8's and Pass@1's, the ratio of Pass@8's norm to Pass@1's, and the
 dead zone: among the problems with passes and failures, the share with zero advantages (under Pass@8, those with fewer
 than 8 failures). Both gradients have the advantages that are trained, which are divided by a standard deviation: Pass@1
-is GRPO's objective, and the ratio of norms includes sigma (Eq. 12). In both, a rollout's advantages have one sign: the
+is GRPO's objective, and the ratio of norms includes sigma (Eq. 12). A rollout has the same sign in both: the sampling
 noise that the gradients share makes the cosine positive, even if the expected gradients are orthogonal. Where one of
 both is zero, neither cosine nor ratio is logged. "At the end" is the mean since the validation before the last.
 """
