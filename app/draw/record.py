@@ -116,7 +116,8 @@ class PassRecord:
         self.last[places] = batch
         self.answers[places] = self.decay * self.answers[places] + answers
         self.passes[places] = self.decay * self.passes[places] + passes
-        for name, hit in {"solved": passes >= solved_at * answers, "failed": passes <= failed_at * answers}.items():
+        rates = passes / answers  # not solved_at * answers: 0.55 * 100 is above 55
+        for name, hit in {"solved": rates >= solved_at, "failed": rates <= failed_at}.items():
             rows = getattr(self, name)
             rows[places] = torch.where(answers == 0, rows[places], torch.where(hit, rows[places] + 1, 0))
 

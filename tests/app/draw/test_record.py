@@ -53,6 +53,17 @@ def test_rows_of_solved_and_failed_draws() -> None:
     assert (record.solved[:2].tolist(), record.failed[:2].tolist()) == ([0, 0], [0, 0])
 
 
+@pytest.mark.parametrize("number", [5, 10, 20, 32, 100])
+def test_a_draw_exactly_at_a_bound_counts(number: int) -> None:
+    """As 55 of 100 does at 0.55."""
+    for passes in range(1, number):
+        record = PassRecord(PROBLEMS)
+        record.update(0, {0: (number, passes), 1: (number, passes - 1)}, float(f"{passes / number:.5f}"), 0.0)
+        assert record.solved[:2].tolist() == [1, 0]
+        record.update(1, {2: (number, passes), 3: (number, passes + 1)}, 1.1, float(f"{passes / number:.5f}"))
+        assert record.failed[2:4].tolist() == [1, 0]
+
+
 def test_rates_begin_at_the_mean_of_their_set() -> None:
     record = filled()
     a, b = (4 + 2 + 0.5) / (5 + 4 + 1), (1 + 0.5) / (6 + 1)
