@@ -69,7 +69,9 @@ class _Between(Knob):
         self.first, self.last, self.end, self.start = first, last, end, start
 
     def __call__(self, iteration: int) -> float:
-        progress = min(max((iteration - self.start) / (self.end - self.start), 0.0), 1.0)
+        if iteration >= self.end:
+            return self.last  # the sum below may differ from it by rounding
+        progress = max((iteration - self.start) / (self.end - self.start), 0.0)
         return self.first + (self.last - self.first) * self.shape(progress)
 
     @property

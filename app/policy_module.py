@@ -82,8 +82,12 @@ class PolicyModule(LightningModule):
     def rescored(self, rollouts: Rollouts) -> Rollouts:
         """Return the rollouts with log-probabilities and entropies of the trainer.
 
-        The log-probabilities also become `sampler_logprobs` if the sampler gave none.
+        The log-probabilities also become `sampler_logprobs` if the sampler gave none. With sharded weights it is a
+        collective: a process without rollouts takes part.
         """
+        if not len(rollouts):
+            with gathered(self.policy):
+                return rollouts
         nothing = torch.zeros_like(rollouts.rewards)
         rows = replace(rollouts, rewards=nothing).experience(nothing)
         scored = (

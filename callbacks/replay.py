@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from app.advantages.base import informative_problems
-from app.distributed.processes import gather_objects, gather_over_processes, rank
+from app.distributed.processes import gather_objects, gather_over_processes, rank, world_size
 from app.draw.record import id_of
 from app.metrics.mismatch import mismatch_of
 from app.module import RLVRModule
@@ -20,10 +20,12 @@ from app.policy import VisionPolicy
 from app.replay import Answered, Group, GroupReplay, PrefixReplay
 from app.replay.groups import as_rollouts, with_old_logprobs
 from app.rollouts.worker import RolloutWorker
-from app.types import Outcome, Problem, ProblemBatch, Request, Rollouts
+from app.types import Outcome, Problem, ProblemBatch, Request, Rollouts, Sampling
 from callbacks.lookup import callback_of, problems_of
 from callbacks.roles import Replaying, Schedule
 from callbacks.schedule.stages import StageSettings
+
+T = TypeVar("T")
 
 
 class Replay(Replaying):
@@ -44,6 +46,7 @@ class Replay(Replaying):
         self.groups, self.prefixes = groups, prefixes
         self._informative: Tensor | None = None  # of the current iteration, [P]; None if none of it is kept
         self._problems: dict[str, Problem] = {}  # of the train split, by digest
+        self._stops: tuple[Sampling, Tensor] | None = None  # the tokens that end an answer with these settings
 
     # -- before the first iteration -------------------------------------------------------------------
 
@@ -107,22 +110,32 @@ class Replay(Replaying):
         iteration = module.iteration - 1
         if self.prefixes is not None:
             parts = gather_objects([told(outcome) for outcome in module.rollout_worker.outcomes])
-            self.prefixes.keep([each for part in parts for each in part], iteration)
+            self.prefixes.keep(as_by_one_process(parts), iteration)
         if self.groups is None or self._informative is None:
             return
-        places = self._informative.nonzero()[:, 0].tolist()
-        own = [Group.of(rollouts, place, id_of(rollouts.problems[place]), iteration) for place in places]
+        sampling, problems = module.rollout_worker.settings.of_samples, rollouts.problems
+        own = [
+            Group.of(rollouts, index, id_of(problems[index]), iteration, sampling, rank() + index * world_size())
+            for index in self._informative.nonzero()[:, 0].tolist()
+        ]
         parts = gather_objects(self.groups.newest(own))
         self.groups.keep([group for part in parts for group in part], iteration)
 
     # -- prefixes -------------------------------------------------------------------------------------
 
     def _prefix_of(self, worker: RolloutWorker, request: Request) -> Tensor:
-        """The prefix of the answers to a request, cut so that a whole answer fits into the context.  -> [l]"""
+        """The prefix of the answers to a request, cut so that a whole answer fits into the context.  -> [l]
+
+        It ends before a stop token of the stage, at which an answer from the prompt alone would have ended.
+        """
         assert self.prefixes is not None
-        engine, longest = worker.settings.engine, worker.settings.sampling.max_new_tokens
-        room = min(worker.module.policy.context_length, engine.max_length) - longest - len(request.tokens)
-        return self.prefixes.prefix(id_of(request.problem))[: max(room, 0)]
+        policy, engine, sampling = worker.module.policy, worker.settings.engine, worker.settings.sampling
+        room = min(policy.context_length, engine.max_length) - sampling.max_new_tokens - len(request.tokens)
+        prefix = self.prefixes.prefix(id_of(request.problem))[: max(room, 0)]
+        if self._stops is None or self._stops[0] != sampling:  # of a large vocabulary it takes long
+            self._stops = sampling, torch.tensor(policy.stop_ids(sampling), dtype=prefix.dtype)
+        ends = torch.isin(prefix, self._stops[1])
+        return prefix[: int(ends.int().argmax())] if ends.any() else prefix
 
     @staticmethod
     def _prefix_figures(module: RLVRModule, prefixes: PrefixReplay, rollouts: Rollouts) -> dict[str, float]:
@@ -171,7 +184,8 @@ class Replay(Replaying):
         assert self.groups is not None
         self._problems = self._problems or {id_of(problem): problem for problem in problems_of(trainer, "train")}
         drawn = self.groups.shuffled(module.iteration, module.rollout_worker.seed)
-        fitting = [group for group in drawn if group.problem in self._problems and group.fits(rollouts)]
+        sampling = module.rollout_worker.settings.of_samples
+        fitting = [group for group in drawn if group.problem in self._problems and group.fits(rollouts, sampling)]
         if not fitting:
             return []
         problems = [self._problems[group.problem] for group in fitting]
@@ -222,6 +236,15 @@ class Replay(Replaying):
         for name, part in {"groups": self.groups, "prefixes": self.prefixes}.items():
             if part is not None and name in state_dict:
                 part.load_state_dict(state_dict[name])
+
+
+def as_by_one_process(parts: Sequence[Sequence[T]]) -> list[T]:
+    """What each process has of a batch, in the order of a single process: problem i of process r is i x processes + r.
+
+    Problems that dynamic sampling has drawn follow, each of which is there once.
+    """
+    placed = [(index, of, each) for of, part in enumerate(parts) for index, each in enumerate(part)]
+    return [each for _, _, each in sorted(placed, key=lambda item: item[:2])]
 
 
 def told(outcome: Outcome) -> Answered:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from app.advantages.base import check_share
-from app.distributed.processes import union_over_processes
+from app.distributed.processes import gather_objects, union_over_processes
 from app.engines.base import RolloutEngine
 from app.engines.transformers import TransformersEngine
 from app.metrics.components import ComponentMeans
@@ -151,7 +151,7 @@ class RolloutCallback(Callback):
         if worker.settings.engine.is_rescored and worker.settings.sampling.is_whole:
             module.log_metrics(mismatch(rollouts))
         if worker.overlap:
-            following = trainer.datamodule.stream.peek()  # type: ignore[attr-defined]
+            following = self._following(trainer)
             worker.prefetch(following.problems, module.iteration + 1, following.repeats)
         self.begun = worker.begin_training()
 
@@ -180,6 +180,12 @@ class RolloutCallback(Callback):
         if unscored and self.unscored >= max(problems, 2) * self.worker.settings.rollouts:
             cause = self.worker.first_cause or "another process tells"
             raise ValueError(f"none of the last {self.unscored} answers could be scored; the first: {cause}")
+
+    def _following(self, trainer: Trainer) -> ProblemBatch:
+        """The next batch, for whose draw the problems that were just sampled count as drawn."""
+        stream = trainer.datamodule.stream  # type: ignore[attr-defined]
+        parts = gather_objects([stream.record.place(each.problem) for each in self.worker.outcomes])
+        return stream.peek({place for part in parts for place in part})
 
     def _resample(self, trainer: Trainer, module: RLVRModule, rollouts: Rollouts) -> Rollouts:
         """Replace problems with zero advantages, and log their share."""

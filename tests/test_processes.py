@@ -82,13 +82,16 @@ def test_two_processes_end_as_one_does_whole_or_in_shards(passk: CommandLine) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", ["app.engines.transformers.TransformersEngine", "tests.callbacks.extras.Rescored"])
 @pytest.mark.parametrize("options", [DDP, SHARDED], ids=["whole", "in shards"])
-def test_dynamic_sampling_replaces_the_problems_that_one_process_does(passk: CommandLine, options: list[str]) -> None:
-    """Rounds are made together, also where one process has nothing to replace."""
+def test_dynamic_sampling_replaces_the_problems_that_one_process_does(
+    passk: CommandLine, options: list[str], engine: str
+) -> None:
+    """Rounds are made together, also where one process has nothing to replace, or to score again."""
     overlay = {
         "data": {"class_path": "tests.callbacks.extras.CoinDataModule", "init_args": {"batch_size": 5}},
         "model": {"policy": {"init_args": {"alphabet": "ab"}}, "minibatch_size": 5, "count_skipped_tokens": False},
-        "rollout": {"rollouts": 2, "max_resampling_rounds": 3},
+        "rollout": {"rollouts": 2, "max_resampling_rounds": 3, "engine": engine},
         "schedule": {"stages": [stage("explore", learning_rate=constant(1e-3), until=steps(6))]},
         "trainer": {"logger": {"init_args": {"name": "maze"}}},
     }

@@ -101,9 +101,11 @@ class AdvantageEstimator(ABC):
             raise ValueError(f"{type(self).__name__} compares rollouts: N={num_rollouts} must be at least 2")
 
     def set_k(self, k: int) -> None:
-        """Estimate with this k from now on; ValueError for an estimator without one."""
+        """Estimate with this k from now on; ValueError for an estimator without one, and for a k below 1."""
         if not hasattr(self, "k"):
             raise ValueError(f"{self!r} has no k")
+        if k < 1:
+            raise ValueError(f"k={k} must be at least 1")
         self.k = k
 
     def check_rewards(self, rewards: Tensor) -> None:

@@ -70,6 +70,30 @@ class ProblemSampler(ABC):
     def others(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
         """The indices of all problems in the order in which they may replace problems with zero advantages."""
 
+    def draw_checked(self, record: PassRecord, number: int, place: Place) -> list[int]:
+        """Call `draw` and check its indices.
+
+        Raises:
+            ValueError: it gave another number of indices, or one outside the train split.
+        """
+        drawn, name = [int(index) for index in self.draw(record, number, place)], type(self).__name__
+        if len(drawn) != number:
+            raise ValueError(f"{name}.draw gave {len(drawn)} indices: it must be {number}")
+        _check_inside(f"{name}.draw", drawn, len(record))
+        return drawn
+
+    def others_checked(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
+        """Call `others` and check its indices.
+
+        Raises:
+            ValueError: it gave an index twice, or one outside the train split.
+        """
+        order, name = [int(index) for index in self.others(record, sentence, place)], type(self).__name__
+        _check_inside(f"{name}.others", order, len(record))
+        if len({*order}) < len(order):
+            raise ValueError(f"{name}.others gave an index twice: they must differ")
+        return order
+
     def figures(self, record: PassRecord, drawn: Tensor, place: Place) -> dict[str, float]:
         """Further metrics of a draw, besides those of all samplers.  drawn: [P] indices"""
         return {}
@@ -84,7 +108,7 @@ class Weighted(ProblemSampler):
 
     @abstractmethod
     def weights(self, record: PassRecord, place: Place) -> Tensor:
-        """The weight of each problem, above 0.  [n] double"""
+        """The weight of each problem, finite and above 0.  [n] double"""
 
     def draw(self, record: PassRecord, number: int, place: Place) -> list[int]:
         return self._order(record, place.sentence, place)[:number]
@@ -95,8 +119,27 @@ class Weighted(ProblemSampler):
     def _order(self, record: PassRecord, sentence: str, place: Place) -> list[int]:
         """All problems by log(u) / w with u uniform: the order of single draws (Efraimidis and Spirakis, 2006)."""
         uniform = torch.rand(len(record), generator=generator_of(sentence), dtype=torch.double)
-        return (uniform.log() / self.weights(record, place)).argsort(descending=True, stable=True).tolist()
+        return (uniform.log() / self._checked(record, place)).argsort(descending=True, stable=True).tolist()
+
+    def _checked(self, record: PassRecord, place: Place) -> Tensor:
+        """The weights; ValueError for another number of them, or one that is not finite and above 0.  [n] double"""
+        weights, name = torch.as_tensor(self.weights(record, place), dtype=torch.double), type(self).__name__
+        if weights.shape != (len(record),):
+            raise ValueError(
+                f"{name}.weights gave a shape of {tuple(weights.shape)}: it must be [n] = ({len(record)},)"
+            )
+        wrong = weights[~((weights > 0) & weights.isfinite())]
+        if len(wrong):
+            raise ValueError(f"{name}.weights gave {wrong[0]:g}: each must be a finite number above 0")
+        return weights
 
     def figures(self, record: PassRecord, drawn: Tensor, place: Place) -> dict[str, float]:
-        weights = self.weights(record, place)
+        weights = self._checked(record, place)
         return {"draw/weight": (weights[drawn].mean() / weights.mean()).item()}
+
+
+def _check_inside(method: str, indices: list[int], number: int) -> None:
+    """Raise ValueError for an index outside the train split of this many problems."""
+    outside = [index for index in indices if not 0 <= index < number]
+    if outside:
+        raise ValueError(f"{method} gave the index {outside[0]}: it must be one of 0 to {number - 1}")

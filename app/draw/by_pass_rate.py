@@ -36,15 +36,14 @@ class ByPassRate(Weighted):
             return torch.ones_like(rates)
         worth = objective.share_informative if self.weight == "informative" else objective.expected_eta
         values, of_problems = rates.unique(return_inverse=True)  # far fewer than problems
-        weights = worth(values)[of_problems]
-        return weights.clamp(min=(self.floor * weights.max()).clamp(min=1e-12))
+        return with_floor(worth(values)[of_problems], self.floor)
 
 
 class Curriculum(Weighted):
     """Draws problems whose running pass rate is near a target that moves from easy to hard.
 
-    The weight is a Gaussian around the target. A problem not drawn yet has the mean rate of its set, so that
-    easy sets come first and hard ones later.
+    The weight is a Gaussian around the target, divided by that of the nearest problem. A problem not drawn yet has the
+    mean rate of its set, so that easy sets come first and hard ones later.
 
     Args:
         target: the target pass rate as a function of the batches drawn in this run.
@@ -64,11 +63,17 @@ class Curriculum(Weighted):
 
     def weights(self, record: PassRecord, place: Place) -> Tensor:
         distance = (record.rates - self.target(place.batch)) / self.width
-        weights = (-(distance**2) / 2).exp()
-        return weights.clamp(min=(self.floor * weights.max()).clamp(min=1e-12))
+        exponent = -(distance**2) / 2
+        return with_floor((exponent - exponent.max()).exp(), self.floor)
 
     def figures(self, record: PassRecord, drawn: Tensor, place: Place) -> dict[str, float]:
         return {**super().figures(record, drawn, place), "draw/target": self.target(place.batch)}
+
+
+def with_floor(weights: Tensor, floor: float) -> Tensor:
+    """Weights of at least this share of the largest; 1 for all if they are too small for that.  [n] -> [n]"""
+    smallest = floor * weights.max()
+    return weights.clamp(min=smallest) if smallest > 1e-300 else torch.ones_like(weights)
 
 
 def check_floor(floor: float) -> None:

@@ -27,6 +27,7 @@ class PassRecord:
         problems: the n problems.
 
     Attributes:
+        kept: `[n]`, the index of each in the problems given; all of them until `keep_only`.
         decay: factor on the counts of earlier answers at each new draw, in [0, 1], since the policy changes.
         drawn: `[n]`, draws so far.
         last: `[n]`, the number of the latest batch in which it was drawn, -1 for none.
@@ -44,11 +45,13 @@ class PassRecord:
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = problems
+        self.kept = torch.arange(len(problems))
         self.decay = 0.5
         self._places: dict[str, int] | None = None
         self._labels: tuple[list[str], Tensor] | None = None
-        for name, dtype in FIELDS.items():
-            setattr(self, name, torch.full((len(problems),), -1 if name == "last" else 0, dtype=dtype))
+        self._whole = len(problems)
+        for name in FIELDS:
+            setattr(self, name, _blank(name, len(problems)))
 
     def __len__(self) -> int:
         return len(self.drawn)
@@ -113,20 +116,16 @@ class PassRecord:
         self.last[places] = batch
         self.answers[places] = self.decay * self.answers[places] + answers
         self.passes[places] = self.decay * self.passes[places] + passes
-        for name, hit in {"solved": passes >= solved_at * answers, "failed": passes <= failed_at * answers}.items():
+        rates = passes / answers  # not solved_at * answers: 0.55 * 100 is above 55
+        for name, hit in {"solved": rates >= solved_at, "failed": rates <= failed_at}.items():
             rows = getattr(self, name)
             rows[places] = torch.where(answers == 0, rows[places], torch.where(hit, rows[places] + 1, 0))
 
     def keep_only(self, problems: Sequence[Problem], places: Tensor) -> None:
-        """Restrict the record to these problems, at these indices; that of a checkpoint may be restricted already.
-
-        ValueError if it has other problems.
-        """
-        if len(self) == len(self.problems):
-            for name in FIELDS:
-                setattr(self, name, getattr(self, name)[places])
-        elif len(self) != len(places):
-            raise ValueError(f"the record holds {len(self)} problems, the train split {len(places)}")
+        """Restrict the record to these problems, at these indices."""
+        for name in FIELDS:
+            setattr(self, name, getattr(self, name)[places])
+        self.kept = self.kept[places]
         self.problems, self._places, self._labels = problems, None, None
 
     # -- the file -----------------------------------------------------------------------------------
@@ -150,37 +149,49 @@ class PassRecord:
             }
 
     def read(self, path: Path) -> int:
-        """Start with the counts of another run's file; returns the number of its lines for these problems.
+        """Start with the counts of another run's file; returns the number of these problems that it has.
 
         Batches are counted from 0 again: `last` is set to -1.
+
+        Of several lines for one problem the last one counts.
 
         Raises:
             ValueError: an invalid line, or no line for a problem of the train split.
         """
-        places, found, number = {id_of(problem): place for place, problem in enumerate(self.problems)}, 0, 0
-        with path.open(encoding="utf-8") as file:
+        places, found, number = {id_of(problem): place for place, problem in enumerate(self.problems)}, set[int](), 0
+        with path.open(encoding="utf-8", errors="replace") as file:  # what is no text is no JSON either
             for number, text in enumerate(file, 1):
                 line = _parsed(text, f"{path}, line {number}")
                 place = places.get(line["id"])
                 if place is not None:
-                    found += 1
+                    found.add(place)
                     for name in FIELDS:
                         getattr(self, name)[place] = -1 if name == "last" else line[name]
         if not found:
             raise ValueError(f"{path}: none of its {number} problems is among the {len(self)} of the train split")
-        return found
+        return len(found)
 
     # -- checkpoints --------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name).clone() for name in FIELDS}
+        """The counts of all problems given: a resumed run may keep others of them."""
+        return {name: _blank(name, self._whole).index_copy(0, self.kept, getattr(self, name)) for name in FIELDS}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name, dtype in FIELDS.items():
             value = state.get(name)
-            if not isinstance(value, Tensor) or value.ndim != 1 or value.dtype != dtype:
+            if not isinstance(value, Tensor) or value.shape != (self._whole,) or value.dtype != dtype:
                 raise CheckpointError(f"the checkpoint is damaged: the record's {name} is {value!r:.80}")
-            setattr(self, name, value.clone())
+            setattr(self, name, value[self.kept])
+
+
+LARGEST = 2**53
+"""The bound of numbers in the file."""
+
+
+def _blank(name: str, number: int) -> Tensor:
+    """A field of so many problems that were never drawn.  [number]"""
+    return torch.full((number,), -1 if name == "last" else 0, dtype=FIELDS[name])
 
 
 SHOWN = 80
@@ -196,14 +207,16 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
     """The values of a line of the file; ValueError if it is invalid."""
     try:
         line = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where} is no JSON ({error.msg})") from None
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, lists in lists in lists
+        raise ValueError(f"{where} is no JSON ({getattr(error, 'msg', error)})") from None
     if not isinstance(line, dict) or not isinstance(line.get("id"), str):
         raise ValueError(f"{where} has no id: {text.strip()!r:.60}")
     for name in FIELDS:
-        value = line.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < (-1 if name == "last" else 0):
-            raise ValueError(f"{where}: {name}={value!r} must be a number of at least 0")
+        value, least = line.get(name), -1 if name == "last" else 0
+        known = isinstance(value, int | float) and not isinstance(value, bool) and least <= value < LARGEST
+        if not known or (name in COUNTS and value != int(value)):
+            kind = "a whole number" if name in COUNTS else "a number"
+            raise ValueError(f"{where}: {name}={value!r:.60} must be {kind} in [{least}, 2^53)")
     if line["passes"] > line["answers"]:
         raise ValueError(f"{where}: passes={line['passes']} must be at most answers={line['answers']}")
     return line

@@ -25,7 +25,8 @@ class Group:
     Attributes:
         problem: the problem's digest (`app/draw/record.py`).
         iteration: the iteration in which they were sampled.
-        temperature: the temperature at which they were sampled.
+        place: the problem's index in that iteration's batch of all processes, in which it may be twice.
+        sampling: a text of N and the settings with which they were sampled (`RolloutSettings.of_samples`).
         prefix: `[l]`, tokens of an earlier answer with which all of them begin; usually none.
         explore: the problem's mark by the EntropySwitch; None without one.
         rewards: `[N]`.
@@ -36,7 +37,8 @@ class Group:
 
     problem: str
     iteration: int
-    temperature: float
+    place: int
+    sampling: str
     prefix: Tensor
     explore: bool | None
     rewards: Tensor
@@ -45,18 +47,21 @@ class Group:
     rows: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, rollouts: Rollouts, place: int, problem: str, iteration: int) -> Group:
-        """The group at this index of a batch."""
-        rows, given = rollouts.completions[place], rollouts.prefixes[place] if rollouts.prefixes else 0
-        prompt = rollouts.prompts[place]
+    def of(
+        cls, rollouts: Rollouts, index: int, problem: str, iteration: int, sampling: str, place: int | None = None
+    ) -> Group:
+        """The group at this index of a batch; place: its index in that of all processes, by default the same."""
+        rows, given = rollouts.completions[index], rollouts.prefixes[index] if rollouts.prefixes else 0
+        prompt = rollouts.prompts[index]
         known = [name for name in OF_TOKENS if all(getattr(row, name) is not None for row in rows)]
         return cls(
             problem,
             iteration,
-            rollouts.temperature,
+            index if place is None else place,
+            sampling,
             prefix=prompt[len(prompt) - given :].cpu().clone(),
-            explore=None if rollouts.explore is None else bool(rollouts.explore[place]),
-            rewards=rollouts.rewards[place].cpu().clone(),
+            explore=None if rollouts.explore is None else bool(rollouts.explore[index]),
+            rewards=rollouts.rewards[index].cpu().clone(),
             lengths=torch.tensor([len(row.tokens) for row in rows]),
             of_tokens={name: torch.cat([getattr(row, name) for row in rows]).cpu() for name in known},
             rows=[{name: value for name, value in vars(row).items() if name not in OF_TOKENS} for row in rows],
@@ -68,16 +73,16 @@ class Group:
         of_each = [{name: values[index] for name, values in parts.items()} for index in range(len(self.rows))]
         return [Completion(**{**row, **tensors}) for row, tensors in zip(self.rows, of_each, strict=True)]
 
-    def fits(self, rollouts: Rollouts) -> bool:
-        """Whether it can be in a batch with these: as many rollouts, the same temperature, the same fields.
+    def fits(self, rollouts: Rollouts, sampling: str) -> bool:
+        """Whether it can be in a batch with these, of this `sampling`: sampled alike, with the same fields.
 
-        Except log-probabilities of the trainer, instead of which those of the sampler can be used.
+        With another limit or other stop tokens its rewards could be others. Log-probabilities of the trainer may be
+        missing: those of the sampler are used instead.
         """
         others = rollouts.completions[0]
         theirs = {name for name in OF_TOKENS if all(getattr(row, name) is not None for row in others)}
         return (
-            len(self.rows) == len(others)
-            and self.temperature == rollouts.temperature
+            self.sampling == sampling
             and (self.explore is None) == (rollouts.explore is None)
             and theirs - {"old_logprobs"} <= self.of_tokens.keys()
         )
@@ -107,7 +112,7 @@ class GroupReplay:
 
     def newest(self, groups: Iterable[Group]) -> list[Group]:
         """At most `size` of them, in an order that does not depend on the processes that sampled them."""
-        return sorted(groups, key=lambda group: (-group.iteration, group.problem))[: self.size]
+        return sorted(groups, key=lambda group: (-group.iteration, group.problem, group.place))[: self.size]
 
     def keep(self, groups: Iterable[Group], iteration: int) -> None:
         """Add an iteration's groups, and remove those too old for the next one or beyond `size`."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from app.advantages.base import AdvantageEstimator, informative_problems
 from app.compute.allocation import return_freed_memory
-from app.distributed.processes import gather_over_processes
+from app.distributed.processes import gather_over_processes, max_over_processes
 from app.engines.base import RolloutEngine
 from app.policy_module import PolicyModule
 from app.rollouts.prefetch import RolloutPrefetcher, thread_autocast
@@ -145,8 +145,8 @@ class RolloutWorker:
                 vision=[request.vision for request in requests],
                 prefixes=[request.prefix for request in requests],
             )
-            if problems and (engine.is_rescored or (training and lacks_logprobs(engine, rollouts))):
-                rollouts = self.module.rescored(rollouts)
+            if engine.is_rescored or (training and self._any_lacks_logprobs(engine, rollouts)):
+                rollouts = self.module.rescored(rollouts)  # a collective, even without problems
         return_freed_memory()
         sampled = self._begin("scoring")
         with self.interruptible():
@@ -283,6 +283,10 @@ class RolloutWorker:
         """What the run's engine has used since the last call, over all processes: tokens, cost."""
         own = self.engine.pop_usage()
         return dict(zip(own, self.module.sum_over_processes([*own.values()]), strict=True)) if own else {}
+
+    def _any_lacks_logprobs(self, engine: RolloutEngine, rollouts: Rollouts) -> bool:
+        """Whether those of any process lack log-probabilities; all processes compute theirs then."""
+        return max_over_processes(int(lacks_logprobs(engine, rollouts)), self.module.device) > 0
 
     def _begin(self, activity: str) -> float:
         self.activity = activity

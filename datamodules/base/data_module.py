@@ -90,6 +90,8 @@ class ProblemDataModule(LightningDataModule, ABC):
         for split in {"fit": ("train", "validation"), "validate": ("validation",)}.get(stage, ()):
             if not splits[split]:
                 raise ValueError(f"the {split} split is empty: {dropped[split]} problems were dropped as repeats")
+        if stage == "fit":
+            check_distinct(splits["train"])
         log_sizes(splits, dropped)
         self.fingerprints = {split: fingerprint(problems) for split, problems in splits.items()}
         if splits["train"] and (stage == "fit" or self.batch_size <= len(splits["train"])):
@@ -125,10 +127,9 @@ class ProblemDataModule(LightningDataModule, ABC):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the position in the train stream; ValueError if the problems of a split have changed."""
-        if self._stream is None:  # `validate` needs no train split
-            return
-        if self.trainer is None or self.trainer.state.fn == "fit":
-            check_same(state_dict["problems"], self.fingerprints)
+        if self._stream is None or (self.trainer is not None and self.trainer.state.fn != "fit"):
+            return  # nothing is drawn; the problems may be others
+        check_same(state_dict["problems"], self.fingerprints)
         self._stream.load_state_dict(state_dict)
 
     def leave_out(self, places: Collection[int]) -> None:
@@ -238,6 +239,18 @@ def check_fits(batch_size: int, num_problems: int) -> None:
     """Raise ValueError if a batch would have more problems than there are."""
     if batch_size > num_problems:
         raise ValueError(f"batch_size={batch_size} must be at most the {num_problems} problems of the train split")
+
+
+def check_distinct(problems: Sequence[Problem]) -> None:
+    """Raise ValueError if a problem is in the train split twice: its copies would have the same answers."""
+    first: dict[str, int] = {}
+    for place, problem in enumerate(problems):
+        before = first.setdefault(problem.key, place)
+        if before != place:
+            raise ValueError(
+                f"problems {before + 1} and {place + 1} of train have one key, {problem.key!r:.60}: load_splits must "
+                "leave out repeats, as datamodules.base.dedup.deduplicate does"
+            )
 
 
 def fingerprint(problems: Sequence[Problem]) -> dict[str, Any]:

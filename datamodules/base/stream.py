@@ -6,7 +6,7 @@ in a checkpoint wrong. Lightning does not prefetch from an iterable with a lengt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -71,12 +71,17 @@ class ProblemStream:
         self.batches += 1
         return batch
 
-    def peek(self) -> ProblemBatch:
-        """The next result of `draw`, unless the batch size is changed before."""
+    def peek(self, pending: Collection[int] = ()) -> ProblemBatch:
+        """The next result of `draw`, unless the batch size is changed before.
+
+        pending: indices of problems whose latest draw is not in the record yet; for the sampler they are those of the
+            last batch.
+        """
         if self.batch_size < self.world_size:
             raise ValueError(f"batch_size={self.batch_size} must be at least the number of ranks, {self.world_size}")
         if len(self._next) != self.batch_size:
-            self._next = self.sampler.draw(self.record, self.batch_size, self.place)
+            self.record.last[[*pending]] = self.batches - 1
+            self._next = self.sampler.draw_checked(self.record, self.batch_size, self.place)
         repeats = [self._next[:index].count(place) for index, place in enumerate(self._next)]
         own = slice(self.rank, None, self.world_size)
         return ProblemBatch([self.problems[place] for place in self._next[own]], repeats=repeats[own])
@@ -88,7 +93,7 @@ class ProblemStream:
 
     def others(self, sentence: str) -> list[int]:
         """The indices of all problems in the order in which they may replace those of a batch."""
-        return self.sampler.others(self.record, sentence, self.place)
+        return self.sampler.others_checked(self.record, sentence, self.place)
 
     def rewind(self) -> None:
         """Start again at the first batch."""
@@ -96,18 +101,30 @@ class ProblemStream:
 
     def keep_only(self, places: Sequence[int]) -> None:
         """Draw only the problems with these indices from now on; the position does not change."""
+        drawn_ahead = self._of_split()
         self.problems = [self.problems[place] for place in places]
         self.record.keep_only(self.problems, torch.tensor(places, dtype=torch.long))
+        self._next = self._kept(drawn_ahead)
         self._length = max(1, len(places) // self.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
-        state = {"position": self.position, "batches": self.batches, "next": list(self._next)}
+        state = {"position": self.position, "batches": self.batches, "next": self._of_split()}
         return {**state, "record": self.record.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.position, self.batches = count_of(state_dict, "position"), count_of(state_dict, "batches")
         self.record.load_state_dict(state_dict["record"])
-        self._next = [int(place) for place in state_dict["next"]]
+        self._next = self._kept(state_dict["next"])
+
+    def _of_split(self) -> list[int]:
+        """The batch drawn by `peek`, in indices of the split before `keep_only`."""
+        return self.record.kept[torch.tensor(self._next, dtype=torch.long)].tolist()
+
+    def _kept(self, of_split: Sequence[int]) -> list[int]:
+        """A batch in such indices, in those of the kept problems; empty, to be drawn again, if one is not kept."""
+        places = {index: place for place, index in enumerate(self.record.kept.tolist())} if of_split else {}
+        found = [places[index] for index in of_split if index in places]
+        return found if len(found) == len(of_split) else []
 
 
 class ProblemBatches:

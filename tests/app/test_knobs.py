@@ -33,6 +33,14 @@ def test_values(knob: Knob, iteration: int, expected: float) -> None:
     assert knob(iteration) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", [Ramp, HalfCosine])
+def test_the_last_value_is_reached_exactly(kind: type[Ramp | HalfCosine]) -> None:
+    """0.7 + (0.1 - 0.7) is not 0.1."""
+    for first, last in ((0.7, 0.1), (0.1, 0.7), (1.5, 0.6), (1.2, 1.0)):
+        knob = kind(first, last, end=7, start=3)
+        assert [knob(0), knob(3), knob(7), knob(99)] == [first, first, last, last]
+
+
 def test_whole_numbers_are_the_nearest_ones() -> None:
     assert [nearest(value) for value in (0.5, 1.49, 2.5, 3)] == [1, 1, 3, 3]
     knobs = Knobs(k=Ramp(8, 1, end=14), temperature=Fixed(0.7))

@@ -195,6 +195,12 @@ class FailingAside(SnapshotEngine):
         return super().generate(requests, n, sampling)
 
 
+class Rescored(TransformersEngine):
+    """Leaves log-probabilities to the trainer."""
+
+    is_rescored = True
+
+
 class Guess(SnapshotEngine):
     """Does not say that it goes on from tokens."""
 

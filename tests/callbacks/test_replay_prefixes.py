@@ -16,11 +16,11 @@ from app.policy import VisionPolicy
 from app.replay import Answered, GroupReplay, PrefixReplay
 from app.types import Completion, Request, Rollouts, Sampling
 from benchmarks.kill_and_resume import logged
-from callbacks.replay import Replay
+from callbacks.replay import Replay, as_by_one_process
 from tests.app.updates import distance, naive_update, parameters
 from tests.callbacks.test_drawing import AHEAD
 from tests.callbacks.test_replay import OVERLAY, SGD, STAGES, Iteration, explore, normalised, noted
-from tests.conftest import CommandLine, EchoProblem, demonstrated, gap, steps
+from tests.conftest import CommandLine, EchoProblem, build_tiny_policy, demonstrated, gap, steps
 
 PREFIXES = "--replay.prefixes={class_path: app.replay.PrefixReplay, init_args: {target: 0.9, gain: 1.5}}"
 FOUR: dict[str, Any] = {**OVERLAY, "rollout": {"rollouts": 4}}
@@ -180,10 +180,35 @@ def test_a_prefix_is_cut_where_it_would_leave_no_room_for_an_answer(context: int
     prefixes, problem = PrefixReplay(gain=2.0), EchoProblem("abc")
     prefixes.keep([Answered(id_of(problem), 4, 1, torch.arange(10, dtype=torch.int))], 0)
     settings = SimpleNamespace(engine=SimpleNamespace(max_length=engine), sampling=Sampling(max_new_tokens=12))
-    policy = SimpleNamespace(context_length=context)
+    policy = SimpleNamespace(context_length=context, stop_ids=lambda sampling: [99])
     worker: Any = SimpleNamespace(module=SimpleNamespace(policy=policy), settings=settings)
     request = Request(problem, torch.zeros(5, dtype=torch.long), "0")
     assert Replay(prefixes=prefixes)._prefix_of(worker, request).tolist() == [*range(tokens)]
+
+
+def test_a_prefix_ends_before_a_stop_token_of_the_stage() -> None:
+    """Which the stage that sampled the answer did not have."""
+    policy = build_tiny_policy(alphabet="abcd")
+    prefixes, problem = PrefixReplay(gain=2.0, longest=0.9), EchoProblem("abc")
+    prefixes.keep([Answered(id_of(problem), 4, 1, torch.tensor(policy.spell("abacdabacd"), dtype=torch.int))], 0)
+    replay, request = Replay(prefixes=prefixes), Request(problem, torch.zeros(5, dtype=torch.long), "0")
+    for stop_tokens, said in (((), "abacd"), (("c",), "aba"), (("b",), "a"), (("a", "d"), ""), (("d",), "abac")):
+        settings = SimpleNamespace(engine=TransformersEngine(), sampling=Sampling(stop_tokens=stop_tokens))
+        worker: Any = SimpleNamespace(module=SimpleNamespace(policy=policy), settings=settings)
+        assert replay._prefix_of(worker, request).tolist() == [*policy.spell(said)]
+
+
+def test_outcomes_are_counted_in_the_order_of_one_process() -> None:
+    """A problem that is in a batch twice, the first time on the second process."""
+    first, second = Answered("a", 4, 1, torch.tensor([1, 2, 3, 4])), Answered("a", 4, 3, torch.tensor([5, 6, 7, 8]))
+    others = [Answered(name, 4, 0, None) for name in "bcd"]
+    alone, both = PrefixReplay(gain=1.0), PrefixReplay(gain=1.0)
+    whole = [others[0], first, second, others[1], others[2]]
+    alone.keep(whole, 0)
+    both.keep(as_by_one_process([whole[::2], whole[1::2]]), 0)
+    assert as_by_one_process([whole]) == as_by_one_process([whole[::2], whole[1::2]]) == whole
+    assert as_by_one_process([whole[::3], whole[1::3], whole[2::3]]) == whole
+    assert [*both.steered] == [*alone.steered]
 
 
 def test_pictures_and_data_without_a_train_split_are_refused() -> None:

@@ -222,6 +222,8 @@ def test_k_may_be_set_where_there_is_one(estimator: AdvantageEstimator) -> None:
     before = repr(estimator)
     estimator.set_k(2)
     assert repr(estimator) == re.sub("k=[13]", "k=2", before)
+    with pytest.raises(ValueError, match=r"k=0 must be at least 1|has no k"):
+        estimator.set_k(0)
 
 
 @pytest.mark.parametrize("estimator", [each for each in ALL if each.requires], ids=repr)

@@ -11,7 +11,7 @@ import torch
 
 from app.advantages import PassK, PassOne
 from app.advantages.curves import curves
-from app.draw import ByPassRate, Curriculum, PassRecord, Place, Pools, ProblemSampler, Uniform
+from app.draw import ByPassRate, Curriculum, PassRecord, Place, Pools, ProblemSampler, Uniform, Weighted
 from app.knobs import Fixed, Ramp
 from tests.conftest import EchoProblem
 
@@ -96,6 +96,66 @@ def test_a_curriculum_goes_from_easy_to_hard() -> None:
         assert sampler.figures(known, torch.tensor([0]), place(0, batch=batch))["draw/target"] == pytest.approx(target)
     assert_drawn(Curriculum(Fixed(0.5), 0.3, 0.1), known, None, Curriculum(Fixed(0.5), 0.3, 0.1).weights(
         known, place(0)).tolist())  # fmt: skip
+
+
+def test_far_from_the_target_the_nearest_problems_are_drawn_most() -> None:
+    """However small the Gaussian is there: only its shape counts."""
+    known = record(100, 150, 200, 250, 300, 0)
+    weights = Curriculum(Fixed(0.9), width=0.05, floor=0.01).weights(known, place(0))
+    p = known.rates[[3, 4]]
+    assert weights.tolist() == pytest.approx([0.01] * 4 + [1.0, 0.01])
+    wide = Curriculum(Fixed(0.9), width=0.05, floor=1e-9).weights(known, place(0))
+    ratio = exp(-(((p[0] - 0.9) / 0.05) ** 2) / 2 + ((p[1] - 0.9) / 0.05) ** 2 / 2)
+    assert wide[3].item() == pytest.approx(ratio)
+    assert Curriculum(Fixed(0.9), width=1e-200).weights(known, place(0)).tolist() == [1.0] * NUMBER
+
+
+class Own(Weighted):
+    """A sampler of a user's."""
+
+    def __init__(self, weights: object) -> None:
+        self.given = weights
+
+    def weights(self, record: PassRecord, place: Place) -> torch.Tensor:
+        return self.given  # type: ignore[return-value]
+
+
+class Listed(ProblemSampler):
+    """Another."""
+
+    def __init__(self, indices: list[int]) -> None:
+        self.indices = indices
+
+    def draw(self, record: PassRecord, number: int, place: Place) -> list[int]:
+        return self.indices
+
+    others = draw  # type: ignore[assignment]
+
+
+def test_weights_may_be_of_any_type() -> None:
+    wanted = Own(torch.tensor([1.0, 2, 3, 4, 5, 6]).double()).draw(record(), 4, place(0))
+    for weights in ([1, 2, 3, 4, 5, 6], torch.arange(1, 7), torch.arange(1.0, 7).half()):
+        assert Own(weights).draw(record(), 4, place(0)) == wanted
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_that_is_none_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match=f"Own.weights gave {wrong:g}: each must be a finite number above 0"):
+        Own([1.0, wrong, 1.0, 1.0, 1.0, 1.0]).draw(record(), 2, place(0))
+
+
+def test_what_does_not_fit_the_problems_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Own.weights gave a shape of \(5,\): it must be \[n\] = \(6,\)"):
+        Own([1.0] * 5).others(record(), "", place(0))
+    assert Listed([5, 0]).draw_checked(record(), 2, place(0)) == [5, 0]
+    with pytest.raises(ValueError, match=r"Listed\.draw gave 2 indices: it must be 3"):
+        Listed([5, 0]).draw_checked(record(), 3, place(0))
+    for method in ("draw", "others"):
+        for outside in (6, -1):
+            with pytest.raises(ValueError, match=f"Listed.{method} gave the index {outside}: it must be one of 0 to 5"):
+                getattr(Listed([0, outside]), f"{method}_checked")(record(), 2, place(0))
+    with pytest.raises(ValueError, match=r"Listed\.others gave an index twice"):
+        Listed([1, 1]).others_checked(record(), "", place(0))
 
 
 def test_pools_retire_put_aside_and_bring_back() -> None:

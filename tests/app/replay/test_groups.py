@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from random import Random
 from typing import Any
 
 import pytest
 import torch
 
+from app.engines.transformers import TransformersEngine
 from app.replay import Group, GroupReplay
 from app.replay.groups import as_rollouts, with_old_logprobs
+from app.settings import RolloutSettings
 from app.storage.checkpoint import check_plain
-from app.types import Completion, Rollouts
+from app.types import Completion, Rollouts, Sampling
 from tests.app.updates import sampled
 from tests.conftest import build_tiny_policy
 
@@ -24,6 +27,14 @@ def batch() -> Rollouts:
     return replace(found, explore=torch.tensor([True, False, True, True]))
 
 
+def settings(rollouts: int, **changes: Any) -> str:
+    sampling = Sampling(**{"max_new_tokens": 24, **changes})
+    return RolloutSettings(TransformersEngine(), rollouts, sampling).of_samples
+
+
+SAMPLING = settings(6)
+
+
 def equal(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, torch.Tensor):
         return mine.dtype == theirs.dtype and torch.equal(mine, theirs)
@@ -31,7 +42,7 @@ def equal(mine: Any, theirs: Any) -> bool:
 
 
 def test_a_group_is_kept_whole_as_plain_data(batch: Rollouts) -> None:
-    groups = [Group.of(batch, place, f"problem {place}", 7) for place in range(4)]
+    groups = [Group.of(batch, place, f"problem {place}", 7, SAMPLING) for place in range(4)]
     replay = GroupReplay()
     replay.keep(groups, 7)
     check_plain(replay.state_dict())
@@ -56,26 +67,36 @@ def test_the_newest_are_kept_and_drawn_until_they_are_too_old(batch: Rollouts, m
         assert drawn == [(group.iteration, group.problem) for group in replay.shuffled(iteration, seed=0)]
         new = random.sample("abcdefg", random.randint(0, 4))
         ever += [(iteration, name) for name in new]
-        replay.keep([Group.of(batch, 0, name, iteration) for name in new], iteration)
+        replay.keep([Group.of(batch, 0, name, iteration, SAMPLING) for name in new], iteration)
         assert len(replay.kept) <= size
 
 
 def test_all_are_drawn_first_equally_often(batch: Rollouts) -> None:
     replay = GroupReplay()
-    replay.keep([Group.of(batch, 0, name, 0) for name in "abcd"], 0)
+    replay.keep([Group.of(batch, 0, name, 0, SAMPLING) for name in "abcd"], 0)
     firsts = [replay.shuffled(1, seed)[0].problem for seed in range(400)]
     assert all(70 < firsts.count(name) < 130 for name in "abcd")  # 100, give or take 8.7
 
 
 def test_a_group_fits_rollouts_of_its_own_kind_alone(batch: Rollouts) -> None:
-    group = Group.of(batch, 0, "a", 0)
+    group = Group.of(batch, 0, "a", 0, SAMPLING)
     bare = [[replace(row, entropies=None) for row in rows] for rows in batch.completions]
-    assert group.fits(batch)
-    assert group.fits(replace(batch, completions=bare))
-    assert not Group.of(replace(batch, completions=bare), 0, "a", 0).fits(batch)
-    assert not group.fits(replace(batch, temperature=0.9))
-    assert not group.fits(replace(batch, explore=None))
-    assert not group.fits(batch.select(torch.arange(4), torch.arange(6).expand(4, 6) < 5))
+    assert group.fits(batch, SAMPLING)
+    assert group.fits(replace(batch, completions=bare), SAMPLING)
+    assert not Group.of(replace(batch, completions=bare), 0, "a", 0, SAMPLING).fits(batch, SAMPLING)
+    assert not group.fits(replace(batch, explore=None), SAMPLING)
+    for changes in ({"temperature": 0.9}, {"max_new_tokens": 25}, {"stop_tokens": ("D",)}):
+        assert not group.fits(batch, settings(6, **changes))
+    assert not group.fits(batch, settings(5))
+
+
+def test_a_problem_that_is_twice_in_a_batch_is_kept_in_the_order_of_the_batch(batch: Rollouts) -> None:
+    """Whichever process had which copy."""
+    groups = [Group.of(batch, index, "a", 0, SAMPLING, place) for index, place in enumerate([4, 1, 3])]
+    for order in permutations(groups):
+        replay = GroupReplay(size=2)
+        replay.keep(order, 0)
+        assert [group.place for group in replay.kept] == [1, 3]
 
 
 def plus(row: Completion, by: float) -> torch.Tensor:

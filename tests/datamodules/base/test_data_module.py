@@ -126,6 +126,32 @@ def test_batch_size_is_checked_whenever_it_is_set(tmp_path: Path) -> None:
     assert data.batch_size == data.train_dataloader().batch_size == 3
 
 
+class Repeating(MazeDataModule):
+    """Leaves no repeats out."""
+
+    def load_splits(self) -> Any:
+        splits, dropped = super().load_splits()
+        return {**splits, "train": [*splits["train"], splits["train"][4]]}, dropped
+
+
+def test_a_problem_that_is_in_train_twice_is_refused_where_it_is_trained_on(tmp_path: Path) -> None:
+    def data() -> Repeating:
+        return Repeating(train={7: 20}, validation={7: 4}, batch_size=3, cache_dir=tmp_path / "cache")
+
+    with pytest.raises(ValueError, match=r"problems 5 and 21 of train have one key, .*: load_splits must"):
+        data().setup("fit")
+    data().setup("validate")
+
+
+def test_only_training_needs_the_train_split_of_the_checkpoint(tmp_path: Path) -> None:
+    fit(tmp_path, [saver(tmp_path, every_n_train_steps=2)], max_epochs=1)
+    saved = max((tmp_path / "saved").iterdir())
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
+    trainer.validate(Reader(), mazes(tmp_path, train={7: 30}), ckpt_path=saved)
+    with pytest.raises(ValueError, match="the train split holds other problems"):
+        fit(tmp_path, [], saved, train={7: 30})
+
+
 def test_sizes_tell_what_is_there_from_what_was_left_out(caplog: pytest.LogCaptureFixture, echo: Any) -> None:
     train, test = [echo("a"), echo("b")], [echo("c"), RepeatedProblem(echo("c"), 2)]
     with caplog.at_level(logging.INFO, "datamodules"):

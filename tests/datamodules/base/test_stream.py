@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.draw import Pools
 from app.types import Problem, Rollouts
 from datamodules.base.stream import ProblemBatches, ProblemStream
 
@@ -92,6 +93,42 @@ def test_resuming_goes_on_exactly() -> None:
     resumed = ProblemStream(LETTERS, 3, seed=0)
     resumed.load_state_dict(stream.state_dict())
     assert [keys(resumed.draw()) for _ in range(5)] == [keys(stream.draw()) for _ in range(5)]
+
+
+def resumed(stream: ProblemStream, kept: list[int]) -> ProblemStream:
+    """From the stream's checkpoint, with only these problems of the split."""
+    other = ProblemStream(LETTERS, 3, seed=0)
+    other.load_state_dict(stream.state_dict())
+    other.keep_only(kept)
+    return other
+
+
+def test_a_batch_drawn_ahead_is_that_of_the_same_problems_whatever_is_left_out() -> None:
+    stream = ProblemStream(LETTERS, 3, seed=0)
+    stream.keep_only([1, 2, 3, 5, 6])
+    stream.draw()
+    ahead = keys(stream.peek())
+    indices = ["abcdefg".index(key) for key in ahead]
+    for kept in ([1, 2, 3, 5, 6], [*range(7)], sorted({*indices, 0})):
+        assert keys(resumed(stream, kept).draw()) == ahead
+    left = [place for place in range(7) if place != indices[0]]
+    assert LETTERS[indices[0]].key not in keys(resumed(stream, left).draw())
+    assert len(resumed(stream, left).draw()) == 3
+
+
+def test_problems_drawn_ahead_are_not_those_that_are_being_sampled() -> None:
+    """Pools draws those of the longest time ago: an epoch without repeats, sampled ahead or not."""
+    for ahead in (False, True):
+        stream, drawn = ProblemStream(LETTERS[:6], 2, seed=0), list[list[int]]()
+        stream.sampler = Pools()
+        for _ in range(9):
+            stream.draw()
+            drawn.append(stream.last)
+            if ahead:
+                stream.peek(stream.last)
+            stream.record.update(stream.batches - 1, dict.fromkeys(stream.last, (4, 2)), 1.0, 0.0)
+        for epoch in range(3):
+            assert sorted(chain(*drawn[3 * epoch : 3 * epoch + 3])) == [*range(6)]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
