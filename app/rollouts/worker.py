@@ -145,7 +145,7 @@ class RolloutWorker:
                 vision=[request.vision for request in requests],
                 prefixes=[request.prefix for request in requests],
             )
-            if problems and (engine.is_rescored or (training and lacks_logprobs(engine, rollouts))):
+            if engine.is_rescored or (training and lacks_logprobs(engine, rollouts)):
                 rollouts = self.module.rescored(rollouts)
         return_freed_memory()
         sampled = self._begin("scoring")
