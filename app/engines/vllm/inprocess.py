@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from app.distributed.processes import world_size
+from app.distributed.processes import ranks_in_environment, world_size
 from app.distributed.weights import full_weights
 from app.engines.base import EngineError
 from app.engines.external import ExternalEngine, compute_dtype, write_config
@@ -74,7 +74,8 @@ class VLLMEngine(ExternalEngine):
         if not on_gpu:
             config = policy.model.config.get_text_config()
             check_head_size(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-        with tempfile.TemporaryDirectory() as folder, isolate_rng():
+        ranks = ranks_in_environment(policy.model.device)  # external_launcher reads them
+        with tempfile.TemporaryDirectory() as folder, isolate_rng(), ranks:
             write_config(policy, Path(folder))
             try:
                 self.llm = vllm.LLM(
