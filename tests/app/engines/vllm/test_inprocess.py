@@ -308,3 +308,10 @@ def test_vllm_reads_these_variables() -> None:
     with ranks_in_environment(torch.device("cuda", 5)):
         found = ExecutorWithExternalLauncher._distributed_args(object())  # type: ignore[arg-type]
     assert found == ("env://", 0, 5)
+
+
+@pytest.mark.parametrize("name", ["tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"])
+def test_an_engine_over_several_gpus_is_refused(name: str) -> None:
+    VLLMEngine(arguments={name: 1})
+    with pytest.raises(ValueError, match=rf"arguments={{{name}: 4}} must be 1: VLLMEngine has the whole policy"):
+        VLLMEngine(arguments={name: 4})
