@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from numbers import Number
@@ -15,7 +15,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.nn.functional import pad
 
 from app.distributed.processes import sum_over_processes
-from app.distributed.sharding import gathered, shard
+from app.distributed.sharding import idle_loss, idle_passes, shard
 from app.distributed.weights import trained_weights
 from app.policy import Policy
 from app.storage.checkpoint import FORMAT, CheckpointError, check_policy, count_of, vocabulary_of
@@ -65,29 +65,38 @@ class PolicyModule(LightningModule):
         return rows.microbatches(self.microbatch_tokens, self.policy.shares_prompts)
 
     def rescore(self, rows: Experience) -> Tensor:
-        """Log-probabilities by the current policy.  -> [B, T]"""
+        """Log-probabilities by the current policy, as `scores` gives them.  -> [B, T]"""
         return self.scores(rows, with_entropy=False)[0]
 
-    @torch.no_grad()
     def scores(self, rows: Experience, with_entropy: bool = True) -> Tensor:
-        """Log-probabilities and entropies by the current policy.  -> [2, B, T]"""
-        with gathered(self.policy):  # a collective: a process without rows takes part
-            split = self.microbatches(rows) if len(rows) else ()
-            parts = [torch.stack(self.policy.score(part, with_entropy)) for part in split]
+        """Log-probabilities and entropies by the current policy.  -> [2, B, T]
+
+        A collective if the weights are sharded: processes without rows call it too.
+        """
+        parts = self._scores_of([*self.microbatches(rows)] if len(rows) else [], with_entropy)
         if not parts:
             return torch.zeros(2, *rows.mask.shape, device=rows.mask.device)
         width = rows.mask.shape[1]
         return torch.cat([pad(part, (0, width - part.shape[2])) for part in parts], dim=1)
 
+    @torch.no_grad()
+    def _scores_of(self, parts: Sequence[Experience], with_entropy: bool = True) -> list[Tensor]:
+        """Scores of micro-batches, in as many passes as any process needs: shards are gathered layer by layer."""
+        idle = idle_passes(self.policy, len(parts))
+        scored = [torch.stack(self.policy.score(part, with_entropy)) for part in parts]
+        for _ in range(idle):
+            idle_loss(self.policy)
+        return scored
+
     def rescored(self, rollouts: Rollouts) -> Rollouts:
         """Return the rollouts with log-probabilities and entropies of the trainer.
 
-        The log-probabilities also become `sampler_logprobs` if the sampler gave none. With sharded weights it is a
-        collective: a process without rollouts takes part.
+        The log-probabilities also become `sampler_logprobs` if the sampler gave none. A collective if the weights are
+        sharded: processes without problems call it too.
         """
-        if not len(rollouts):
-            with gathered(self.policy):
-                return rollouts
+        if not rollouts.problems:
+            self._scores_of([])
+            return rollouts
         nothing = torch.zeros_like(rollouts.rewards)
         rows = replace(rollouts, rewards=nothing).experience(nothing)
         scored = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -12,13 +14,34 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-PLACE = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+PLACE = (
+    *("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+    "TORCHELASTIC_USE_AGENT_STORE",  # torchrun's: no process would be the first of a process group of its own
+)
 """Environment variables with a process's rank and the addresses of the others."""
 
 
 def environment_outside() -> dict[str, str]:
     """This process's environment without these variables, for a process outside the run."""
     return {name: value for name, value in os.environ.items() if name not in PLACE}
+
+
+@contextmanager
+def ranks_in_environment(device: torch.device) -> Iterator[None]:
+    """A context with the variables RANK and LOCAL_RANK, as torchrun sets them; Lightning and SLURM do not set both.
+
+    device: this process's; its index is the local rank.
+    """
+    found = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
+    os.environ |= {"RANK": str(rank()), "LOCAL_RANK": str(device.index or 0)}
+    try:
+        yield
+    finally:
+        for name, value in found.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def world_size() -> int:

@@ -42,7 +42,8 @@ def full_weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
         weight = _dense(model, name)
         if plain in adapters:
             layer = adapters[plain]
-            weight = (weight + layer.get_delta_weight(*layer.active_adapters)).to(weight.dtype)  # rounded once
+            with torch.autocast(weight.device.type, enabled=False):  # rounded once
+                weight = (weight + layer.get_delta_weight(*layer.active_adapters)).to(weight.dtype)
         whole = weight.full_tensor() if isinstance(weight, DTensor) else weight
         yield from revert_weight_conversion(model, {plain: whole}).items()
 

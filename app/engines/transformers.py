@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 
 from app.compute.linear import packed_weights
 from app.compute.memory import cache_bytes, logits_bytes
@@ -131,7 +132,8 @@ def decoder_for(policy: Policy) -> type[Decoder]:
     """The fastest decoder that is exact for this architecture, by testing."""
     found = _PROVEN.get(policy)
     if found is None:
-        graphed = [GraphedDecoder] if policy.model.device.type == "cuda" else []
+        sharded = isinstance(policy, FSDPModule)  # whose hooks make other streams wait, which no graph can record
+        graphed = [GraphedDecoder] if policy.model.device.type == "cuda" and not sharded else []
         sharing = [*graphed, SharedPrefixDecoder] if policy.shares_prompts else []
         found = next((d for d in [*sharing, RepeatedCacheDecoder] if _is_exact(d, policy)), RecomputingDecoder)
         _PROVEN[policy] = found

@@ -29,6 +29,20 @@ def test_no_rows_have_no_scores() -> None:
     assert PolicyModule(build("qwen2"), 100).scores(rows.select(torch.tensor([], dtype=torch.long))).shape == (2, 0, 0)
 
 
+def test_shards_give_the_scores_of_whole_weights_and_are_gathered_layer_by_layer(
+    two_processes: list[dict[str, Any]],
+) -> None:
+    """Also where a process has no problem, as in a round of dynamic sampling in which it replaces none."""
+    rescored = PolicyModule(build_tiny_policy(), 40).rescored(sampled(build_tiny_policy()))
+    expected = [row.old_logprobs for row in rescored.rows]
+    first, second = (result["scores in shards"] for result in two_processes)
+    assert second["logprobs"] == [] and len(first["logprobs"]) == len(expected)
+    for mine, theirs in zip(first["logprobs"], expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+    assert len(first["whole weights after the layers"]) == len(second["whole weights after the layers"]) > 1
+    assert {*first["whole weights after the layers"], *second["whole weights after the layers"]} == {0}
+
+
 @pytest.mark.parametrize("budget", [40, 60])
 @pytest.mark.parametrize("name", ["qwen2", "mistral"])
 def test_a_forward_pass_holds_no_more_tokens_than_its_budget(name: str, budget: int) -> None:

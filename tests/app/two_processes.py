@@ -9,12 +9,15 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
 
 from app.advantages import AdvantageEstimator
 from app.distributed.processes import gather_over_processes, sum_over_processes, union_over_processes, world_size
+from app.distributed.sharding import is_sharded, shard
 from app.learning_rate import Constant
 from app.losses import K3, ClipCov, Clipped, KLCov, KLPenalty, Reinforce, SequenceMean, TokenTIS, TopEntropy
 from app.module import RLVRModule
+from app.policy_module import PolicyModule
 from app.types import Rollouts
 from callbacks.rollout import RolloutCallback
 from tests.app.measured import figures, random_batch
@@ -37,6 +40,7 @@ def work(rank: int) -> dict[str, Any]:
         "uneven": {name: uneven(name, rank) for name in UNEVEN},
         "replacements": draw_again(rank),
         "results": tally(rank),
+        "scores in shards": scores_in_shards(rank),
         "components": summed(PARTS[rank::2]).compute(torch.device("cpu")),
     }
 
@@ -137,6 +141,20 @@ def uneven(name: str, rank: int | None = None) -> list[Tensor]:
         return parameters(fitted([batch], minibatch_size=1, **settings))
     mine = part(batch, [[0, 2], [1]][rank])
     return parameters(fitted([mine], minibatch_size=1, strategy="ddp", devices=2, **settings))
+
+
+# -- shards ---------------------------------------------------------------------------------------------
+
+
+def scores_in_shards(rank: int) -> dict[str, Any]:
+    """Log-probabilities of four problems' answers by rank 0, while rank 1 has no problem."""
+    batch, policy = sampled(build_tiny_policy()), build_tiny_policy()
+    shard(policy, init_device_mesh("cpu", (2,)))
+    layers, whole = policy.model.get_submodule("model.layers"), list[int]()
+    after = policy.model.get_submodule("model.norm")
+    after.register_forward_pre_hook(lambda *_: whole.append(sum(not is_sharded(each) for each in layers.parameters())))
+    rows = PolicyModule(policy, 40).rescored(batch if rank == 0 else Rollouts([], rewards=torch.zeros(0, 6))).rows
+    return {"logprobs": [row.old_logprobs for row in rows], "whole weights after the layers": whole}
 
 
 # -- dynamic sampling ----------------------------------------------------------------------------------

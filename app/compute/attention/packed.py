@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from app.compute.attention.layout import Layout, lengths_mask, pick, repeat_heads
@@ -175,7 +176,8 @@ def error_of_varlen(device: torch.device, dtype: torch.dtype, heads: int, groups
     drawn = torch.randn(length, 2 * heads + 2 * groups, size, generator=generator)
     query, key, value, grad = drawn.to(device, dtype).split([heads, groups, groups, heads], 1)
     assert row.varlen is not None
-    with torch.inference_mode(False), torch.enable_grad():
+    unchanged = saved_tensors_hooks(lambda saved: saved, lambda saved: saved)  # not those of a checkpointed layer
+    with torch.inference_mode(False), torch.enable_grad(), unchanged:
         states = [each.clone().requires_grad_() for each in (query, key, value)]
         found: list[list[Tensor]] = []
         by_lines: Tensor = AttendInParts.apply(*states, row.varlen, None)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from app.distributed.processes import world_size
+from app.distributed.processes import ranks_in_environment, world_size
 from app.distributed.weights import full_weights
 from app.engines.base import EngineError
 from app.engines.external import ExternalEngine, compute_dtype, write_config
@@ -37,10 +37,10 @@ from app.types import Completion, Request, Sampling
 class VLLMEngine(ExternalEngine):
     """Samples with vLLM in the trainer's process.
 
-    Every process of the run has its own engine for its own problems. One request is made for each problem, with
-    its N samples: its prompt is read once. vLLM seeds sample r of a request with the request's seed plus r, so that a
-    rollout depends only on "<seed of the problem>/<r>", except for rounding: other requests in the batch can change
-    log-probabilities by rounding errors.
+    Every process of the run has its own engine, with the whole policy, for its own problems. One request is made for
+    each problem, with its N samples: its prompt is read once. vLLM seeds sample r of a request with the request's seed
+    plus r, so that a rollout depends only on "<seed of the problem>/<r>", except for rounding: other requests in the
+    batch can change log-probabilities by rounding errors.
 
     Args:
         sleep_level: on a GPU, between samplings: 0 keeps all memory, 1 moves the weights to the host's memory,
@@ -59,6 +59,7 @@ class VLLMEngine(ExternalEngine):
         if sleep_level not in (0, 1, 2):
             raise ValueError(f"sleep_level={sleep_level} must be 0, 1 or 2")
         check_arguments(arguments or {}, (*OURS, "distributed_executor_backend"))
+        check_whole(arguments or {})
         self.sleep_level, self.arguments = sleep_level, arguments or {}
         self.llm: Any = None
 
@@ -74,7 +75,8 @@ class VLLMEngine(ExternalEngine):
         if not on_gpu:
             config = policy.model.config.get_text_config()
             check_head_size(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-        with tempfile.TemporaryDirectory() as folder, isolate_rng():
+        ranks = ranks_in_environment(policy.model.device)  # external_launcher reads them
+        with tempfile.TemporaryDirectory() as folder, isolate_rng(), ranks:
             write_config(policy, Path(folder))
             try:
                 self.llm = vllm.LLM(
@@ -145,6 +147,20 @@ class VLLMEngine(ExternalEngine):
 
 GPU = {"gpu_memory_utilization": 0.5}
 """vLLM's share of the GPU's memory: half, since the trainer uses the same GPU."""
+
+
+SPLIT = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+"""Arguments by which vLLM splits a policy, or its requests, over several GPUs."""
+
+
+def check_whole(arguments: dict[str, Any]) -> None:
+    """Raise ValueError for arguments that split the engine: processes sample different problems, each by itself."""
+    for name in SPLIT:
+        if arguments.get(name, 1) != 1:
+            raise ValueError(
+                f"arguments={{{name}: {arguments[name]}}} must be 1: VLLMEngine has the whole policy in each process; "
+                "app.engines.vllm.server.VLLMServerEngine splits one over several GPUs"
+            )
 
 
 def refresh(worker: Any) -> None:

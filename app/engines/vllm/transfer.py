@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -130,6 +131,8 @@ class NCCLTransfer(WeightTransfer):
         )
 
     def send(self, policy: Policy, servers: Servers) -> None:
+        if policy.model.device.type == "cuda":  # vLLM reads weights on streams that do not wait for the last update
+            torch.cuda.current_stream(policy.model.device).synchronize()
         self.engine.send_weights()
 
     def repeat(self, servers: Servers) -> None:

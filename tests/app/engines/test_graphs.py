@@ -8,10 +8,12 @@ from unittest import mock
 
 import pytest
 import torch
+from torch.distributed.fsdp import FSDPModule
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from app.engines.decoders import SharedPrefixDecoder
 from app.engines.graphs import GraphedDecoder
-from app.engines.transformers import TransformersEngine
+from app.engines.transformers import TransformersEngine, decoder_for
 from app.types import Sampling
 from tests.app.architectures import ARCHITECTURES, build
 from tests.app.engines.test_transformers import assert_same, eager_to_stop, requests, sample
@@ -78,3 +80,20 @@ def test_a_cpu_samples_without() -> None:
     engine.sync(build("qwen2"))
     with mock.patch.object(GraphedDecoder, "__init__", side_effect=AssertionError):
         engine.generate(requests(), 2, Sampling(max_new_tokens=2))
+
+
+class Whole:
+    """A policy on a GPU."""
+
+    model, shares_prompts = SimpleNamespace(device=torch.device("cuda")), True
+
+
+class InShards(Whole, FSDPModule):
+    """The same, sharded."""
+
+
+@pytest.mark.parametrize(("kind", "decoder"), [(Whole, GraphedDecoder), (InShards, SharedPrefixDecoder)])
+def test_no_step_of_a_sharded_policy_is_recorded(kind: type, decoder: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each layer FSDP2 makes its own streams wait, which would stay in the recording."""
+    monkeypatch.setattr("app.engines.transformers._is_exact", lambda *given: True)
+    assert decoder_for(object.__new__(kind)) is decoder

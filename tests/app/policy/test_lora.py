@@ -70,6 +70,16 @@ def test_the_adapter_alone_is_trained(checkpointing: bool, tmp_path: Path) -> No
         assert parameter.requires_grad == (parameter.grad is not None) == (".lora_" in name)
 
 
+def test_weights_are_merged_in_their_own_precision_where_autocast_would_multiply_in_half(tmp_path: Path) -> None:
+    """As an engine gets them: weights are sent in the context in which is sampled."""
+    policy = adapted(saved("qwen2", tmp_path))
+    expected = dict(full_weights(policy.model))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = dict(full_weights(policy.model))
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(weight, expected[name]) for name, weight in found.items())
+
+
 @pytest.mark.parametrize("name", ADAPTED)
 def test_full_weights_are_merged_under_the_checkpoints_names_and_the_model_stays(name: str, tmp_path: Path) -> None:
     policy = adapted(saved(name, tmp_path))

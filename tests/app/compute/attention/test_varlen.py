@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from app.compute.attention import PackedRow, packed, varlen
 from app.compute.attention.packed import error_of_varlen
@@ -126,6 +127,24 @@ def test_it_is_tried_on_an_example_first(plain: None, monkeypatch: pytest.Monkey
         for mine, theirs in zip(found, usual, strict=True):
             torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
     assert len(caplog.records) == 2
+
+
+def test_it_may_be_tried_first_in_a_checkpointed_layer(plain: None) -> None:
+    """Gradient checkpointing counts the tensors that a layer saves, and the example is computed in the first layer."""
+    row = pack(draw_rows(*LAYOUTS["problems in turn"]))
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(1, heads, row.input_ids.shape[1], 8) for heads in (6, 2, 2)]
+    states = [torch.randn(shape, generator=generator, dtype=torch.double).requires_grad_() for shape in shapes]
+
+    def layer(*given: Tensor) -> Tensor:
+        query, key, value = (each.sin() for each in given)
+        return row.attend(0, query, key, value, 0.3).sin()
+
+    seen: Any = checkpoint(layer, *states, use_reentrant=False)
+    found = torch.autograd.grad(seen.sum(), states)
+    assert agrees.cache_info().misses == 1
+    for mine, theirs in zip(found, torch.autograd.grad(layer(*states).sum(), states), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
 
 
 def missing(*given: Any, **options: Any) -> tuple[Tensor, ...]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from app.distributed.processes import ranks_in_environment
 from app.engines.base import EngineError
 from app.engines.external import check_agreement
 from app.engines.transformers import TransformersEngine
@@ -273,3 +277,41 @@ def test_what_follows_from_the_policy_is_not_the_users_to_set(name: str) -> None
 def test_bad_arguments(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         VLLMEngine(**arguments)  # type: ignore[arg-type]
+
+
+def test_vllm_finds_its_rank_which_lightning_does_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`external_launcher` reads RANK and LOCAL_RANK; afterwards they are what they were."""
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setenv("LOCAL_RANK", "7")
+    told: list[Any] = []
+
+    class Launched:
+        llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=256))
+
+        def __init__(self, **arguments: Any) -> None:
+            backend = arguments["distributed_executor_backend"]
+            told.append((backend, os.environ["RANK"], os.environ["LOCAL_RANK"]))
+
+    monkeypatch.setattr("app.engines.vllm.inprocess.import_vllm", lambda: SimpleNamespace(LLM=Launched))
+    monkeypatch.setattr("app.engines.vllm.inprocess.check_head_size", lambda size: None)
+    monkeypatch.setattr("app.engines.vllm.inprocess.world_size", lambda: 2)
+    monkeypatch.setattr("app.distributed.processes.rank", lambda: 1)
+    VLLMEngine().setup(build(False))
+    assert told == [("external_launcher", "1", "0")]
+    assert "RANK" not in os.environ and os.environ["LOCAL_RANK"] == "7"
+
+
+def test_vllm_reads_these_variables() -> None:
+    pytest.importorskip("vllm")
+    from vllm.v1.executor.uniproc_executor import ExecutorWithExternalLauncher
+
+    with ranks_in_environment(torch.device("cuda", 5)):
+        found = ExecutorWithExternalLauncher._distributed_args(object())  # type: ignore[arg-type]
+    assert found == ("env://", 0, 5)
+
+
+@pytest.mark.parametrize("name", ["tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"])
+def test_an_engine_over_several_gpus_is_refused(name: str) -> None:
+    VLLMEngine(arguments={name: 1})
+    with pytest.raises(ValueError, match=rf"arguments={{{name}: 4}} must be 1: VLLMEngine has the whole policy"):
+        VLLMEngine(arguments={name: 4})

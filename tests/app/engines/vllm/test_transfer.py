@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from app.engines.base import EngineError
-from app.engines.vllm.transfer import FileTransfer
+from app.engines.vllm.client import Servers
+from app.engines.vllm.transfer import FileTransfer, NCCLTransfer, weight_source
 from tests.app.engines.vllm.test_inprocess import build
 
 
@@ -56,3 +58,30 @@ def test_what_a_killed_trainer_left_is_cleared(tmp_path: Path) -> None:
     killed.path.parent.rename(left)
     FileTransfer(str(tmp_path)).connect(policy, Deaf())  # type: ignore[arg-type]
     assert running.path.parent.exists() and not left.exists()
+
+
+def test_weights_are_sent_after_the_update_that_the_gpu_still_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM packs them on streams of its own."""
+    done: list[str] = []
+    stream = SimpleNamespace(synchronize=lambda: done.append("synchronised"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    transfer, policy = NCCLTransfer(), SimpleNamespace(model=SimpleNamespace(device=torch.device("cuda", 0)))
+    transfer.engine = SimpleNamespace(send_weights=lambda: done.append("sent"))
+    transfer.send(policy, Deaf())  # type: ignore[arg-type]
+    assert done == ["synchronised", "sent"]
+
+
+def test_vllms_nccl_backend_takes_these_arguments() -> None:
+    pytest.importorskip("vllm")
+    from vllm.distributed.weight_transfer.base import VLLMWeightSyncClient
+    from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo, NCCLTrainerWeightTransferEngine
+
+    info = NCCLTrainerInitInfo("10.0.0.7", 29500, 5, rank=3)
+    assert (info.master_address, info.master_port, info.world_size) == ("10.0.0.7", 29500, 5)
+    assert isinstance(Servers([], 1.0), VLLMWeightSyncClient)
+    policy = build(True)
+    engine = NCCLTrainerWeightTransferEngine.trainer_init(info, client=Servers([], 1.0), source=weight_source(policy))
+    engine.send_weights()  # a process that does not send gathers the weights
+    assert engine.source is not None
+    pairs = [*NCCLTrainerWeightTransferEngine._checked_iter(engine.source, engine.source.metadata())]
+    assert {name for name, _ in pairs} == policy.model.state_dict().keys()
