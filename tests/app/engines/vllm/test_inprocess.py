@@ -161,7 +161,7 @@ def test_a_stale_weight_is_caught(pair: Pair, monkeypatch: pytest.MonkeyPatch) -
     engine.sync(policy)  # nothing has moved: nothing is stale
     move(policy, 100)
     with pytest.raises(
-        EngineError, match=r"VLLMEngine does not sample with the policy's weights: .* apart and max_logprob"
+        EngineError, match=r"VLLMEngine does not sample with the policy's weights: .* apart on average, .*; max_logprob"
     ):
         engine.sync(policy)
 
