@@ -90,7 +90,8 @@ class Checkpoints(Saving):
         self.phase = "rest"
         loop = trainer.fit_loop.epoch_loop
         loop._batches_that_stepped = RLVRModule.of(pl_module).iteration  # Lightning counts one too few after a restart
-        loop._results.reset()  # or it logs old values of metrics that this iteration does not have
+        for metric in loop._results.values():  # or Lightning logs old values of metrics that this iteration has not
+            metric._forward_cache = None  # of a step; what an epoch has accumulated stays
         self.signals.stop_if_signaled(trainer)
         assert self.saved is not None
         if self.validated or RLVRModule.of(pl_module).iteration - self.saved[0] >= self.every:
