@@ -74,6 +74,13 @@ class OwnMetrics(Callback):
             self.log("own/later", float(pl_module.iteration))
 
 
+class EpochMetrics(Callback):
+    """Logs the number of iterations at the end of every epoch."""
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self.log("own/epoch", float(pl_module.iteration))
+
+
 class Recorder(Callback):
     """Notes, of every iteration, what it ran with."""
 
