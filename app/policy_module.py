@@ -117,6 +117,12 @@ class PolicyModule(LightningModule):
                 self.figures, self._figures_of = {}, batch
             self.figures[name] = float(value)  # type: ignore[arg-type]
 
+    def on_train_epoch_end(self) -> None:
+        """Let metrics over an epoch, if callbacks have logged any, be of its last iteration, not of the one before."""
+        results = self.trainer.fit_loop.epoch_loop._results.values()
+        if any(metric.meta.on_epoch and not metric.has_reset for metric in results):
+            super().log("step", float(self.iteration))
+
     def log_metrics(self, figures: Mapping[str, float | Tensor]) -> None:
         """Log metrics that are equal on all processes."""
         self.log_dict(dict(figures), batch_size=1)
