@@ -37,6 +37,7 @@ class Checkpoints(Saving):
 
     It is written at the start, every `every` iterations, after each validation and at the end, always between two
     iterations; a resumed run repeats later ones. A checkpoint saved during an iteration has the state before it.
+    Only one that a user's callback saves on an exception, after an update, has weights and optimizer after that update.
     On SIGTERM and on Ctrl-C sampling is aborted, or the current micro-batch is finished; then the checkpoint is
     written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
     update is finished first; so is every iteration with several processes. A second Ctrl-C ends the run at once.

@@ -195,7 +195,7 @@ class StageSchedule(Schedule):
 
     def _ask_for_validation(self, trainer: Trainer) -> bool:
         """Make Lightning validate after this batch; False if the run has no validation."""
-        if not trainer.enable_validation:
+        if not _can_validate(trainer):
             return False
         by_clock, epochs = getattr(trainer, "_val_check_time_interval", None), trainer.check_val_every_n_epoch
         self.usual_intervals = trainer.val_check_batch, by_clock, epochs
@@ -266,6 +266,16 @@ class StageSchedule(Schedule):
             if type(part).__qualname__ in state_dict[name]:
                 part.load_state_dict(state_dict[name][type(part).__qualname__])
         self.observed = self.stage.advantage.state_dict()
+
+
+def _can_validate(trainer: Trainer) -> bool:
+    """Whether a validation has a batch: a data module may have no loader, or an empty one, which Lightning skips."""
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    if trainer.enable_validation and loop._combined_loader is None:  # Lightning loads it at the first validation
+        trainer.validating = True
+        loop.setup_data()
+        trainer.training = True
+    return trainer.enable_validation and sum(loop.max_batches) > 0
 
 
 def _set_intervals(trainer: Trainer, batches: Any, seconds: Any, epochs: int | None) -> None:

@@ -298,6 +298,14 @@ def trained(*stages: Stage, after: Sequence[Callback] = ()) -> RLVRModule:
     return module
 
 
+def test_stages_follow_one_another_where_a_data_module_has_no_validation_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(OfTheUser, "val_dataloader", lambda data: [])
+    module = trained(*(Stage(name, PassOne(), Steps(2)) for name in ("one", "two")))
+    assert (module.stage, module.iteration) == ("two", 4)
+
+
 def test_a_trigger_reads_what_a_callback_after_the_schedule_logs() -> None:
     until = MetricReached("own/iteration", 3.0)
     assert trained(Stage("only", PassOne(), until), after=[OwnMetrics()]).iteration == 3
