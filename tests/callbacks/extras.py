@@ -12,8 +12,9 @@ from time import sleep
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningDataModule
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from app.advantages import AdvantageEstimator
 from app.engines.snapshot import SnapshotEngine
@@ -159,6 +160,16 @@ class CoinDataModule(ProblemDataModule):
         splits = ("train", "validation", "test")
         problems = {split: [self.kind(f"{split} {index}") for index in range(16)] for split in splits}
         return problems, dict.fromkeys(splits, 0)
+
+
+class CoinsOfTheUser(LightningDataModule):
+    """A data module that is no ProblemDataModule: batches of coins in loaders, and no splits."""
+
+    def train_dataloader(self) -> DataLoader[ProblemBatch]:
+        batches = [ProblemBatch([Coin(f"{batch} {place}") for place in range(4)]) for batch in range(4)]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+    val_dataloader = test_dataloader = predict_dataloader = train_dataloader
 
 
 class Moody(Coin):
