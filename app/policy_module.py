@@ -39,6 +39,7 @@ class PolicyModule(LightningModule):
         self.updates = 0  # since the stage began
         self.figures: dict[str, float] = {}  # numbers logged in the latest iteration, by their names
         self.of_validation: set[str] = set()  # names of metrics logged in a validation since the schedule took them
+        self.of_epoch: dict[str, float] = {}  # numbers logged at the start or end of an epoch since it took those
         self._figures_of = 0
 
     def configure_model(self) -> None:
@@ -121,10 +122,19 @@ class PolicyModule(LightningModule):
         if trainer.validating:
             self.of_validation.add(name)
         elif trainer.training and isinstance(value, Number | Tensor):
+            if self._current_fx_name in ("on_train_epoch_start", "on_train_epoch_end"):
+                self.of_epoch[name] = float(value)  # type: ignore[arg-type]
+                return
             batch = trainer.fit_loop.epoch_loop.total_batch_idx
             if self._figures_of != batch:
                 self.figures, self._figures_of = {}, batch
             self.figures[name] = float(value)  # type: ignore[arg-type]
+
+    def on_train_epoch_end(self) -> None:
+        """Let metrics over an epoch, if callbacks have logged any, be of its last iteration, not of the one before."""
+        results = self.trainer.fit_loop.epoch_loop._results.values()
+        if any(metric.meta.on_epoch and not metric.has_reset for metric in results):
+            super().log("step", float(self.iteration))
 
     def log_metrics(self, figures: Mapping[str, float | Tensor]) -> None:
         """Log metrics that are equal on all processes."""
@@ -159,6 +169,7 @@ class PolicyModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["format"] = FORMAT  # here, since one with save_weights_only=true has nothing of callbacks
         checkpoint["iteration"], checkpoint["updates"] = self.iteration, self.updates
+        checkpoint["of_epoch"] = dict(self.of_epoch)
         checkpoint["vocabulary"] = vocabulary_of(self.policy.tokenizer)
         checkpoint["trained"] = [*trained_weights(self.policy)]
         if self.policy.adapter is not None:
@@ -172,3 +183,4 @@ class PolicyModule(LightningModule):
         if self.policy.adapter is not None and "adapter" in checkpoint:
             self.policy.adapter.check(checkpoint["adapter"], self.policy.model)
         self.iteration, self.updates = count_of(checkpoint, "iteration"), count_of(checkpoint, "updates")
+        self.of_epoch = dict(checkpoint.get("of_epoch", {}))

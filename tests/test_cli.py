@@ -309,6 +309,7 @@ def test_predictions_of_another_split(passk: CommandLine, split: str) -> None:
     cli = passk("predict", f"--rollout.predict_split={split}", "--data.train={7: 12}", "--rollout.rollouts=1")
     lines = (Path(cli.trainer.log_dir) / "predictions.jsonl").read_text().splitlines()
     assert [json.loads(line)["key"] for line in lines] == [problem.key for problem in cli.datamodule.splits[split]]
+    assert cli.trainer.predict_loop.predictions == []  # none is kept in memory besides
 
 
 def test_predictions_of_prompts_without_answers(passk: CommandLine, tmp_path: Path) -> None:

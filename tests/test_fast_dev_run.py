@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CommandLine, stage, steps
+from tests.conftest import BY_LENGTH, CommandLine, stage, steps
 
 
 def files(folder: Path) -> dict[Path, bytes]:
@@ -31,6 +31,7 @@ def test_nothing_is_written(
     last = Path(whole.trainer.log_dir) / "checkpoints" / "last.ckpt"
     capsys.readouterr()
     assert passk.fit(once, "--trainer.fast_dev_run=true").model.iteration == 1
+    assert passk.fit([stage("only", BY_LENGTH, until=steps(9))], "--trainer.fast_dev_run=3").model.iteration == 3
     passk("validate", "--trainer.fast_dev_run=true", "--ckpt_path", str(last))
     passk("predict", "--trainer.fast_dev_run=true", *predictions)
     assert capsys.readouterr().out.count("Run folder: none, as trainer.fast_dev_run=True leaves no files") == 4

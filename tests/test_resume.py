@@ -204,6 +204,19 @@ def test_a_checkpoint_on_the_way_begins_a_folder_with_all_that_came_before(passk
     assert gap(exported(cli), folder / "stages" / "2-explore") == 0
 
 
+def test_what_callbacks_write_is_in_a_file_once(passk: CommandLine) -> None:
+    """Lightning's write the learning rate with the number of iterations before; an epoch here is two iterations."""
+    more = ["--trainer.logger=lightning.pytorch.loggers.CSVLogger", "--data.train={7: 8}"]
+    more += ["--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitor"]
+    more += ["--trainer.callbacks.logging_interval=step", "--trainer.callbacks+=tests.callbacks.extras.EpochMetrics"]
+    whole = Path(passk.fit(STAGES, *more).trainer.log_dir)
+    cli = passk.fit(STAGES, *more, "--ckpt_path", str(whole / "stages" / "1-cold-start" / "stage.ckpt"))
+    for folder in (whole, Path(cli.trainer.log_dir)):
+        rows = read_metrics(folder / "metrics.csv")
+        assert [int(row["step"]) for row in rows if row["lr-AdamW"]] == [0, 1, 2, 3]
+        assert [(int(row["step"]), float(row["own/epoch"])) for row in rows if row["own/epoch"]] == [(2, 2), (4, 4)]
+
+
 def test_a_finished_run_has_nothing_left_to_do(passk: CommandLine, begun: Path) -> None:
     folder = again(passk, begun)
     before = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]

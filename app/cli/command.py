@@ -160,6 +160,8 @@ class PassKCLI(LightningCLI):
         if str(arguments.precision) in ("16", "16-mixed") and trainer.precision == "bf16-mixed":
             rank_zero_only(log.warning)("precision: a CPU has no 16-mixed, bf16-mixed stands in for it")
         trainer._checkpoint_connector = Restoring(trainer)
+        if trainer.fast_dev_run:  # Lightning sets it to the number of batches, but it counts updates
+            trainer.fit_loop.epoch_loop.max_steps = -1
         names = ("checkpoints", "rollout", "entropy_switch", "draw", "replay")
         first = [self._get(self.config_init, name) for name in names]
         if self.config_dump["rollout"]["seed"] is None:  # config.yaml keeps the null, and may be given another seed
@@ -193,7 +195,10 @@ class PassKCLI(LightningCLI):
             super()._run_subcommand(subcommand)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self.source and str(self.source)}
+        arguments = super()._prepare_subcommand_kwargs(subcommand)
+        if subcommand == "predict":  # Lightning's null would keep all rollouts in memory
+            arguments["return_predictions"] = bool(arguments["return_predictions"])
+        return {**arguments, "ckpt_path": self.source and str(self.source)}
 
 
 MISTAKES = (

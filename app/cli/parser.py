@@ -14,6 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from app.cli.completion import one_level
 from app.cli.errors import hinted
 from app.cli.help import grouped
+from app.storage.files import replacing
 
 
 def write_as(kind: type, plain: Callable[[Any], Any]) -> None:
@@ -88,7 +89,8 @@ class ConfigOfRun(SaveConfigCallback):
             config = self.config.clone()
             config.ckpt_path = None
             text = self.parser.dump(config, skip_unset=False, skip_validation=True)
-            (folder / self.config_filename).write_text(text, encoding="utf-8")
+            with replacing(folder / self.config_filename) as temporary:
+                temporary.write_text(text, encoding="utf-8")
         self.already_saved = True
 
     on_sanity_check_start = on_validation_start = on_test_start = on_predict_start = on_train_start

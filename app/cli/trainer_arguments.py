@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from lightning.fabric.plugins import CheckpointIO
@@ -20,8 +21,11 @@ from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Sin
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from app.storage.places import check_local, last_checkpoint
+
 log = logging.getLogger(__name__)
 
+LAST = last_checkpoint(Path()).stem
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 STRATEGY_CLASSES = (SingleDeviceStrategy, DDPStrategy, ModelParallelStrategy)
 FORKING = re.compile(r"ddp_(fork|spawn|notebook)(?=$|_)")
@@ -120,6 +124,7 @@ def check_parts(callbacks: Iterable[Callback], plugins: Iterable[Any]) -> None:
         for kind, reason in CALLBACKS.items():
             if isinstance(callback, getattr(lightning_callbacks, kind)):
                 raise ValueError(f"trainer.callbacks: {type(callback).__name__} can't be had: {reason}")
+        check_local(getattr(callback, "dirpath", ""))
         interval = getattr(callback, "_train_time_interval", None)  # Lightning ignores it in manual optimization
         if isinstance(callback, lightning_callbacks.ModelCheckpoint) and interval is not None:
             raise ValueError(f"trainer.callbacks: {type(callback).__name__}: train_time_interval={interval} {NO_CLOCK}")
@@ -138,10 +143,19 @@ def check_collisions(callbacks: Sequence[Callback]) -> None:
 
 
 def check_files(callbacks: Iterable[Callback]) -> None:
-    """Raise ValueError for two ModelCheckpoints that write the same files, of which Lightning would number none."""
+    """Raise ValueError for two ModelCheckpoints that write the same files, of which Lightning would number none.
+
+    Also for one that would replace `checkpoints/last.ckpt`, from which a run resumes.
+    """
     seen: set[tuple[Any, ...]] = set()
     for callback in callbacks:
         if isinstance(callback, lightning_callbacks.ModelCheckpoint) and not callback._enable_version_counter:
+            names = {callback.filename, callback.CHECKPOINT_NAME_LAST if callback.save_last else None}
+            if callback.dirpath is None and LAST in names:
+                raise ValueError(
+                    f"trainer.callbacks: {type(callback).__name__} would replace {LAST}.ckpt, from which the run "
+                    "resumes: set enable_version_counter=true, another filename or a dirpath"
+                )
             files = (callback.dirpath, callback.filename)
             if files in seen:
                 raise ValueError(

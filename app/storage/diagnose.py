@@ -19,7 +19,8 @@ import torch
 
 from app.distributed.processes import rank
 from app.policy import Policy, PretrainedPolicy, VisionPolicy
-from app.storage.checkpoint import load_plain
+from app.storage.checkpoint import load_plain, write
+from app.storage.files import naming
 from app.types import Experience, Problem
 
 log = logging.getLogger(__name__)
@@ -70,11 +71,12 @@ def save_update(
     folder: Path, policy: Policy, rows: Experience, problems: Sequence[Problem], facts: dict[str, Any]
 ) -> None:
     """Save an update: a collective of all processes, each with its own rows."""
-    policy.save(folder / "policy")
-    folder.mkdir(parents=True, exist_ok=True)
     record = {field.name: getattr(rows, field.name) for field in fields(rows)}
     asked = [{"key": problem.key, "label": problem.label} for problem in problems]
-    torch.save({"version": VERSION, **facts, "problems": asked, "rows": _on_cpu(record)}, folder / f"rows.{rank()}.pt")
+    with naming(folder):
+        policy.save(folder / "policy")
+        folder.mkdir(parents=True, exist_ok=True)
+        write({"version": VERSION, **facts, "problems": asked, "rows": _on_cpu(record)}, folder / f"rows.{rank()}.pt")
 
 
 def load_update(file: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ With w bytes of weights, of which t are trained:
     export        w, as a transformers folder
 
 `last.ckpt` is one checkpoint, and a second one while it is replaced. The best checkpoints and the ends of stages have
-one checkpoint and one export each. Samples, curves and results are small and not counted.
+one checkpoint and one export each. Samples, curves, results and the groups that replay keeps (64 of 32 answers of 4,096
+tokens are some 0.15 GB in each checkpoint) are small and not counted.
 """
 
 from __future__ import annotations

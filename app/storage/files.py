@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,13 +62,21 @@ def appending(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """A context that adds the path to an OSError without one, as raised by a full disk."""
+    """A context that adds the path to an OSError without one, as raised by a full disk.
+
+    safetensors and tokenizers raise other errors, with its number in the text; they become an OSError.
+    """
     try:
         yield
     except OSError as error:
         if error.errno is not None:
             error.filename = error.filename or str(path)
         raise
+    except Exception as error:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
 
 
 def put(temporary: Path, path: Path) -> None:

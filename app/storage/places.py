@@ -86,7 +86,14 @@ def places_of(loggers: Iterable[Logger], default_root_dir: str, task: str = UNNA
     return [_place_of(each, given) for each in kept]
 
 
+def check_local(path: object) -> None:
+    """Raise ValueError for a folder that is not of this machine's file system, such as s3://bucket/runs."""
+    if "://" in str(path):
+        raise ValueError(f"{path} must be a folder of this machine's file system: checkpoints are replaced in place")
+
+
 def _place_of(logger: TensorBoardLogger | CSVLogger, given: str | None) -> Place:
+    check_local(logger.root_dir)
     if isinstance(logger, CSVLogger):
         return Place(Path(logger.root_dir), given, logger=logger)
     logger._root_dir = os.path.expanduser(os.path.expandvars(logger._root_dir))  # not expanded when it counts runs
@@ -101,6 +108,7 @@ def _place_beside(logger: Logger | None, default_root_dir: str, task: str) -> Pl
     elif logger is not None:
         name, save_dir = logger.name, logger.save_dir or default_root_dir
         version = logger.version if isinstance(logger, WandbLogger) else None
+    check_local(save_dir)
     return Place(Path(save_dir, name or task), version)
 
 

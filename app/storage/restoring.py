@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -16,6 +18,17 @@ Forms = list[dict[str, Any]]
 
 class Restoring(_CheckpointConnector):
     """Restores a checkpoint's values; CheckpointError if one does not fit."""
+
+    def _parse_ckpt_path(self, state_fn: TrainerFn, ckpt_path: Any, **models: bool) -> Any:
+        """The checkpoint that was asked for; without one, that of a job which SLURM has requeued.
+
+        Lightning would also begin with an `on_exception.ckpt`, or in a SLURM job an `hpc_ckpt_*.ckpt`, that another
+        run has left, and evaluate the latter.
+        """
+        requeued = state_fn is TrainerFn.FITTING and os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
+        if ckpt_path is None and not requeued:
+            return None
+        return super()._parse_ckpt_path(state_fn, ckpt_path, **models)
 
     def _restore_modules_and_callbacks(self, checkpoint_path: Any = None, weights_only: bool | None = None) -> None:
         with restoring(checkpoint_path):

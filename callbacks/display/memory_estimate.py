@@ -73,9 +73,9 @@ def _sampled_at_once(trainer: Trainer, module: RLVRModule) -> list[tuple[int, in
     """Tokens and rollouts that are sampled at once, in training and for each evaluation setting."""
     settings = module.rollout_worker.settings
     calls = [("train", batch_size_of(trainer) or 1, settings)]
-    evaluation, evaluated = callback_of(trainer, Evaluation), getattr(trainer, "datamodule", None)
-    if evaluation is not None and evaluated is not None:
-        problems = min(evaluated.eval_batch_size, len(problems_of(trainer, "validation")))
+    evaluation, validation = callback_of(trainer, Evaluation), problems_of(trainer, "validation")
+    if evaluation is not None and validation:
+        problems = min(trainer.datamodule.eval_batch_size, len(validation))  # type: ignore[attr-defined]
         engine = module.rollout_worker.engine
         calls += [("validation", problems, RolloutSettings(engine, each.n, each.sampling)) for each in evaluation.asked]
     found = []

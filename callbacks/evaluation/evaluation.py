@@ -104,6 +104,9 @@ class PassKEvaluation(Evaluation):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         problems = held_out(trainer)
+        if self.plan.by_name and not problems:
+            name = type(getattr(trainer, "datamodule", None)).__name__
+            raise ValueError(f"evaluation.sets has no effect on {name}, which keeps no held-out splits")
         self.sets = self.plan.sets(problems)
         if trainer.state.fn == "fit":  # other commands call no trigger and keep no best checkpoint
             check_monitored_ks(trainer, self._figures_of_sets(problems_of(trainer, "validation")))
@@ -161,7 +164,7 @@ class PassKEvaluation(Evaluation):
             for metric in self._metrics(label, device).values():
                 metric.update(part.with_own_rewards())
             self.components.setdefault(label, ComponentMeans()).update(part)
-            self.tally.update(label, part, self.sets[label])
+            self.tally.update(label, part, self._set(label))
         for label, part in by_set(greedy) if greedy is not None else ():
             self._greedy_metrics(label, device).update(part)
 
@@ -248,9 +251,13 @@ class PassKEvaluation(Evaluation):
             counts = metric.left_out.tolist()
         return {k: count for k, count in zip(self.sets[ALL].ks, counts, strict=True) if count}
 
+    def _set(self, label: str) -> EvaluationSet:
+        """The set of this name; those of a data module without splits are not known before."""
+        return self.sets.setdefault(label, EvaluationSet(label, frozenset((self.plan.default,))))
+
     def _metrics(self, label: str, device: torch.device) -> MetricCollection:
         if label not in self.metrics:
-            evaluated = self.sets[label]
+            evaluated = self._set(label)
             self.metrics[label] = evaluation_metrics(evaluated.ks, evaluated.n, self.extra_metrics, self.taus).to(
                 device
             )

@@ -37,6 +37,7 @@ class Checkpoints(Saving):
 
     It is written at the start, every `every` iterations, after each validation and at the end, always between two
     iterations; a resumed run repeats later ones. A checkpoint saved during an iteration has the state before it.
+    Only one that a user's callback saves on an exception, after an update, has weights and optimizer after that update.
     On SIGTERM and on Ctrl-C sampling is aborted, or the current micro-batch is finished; then the checkpoint is
     written, and the run exits with status 0 on SIGTERM and 130 on Ctrl-C. An iteration that has made an
     update is finished first; so is every iteration with several processes. A second Ctrl-C ends the run at once.
@@ -90,7 +91,8 @@ class Checkpoints(Saving):
         self.phase = "rest"
         loop = trainer.fit_loop.epoch_loop
         loop._batches_that_stepped = RLVRModule.of(pl_module).iteration  # Lightning counts one too few after a restart
-        loop._results.reset()  # or it logs old values of metrics that this iteration does not have
+        for metric in loop._results.values():  # or Lightning logs old values of metrics that this iteration has not
+            metric._forward_cache = None  # of a step; what an epoch has accumulated stays
         self.signals.stop_if_signaled(trainer)
         assert self.saved is not None
         if self.validated or RLVRModule.of(pl_module).iteration - self.saved[0] >= self.every:

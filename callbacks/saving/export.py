@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from app.module import RLVRModule
 from app.storage.checkpoint import CheckpointError
-from app.storage.files import beside, put, reason_of, remove
+from app.storage.files import beside, naming, put, reason_of, remove
 from callbacks.saving.card import CARD, card_of
 
 
@@ -27,7 +27,8 @@ def replacing_together(trainer: Trainer, path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             remove(temporary)
         trainer.strategy.barrier("begin to write")
-        yield temporary
+        with naming(path):
+            yield temporary
         if trainer.is_global_zero:
             put(temporary, path)
         trainer.strategy.barrier("written")

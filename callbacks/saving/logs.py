@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import DeviceStatsMonitor, LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from app.storage.checkpoint import read_checkpoint
 from app.storage.files import naming, replacing, sync
 from app.storage.names import rename_metrics
+from callbacks.lookup import callback_of
 from callbacks.saving.events import copy_events, event_files
 
 METRICS = ExperimentWriter.NAME_METRICS_FILE
@@ -21,6 +23,8 @@ CURVES = "stage/advantages"
 """The plot of the objectives, which is drawn once, at the start."""
 AT_START = (CURVES, "_hparams_/", "custom_scalars__config__")
 """Prefixes of the names that are written to TensorBoard's files once, at the start."""
+BEFORE: dict[type[Callback], str] = {LearningRateMonitor: "lr-", DeviceStatsMonitor: "DeviceStatsMonitor."}
+"""Prefixes of the names that Lightning's callbacks write in an iteration with the number of the one before."""
 
 
 class MetricsFile(ExperimentWriter):
@@ -128,7 +132,8 @@ def copy_logs(trainer: Trainer, sources: list[str], last: int, redone: tuple[str
     files = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
     for logger, source in zip(files, sources, strict=False):
         prefix = f"{logger._prefix}{logger.LOGGER_JOIN_CHAR}" if logger._prefix else ""
-        names = (*redone, *(prefix + name for name in redone))
+        own = [*redone, *(name for kind, name in BEFORE.items() if callback_of(trainer, kind) is not None)]
+        names = (*own, *(prefix + name for name in own))
         if isinstance(logger, TensorBoardLogger):
             copy_events(Path(source), Path(logger.log_dir), last, names)
         elif isinstance(logger.experiment, MetricsFile):

@@ -65,7 +65,7 @@ class StageSchedule(Schedule):
         self.settings: list[StageSettings] = []  # resolved, of each stage
         self.validated: set[str] = set()  # names of metrics that validations have logged
         self.observed: dict[str, Any] = {}  # the objective's state after the last whole iteration
-        self.usual_intervals: tuple[Any, Any] | None = None
+        self.usual_intervals: tuple[Any, Any, Any] | None = None
         self.exported: Path | None = None
 
     @property
@@ -163,11 +163,14 @@ class StageSchedule(Schedule):
         pl_module.log_dict(
             {"stage/index": float(self.index), **{f"stage/{name}": float(knobs[name]) for name in knobs}}
         )
+        module = RLVRModule.of(pl_module)
+        figures = {**module.of_epoch, **module.figures}
+        module.of_epoch.clear()
         if self.step == 1 and trainer.is_global_zero:
-            warn_of_trigger(self.stage, RLVRModule.of(pl_module).figures)
-        if self._fires(trainer, RLVRModule.of(pl_module).figures) and not self._ask_for_validation(trainer):
+            warn_of_trigger(self.stage, figures)
+        if self._fires(trainer, figures) and not self._ask_for_validation(trainer):
             self._next(trainer, pl_module)
-        self._turn(RLVRModule.of(pl_module))
+        self._turn(module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
@@ -192,11 +195,11 @@ class StageSchedule(Schedule):
 
     def _ask_for_validation(self, trainer: Trainer) -> bool:
         """Make Lightning validate after this batch; False if the run has no validation."""
-        if not trainer.enable_validation or trainer.check_val_every_n_epoch not in (None, 1):
+        if not _can_validate(trainer):
             return False
-        by_clock: Any = getattr(trainer, "_val_check_time_interval", None)
-        self.usual_intervals = trainer.val_check_batch, by_clock
-        _set_intervals(trainer, 1, None)
+        by_clock, epochs = getattr(trainer, "_val_check_time_interval", None), trainer.check_val_every_n_epoch
+        self.usual_intervals = trainer.val_check_batch, by_clock, epochs
+        _set_intervals(trainer, 1, None, 1 if epochs == 1 else None)
         return True
 
     def _next(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -265,7 +268,21 @@ class StageSchedule(Schedule):
         self.observed = self.stage.advantage.state_dict()
 
 
-def _set_intervals(trainer: Trainer, batches: Any, seconds: Any) -> None:
-    """Make Lightning validate every `batches` batches, or every `seconds` if that is not None."""
+def _can_validate(trainer: Trainer) -> bool:
+    """Whether a validation has a batch: a data module may have no loader, or an empty one, which Lightning skips."""
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    if trainer.enable_validation and loop._combined_loader is None:  # Lightning loads it at the first validation
+        trainer.validating = True
+        loop.setup_data()
+        trainer.training = True
+    return trainer.enable_validation and sum(loop.max_batches) > 0
+
+
+def _set_intervals(trainer: Trainer, batches: Any, seconds: Any, epochs: int | None) -> None:
+    """Make Lightning validate every `batches` batches, or every `seconds` if that is not None.
+
+    epochs: in every epoch of which number; None: in all, counting batches over epochs.
+    """
     trainer.val_check_batch = batches
     trainer._val_check_time_interval = seconds  # type: ignore[attr-defined]
+    trainer.check_val_every_n_epoch = epochs

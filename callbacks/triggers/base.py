@@ -17,7 +17,8 @@ class Trigger(ABC):
         Args:
             step: iterations of this stage so far.
             metrics: the metrics logged in this iteration or this validation, by their names: passk's and those that
-                other callbacks log by `self.log`, on rank 0; without those logged at the start or end of an epoch.
+                other callbacks log by `self.log`, on rank 0; those logged at the start or the end of an epoch are among
+                the metrics of the next iteration.
         """
 
     def reset(self) -> None:  # noqa: B027

@@ -12,8 +12,9 @@ from time import sleep
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningDataModule
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from app.advantages import AdvantageEstimator
 from app.engines.snapshot import SnapshotEngine
@@ -72,6 +73,13 @@ class OwnMetrics(Callback):
         self.log("own/validation", float(pl_module.iteration))
         if pl_module.iteration > 1:
             self.log("own/later", float(pl_module.iteration))
+
+
+class EpochMetrics(Callback):
+    """Logs the number of iterations at the end of every epoch."""
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self.log("own/epoch", float(pl_module.iteration))
 
 
 class Recorder(Callback):
@@ -152,6 +160,16 @@ class CoinDataModule(ProblemDataModule):
         splits = ("train", "validation", "test")
         problems = {split: [self.kind(f"{split} {index}") for index in range(16)] for split in splits}
         return problems, dict.fromkeys(splits, 0)
+
+
+class CoinsOfTheUser(LightningDataModule):
+    """A data module that is no ProblemDataModule: batches of coins in loaders, and no splits."""
+
+    def train_dataloader(self) -> DataLoader[ProblemBatch]:
+        batches = [ProblemBatch([Coin(f"{batch} {place}") for place in range(4)]) for batch in range(4)]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+    val_dataloader = test_dataloader = predict_dataloader = train_dataloader
 
 
 class Moody(Coin):

@@ -79,10 +79,12 @@ class VLLMEngine(ExternalEngine):
         with tempfile.TemporaryDirectory() as folder, isolate_rng(), ranks:
             write_config(policy, Path(folder))
             try:
-                self.llm = vllm.LLM(
+                dtype = str(compute_dtype(policy)).removeprefix("torch.")
+                with in_own_precision(policy):
+                    self.llm = vllm.LLM(
                     model=folder,
                     load_format="dummy",
-                    dtype=str(compute_dtype(policy)).removeprefix("torch."),
+                    dtype=dtype,
                     logprobs_mode="processed_logprobs",
                     enable_sleep_mode=self.sleep_level > 0,
                     distributed_executor_backend="external_launcher" if world_size() > 1 else None,

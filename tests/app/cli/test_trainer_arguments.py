@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     GradientAccumulationScheduler,
     ModelCheckpoint,
+    OnExceptionCheckpoint,
     RichProgressBar,
     WeightAveraging,
 )
@@ -136,6 +138,21 @@ def test_two_checkpoints_of_one_file_are_refused() -> None:
     check_files([kept(1, filename="best"), kept(8, filename="best", enable_version_counter=True)])
     with pytest.raises(ValueError, match="ModelCheckpoint: filename=best is that of another one: each would replace"):
         check_files([kept(1, filename="best"), RichProgressBar(), kept(8, filename="best")])
+
+
+@pytest.mark.parametrize("arguments", [{"filename": "last"}, {"save_last": True}, {"save_last": "link"}])
+def test_a_checkpoint_that_would_replace_the_runs_own_is_refused(arguments: dict[str, Any], tmp_path: Path) -> None:
+    """A numbered one is called last-v1.ckpt beside it."""
+    check_files([ModelCheckpoint(**arguments), ModelCheckpoint(dirpath=tmp_path, enable_version_counter=False)])
+    check_files([ModelCheckpoint(dirpath=tmp_path, enable_version_counter=False, **arguments)])
+    with pytest.raises(ValueError, match=r"ModelCheckpoint would replace last\.ckpt, from which the run resumes: set "):
+        check_files([ModelCheckpoint(enable_version_counter=False, **arguments)])
+
+
+@pytest.mark.parametrize("kind", [ModelCheckpoint, OnExceptionCheckpoint])
+def test_checkpoints_on_another_file_system_are_refused(kind: Any) -> None:
+    with pytest.raises(ValueError, match="memory://bucket must be a folder of this machine's file system"):
+        check_parts([kind(dirpath="memory://bucket")], [])
 
 
 def test_a_progress_bar_of_the_users_takes_the_place_of_ours(caplog: pytest.LogCaptureFixture) -> None:

@@ -56,5 +56,15 @@ def test_a_project_and_an_experiment_too(tmp_path: Path, monkeypatch: pytest.Mon
         assert (logger.name, logger._wandb_init["project"], place.root) == (name, name, tmp_path / name)
 
 
+@pytest.mark.parametrize("kind", [TensorBoardLogger, CSVLogger])
+def test_a_folder_of_another_file_system_is_refused(kind: type[Logger]) -> None:
+    """As a path it would be a folder "memory:" of the working folder."""
+    said = "memory://bucket/maze must be a folder of this machine's file system"
+    with pytest.raises(ValueError, match=said):
+        places_of([kind(save_dir="memory://bucket")], "", "maze")  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="memory://bucket must be a folder"):
+        places_of([], "memory://bucket", "maze")
+
+
 def test_a_run_without_a_logger_lies_in_the_tasks_folder(tmp_path: Path) -> None:
     assert places_of([], str(tmp_path), "maze")[0].root == tmp_path / "maze"

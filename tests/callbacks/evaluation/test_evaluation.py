@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from app.cli import main
 from app.rollouts.worker import RolloutWorker
 from app.types import Composite, Rollouts, Unscored
 from callbacks.evaluation.evaluation import PassKEvaluation
@@ -275,6 +276,21 @@ def test_two_validations_draw_the_same_numbers(passk: CommandLine) -> None:
     cli = passk.fit([idle], "--trainer.val_check_interval=2")
     first, second = callback(cli, "PassKEvaluation").history
     assert {**first, "iteration": 4} == second
+
+
+def test_a_data_module_without_splits_is_evaluated(passk: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its sets become known with its batches; settings of a set's own could not be checked before."""
+    overlay = {"data": {"class_path": "tests.callbacks.extras.CoinsOfTheUser"}}
+    overlay["schedule"] = {"stages": [stage("one", until=steps(1))]}
+    options = passk.options(cached=False, **overlay)
+    for command in ("fit", "validate", "test"):
+        cli = main([command, *options])
+        assert 0 < figures(cli)["eval/pass@1"] < 1
+        assert callback(cli, "PassKEvaluation").results[-1]["sets"][""]["problems"] == 16
+    with pytest.raises(SystemExit):
+        main(["validate", *options, "--evaluation.sets={coin: {n: 8}}"])
+    said = "passk: error: evaluation.sets has no effect on CoinsOfTheUser, which keeps no held-out splits"
+    assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 @pytest.mark.parametrize(

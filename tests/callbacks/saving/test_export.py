@@ -43,3 +43,19 @@ def test_a_full_disk_leaves_no_half_folder(
     assert str(caught.value).endswith("; what stood there before stays") and "\n" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in folder.glob("*")} == held
     assert [path.name for path in folder.parent.iterdir()] == [folder.name] * before
+
+
+def test_a_tokenizer_that_does_not_fit_is_told_as_a_full_disk(
+    tiny_policy: Callable[..., TinyPolicy], tmp_path: Path
+) -> None:
+    """Of tokenizers, which raises a plain Exception."""
+    policy, folder = tiny_policy(), tmp_path / "export"
+    trainer: Any = SimpleNamespace(is_global_zero=True, strategy=SimpleNamespace(barrier=lambda name: None))
+    said = f"{folder} can't be written: File too large; what stood there before stays"
+    with (
+        files_of_at_most(1_000),
+        pytest.raises(CheckpointError, match=said),
+        replacing_together(trainer, folder) as new,
+    ):
+        policy.save_processor(new)
+    assert not [*tmp_path.iterdir()]

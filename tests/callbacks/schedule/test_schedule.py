@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from app.types import ProblemBatch, Rollouts
 from callbacks.rollout import RolloutCallback
 from callbacks.schedule.schedule import Rounds, Stage, StageSchedule
 from callbacks.triggers import MetricReached, Plateau, Steps
-from tests.callbacks.extras import OwnMetrics
+from tests.callbacks.extras import EpochMetrics, OwnMetrics
 from tests.conftest import (
     BY_LENGTH,
     CommandLine,
@@ -200,6 +201,16 @@ def test_stages_are_validated_at_their_last_iteration(finished: Run) -> None:
     ]  # fmt: skip
 
 
+def test_a_stage_is_validated_at_its_end_whichever_epochs_are(passk: CommandLine) -> None:
+    """An epoch is three iterations; every second one ends with a validation."""
+    epochs = ["--data.train={7: 12}", "--trainer.check_val_every_n_epoch=2", "--trainer.val_check_interval=1.0"]
+    cli = passk.fit([stage("one", until=steps(4)), stage("two", until=steps(9))], *epochs)
+    lines = (Path(cli.trainer.log_dir) / "results.jsonl").read_text().splitlines()
+    records = [(record["stage"], record["iteration"]) for record in map(json.loads, lines)]
+    assert records == [("one", 4), ("two", 6), ("two", 12), ("two", 13)]
+    assert (cli.trainer.check_val_every_n_epoch, cli.trainer.val_check_batch) == (2, 3)
+
+
 @pytest.mark.parametrize("name", ["1-cold-start", "2-explore", "3-exploit"])
 def test_a_stage_leaves_a_transformers_folder(finished: Run, name: str) -> None:
     folder = finished.stage(name)
@@ -287,9 +298,33 @@ def trained(*stages: Stage, after: Sequence[Callback] = ()) -> RLVRModule:
     return module
 
 
+def test_stages_follow_one_another_where_a_data_module_has_no_validation_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(OfTheUser, "val_dataloader", lambda data: [])
+    module = trained(*(Stage(name, PassOne(), Steps(2)) for name in ("one", "two")))
+    assert (module.stage, module.iteration) == ("two", 4)
+
+
 def test_a_trigger_reads_what_a_callback_after_the_schedule_logs() -> None:
     until = MetricReached("own/iteration", 3.0)
     assert trained(Stage("only", PassOne(), until), after=[OwnMetrics()]).iteration == 3
+
+
+@pytest.mark.parametrize(("reached", "iterations"), [(4.0, 5), (8.0, 8)])
+def test_a_trigger_reads_what_is_logged_at_an_epochs_end_after_the_next_iteration(
+    reached: float, iterations: int
+) -> None:
+    """Epochs of four iterations; what no iteration has followed is part of a checkpoint."""
+    left = {"own/epoch": float(iterations)}
+    until = MetricReached("own/epoch", reached)
+    module = trained(Stage("only", PassOne(), until), after=[EpochMetrics()])
+    assert (module.iteration, module.of_epoch) == (iterations, left)
+    checkpoint: dict[str, Any] = {}
+    module.on_save_checkpoint(checkpoint)
+    resumed = RLVRModule(module.policy)
+    resumed.on_load_checkpoint(checkpoint)
+    assert resumed.of_epoch == left
 
 
 def test_a_stage_cannot_set_p_of_a_data_module_without_a_batch_size() -> None:
