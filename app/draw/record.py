@@ -212,7 +212,8 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
     if not isinstance(line, dict) or not isinstance(line.get("id"), str):
         raise ValueError(f"{where} has no id: {text.strip()!r:.60}")
     for name in FIELDS:
-        value, least = line.get(name), -1 if name == "last" else 0
+        value: Any = line.get(name)
+        least = -1 if name == "last" else 0
         known = isinstance(value, int | float) and not isinstance(value, bool) and least <= value < LARGEST
         if not known or (name in COUNTS and value != int(value)):
             kind = "a whole number" if name in COUNTS else "a number"

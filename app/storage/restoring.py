@@ -19,7 +19,9 @@ Forms = list[dict[str, Any]]
 class Restoring(_CheckpointConnector):
     """Restores a checkpoint's values; CheckpointError if one does not fit."""
 
-    def _parse_ckpt_path(self, state_fn: TrainerFn, ckpt_path: Any, **models: bool) -> Any:
+    def _parse_ckpt_path(
+        self, state_fn: TrainerFn, ckpt_path: Any, model_provided: bool, model_connected: bool
+    ) -> Any:
         """The checkpoint that was asked for; without one, that of a job which SLURM has requeued.
 
         Lightning would also begin with an `on_exception.ckpt`, or in a SLURM job an `hpc_ckpt_*.ckpt`, that another
@@ -28,7 +30,7 @@ class Restoring(_CheckpointConnector):
         requeued = state_fn is TrainerFn.FITTING and os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
         if ckpt_path is None and not requeued:
             return None
-        return super()._parse_ckpt_path(state_fn, ckpt_path, **models)
+        return super()._parse_ckpt_path(state_fn, ckpt_path, model_provided, model_connected)
 
     def _restore_modules_and_callbacks(self, checkpoint_path: Any = None, weights_only: bool | None = None) -> None:
         with restoring(checkpoint_path):

@@ -76,12 +76,11 @@ class VLLMEngine(ExternalEngine):
             config = policy.model.config.get_text_config()
             check_head_size(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         ranks = ranks_in_environment(policy.model.device)  # external_launcher reads them
-        with tempfile.TemporaryDirectory() as folder, isolate_rng(), ranks:
+        dtype = str(compute_dtype(policy)).removeprefix("torch.")
+        with tempfile.TemporaryDirectory() as folder, isolate_rng(), ranks, in_own_precision(policy):
             write_config(policy, Path(folder))
             try:
-                dtype = str(compute_dtype(policy)).removeprefix("torch.")
-                with in_own_precision(policy):
-                    self.llm = vllm.LLM(
+                self.llm = vllm.LLM(
                     model=folder,
                     load_format="dummy",
                     dtype=dtype,
@@ -121,7 +120,9 @@ class VLLMEngine(ExternalEngine):
         self, requests: Sequence[Request], n: int, sampling: Sampling, stops: list[int]
     ) -> list[list[Completion]]:
         prompts, parameters = self.as_vllm(requests, n, sampling, stops)
-        groups = self.llm.generate(prompts, parameters, use_tqdm=False)
+        assert self.policy is not None
+        with in_own_precision(self.policy):
+            groups = self.llm.generate(prompts, parameters, use_tqdm=False)
         for request, group in zip(requests, groups, strict=True):
             check_prompt(request, group.prompt_token_ids)
         outputs = [output for group in groups for output in group.outputs]
@@ -163,6 +164,11 @@ def check_whole(arguments: dict[str, Any]) -> None:
                 f"arguments={{{name}: {arguments[name]}}} must be 1: VLLMEngine has the whole policy in each process; "
                 "app.engines.vllm.server.VLLMServerEngine splits one over several GPUs"
             )
+
+
+def in_own_precision(policy: Policy) -> torch.autocast:
+    """A context without the trainer's autocast, which would change the types of vLLM's own operations."""
+    return torch.autocast(policy.model.device.type, enabled=False)
 
 
 def refresh(worker: Any) -> None:
