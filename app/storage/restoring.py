@@ -19,9 +19,7 @@ Forms = list[dict[str, Any]]
 class Restoring(_CheckpointConnector):
     """Restores a checkpoint's values; CheckpointError if one does not fit."""
 
-    def _parse_ckpt_path(
-        self, state_fn: TrainerFn, ckpt_path: Any, model_provided: bool, model_connected: bool
-    ) -> Any:
+    def _parse_ckpt_path(self, state_fn: TrainerFn, ckpt_path: Any, model_provided: bool, model_connected: bool) -> Any:
         """The checkpoint that was asked for; without one, that of a job which SLURM has requeued.
 
         Lightning would also begin with an `on_exception.ckpt`, or in a SLURM job an `hpc_ckpt_*.ckpt`, that another
