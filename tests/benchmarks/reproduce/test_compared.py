@@ -88,6 +88,10 @@ def test_what_readme_says_of_the_comparison_is_what_its_file_says() -> None:
         _, one, _, many = differences(curves[arm], curves["Pass@1"], itself=False)
         assert len(curves[arm]) == 3
         assert said.format(short(one), short(many)) in readme, arm
+    again = curves["Pass@8, then Pass@1"]
+    _, one, *_ = differences(again, curves["Pass@1"], itself=False)
+    assert f"{len(again)} other runs".replace("5", "five") in readme
+    assert f"on another processor, gave {short(one).strip('*')}, {bounds(one)} (" in readme
 
 
 def test_what_the_page_on_drawing_says_is_what_its_file_says() -> None:
