@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from benchmarks.reproduce.compared import comparison_page, differences, ends
-from benchmarks.reproduce.comparisons import COMPARISONS, DRAWS, OBJECTIVES, SMOLLM2
+from benchmarks.reproduce.comparisons import COMPARISONS, DRAWS, OBJECTIVES, SMOLLM2, SMOLLM2_DRAWS
 from benchmarks.reproduce.curves import read
 from benchmarks.reproduce.document import COMPARISON_PAGE
 from tests.conftest import ROOT
@@ -159,3 +159,30 @@ def short(difference: str) -> str:
     """A signed mean without its interval, bold where the interval excludes 0."""
     mean = f"{float(difference.strip('*').split(' [')[0]):+.1f}"
     return f"**{mean}**" if difference.startswith("**") else mean
+
+
+def test_what_the_pages_say_of_samplers_for_smollm2_is_what_its_file_says() -> None:
+    curves = {arm: ends(seeds) for arm, seeds in read(SMOLLM2_DRAWS).items()}
+    assert {len(seeds) for seeds in curves.values()} == {3}
+    more = {arm: differences(seeds, curves["uniform"], arm == "uniform")[1::2] for arm, seeds in curves.items()}
+    of = {arm: " and ".join(map(short, pair)) for arm, pair in more.items() if arm != "uniform"}
+    said = {
+        "drawing": f"are {of['ByPassRate'].replace(' and', ' points of Pass@1 and')} of Pass@8 for `ByPassRate`, "
+        f"{of['Pools']} for `Pools`, {of['Curriculum']} for `Curriculum`;",
+        "replay": "For SmolLM2 on 48 problems the differences are {} ({}) and {} ({})",
+        "advantages": "k = 4 throughout gave {} points of Pass@1 ({}) and {} of Pass@8 ({}).",
+    }
+    pages = {name: " ".join((ROOT / "docs" / f"{name}.md").read_text().split()) for name in said}
+    assert said["drawing"] in pages["drawing"]
+    for name, arm in (("replay", "GroupReplay"), ("replay", "PrefixReplay"), ("advantages", "k from 4 to 1")):
+        one, many = more[arm]
+        assert said[name].format(short(one), bounds(one), short(many), bounds(many)) in pages[name], arm
+    costs = {
+        arm: sum(row.get("cpu_s", 0.0) for rows in read(SMOLLM2_DRAWS)[arm].values() for row in rows)
+        for arm in ("uniform", "GroupReplay")
+    }
+    assert f"at {costs['GroupReplay'] / costs['uniform']:.1f} times the CPU seconds" in pages["replay"]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    decided = {arm for arm, pair in more.items() if any(cell.startswith("**") for cell in pair)}
+    assert decided <= {"GroupReplay", "k from 4 to 1"}
+    assert f"`GroupReplay` ends at {of['GroupReplay']} (Pass@1 and Pass@8)" in readme
