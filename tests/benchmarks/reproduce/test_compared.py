@@ -186,3 +186,4 @@ def test_what_the_pages_say_of_samplers_for_smollm2_is_what_its_file_says() -> N
     decided = {arm for arm, pair in more.items() if any(cell.startswith("**") for cell in pair)}
     assert decided <= {"GroupReplay", "k from 4 to 1"}
     assert f"`GroupReplay` ends at {of['GroupReplay']} (Pass@1 and Pass@8)" in readme
+    assert f"k from 4 to 1 at {of['k from 4 to 1']}, compared with Pass@4 training alone" in readme
