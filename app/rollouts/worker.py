@@ -145,7 +145,7 @@ class RolloutWorker:
                 vision=[request.vision for request in requests],
                 prefixes=[request.prefix for request in requests],
             )
-            if engine.is_rescored or (training and self._any_lacks_logprobs(engine, rollouts)):
+            if engine.is_rescored or (training and lacks_logprobs(engine, rollouts)):
                 rollouts = self.module.rescored(rollouts)  # a collective, even without problems
         return_freed_memory()
         sampled = self._begin("scoring")
@@ -284,10 +284,6 @@ class RolloutWorker:
         own = self.engine.pop_usage()
         return dict(zip(own, self.module.sum_over_processes([*own.values()]), strict=True)) if own else {}
 
-    def _any_lacks_logprobs(self, engine: RolloutEngine, rollouts: Rollouts) -> bool:
-        """Whether those of any process lack log-probabilities; all processes compute theirs then."""
-        return max_over_processes(int(lacks_logprobs(engine, rollouts)), self.module.device) > 0
-
     def _begin(self, activity: str) -> float:
         self.activity = activity
         for listener in self.listeners:
@@ -306,5 +302,9 @@ class RolloutWorker:
 
 
 def lacks_logprobs(engine: RolloutEngine, rollouts: Rollouts) -> bool:
-    """Whether the trainer has to compute the log-probabilities of the importance ratio; demonstrations need none."""
-    return not engine.demonstrates and any(row.sampler_logprobs is None for row in rollouts.rows)
+    """Whether the trainer has to compute the log-probabilities of the importance ratio; demonstrations need none.
+
+    A collective: if the rollouts of one process lack them, all processes compute theirs.
+    """
+    lacking = not engine.demonstrates and any(row.sampler_logprobs is None for row in rollouts.rows)
+    return max_over_processes(int(lacking), rollouts.rewards.device) > 0

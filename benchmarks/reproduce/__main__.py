@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,22 +22,7 @@ INTERRUPTED = 130
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command.  -> its exit status: 1 if a run fails or a CSV can't be read, 130 on Ctrl-C"""
     claims = {claim.name: claim for claim in (*CLAIMS, *COMPARISONS)}
-    told = "\n".join(f"  {name:<20} {claim.title}; {claim.iterations:,} iterations" for name, claim in claims.items())
-    parser = ArgumentParser(
-        "python -m benchmarks.reproduce",
-        description=f"Train the arms of a claim or a comparison and keep the results, or write the pages.\n\n{told}",
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("claim", choices=[*claims, DOCUMENT], metavar="CLAIM", help=f"one of these, or {DOCUMENT}")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each on one thread; 1 by default")
-    parser.add_argument("--seeds", type=int, nargs="+", help="train these alone")
-    parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="where runs lie and are resumed from")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=RESULTS,
-        help="where the CSV of all complete arms and seeds goes; one that has more of them is not replaced",
-    )
+    parser = parser_of(claims)
     given = parser.parse_args(args)
     if given.claim == DOCUMENT:
         try:
@@ -75,6 +60,27 @@ def main(args: Sequence[str] | None = None) -> int:
     own = claim.seeds if given.out == RESULTS else {*seeds, *(seed for _, seed in known)}
     print(save(replace(claim, seeds=tuple(sorted(own))), root, given.out, known), file=sys.stderr)
     return status
+
+
+def parser_of(claims: Mapping[str, Claim]) -> ArgumentParser:
+    """The parser of the command's arguments."""
+    told = "\n".join(f"  {name:<20} {claim.title}; {claim.iterations:,} iterations" for name, claim in claims.items())
+    parser = ArgumentParser(
+        "python -m benchmarks.reproduce",
+        description=f"Train the arms of a claim or a comparison and keep the results, or write the pages.\n\n{told}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("claim", choices=[*claims, DOCUMENT], metavar="CLAIM", help=f"one of these, or {DOCUMENT}")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each on one thread; 1 by default")
+    parser.add_argument("--seeds", type=int, nargs="+", help="train these alone")
+    parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="where runs lie and are resumed from")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RESULTS,
+        help="where the CSV of all complete arms and seeds goes; one that has more of them is not replaced",
+    )
+    return parser
 
 
 def save(claim: Claim, root: Path, folder: Path, known: set[tuple[str, int]]) -> str:
